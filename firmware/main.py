@@ -1,0 +1,21 @@
+# Wiring only: this board, that pump, run. Where a board file cannot be told from the platform, it is named here.
+
+import sys
+
+from pump.controller import Pump
+
+
+def family():
+    if getattr(sys.implementation, "_build", "") == "wasi":
+        return "wasm"
+    return "unix" if sys.platform in ("linux", "darwin") else sys.platform
+
+
+def run(board):
+    pump = Pump(board)
+    while True:
+        board.wait(pump.run())
+
+
+if __name__ == "__main__":
+    run(getattr(__import__("boards." + family()), family()).board())

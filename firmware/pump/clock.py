@@ -1,0 +1,54 @@
+# Pump time: (day, ms of day) since commissioning. Nobody can set it; the calendar is an offset on it.
+
+from pump.wire import const
+
+DAY_MS = const(86_400_000)
+_TICKS_MASK = const(0x3FFFFFFF)
+
+
+class Clock:
+    """Extends a millisecond counter that wraps at 2^30 (12.4 days); update() must be called more often than that."""
+
+    def __init__(self, ticks):
+        self._ticks = ticks
+        self.day = 0
+        self.ms = 0
+        self.known = False
+        self._offset_days = 0
+        self._offset_ms = 0
+
+    def resume(self, day, ms):
+        """Go on from the last time that the journal knows: time without power counts as none."""
+        self.day = day
+        self.ms = ms
+
+    def update(self, ticks):
+        """Move to `ticks`; return the milliseconds that passed since the last call."""
+        passed = (ticks - self._ticks) & _TICKS_MASK
+        self._ticks = ticks
+        left = passed
+        while left >= DAY_MS:
+            left -= DAY_MS
+            self.day += 1
+        self.ms += left
+        if self.ms >= DAY_MS:
+            self.ms -= DAY_MS
+            self.day += 1
+        return passed
+
+    def ticks(self):
+        """The counter at the last update()."""
+        return self._ticks
+
+    def set_local(self, days, ms):
+        """Say what the calendar shows now: days since 2000-01-01, and milliseconds of that day."""
+        self.known = True
+        self._offset_days = days - self.day
+        self._offset_ms = ms - self.ms
+
+    def local_days(self):
+        ms = self.ms + self._offset_ms
+        return self.day + self._offset_days + (-1 if ms < 0 else ms // DAY_MS)
+
+    def local_ms(self):
+        return (self.ms + self._offset_ms) % DAY_MS

@@ -1,0 +1,344 @@
+# What each message does. Form was checked by the link; here are roles, command ids, the stage, and the answers.
+
+from pump import wire
+from pump.clock import DAY_MS
+from pump.store import program_hash
+from pump.therapy import Therapy
+from pump.wire import const
+
+_STAGE_MS_MAX = const(120_000)
+_RECORDS_MAX = const(25)
+_FIRMWARE = (0, 1, 0)
+_BROADCAST = b"\x00\x00\x00\x00"
+
+STAGE_REPLACED = const(0)
+STAGE_TIMEOUT = const(1)
+STAGE_ABORTED = const(2)
+
+
+class Refusal(Exception):
+    """A request that is answered with a reason and a number instead of being carried out."""
+
+    def __init__(self, reason, detail=0):
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Stage:
+    """A therapy on its way in. Nothing of it is in force."""
+
+    def __init__(self, length, expected_hash):
+        self.data = bytearray(length)
+        self.hash = expected_hash
+        self.received = 0
+        self.therapy = None
+        self.idle_ms = 0
+
+
+class Commands:
+    def __init__(self, pump, link):
+        self._pump = pump
+        self._link = link
+        self.stage = None
+        self._record = bytearray(wire.RECORD_BYTES)
+        self._asks = {
+            wire.HELLO: self._hello,
+            wire.STATUS: self._status,
+            wire.THERAPY_BEGIN: self._therapy_begin,
+            wire.THERAPY_CHUNK: self._therapy_chunk,
+            wire.THERAPY_VERIFY: self._therapy_verify,
+            wire.THERAPY_ABORT: self._therapy_abort,
+            wire.THERAPY_READ: self._therapy_read,
+            wire.OUTCOME: self._outcome,
+            wire.JOURNAL_INFO: self._journal_info,
+            wire.JOURNAL_READ: self._journal_read,
+        }
+        # Decoder of the request, and what carries it out.
+        self._acts = {
+            wire.THERAPY_COMMIT: (wire.unpack_therapy_commit_request, self._therapy_commit),
+            wire.START: (wire.unpack_start_request, pump.start),
+            wire.STOP: (wire.unpack_stop_request, pump.stop),
+            wire.BOLUS: (wire.unpack_bolus_request, pump.bolus),
+            wire.BOLUS_CANCEL: (wire.unpack_bolus_cancel_request, pump.bolus_cancel),
+            wire.REFILL: (wire.unpack_refill_request, pump.refill),
+            wire.ALARM_CLEAR: (wire.unpack_alarm_clear_request, pump.alarm_clear),
+            wire.CLOCK_SET: (wire.unpack_clock_set_request, self._clock_set),
+        }
+
+    def needs_flash(self):
+        """Whether the waiting request writes flash, and may wait until no step is near. STOP never waits."""
+        message = self._link.type
+        if message == wire.STOP:
+            return False
+        return message in self._acts or message in (wire.THERAPY_BEGIN, wire.THERAPY_ABORT)
+
+    def handle(self):
+        """Answer the waiting request."""
+        try:
+            self._handle()
+        except Refusal as refusal:
+            self._reject(refusal.reason, refusal.detail)
+        except ValueError:
+            self._reject(wire.REASON_MALFORMED, 0)
+
+    def _handle(self):
+        link = self._link
+        self._check_frame(link)
+        ask = self._asks.get(link.type)
+        if ask is not None:
+            out = link.out()
+            link.reply(link.type | 0x80, ask(link, out))
+            return
+        unpack, act = self._acts[link.type]
+        self._carry_out(unpack(link.frame, link.body, link.body_end), act)
+
+    def _check_frame(self, link):
+        if link.version != wire.PROTOCOL_VERSION:
+            raise Refusal(wire.REASON_WRONG_VERSION, wire.PROTOCOL_VERSION)
+        if link.device != self._pump.device_id and not (link.type == wire.HELLO and link.device == _BROADCAST):
+            raise Refusal(wire.REASON_WRONG_DEVICE)
+        if link.tagged or link.session != _BROADCAST:
+            raise Refusal(wire.REASON_NO_SESSION)
+        if wire.role_of(link.type) < 0:
+            raise Refusal(wire.REASON_UNKNOWN_TYPE, link.type)
+
+    def _reject(self, reason, detail):
+        out = self._link.out()
+        self._link.reply(wire.REJECTED, wire.pack_rejected(out, self._link.body_out, self._link.type, reason, detail))
+
+    # Commands: at most once each
+
+    def _carry_out(self, fields, act):
+        message = self._link.type
+        host, counter = fields[0], fields[1]
+        if counter > wire.COUNT_MAX:
+            raise ValueError
+        known = self._pump.ledger.outcome(host)
+        if message == wire.STOP:
+            # Always stops, whatever its counter says; only a new counter is a new record.
+            self._pump.halt_motion()
+        if known is not None and counter <= known.counter:
+            self._pump.settle()
+            self._answer_again(known, message, counter)
+            return
+        try:
+            act(fields)
+        except Refusal as refusal:
+            self._pump.refuse(host, counter, message, refusal.reason)
+        self._answer(self._pump.ledger.outcome(host))
+
+    def _answer_again(self, known, message, counter):
+        if counter < known.counter:
+            raise Refusal(wire.REASON_COUNTER_OLD, known.counter)
+        if known.type not in (0, message):
+            raise Refusal(wire.REASON_COUNTER_USED, known.counter)
+        self._answer(known)
+
+    def _answer(self, outcome):
+        self._link.reply(self._link.type | 0x80, self._pack_outcome(self._link.out(), outcome))
+
+    def _pack_outcome(self, out, known):
+        return wire.pack_outcome(
+            out,
+            self._link.body_out,
+            known.host,
+            known.counter,
+            known.reason,
+            known.accepted,
+            known.low,
+            known.high,
+            known.record,
+        )
+
+    def _outcome(self, link, out):
+        host, counter = wire.unpack_outcome_request(link.frame, link.body, link.body_end)
+        known = self._pump.ledger.outcome(host)
+        if known is None or counter != known.counter:
+            raise Refusal(wire.REASON_OUTCOME_UNKNOWN, known.counter if known is not None else 0)
+        return self._pack_outcome(out, known)
+
+    def _clock_set(self, fields):
+        if fields[3] >= DAY_MS:
+            raise Refusal(wire.REASON_CLOCK_VALUE)
+        self._pump.clock_set(fields)
+
+    # Asking
+
+    def _hello(self, link, out):
+        wire.unpack_hello_request(link.frame, link.body, link.body_end)
+        pump = self._pump
+        board = pump.board
+        major, minor, patch = _FIRMWARE
+        return wire.pack_hello_reply(
+            out,
+            link.body_out,
+            wire.PROTOCOL_VERSION,
+            wire.SCHEMA_HASH,
+            pump.device_id,
+            major,
+            minor,
+            patch,
+            pump.ledger.boot_count,
+            board.reset_cause,
+            wire.BODY_BYTES_MAX,
+            board.heap_free(),
+            board.name.encode(),
+            board.runtime.encode(),
+            pump.profile.name.encode(),
+        )
+
+    def _status(self, link, out):
+        pump = self._pump
+        ledger, clock, guard = pump.ledger, pump.clock, pump.guard
+        therapy = pump.therapy
+        num, den = pump.rate()
+        return wire.pack_status_reply(
+            out,
+            link.body_out,
+            pump.delivery(),
+            ledger.stop_reason,
+            therapy.mode if therapy is not None else wire.MODE_STOPPED,
+            ledger.alarms,
+            ledger.generation,
+            therapy.therapy_id if therapy is not None else bytes(8),
+            clock.day,
+            clock.ms,
+            1 if clock.known else 0,
+            clock.local_days() if clock.known else 0,
+            clock.local_ms() if clock.known else 0,
+            ledger.low,
+            ledger.high,
+            ledger.missed,
+            num,
+            den,
+            ledger.bolus_left,
+            pump.reservoir(),
+            1 if pump.reservoir_known() else 0,
+            pump.battery_mv,
+            ledger.journal.first(),
+            ledger.journal.next,
+            ledger.boot_count,
+            link.bad_frames,
+            self.stage.received if self.stage is not None else 0,
+            guard.window_ng(guard.hour),
+            guard.window_ng(guard.day),
+        )
+
+    def _journal_info(self, link, out):
+        journal = self._pump.ledger.journal
+        return wire.pack_journal_info_reply(out, link.body_out, journal.first(), journal.next, journal.chain())
+
+    def _journal_read(self, link, out):
+        first, count = wire.unpack_journal_read_request(link.frame, link.body, link.body_end)
+        journal = self._pump.ledger.journal
+        if first < journal.first():
+            raise Refusal(wire.REASON_RECORD_GONE, journal.first())
+        if first >= journal.next:
+            raise Refusal(wire.REASON_RECORD_FUTURE, journal.next)
+        count = min(count, _RECORDS_MAX, journal.next - first)
+        records = bytearray(count * wire.RECORD_BYTES)
+        for at in range(count):
+            if not journal.read(first + at, self._record):
+                raise Refusal(wire.REASON_RECORD_GONE, first + at + 1)
+            records[at * wire.RECORD_BYTES : (at + 1) * wire.RECORD_BYTES] = self._record
+        return wire.pack_journal_read_reply(out, link.body_out, first, records)
+
+    # Therapy transfer
+
+    def expire_stage(self):
+        self._drop_stage(STAGE_TIMEOUT)
+
+    def stage_left_ms(self):
+        return _STAGE_MS_MAX - self.stage.idle_ms if self.stage is not None else 0x3FFFFFFF
+
+    def _drop_stage(self, why):
+        stage = self.stage
+        self.stage = None
+        if stage is not None:
+            self._pump.ledger.write(
+                wire.RECORD_STAGE_DROPPED, why, stage.received, len(stage.data), 0, 0, 0
+            )
+
+    def _open_stage(self):
+        if self.stage is None:
+            raise Refusal(wire.REASON_NO_STAGE)
+        self.stage.idle_ms = 0
+        return self.stage
+
+    def _therapy_begin(self, link, out):
+        length, expected_hash = wire.unpack_therapy_begin_request(link.frame, link.body, link.body_end)
+        if length == 0 or length > wire.THERAPY_BYTES_MAX:
+            raise Refusal(wire.REASON_TOO_LONG, wire.THERAPY_BYTES_MAX)
+        if self.stage is None or self.stage.hash != expected_hash or len(self.stage.data) != length:
+            self._drop_stage(STAGE_REPLACED)
+            self.stage = Stage(length, expected_hash)
+        self._open_stage()
+        return wire.pack_therapy_begin_reply(out, link.body_out, length)
+
+    def _therapy_chunk(self, link, out):
+        offset, data = wire.unpack_therapy_chunk_request(link.frame, link.body, link.body_end)
+        stage = self._open_stage()
+        if offset > stage.received:
+            raise Refusal(wire.REASON_STAGE_GAP, stage.received)
+        if offset + len(data) > len(stage.data):
+            raise Refusal(wire.REASON_TOO_LONG, len(stage.data))
+        stage.data[offset : offset + len(data)] = data
+        stage.received = max(stage.received, offset + len(data))
+        stage.therapy = None
+        return wire.pack_therapy_chunk_reply(out, link.body_out, stage.received)
+
+    def _therapy_verify(self, link, out):
+        stage = self._open_stage()
+        if stage.received < len(stage.data):
+            raise Refusal(wire.REASON_STAGE_INCOMPLETE, stage.received)
+        if program_hash(stage.data) != stage.hash:
+            raise Refusal(wire.REASON_STAGE_HASH)
+        therapy = Therapy(stage.data)
+        reason, detail = therapy.check(self._pump.profile)
+        if reason != wire.REASON_DONE:
+            raise Refusal(reason, detail)
+        stage.therapy = therapy
+        days, limit = therapy.refill()
+        return wire.pack_therapy_verify_reply(
+            out,
+            link.body_out,
+            therapy.therapy_id,
+            stage.hash,
+            therapy.mode,
+            therapy.drug,
+            therapy.per_window(DAY_MS, 1, 1),
+            therapy.per_window(DAY_MS, therapy.step_ng_num, therapy.step_ng_den),
+            therapy.per_window(DAY_MS, therapy.step_nl_num, therapy.step_nl_den),
+            therapy.per_window(3_600_000, therapy.step_ng_num, therapy.step_ng_den),
+            days,
+            limit,
+            therapy.bolus_steps_max,
+            therapy.hour_ng_max,
+            therapy.day_ng_max,
+        )
+
+    def _therapy_commit(self, fields):
+        host, counter, expected_hash = fields
+        stage = self._open_stage()
+        if stage.therapy is None:
+            raise Refusal(wire.REASON_NOT_VERIFIED)
+        if stage.hash != expected_hash:
+            raise Refusal(wire.REASON_STAGE_HASH)
+        self._pump.commit(host, counter, bytes(stage.data), stage.therapy)
+        self.stage = None
+
+    def _therapy_abort(self, link, out):
+        dropped = self.stage is not None
+        self._drop_stage(STAGE_ABORTED)
+        return wire.pack_therapy_abort_reply(out, link.body_out, 1 if dropped else 0)
+
+    def _therapy_read(self, link, out):
+        (offset,) = wire.unpack_therapy_read_request(link.frame, link.body, link.body_end)
+        store = self._pump.store
+        if not store.program:
+            raise Refusal(wire.REASON_NOT_PROGRAMMED)
+        data = store.program[offset : offset + wire.CHUNK_BYTES_MAX]
+        return wire.pack_therapy_read_reply(
+            out, link.body_out, store.generation, len(store.program), offset, data
+        )

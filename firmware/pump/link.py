@@ -1,0 +1,170 @@
+# The serial link: bytes in blocks, frames out of them, replies back. No meaning, only form.
+#
+# An idle line allocates nothing. A frame allocates its slices, its fields and two checksums (a CRC-32 above 2^30 is a
+# heap integer on 32-bit ports): see docs/FIRMWARE.md for the measured bound.
+
+from binascii import crc32
+
+from pump import wire
+from pump.wire import const
+
+_BLOCK_BYTES = const(256)
+_HEADER_BYTES = const(16)
+_CRC_BYTES = const(4)
+_TAG_BYTES = const(16)
+_FRAME_BYTES_MAX = const(1080)
+_RX_BYTES = const(2160)
+_DELIMITER = b"\x00"
+_NO_SESSION = b"\x00\x00\x00\x00"
+_COUNT_MASK = const(0x3FFFFFFF)
+
+
+class Link:
+    """After poll() has returned True, `type`, `sequence`, `body` to `body_end` of `frame` hold one request until
+    reply() or drop(); bytes that arrive meanwhile are kept."""
+
+    def __init__(self, board, device_id):
+        self._board = board
+        self._device_id = device_id
+        self._block = bytearray(_BLOCK_BYTES)
+        self._rx = bytearray(_RX_BYTES)
+        self._fill = 0
+        self._skipping = False
+        self.frame = bytearray(_FRAME_BYTES_MAX)
+        self._reply = bytearray(_FRAME_BYTES_MAX)
+        self._wire = bytearray(_FRAME_BYTES_MAX)
+        self.body = _HEADER_BYTES
+        self.body_end = 0
+        self.type = 0
+        self.version = 0
+        self.device = _NO_SESSION
+        self.session = _NO_SESSION
+        self.tagged = False
+        self._sequence = 0
+        self.pending = False
+        self.bad_frames = 0
+        self.body_out = _HEADER_BYTES
+
+    def poll(self):
+        """Take what has arrived; return whether a request waits. Allocates nothing while nothing arrives."""
+        while True:
+            count = self._board.uart_read(self._block)
+            if count == 0:
+                break
+            self._take(count)
+        if not self.pending and self._fill:
+            self._next_frame()
+        return self.pending
+
+    def _take(self, count):
+        start = 0
+        if self._skipping:
+            end = self._block.find(_DELIMITER, 0, count)
+            if end < 0:
+                return
+            self._skipping = False
+            start = end + 1
+        length = count - start
+        if self._fill + length > _RX_BYTES:
+            # Longer than two frames without a pause: drop it and wait for the next delimiter.
+            self._fill = 0
+            self._skipping = True
+            self._count_bad()
+            return
+        self._rx[self._fill : self._fill + length] = self._block[start:count]
+        self._fill += length
+
+    def _next_frame(self):
+        while self._fill:
+            end = self._rx.find(_DELIMITER, 0, self._fill)
+            if end < 0:
+                return
+            good = end > 0 and self._decode(end)
+            if end > 0 and not good:
+                self._count_bad()
+            rest = self._fill - end - 1
+            self._rx[0:rest] = self._rx[end + 1 : self._fill]
+            self._fill = rest
+            if good:
+                self.pending = True
+                return
+
+    def _count_bad(self):
+        self.bad_frames = (self.bad_frames + 1) & _COUNT_MASK
+
+    def _decode(self, end):
+        length = _cobs_decode(self._rx, end, self.frame)
+        if length < _HEADER_BYTES + _CRC_BYTES:
+            return False
+        crc_at = length - _CRC_BYTES
+        if crc32(memoryview(self.frame)[:crc_at]).to_bytes(4, "little") != self.frame[crc_at:length]:
+            return False
+        header = wire.unpack_header(self.frame, 0, length)
+        self.version, self.type, self.device, self.session, self._sequence, body_bytes = header
+        self.body_end = _HEADER_BYTES + body_bytes
+        extra = crc_at - self.body_end
+        self.tagged = extra == _TAG_BYTES
+        return body_bytes <= wire.BODY_BYTES_MAX and (extra == 0 or self.tagged)
+
+    def drop(self):
+        self.pending = False
+
+    def out(self):
+        """The buffer for a reply's body, to be filled from body_out on."""
+        return self._reply
+
+    def reply(self, message, end):
+        """Send the reply whose body reaches from body_out to `end` in out(); the request is done with."""
+        reply = self._reply
+        wire.pack_header(
+            reply, 0, wire.PROTOCOL_VERSION, message, self._device_id, _NO_SESSION, self._sequence, end - _HEADER_BYTES
+        )
+        reply[end : end + _CRC_BYTES] = crc32(memoryview(reply)[:end]).to_bytes(4, "little")
+        length = _cobs_encode(reply, end + _CRC_BYTES, self._wire)
+        self.pending = False
+        self._board.uart_write(memoryview(self._wire)[:length])
+
+
+def _cobs_decode(raw, end, out):
+    """Decode raw[:end], which holds no zero, into out; return the length, or -1."""
+    at = 0
+    length = 0
+    while at < end:
+        count = raw[at] - 1
+        at += 1
+        if at + count > end or length + count + 1 > _FRAME_BYTES_MAX:
+            return -1
+        out[length : length + count] = raw[at : at + count]
+        at += count
+        length += count
+        if count < 254 and at < end:
+            out[length] = 0
+            length += 1
+    return length
+
+
+def _cobs_encode(raw, end, out):
+    """Encode raw[:end] into out with the delimiter; return the length."""
+    at = 0
+    length = 0
+    while True:
+        zero = raw.find(_DELIMITER, at, end)
+        stop = end if zero < 0 else zero
+        full = False
+        while stop - at >= 254:
+            out[length] = 255
+            out[length + 1 : length + 255] = raw[at : at + 254]
+            length += 255
+            at += 254
+            full = True
+        if zero < 0 and full and at == end:
+            break
+        count = stop - at
+        out[length] = count + 1
+        out[length + 1 : length + 1 + count] = raw[at:stop]
+        length += 1 + count
+        if zero < 0:
+            break
+        at = zero + 1
+    out[length] = 0
+    return length + 1

@@ -1,0 +1,60 @@
+# The motor layer: every activation is bounded in steps and in time, and compared with the encoder.
+
+from pump.wire import const
+
+_MASK = const(0x3FFFFFFF)
+_STALL_STEPS = const(3)
+
+
+class Motor:
+    """`moved` is what the encoder saw of the last activation; `stalled` and `ran_away` latch until clear()."""
+
+    def __init__(self, board, step_ms, steps_max, on_ms_max):
+        self._board = board
+        self._step_ms = step_ms
+        self._steps_max = steps_max
+        self._on_ms_max = on_ms_max
+        self._lost = 0
+        self._position = board.encoder()
+        self.moved = 0
+        self.stalled = False
+        self.ran_away = False
+
+    def activate(self, steps):
+        """Move at most `steps`; return how many were commanded."""
+        if steps > self._steps_max:
+            steps = self._steps_max
+        self._board.motor_run(steps, self._step_ms, self._on_ms_max)
+        self._compare(steps)
+        return steps
+
+    def watch(self):
+        """Look for motion that nothing commanded; return its steps."""
+        self._compare(0)
+        return self.moved
+
+    def _compare(self, commanded):
+        position = self._board.encoder()
+        moved = (position - self._position) & _MASK
+        self._position = position
+        if moved > _MASK // 2:
+            # Backwards: no delivery, but nothing that may go on.
+            self.ran_away = True
+            moved = 0
+        self.moved = moved
+        if moved > commanded:
+            self.ran_away = True
+        if moved >= commanded:
+            self._lost = 0 if commanded else self._lost
+            return
+        self._lost += commanded - moved
+        if self._lost >= _STALL_STEPS:
+            self.stalled = True
+
+    def off(self):
+        self._board.motor_off()
+
+    def clear(self):
+        self.stalled = False
+        self.ran_away = False
+        self._lost = 0

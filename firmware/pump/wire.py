@@ -1,0 +1,407 @@
+# Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`
+#
+# pack_x(buf, off, fields...) writes into buf (bytearray or memoryview) and returns the offset after the last byte.
+# unpack_x(buf, off, end) returns a tuple of fields; end <= len(buf). Bytes after the last known field are ignored.
+# Both raise ValueError when something is too short, too long or has no room. Bytes come back as copies.
+# The caller sees to it that integers fit their field (MicroPython cuts them off without a word), and passes fields of
+# fixed length as bytes or bytearray. Numbers without a name in an enumeration pass through.
+# fmt: off
+# ruff: noqa: PLR0917, RUF005
+from struct import pack_into, unpack_from
+
+try:
+    from micropython import const
+except ImportError:
+    def const(value):
+        return value
+
+SCHEMA_HASH = b"\xfd\x7e\xd5\x7f\x05\x29\x3a\xcf"
+
+# limits
+PROTOCOL_VERSION = const(1)
+FRACTION_MAX = const(536870912)
+COUNT_MAX = const(1073741823)
+BODY_BYTES_MAX = const(1024)
+RECORD_BYTES = const(40)
+CHAIN_BYTES = const(8)
+THERAPY_BYTES_MAX = const(1024)
+CHUNK_BYTES_MAX = const(256)
+THERAPY_FORMAT = const(1)
+HEADER_BYTES = const(16)
+TAG_BYTES = const(16)
+CRC_BYTES = const(4)
+PLAIN_BYTES_MAX = const(1060)
+FRAME_BYTES_MAX = const(1066)
+
+# message types; a reply has that of its request | REPLY
+HELLO = const(1)
+STATUS = const(16)
+THERAPY_BEGIN = const(32)
+THERAPY_CHUNK = const(33)
+THERAPY_VERIFY = const(34)
+THERAPY_COMMIT = const(35)
+THERAPY_ABORT = const(36)
+THERAPY_READ = const(37)
+START = const(48)
+STOP = const(49)
+BOLUS = const(50)
+BOLUS_CANCEL = const(51)
+REFILL = const(52)
+OUTCOME = const(53)
+ALARM_CLEAR = const(54)
+CLOCK_SET = const(64)
+JOURNAL_INFO = const(80)
+JOURNAL_READ = const(81)
+REPLY = const(128)
+REJECTED = const(255)
+
+# Role
+ROLE_NONE = const(0)
+ROLE_OBSERVER = const(1)
+ROLE_OPERATOR = const(2)
+ROLE_PROGRAMMER = const(3)
+ROLE_SERVICE = const(4)
+
+# ResetCause
+RESET_CAUSE_UNKNOWN = const(0)
+RESET_CAUSE_POWER_ON = const(1)
+RESET_CAUSE_BROWN_OUT = const(2)
+RESET_CAUSE_WATCHDOG = const(3)
+RESET_CAUSE_SOFTWARE = const(4)
+
+# Mode
+MODE_STOPPED = const(0)
+MODE_MINIMUM_RATE = const(1)
+MODE_CONTINUOUS = const(2)
+
+# Delivery
+DELIVERY_UNPROGRAMMED = const(0)
+DELIVERY_STOPPED = const(1)
+DELIVERY_RUNNING = const(2)
+DELIVERY_SAFE = const(3)
+
+# StopReason
+STOP_REASON_NONE = const(0)
+STOP_REASON_COMMAND = const(1)
+STOP_REASON_RESERVOIR_EMPTY = const(2)
+STOP_REASON_FAULT = const(3)
+STOP_REASON_MODE = const(4)
+STOP_REASON_NEVER_STARTED = const(5)
+
+# OnLow
+ON_LOW_KEEP = const(0)
+ON_LOW_MINIMUM_RATE = const(1)
+ON_LOW_STOP = const(2)
+
+# RefillLimit
+REFILL_LIMIT_VOLUME = const(0)
+REFILL_LIMIT_STABILITY = const(1)
+REFILL_LIMIT_CAP = const(2)
+REFILL_LIMIT_NONE = const(3)
+
+# Alarm
+ALARM_RESERVOIR_LOW = const(1)
+ALARM_RESERVOIR_EMPTY = const(2)
+ALARM_MOTOR_STALL = const(4)
+ALARM_MOTOR_RUNAWAY = const(8)
+ALARM_THERAPY_LOST = const(16)
+ALARM_JOURNAL_DAMAGED = const(32)
+ALARM_DOSE_CAP = const(64)
+ALARM_CLOCK_UNKNOWN = const(128)
+ALARM_GUARD_DISAGREES = const(256)
+ALARM_BATTERY_LOW = const(512)
+ALARM_MISSED_VOLUME = const(1024)
+ALARM_FLASH_FAILED = const(2048)
+
+# Reason
+REASON_DONE = const(0)
+REASON_MALFORMED = const(1)
+REASON_UNKNOWN_TYPE = const(2)
+REASON_WRONG_DEVICE = const(3)
+REASON_WRONG_VERSION = const(4)
+REASON_ROLE = const(5)
+REASON_TOO_LONG = const(6)
+REASON_BUSY = const(7)
+REASON_NO_SESSION = const(8)
+REASON_COUNTER_USED = const(16)
+REASON_COUNTER_OLD = const(17)
+REASON_OUTCOME_UNKNOWN = const(18)
+REASON_NO_STAGE = const(32)
+REASON_STAGE_GAP = const(33)
+REASON_STAGE_INCOMPLETE = const(34)
+REASON_STAGE_HASH = const(35)
+REASON_NOT_VERIFIED = const(36)
+REASON_THERAPY_FORMAT = const(37)
+REASON_THERAPY_FRACTION = const(38)
+REASON_THERAPY_MODE = const(39)
+REASON_RATE_BELOW_MINIMUM = const(40)
+REASON_RATE_ABOVE_MAXIMUM = const(41)
+REASON_STEP_VOLUME = const(42)
+REASON_RESERVOIR_SIZE = const(43)
+REASON_BOLUS_SIZE = const(44)
+REASON_BOLUS_RATE = const(45)
+REASON_CAP_MISSING = const(46)
+REASON_CAP_BELOW_BASAL = const(47)
+REASON_CAP_ABOVE_HARD = const(48)
+REASON_CONCENTRATION = const(49)
+REASON_LEVEL_ORDER = const(50)
+REASON_NOT_PROGRAMMED = const(64)
+REASON_ALREADY_RUNNING = const(65)
+REASON_ALREADY_STOPPED = const(66)
+REASON_NOT_RUNNING = const(67)
+REASON_SAFE_STATE = const(68)
+REASON_RESERVOIR_EMPTY = const(69)
+REASON_BOLUS_RUNNING = const(70)
+REASON_BOLUS_OVER_MAXIMUM = const(71)
+REASON_BOLUS_OVER_CAP = const(72)
+REASON_BOLUS_ZERO = const(73)
+REASON_NO_BOLUS = const(74)
+REASON_CLOCK_VALUE = const(96)
+REASON_RECORD_GONE = const(97)
+REASON_RECORD_FUTURE = const(98)
+REASON_ALARM_PRESENT = const(99)
+REASON_FLASH_FAILED = const(100)
+
+# RecordKind
+RECORD_BOOT = const(1)
+RECORD_LEASE = const(2)
+RECORD_CLOSE = const(3)
+RECORD_START = const(16)
+RECORD_STOP = const(17)
+RECORD_BOLUS = const(18)
+RECORD_BOLUS_END = const(19)
+RECORD_BOLUS_CANCEL = const(20)
+RECORD_REFILL = const(21)
+RECORD_COMMIT = const(32)
+RECORD_STAGE_DROPPED = const(33)
+RECORD_CLOCK = const(48)
+RECORD_ALARM_RAISED = const(64)
+RECORD_ALARM_CLEARED = const(65)
+RECORD_MISSED = const(66)
+RECORD_TORN = const(67)
+RECORD_ALARM_ENDED = const(68)
+RECORD_REFUSED = const(80)
+RECORD_STATE = const(96)
+RECORD_HOST = const(97)
+RECORD_IDENTITY = const(98)
+
+# StageDrop
+STAGE_DROP_NEW_STAGE = const(0)
+STAGE_DROP_TIMEOUT = const(1)
+STAGE_DROP_ABORT = const(2)
+STAGE_DROP_RESET = const(3)
+
+# bytes of shared structs
+REJECTED_BYTES = const(6)
+OUTCOME_BYTES = const(25)
+COMMAND_BYTES = const(8)
+
+# least role by message type
+ROLES = (
+    b"\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x03\x03\x03\x03\x03\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x02\x00\x02\x02\x02\x01\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+)
+CHANGES_STATE = b"\x23\x30\x31\x32\x33\x34\x36\x40"  # message types
+
+def role_of(message_type):
+    # least role that may send it, -1 for nobody: what is not in the table is denied
+    role = ROLES[message_type] if 0 <= message_type < 128 else 255
+    return -1 if role == 255 else role
+
+def _put(buf, off, data):
+    end = off + len(data)
+    buf[off:end] = data
+    return end
+
+def _room(buf, end):
+    if end > len(buf):
+        raise ValueError("no room")
+
+def _need(left):
+    if left < 0:
+        raise ValueError("too short")
+
+def pack_header(buf, off, version, type, device, session, sequence, length):
+    if len(device) != 4 or len(session) != 4:
+        raise ValueError("wrong length")
+    _room(buf, off + 16)
+    pack_into("<BB4s4sIH", buf, off, version, type, device, session, sequence, length)
+    return off + 16
+
+def unpack_header(buf, off, end):
+    _need(end - off - 16)
+    return unpack_from("<BB4s4sIH", buf, off)
+
+def pack_rejected(buf, off, type, reason, detail):
+    _room(buf, off + 6)
+    pack_into("<BBI", buf, off, type, reason, detail)
+    return off + 6
+
+def pack_outcome(buf, off, host, counter, reason, accepted, low_steps, high_steps, record):
+    if len(host) != 4:
+        raise ValueError("wrong length")
+    _room(buf, off + 25)
+    pack_into("<4sIBIIII", buf, off, host, counter, reason, accepted, low_steps, high_steps, record)
+    return off + 25
+
+def pack_record(buf, off, sequence, day, ms, kind, code, a, b, c, d, e, chain):
+    if len(chain) != 8:
+        raise ValueError("wrong length")
+    _room(buf, off + 40)
+    pack_into("<IHIBBIIIII8s", buf, off, sequence, day, ms, kind, code, a, b, c, d, e, chain)
+    return off + 40
+
+def unpack_record(buf, off, end):
+    _need(end - off - 40)
+    return unpack_from("<IHIBBIIIII8s", buf, off)
+
+def pack_therapy(buf, off, format, therapy_id, drug, step_ng_num, step_ng_den, step_nl_num, step_nl_den, mode,
+    basal_num, basal_den, minimum_num, minimum_den, bolus_num, bolus_den, bolus_steps_max, hour_ng_max, day_ng_max,
+    reservoir_steps, low_steps, empty_steps, stability_days, on_low):
+    if len(therapy_id) != 8:
+        raise ValueError("wrong length")
+    if len(drug) > 255:
+        raise ValueError("too long")
+    _room(buf, off + 78 + len(drug))
+    pack_into("<B8sB", buf, off, format, therapy_id, len(drug))
+    off = _put(buf, off + 10, drug)
+    pack_into("<IIIIBIIIIIIIIIIIIHB", buf, off, step_ng_num, step_ng_den, step_nl_num, step_nl_den, mode, basal_num,
+        basal_den, minimum_num, minimum_den, bolus_num, bolus_den, bolus_steps_max, hour_ng_max, day_ng_max,
+        reservoir_steps, low_steps, empty_steps, stability_days, on_low)
+    return off + 68
+
+def unpack_therapy(buf, off, end):
+    _need(end - off - 10)
+    (format, therapy_id, n) = unpack_from("<B8sB", buf, off)
+    off += 10
+    _need(end - off - n)
+    drug = bytes(buf[off : off + n])
+    off += n
+    _need(end - off - 68)
+    return (format, therapy_id, drug) + unpack_from("<IIIIBIIIIIIIIIIIIHB", buf, off)
+
+def unpack_command(buf, off, end):
+    _need(end - off - 8)
+    return unpack_from("<4sI", buf, off)
+
+def unpack_hello_request(buf, off, end):
+    _need(end - off - 2)
+    return unpack_from("<BB", buf, off)
+
+def pack_hello_reply(buf, off, protocol, schema_hash, device_id, firmware_major, firmware_minor, firmware_patch,
+    boot_count, reset_cause, body_bytes_max, heap_free_bytes, board, runtime, profile):
+    if len(schema_hash) != 8 or len(device_id) != 4:
+        raise ValueError("wrong length")
+    if len(board) > 255 or len(runtime) > 255 or len(profile) > 255:
+        raise ValueError("too long")
+    _room(buf, off + 30 + len(board) + len(runtime) + len(profile))
+    pack_into("<B8s4sBBBIBHIB", buf, off, protocol, schema_hash, device_id, firmware_major, firmware_minor,
+        firmware_patch, boot_count, reset_cause, body_bytes_max, heap_free_bytes, len(board))
+    off = _put(buf, off + 28, board)
+    pack_into("<B", buf, off, len(runtime))
+    off = _put(buf, off + 1, runtime)
+    pack_into("<B", buf, off, len(profile))
+    return _put(buf, off + 1, profile)
+
+def pack_status_reply(buf, off, delivery, stop_reason, mode, alarms, generation, therapy_id, day, ms, clock_known,
+    local_days, local_ms, low_steps, high_steps, missed_steps, rate_num, rate_den, bolus_left_steps, reservoir_steps,
+    reservoir_known, battery_mv, journal_first, journal_next, boot_count, bad_frames, staged_bytes, hour_ng, day_ng):
+    if len(therapy_id) != 8:
+        raise ValueError("wrong length")
+    _room(buf, off + 89)
+    pack_into("<BBBII8sHIBHIIIIIIIIBHIIIIHII", buf, off, delivery, stop_reason, mode, alarms, generation, therapy_id,
+        day, ms, clock_known, local_days, local_ms, low_steps, high_steps, missed_steps, rate_num, rate_den,
+        bolus_left_steps, reservoir_steps, reservoir_known, battery_mv, journal_first, journal_next, boot_count,
+        bad_frames, staged_bytes, hour_ng, day_ng)
+    return off + 89
+
+def unpack_therapy_begin_request(buf, off, end):
+    _need(end - off - 18)
+    return unpack_from("<H16s", buf, off)
+
+def pack_therapy_begin_reply(buf, off, length):
+    _room(buf, off + 2)
+    pack_into("<H", buf, off, length)
+    return off + 2
+
+def unpack_therapy_chunk_request(buf, off, end):
+    _need(end - off - 4)
+    (offset, n) = unpack_from("<HH", buf, off)
+    off += 4
+    _need(end - off - n)
+    data = bytes(buf[off : off + n])
+    return (offset, data)
+
+def pack_therapy_verify_reply(buf, off, therapy_id, program_hash, mode, drug, daily_steps, daily_dose_ng,
+    daily_volume_nl, hour_dose_ng, refill_days, refill_limit, bolus_steps_max, hour_ng_max, day_ng_max):
+    if len(therapy_id) != 8 or len(program_hash) != 16:
+        raise ValueError("wrong length")
+    if len(drug) > 255:
+        raise ValueError("too long")
+    _room(buf, off + 57 + len(drug))
+    pack_into("<8s16sBB", buf, off, therapy_id, program_hash, mode, len(drug))
+    off = _put(buf, off + 26, drug)
+    pack_into("<IIIIHBIII", buf, off, daily_steps, daily_dose_ng, daily_volume_nl, hour_dose_ng, refill_days,
+        refill_limit, bolus_steps_max, hour_ng_max, day_ng_max)
+    return off + 31
+
+def unpack_therapy_commit_request(buf, off, end):
+    _need(end - off - 24)
+    return unpack_from("<4sI16s", buf, off)
+
+def pack_therapy_abort_reply(buf, off, dropped):
+    _room(buf, off + 1)
+    pack_into("<B", buf, off, dropped)
+    return off + 1
+
+def unpack_therapy_read_request(buf, off, end):
+    _need(end - off - 2)
+    return unpack_from("<H", buf, off)
+
+def pack_therapy_read_reply(buf, off, generation, length, offset, data):
+    if len(data) > 65535:
+        raise ValueError("too long")
+    _room(buf, off + 10 + len(data))
+    pack_into("<IHHH", buf, off, generation, length, offset, len(data))
+    return _put(buf, off + 10, data)
+
+def unpack_bolus_request(buf, off, end):
+    _need(end - off - 12)
+    return unpack_from("<4sII", buf, off)
+
+def unpack_clock_set_request(buf, off, end):
+    _need(end - off - 14)
+    return unpack_from("<4sIHI", buf, off)
+
+def pack_journal_info_reply(buf, off, first, next, chain):
+    if len(chain) != 8:
+        raise ValueError("wrong length")
+    _room(buf, off + 16)
+    pack_into("<II8s", buf, off, first, next, chain)
+    return off + 16
+
+def unpack_journal_read_request(buf, off, end):
+    _need(end - off - 5)
+    return unpack_from("<IB", buf, off)
+
+def pack_journal_read_reply(buf, off, first, records):
+    if len(records) > 65535:
+        raise ValueError("too long")
+    _room(buf, off + 6 + len(records))
+    pack_into("<IH", buf, off, first, len(records))
+    return _put(buf, off + 6, records)
+
+# the same layout under another name
+pack_therapy_chunk_reply = pack_therapy_begin_reply
+unpack_start_request = unpack_command
+unpack_stop_request = unpack_command
+unpack_bolus_cancel_request = unpack_command
+unpack_refill_request = unpack_bolus_request
+unpack_outcome_request = unpack_command
+unpack_alarm_clear_request = unpack_bolus_request

@@ -1,0 +1,93 @@
+"""Opening the pump's port: a device path, a pyserial URL, a USB serial number, or `sim://`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from dosebench.errors import DosebenchError
+
+BAUD: Final = 115_200
+"""Default baud rate of the pump's port."""
+PORT_VARIABLE: Final = "DOSEBENCH_PORT"
+READ_TIMEOUT_S: Final = 0.1
+
+
+class PortError(DosebenchError):
+    """The port could not be opened or was lost. The message says what to do."""
+
+
+def register() -> None:
+    """Teach pyserial the `sim://` scheme."""
+    import serial  # noqa: PLC0415
+
+    package = "dosebench.urlhandlers"
+    if package not in serial.protocol_handler_packages:
+        serial.protocol_handler_packages.append(package)
+
+
+def candidates() -> list[tuple[str, str, str]]:
+    """USB serial ports here: (device, serial number, description)."""
+    from serial.tools import list_ports  # noqa: PLC0415
+
+    found = [port for port in list_ports.comports() if port.vid is not None]
+    return [(str(port.device), str(port.serial_number or ""), str(port.description)) for port in found]
+
+
+def choose(port: str | None) -> str:
+    """The port to use: what was given, else the environment's DOSEBENCH_PORT, else the only USB serial port.
+
+    Raises PortError when there is none or more than one.
+    """
+    port = port or os.environ.get(PORT_VARIABLE)
+    if port:
+        return _by_serial_number(port)
+    found = candidates()
+    if len(found) == 1:
+        return found[0][0]
+    if not found:
+        raise PortError(
+            "no port: no board is plugged in",
+            hint=f"give --port (a device, a URL such as socket://HOST:PORT, or sim://NAME) or set {PORT_VARIABLE}",
+        )
+    listed = ", ".join(f"{device} ({number or text})" for device, number, text in found)
+    raise PortError(f"several boards are plugged in: {listed}", hint="choose one with --port")
+
+
+def _by_serial_number(port: str) -> str:
+    if "://" in port or os.sep in port or port.upper().startswith("COM"):
+        return port
+    for device, number, _ in candidates():
+        if port == number:
+            return device
+    return port
+
+
+def open_port(port: str, baud: int = BAUD) -> Any:
+    """Open a port for the client: exclusive, with a short read timeout. Raises PortError.
+
+    `port` is whatever `serial.serial_for_url` takes, or `sim://NAME`.
+    """
+    import serial  # noqa: PLC0415
+
+    register()
+    try:
+        return serial.serial_for_url(port, baudrate=baud, timeout=READ_TIMEOUT_S, write_timeout=5, exclusive=True)
+    except (serial.SerialException, ValueError, OSError) as error:
+        raise _explain(port, error) from error
+
+
+def _explain(port: str, error: Exception) -> PortError:
+    text = str(error)
+    low = text.lower()
+    number = getattr(error, "errno", None)
+    if "exclusively lock" in low or "busy" in low or "in use" in low or number in (11, 16):
+        return PortError(f"{port} is in use by another program", hint="close that program, or choose another --port")
+    if number == 2 or "no such file" in low or "could not find" in low or "filenotfound" in low:
+        listed = ", ".join(device for device, _, _ in candidates()) or "none"
+        return PortError(f"there is no port {port}", hint=f"USB serial ports here: {listed}")
+    if number == 13 or "permission" in low:
+        return PortError(f"no permission to open {port}", hint="add yourself to the group that owns it (often dialout)")
+    if "refused" in low:
+        return PortError(f"nothing listens at {port}", hint="start `dosebench sim --tcp PORT` there first")
+    return PortError(f"could not open {port}: {text}")

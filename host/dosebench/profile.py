@@ -1,0 +1,325 @@
+"""Pump profiles: what a pump is, as data.
+
+A profile says how large a step is, how fast the pump may go, what no regimen can raise, and what the reservoir, the
+battery and the memory are. Profiles of this package lie in `profiles/`; others are found in directories that the caller
+names. `Profile.device_config` is what a pump is given when it is flashed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from dosebench import tomlfile, units
+from dosebench.errors import DosebenchError
+from dosebench.tomlfile import Problem, TomlFile, TomlFileError
+
+FRACTION_MAX: Final = 1 << 29
+"""Largest numerator or denominator that the firmware takes (the same figure as in the protocol)."""
+
+COUNT_MAX: Final = (1 << 30) - 1
+"""Largest count that the firmware takes: the small integers of 32-bit boards."""
+
+FLASH_FREEZE_MS: Final = 450
+"""Longest time that a board may stand still for one flash operation, in ms (DESIGN, section 5: 400 ms and more)."""
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 86_400_000
+
+_EXTENDS_MAX: Final = 4
+
+
+def reader(*dimensions: units.Dimension) -> BeforeValidator:
+    """A pydantic validator that reads a quantity of one of `dimensions` into its exact base value."""
+    return BeforeValidator(lambda text: units.value(text, *dimensions))
+
+
+Volume = Annotated[Fraction, reader(units.VOLUME)]
+VolumeRate = Annotated[Fraction, reader(units.VOLUME_RATE)]
+Duration = Annotated[Fraction, reader(units.DURATION)]
+Voltage = Annotated[Fraction, reader(units.VOLTAGE)]
+Charge = Annotated[Fraction, reader(units.CHARGE)]
+Count = Annotated[int, Field(strict=True, ge=1, le=COUNT_MAX)]
+OnLow = Literal["keep", "minimum_rate", "stop"]
+
+
+class ProfileError(TomlFileError):
+    """A profile with mistakes; all of them are in `problems`."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Delivery(_Table):
+    """Motor and rates. Volumes in nL, rates in nL/ms, times in ms."""
+
+    step_volume: Volume
+    rate_min: VolumeRate
+    rate_max: VolumeRate
+    step_time: Duration
+    activation_steps_max: Count
+    activation_time_max: Duration
+    lease: Duration
+
+
+class Caps(_Table):
+    """What no regimen can raise. Volumes in nL, rates in nL/ms."""
+
+    hour: Volume
+    day: Volume
+    bolus: Volume
+    bolus_rate: VolumeRate
+
+
+class Reservoir(_Table):
+    """Reservoir of the pump. Volumes in nL, times in ms."""
+
+    capacity: Volume
+    low: Volume
+    empty: Volume
+    on_low: OnLow
+    lasts_min: Duration
+
+
+class Battery(_Table):
+    """Battery levels in mV, capacity in uAh."""
+
+    start: Voltage
+    low: Voltage
+    stop: Voltage
+    capacity: Charge
+
+
+class Journal(_Table):
+    """Flash that the journal may use, in sectors of 4096 bytes."""
+
+    flash_sectors: Count
+
+
+class Profile(_Table):
+    """One kind of pump.
+
+    Every figure is exact. `steps(volume)` of the delivery figures is a whole number or a fraction that the firmware can
+    take, and the gap between two steps at the highest rate outlasts a flash operation; loading a profile checks both.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=True)
+
+    format: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
+    kind: Annotated[Literal["implant", "external"], Field(alias="class")]
+    title: Annotated[str, Field(max_length=80)] = ""
+    delivery: Delivery
+    caps: Caps
+    reservoir: Reservoir
+    battery: Battery
+    journal: Journal
+
+    def steps(self, volume_nl: Fraction) -> Fraction:
+        """How many steps `volume_nl` is, exactly (not rounded)."""
+        return volume_nl / self.delivery.step_volume
+
+    def device_config(self) -> dict[str, int | str]:
+        """The figures that a pump is given when it is flashed.
+
+        Returns:
+            Names and whole numbers below 2^30; a pair `x_num`, `x_den` is a fraction with both at most 2^29. Rates are
+            in steps per millisecond, times in ms, counts in steps, voltages in mV.
+        """
+        delivery, caps, reservoir = self.delivery, self.caps, self.reservoir
+        config: dict[str, int | str] = {"profile": self.name}
+        config |= _pair("step_nl", delivery.step_volume)
+        config |= _pair("rate_min", self.steps(delivery.rate_min))
+        config |= _pair("rate_max", self.steps(delivery.rate_max))
+        config |= {
+            "hard_hour_steps": int(self.steps(caps.hour)),
+            "hard_day_steps": int(self.steps(caps.day)),
+            "bolus_steps_max": int(self.steps(caps.bolus)),
+            "reservoir_steps_max": int(self.steps(reservoir.capacity)),
+            "lease_ms": int(delivery.lease),
+            "step_ms": int(delivery.step_time),
+            "activation_steps_max": delivery.activation_steps_max,
+            "activation_ms_max": int(delivery.activation_time_max),
+            "low_steps_default": math.ceil(self.steps(reservoir.low)),
+            "empty_steps_default": math.ceil(self.steps(reservoir.empty)),
+            "battery_low_mv": int(self.battery.low),
+            "flash_sectors": self.journal.flash_sectors,
+        }
+        return config
+
+
+def _pair(name: str, value: Fraction) -> dict[str, int | str]:
+    return {f"{name}_num": value.numerator, f"{name}_den": value.denominator}
+
+
+_Fault = tuple[tuple[str, ...], str]
+
+
+def _faults(profile: Profile) -> Iterator[_Fault]:
+    """What contradicts itself in a profile whose single figures are right: (key, message)."""
+    yield from _zero_faults(profile)
+    if profile.delivery.step_volume and profile.delivery.rate_max:
+        yield from _motor_faults(profile)
+        yield from _order_faults(profile)
+        yield from _integer_faults(profile)
+
+
+def _zero_faults(profile: Profile) -> Iterator[_Fault]:
+    for table in ("delivery", "caps", "reservoir", "battery"):
+        for name, value in getattr(profile, table):
+            if value == 0:
+                yield (table, name), "must be above zero"
+
+
+def _motor_faults(profile: Profile) -> Iterator[_Fault]:
+    delivery = profile.delivery
+    gap_ms = 1 / profile.steps(delivery.rate_max) - delivery.step_time
+    if gap_ms <= FLASH_FREEZE_MS:
+        yield (
+            ("delivery", "rate_max"),
+            f"leaves {units.decimal(gap_ms, 4)} ms between two steps; more than {FLASH_FREEZE_MS} ms are needed, "
+            "because flash is written only between steps and one operation can hold a board that long",
+        )
+    if delivery.activation_time_max < delivery.activation_steps_max * delivery.step_time:
+        yield ("delivery", "activation_time_max"), "is shorter than activation_steps_max steps take"
+
+
+def _order_faults(profile: Profile) -> Iterator[_Fault]:
+    delivery, caps, reservoir, battery = profile.delivery, profile.caps, profile.reservoir, profile.battery
+    orders = (
+        (("delivery", "rate_min"), delivery.rate_min, "delivery.rate_max", delivery.rate_max),
+        (("caps", "bolus_rate"), caps.bolus_rate, "delivery.rate_max", delivery.rate_max),
+        (("delivery", "rate_min"), delivery.rate_min, "caps.bolus_rate", caps.bolus_rate),
+        (("delivery", "rate_min"), delivery.rate_min * HOUR_MS, "caps.hour, over an hour", caps.hour),
+        (("delivery", "rate_min"), delivery.rate_min * DAY_MS, "caps.day, over a day", caps.day),
+        (("caps", "bolus"), caps.bolus, "caps.hour", caps.hour),
+        (("caps", "hour"), caps.hour, "caps.day", caps.day),
+        (("reservoir", "empty"), reservoir.empty, "reservoir.low", reservoir.low),
+        (("reservoir", "low"), reservoir.low, "reservoir.capacity", reservoir.capacity),
+        (("battery", "stop"), battery.stop, "battery.low", battery.low),
+        (("battery", "low"), battery.low, "battery.start", battery.start),
+    )
+    for key, lower, upper_name, upper in orders:
+        if lower > upper:
+            yield key, f"is above {upper_name}"
+
+
+def _integer_faults(profile: Profile) -> Iterator[_Fault]:
+    for name, value in profile.device_config().items():
+        limit = FRACTION_MAX if name.endswith(("_num", "_den")) else COUNT_MAX
+        if isinstance(value, int) and not 0 < value <= limit:
+            yield (), f"{name} is {value}, which the firmware cannot take: 1 to {limit}"
+    whole = {
+        ("delivery", "lease"): profile.delivery.lease,
+        ("delivery", "step_time"): profile.delivery.step_time,
+        ("delivery", "activation_time_max"): profile.delivery.activation_time_max,
+        ("reservoir", "capacity"): profile.steps(profile.reservoir.capacity),
+    }
+    for key, figure in whole.items():
+        if figure.denominator != 1:
+            yield key, "is not a whole number of milliseconds or steps"
+
+
+def builtin_names() -> list[str]:
+    """Names of the profiles that come with the package, sorted."""
+    files = resources.files("dosebench").joinpath("profiles").iterdir()
+    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+
+
+def load(name: str, directories: Sequence[Path] = ()) -> Profile:
+    """Load a profile by its name.
+
+    Args:
+        name: Name of a file without ".toml", such as "implant-40".
+        directories: Where to look before the profiles of the package, in order.
+
+    Raises:
+        DosebenchError: No such profile; names the nearest.
+        ProfileError: The file has mistakes.
+    """
+    file = _merged(name, directories, _EXTENDS_MAX)
+    profile = _validate(file)
+    if profile.name != name:
+        problem = file.problem(("name",), f'is "{profile.name}", but the file is called "{name}"', "name")
+        raise ProfileError(file.name, [problem])
+    return profile
+
+
+def load_file(path: Path) -> Profile:
+    """Load a profile from a file of its own; what it extends is looked for beside it and in the package."""
+    own = tomlfile.read(path)
+    return _validate(_extended(own, [path.parent], _EXTENDS_MAX))
+
+
+def _merged(name: str, directories: Sequence[Path], depth: int) -> TomlFile:
+    return _extended(_find(name, directories), directories, depth)
+
+
+def _extended(own: TomlFile, directories: Sequence[Path], depth: int) -> TomlFile:
+    data = dict(own.data)
+    base_name = data.pop("extends", None)
+    if base_name is None:
+        return own
+    if depth == 0 or not isinstance(base_name, str):
+        raise ProfileError(own.name, [own.problem(("extends",), "must name a profile, at most 4 deep", "extends")])
+    base = _merged(base_name, directories, depth - 1)
+    for key, value in base.data.items():
+        if key in ("name", "title"):
+            continue
+        if isinstance(value, dict) and isinstance(data.get(key, {}), dict):
+            data[key] = {**value, **data.get(key, {})}
+        else:
+            data.setdefault(key, value)
+    return TomlFile(own.name, data, own.lines)
+
+
+def _find(name: str, directories: Sequence[Path]) -> TomlFile:
+    for directory in directories:
+        path = directory / f"{name}.toml"
+        if path.is_file() and path.parent == directory:
+            return tomlfile.read(path)
+    names = builtin_names()
+    if name in names:
+        text = resources.files("dosebench").joinpath("profiles", f"{name}.toml").read_text(encoding="utf-8")
+        return tomlfile.parse(text, f"{name}.toml")
+    near = difflib.get_close_matches(name, names, n=1)
+    guess = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(names)}"
+    raise DosebenchError(f'no pump profile "{name}"; {guess}')
+
+
+def _validate(file: TomlFile) -> Profile:
+    try:
+        profile = Profile.model_validate(file.data)
+    except ValidationError as error:
+        raise ProfileError(file.name, _problems(file, error)) from None
+    faults = [file.problem(key, message, "contradiction") for key, message in _faults(profile)]
+    if faults:
+        raise ProfileError(file.name, faults)
+    return profile
+
+
+def _problems(file: TomlFile, error: ValidationError) -> Iterator[Problem]:
+    for item, problem in zip(error.errors(), tomlfile.from_validation(file, error), strict=True):
+        key = tuple(item["loc"])
+        if item["type"] == "extra_forbidden":
+            yield file.problem(key, tomlfile.unknown_key(str(key[-1]), _known(key[:-1])), "unknown-key")
+        else:
+            yield problem
+
+
+def _known(table: tuple[Any, ...]) -> list[str]:
+    model: type[BaseModel] = Profile
+    for name in table:
+        annotation = model.model_fields[name].annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        model = annotation
+    return [field.alias or name for name, field in model.model_fields.items()] + ([] if table else ["extends"])

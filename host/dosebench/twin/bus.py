@@ -1,0 +1,44 @@
+"""The bench bus codec: what `firmware/boards/bus.py` speaks, from the other end.
+
+A request is five little-endian signed 32-bit words (operation, payload bytes, a, b, c) and a payload; a reply is five
+words (status, payload bytes, ticks, a, encoder) and a payload. Values stay below 2^30.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from struct import Struct
+from typing import Final
+
+WORDS: Final = Struct("<5i")
+WORDS_BYTES: Final = WORDS.size
+
+
+class Op(IntEnum):
+    """Operations of the bench bus, with the meaning of a, b, c and of the reply's a."""
+
+    WAIT = 1
+    """a: milliseconds to sleep, less when UART bytes arrive."""
+    MOTOR = 2
+    """a: steps, b: ms per step, c: longest on-time in ms. Reply: steps commanded within that time."""
+    MOTOR_OFF = 3
+    UART_READ = 4
+    """a: most bytes. Reply payload: what has arrived."""
+    UART_WRITE = 5
+    FLASH_READ = 6
+    """a: address, b: bytes. Reply payload: the bytes."""
+    FLASH_WRITE = 7
+    """a: address. Clears bits, as NOR flash does."""
+    FLASH_ERASE = 8
+    """a: address of a 4096-byte sector."""
+    ADC = 9
+    """a: channel (0: battery). Reply: millivolts."""
+    HELLO = 10
+    """Reply payload: JSON with config, device_id, reset_cause."""
+    TONE = 11
+    """a: pattern (1: non-critical, 2: critical)."""
+
+
+def pack_reply(payload_bytes: int, ticks: int, value: int, encoder: int) -> bytes:
+    """Header of a reply whose status is 0."""
+    return WORDS.pack(0, payload_bytes, ticks, value, encoder)

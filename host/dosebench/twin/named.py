@@ -1,0 +1,301 @@
+"""Twins by URL: nameless ones that end with their port, and named ones that are kept between commands.
+
+A named twin lives in a directory: flash, plant and time as files, and its firmware as a process that waits on two FIFOs
+for whoever opens the port next. When that process is gone (a restart of the computer, `dosebench sim --stop`), the next
+opening boots the firmware from its flash, as after a loss of power.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from dosebench.errors import DosebenchError
+from dosebench.paths import state_dir
+from dosebench.twin.plant import Plant, PlantSettings
+from dosebench.twin.runtimes import RUNTIMES, ProcessRuntime, boot_detached, default_runtime
+from dosebench.twin.twin import Twin, TwinSettings
+
+DEFAULT_PROFILE: Final = "implant-40"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_FORMAT: Final = 1
+
+
+class SimError(DosebenchError):
+    """A `sim://` URL that cannot be opened; the text says why."""
+
+
+@dataclass(frozen=True)
+class SimOptions:
+    """What a `sim://` URL asks for.
+
+    Attributes:
+        name: Empty for a twin that ends with its port.
+        profile: Pump profile, by name or path.
+        runtime: Interpreter of the firmware.
+        seed: Decides the noise.
+        baud: Of the pump's UART.
+    """
+
+    name: str
+    profile: str
+    runtime: str
+    seed: int
+    baud: int
+
+    @classmethod
+    def parse(cls, url: str) -> SimOptions:
+        """Read `sim://NAME?profile=&runtime=&seed=&baud=`. Raises SimError."""
+        parts = urlsplit(url)
+        name = parts.netloc + parts.path.rstrip("/")
+        if parts.scheme != "sim" or (name and not _NAME.fullmatch(name)):
+            raise SimError(f"{url} is no simulated port: write sim:// or sim://NAME (letters, digits, . _ -)")
+        given = dict(parse_qsl(parts.query))
+        if unknown := set(given) - {"profile", "runtime", "seed", "baud"}:
+            raise SimError(f"{url}: unknown option {sorted(unknown)[0]!r}; there are profile, runtime, seed and baud")
+        runtime = given.get("runtime", default_runtime())
+        if runtime not in RUNTIMES:
+            raise SimError(f"{url}: runtime must be one of {', '.join(RUNTIMES)}, not {runtime!r}")
+        try:
+            seed, baud = int(given.get("seed", "0")), int(given.get("baud", "115200"))
+        except ValueError:
+            raise SimError(f"{url}: seed and baud are whole numbers") from None
+        return cls(name, given.get("profile", DEFAULT_PROFILE), runtime, seed, baud)
+
+    def settings(self) -> TwinSettings:
+        """Settings of the twin. Raises ProfileError when there is no such profile."""
+        return profile_settings(self.profile, self.runtime, self.seed, self.baud, self.name)
+
+
+def profile_settings(profile: str, runtime: str | None, seed: int, baud: int = 115_200, name: str = "") -> TwinSettings:
+    """Settings of a twin of a pump profile: the firmware's figures, and a plant with its step volume and reservoir."""
+    from dosebench.profile import load  # noqa: PLC0415
+
+    loaded = load(profile)
+    config = loaded.device_config()
+    step_nl = config["step_nl_num"] / config["step_nl_den"]
+    plant = PlantSettings(
+        step_nl=step_nl,
+        fill_nl=config["reservoir_steps_max"] * step_nl,
+        battery_uah=float(loaded.battery.capacity),
+        battery_full_mv=int(loaded.battery.start),
+        battery_empty_mv=int(loaded.battery.stop),
+    )
+    device_id = hashlib.sha256(name.encode()).digest()[:4] if name else None
+    return TwinSettings(config, runtime, seed, baud, plant, device_id)  # type: ignore[arg-type]
+
+
+def open_url(url: str) -> tuple[Twin, Callable[[], None]]:
+    """The twin of a `sim://` URL, powered, and what lets go of it again. Raises SimError."""
+    options = SimOptions.parse(url)
+    if not options.name:
+        twin = Twin(options.settings()).power_on()
+        return twin, twin.close
+    kept = NamedTwin(options)
+    return kept.open(), kept.release
+
+
+def sims_dir() -> Path:
+    """Where named twins live."""
+    return state_dir() / "sims"
+
+
+def list_names() -> list[str]:
+    """Names of all twins that are kept."""
+    directory = sims_dir()
+    return sorted(path.name for path in directory.iterdir() if (path / "twin.json").exists()) if directory.is_dir() else []
+
+
+class NamedTwin:
+    """The files of one named twin, locked while it is open."""
+
+    def __init__(self, options: SimOptions) -> None:
+        self.options = options
+        self.directory = sims_dir() / options.name
+        self._lock: IO[bytes] | None = None
+        self._twin: Twin | None = None
+        self._pid = 0
+
+    def open(self) -> Twin:
+        """Find or make the twin and power it. Raises SimError when another program has it."""
+        if not hasattr(os, "mkfifo"):
+            raise SimError("named simulations need FIFOs, which this system lacks: use sim:// or `dosebench sim --tcp`")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._lock = self._take_lock("lock", f"sim://{self.options.name} is in use by another program")
+        try:
+            self._twin = self._load() if (self.directory / "twin.json").exists() else self._create()
+        except BaseException:
+            self._lock.close()
+            raise
+        (self.directory / "open").touch()
+        return self._twin
+
+    def _take_lock(self, file: str, message: str) -> IO[bytes]:
+        import fcntl  # noqa: PLC0415
+
+        handle = (self.directory / file).open("wb")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.close()
+            raise SimError(message, hint="wait for it to end, or use another name") from None
+        return handle
+
+    def _create(self) -> Twin:
+        twin = Twin(self.options.settings())
+        self._boot(twin, "power_on")
+        return twin
+
+    def _load(self) -> Twin:
+        kept = json.loads((self.directory / "twin.json").read_text())
+        self._check_options(kept["options"])
+        twin = Twin(self.options.settings())
+        self._restore(twin, kept)
+        if self._alive() and not (self.directory / "open").exists():
+            self._pid = kept["pid"]
+            runtime = ProcessRuntime(twin.machine, twin.runtime_name, *reversed(self._fifos()))
+            runtime.waiting = True
+            runtime.log = self.directory / "firmware.log"
+            twin.attach(runtime, kept["wake_us"])
+            return twin
+        # The firmware is gone, or was left in the middle of something: its last saved state loses power now.
+        stop_process(self.directory)
+        self._boot(twin, "brown_out")
+        return twin
+
+    def _check_options(self, kept: dict[str, Any]) -> None:
+        asked = {"profile": self.options.profile, "runtime": self.options.runtime}
+        for key, value in asked.items():
+            default = DEFAULT_PROFILE if key == "profile" else default_runtime()
+            if kept[key] != value and value != default:
+                raise SimError(
+                    f"sim://{self.options.name} was made with {key} {kept[key]}, not {value}",
+                    hint=f"use another name, or `dosebench sim --remove {self.options.name}`",
+                )
+        self.options = SimOptions(
+            self.options.name, kept["profile"], kept["runtime"], kept["seed"], kept["baud"]
+        )
+
+    def _boot(self, twin: Twin, cause: str) -> None:
+        inward, outward = self._fifo_paths()
+        for path in (inward, outward):
+            path.unlink(missing_ok=True)
+            os.mkfifo(path)
+        alive = self._take_lock("alive", f"sim://{self.options.name} still has a firmware process")
+        with (self.directory / "firmware.log").open("wb") as log:
+            runtime, self._pid = boot_detached(twin.machine, twin.runtime_name, inward, outward, log, alive.fileno())
+        alive.close()
+        runtime.log = self.directory / "firmware.log"
+        (self.directory / "pid").write_text(str(self._pid))
+        twin.start(runtime, cause)
+
+    def _fifo_paths(self) -> tuple[Path, Path]:
+        return self.directory / "to-firmware", self.directory / "from-firmware"
+
+    def _fifos(self) -> tuple[int, int]:
+        inward, outward = self._fifo_paths()
+        return os.open(inward, os.O_RDWR), os.open(outward, os.O_RDWR)
+
+    def _alive(self) -> bool:
+        # The firmware's process holds a lock on this file for as long as it lives.
+        try:
+            self._take_lock("alive", "").close()
+        except SimError:
+            return True
+        return False
+
+    def release(self) -> None:
+        """Save everything and let go; the firmware waits where it is."""
+        twin, lock = self._twin, self._lock
+        if twin is None or lock is None:
+            return
+        self._save(twin)
+        twin.detach()
+        (self.directory / "open").unlink(missing_ok=True)
+        lock.close()
+        self._twin = None
+
+    def _save(self, twin: Twin) -> None:
+        options = {
+            "profile": self.options.profile,
+            "runtime": twin.runtime_name,
+            "seed": self.options.seed,
+            "baud": self.options.baud,
+        }
+        kept = {"format": _FORMAT, "options": options, "pid": self._pid, "wake_us": twin.wake_us} | snapshot(twin)
+        (self.directory / "flash.bin").write_bytes(twin.flash.data)
+        (self.directory / "steps.bin").write_bytes(twin.plant.steps_us.tobytes())
+        temporary = self.directory / "twin.json.new"
+        temporary.write_text(json.dumps(kept))
+        temporary.replace(self.directory / "twin.json")
+
+    def _restore(self, twin: Twin, kept: dict[str, Any]) -> None:
+        machine = twin.machine
+        steps = array("q", (self.directory / "steps.bin").read_bytes())
+        machine.plant = Plant.restore(kept["plant"], steps)
+        machine.flash.data[:] = (self.directory / "flash.bin").read_bytes()
+        machine.flash.operations, machine.flash.erases = kept["flash_operations"], kept["flash_erases"]
+        machine.now_us, machine.booted_us = kept["now_us"], kept["booted_us"]
+        machine.to_device.restore(kept["to_device"])
+        machine.to_host.restore(kept["to_host"])
+
+
+def snapshot(twin: Twin) -> dict[str, Any]:
+    """State of plant, time and line as JSON values; flash and step times are kept apart."""
+    machine = twin.machine
+    return {
+        "now_us": machine.now_us,
+        "booted_us": machine.booted_us,
+        "plant": machine.plant.state(),
+        "flash_operations": machine.flash.operations,
+        "flash_erases": machine.flash.erases,
+        "to_device": machine.to_device.state(),
+        "to_host": machine.to_host.state(),
+    }
+
+
+def stop_process(directory: Path) -> bool:
+    """End the firmware's process of a named twin, as a loss of power does. Returns whether there was one."""
+    import fcntl  # noqa: PLC0415
+
+    pid, alive = directory / "pid", directory / "alive"
+    if not pid.exists() or not alive.exists():
+        return False
+    with alive.open("wb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.kill(int(pid.read_text()), signal.SIGKILL)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            return True
+    return False
+
+
+def stop(name: str) -> bool:
+    """Cut the power of a named twin; the next opening boots it. Returns whether it ran."""
+    directory = _existing(name)
+    return stop_process(directory)
+
+
+def remove(name: str) -> None:
+    """Forget a named twin. Raises SimError when there is none."""
+    directory = _existing(name)
+    stop_process(directory)
+    shutil.rmtree(directory)
+
+
+def _existing(name: str) -> Path:
+    directory = sims_dir() / name
+    if not _NAME.fullmatch(name) or not directory.is_dir():
+        raise SimError(f"there is no simulation {name!r}", hint="`dosebench sim --list` shows which there are")
+    return directory

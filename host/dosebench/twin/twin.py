@@ -1,0 +1,244 @@
+"""The twin: one simulated board, its physics and its clock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final
+
+from dosebench.errors import DosebenchError
+from dosebench.twin.flash import CutPlan, Flash, PowerCut, When
+from dosebench.twin.machine import Machine
+from dosebench.twin.plant import Plant, PlantSettings
+from dosebench.twin.runtimes import ProcessRuntime, Runtime, RuntimeName, boot, default_runtime
+
+DAY_US: Final = 86_400_000_000
+IDLE_RUNS_MAX: Final = 20_000
+"""Runs of the firmware without any passing of time after which it is taken to spin."""
+RESET_CAUSES: Final = {"power_on": 1, "brown_out": 2, "watchdog": 3, "software": 4}
+
+
+class TwinError(DosebenchError):
+    """The bench asked for something that the twin cannot do, or the firmware spins."""
+
+
+@dataclass
+class TwinSettings:
+    """What a twin is made of.
+
+    Attributes:
+        config: The profile's figures for the firmware (`Profile.device_config()`).
+        runtime: Interpreter of the firmware; None takes the best that is installed.
+        seed: Decides noise and torn flash writes; the same seed and acts give the same run.
+        baud: Of the pump's UART, in bits per second.
+        plant: Constants of the physics.
+        device_id: Four bytes; None derives them from the seed.
+    """
+
+    config: dict[str, Any]
+    runtime: RuntimeName | None = None
+    seed: int = 0
+    baud: int = 115_200
+    plant: PlantSettings = field(default_factory=PlantSettings)
+    device_id: bytes | None = None
+
+
+class Twin:
+    """A simulated pump. Time stands still except inside `advance` and what calls it; usable as a context manager."""
+
+    def __init__(self, settings: TwinSettings) -> None:
+        self.settings = settings
+        self.runtime_name: RuntimeName = settings.runtime or default_runtime()
+        device_id = settings.device_id or (0xDB000000 | settings.seed & 0xFFFFFF).to_bytes(4, "big")
+        flash = Flash(int(settings.config["flash_sectors"]), seed=settings.seed)
+        plant = Plant(settings.plant, seed=settings.seed)
+        self.machine = Machine(settings.config, device_id, flash, plant, baud=settings.baud)
+        self._runtime: Runtime | None = None
+        self._wake_us = 0
+        self.boots = 0
+
+    # Power
+
+    @property
+    def powered(self) -> bool:
+        """Whether the firmware runs."""
+        return self._runtime is not None
+
+    def power_on(self, cause: str = "power_on") -> Twin:
+        """Boot the firmware. It does what is due at once; no time passes but what its flash takes."""
+        if self._runtime is not None:
+            raise TwinError("the twin is powered already")
+        self.start(boot(self.machine, self.runtime_name), cause)
+        return self
+
+    def start(self, runtime: Runtime, cause: str) -> None:
+        """Drive a firmware that has just been started."""
+        self._begin_boot(cause)
+        self.attach(runtime)
+        self.advance_us(0)
+
+    def detach(self) -> None:
+        """Let go of a firmware process without ending it."""
+        if isinstance(self._runtime, ProcessRuntime):
+            self._runtime.detach()
+        self._runtime = None
+
+    def _begin_boot(self, cause: str) -> None:
+        machine = self.machine
+        machine.booted_us = machine.now_us
+        machine.reset_cause = RESET_CAUSES[cause]
+        machine.to_device.clear()
+        self._wake_us = machine.now_us
+        self.boots += 1
+
+    def attach(self, runtime: Runtime, wake_us: int | None = None) -> None:
+        """Drive this firmware from now on; `wake_us` says when it wants to wake, if it waits already."""
+        self._runtime = runtime
+        if wake_us is not None:
+            self._wake_us = wake_us
+
+    @property
+    def wake_us(self) -> int:
+        """When the firmware wants to wake, in microseconds of virtual time."""
+        return self._wake_us
+
+    def power_off(self) -> None:
+        """Cut the power, wherever the firmware is. Flash, reservoir and time stay."""
+        if self._runtime is not None:
+            self._runtime.kill()
+            self._runtime = None
+
+    def power_cycle(self, off_s: float = 0.0, cause: str = "brown_out") -> None:
+        """Cut the power, let `off_s` seconds pass, and boot again."""
+        self.power_off()
+        self.machine.now_us += round(off_s * 1e6)
+        self.power_on(cause)
+
+    def cut_at(self, operation: int, when: When) -> None:
+        """Cut the power at flash operation number `operation` of the twin's life (see `flash_operations`)."""
+        self.machine.flash.cut = CutPlan(operation, when)
+
+    @property
+    def flash_operations(self) -> int:
+        """Flash writes and erases so far."""
+        return self.machine.flash.operations
+
+    # Time
+
+    @property
+    def now_s(self) -> float:
+        """Virtual time, in seconds since the twin was made."""
+        return self.machine.now_us / 1e6
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` of virtual time pass."""
+        self.advance_us(self.machine.now_us + round(seconds * 1e6))
+
+    def advance_us(self, until_us: int, stop: Callable[[], bool] | None = None) -> None:
+        """Let virtual time pass until `until_us`, or until `stop()` is true.
+
+        Raises TwinError when the firmware spins. A planned power cut ends the firmware and lets time go on.
+        """
+        machine = self.machine
+        spins = 0
+        while True:
+            if self._runtime is not None and self._due():
+                before = machine.now_us
+                self._run_firmware(self._runtime)
+                spins = spins + 1 if machine.now_us == before else 0
+                if spins > IDLE_RUNS_MAX:
+                    raise TwinError(f"the firmware spins at {machine.now_us} us: it wants to run without an end")
+                continue
+            if stop is not None and stop():
+                return
+            if machine.now_us >= until_us:
+                return
+            machine.now_us = min(until_us, self._next_event(stop is not None))
+
+    def _due(self) -> bool:
+        arrived = self.machine.to_device.next_us()
+        now = self.machine.now_us
+        return now >= self._wake_us or (arrived is not None and self._tick_after(arrived) <= now)
+
+    def _tick_after(self, at_us: int) -> int:
+        # A sleeping board notices a byte at its next millisecond.
+        since = at_us - self.machine.booted_us
+        return self.machine.booted_us + -(-since // 1000) * 1000
+
+    def _next_event(self, watch_host: bool) -> int:
+        events = [self._wake_us] if self._runtime is not None else []
+        arrived = self.machine.to_device.next_us()
+        if arrived is not None and self._runtime is not None:
+            events.append(self._tick_after(arrived))
+        to_host = self.machine.to_host.next_us()
+        if watch_host and to_host is not None:
+            events.append(to_host)
+        later = [at for at in events if at > self.machine.now_us]
+        return min(later, default=self.machine.now_us + DAY_US)
+
+    def _run_firmware(self, runtime: Runtime) -> None:
+        try:
+            delay_ms = runtime.run()
+        except PowerCut:
+            self.power_off()
+            return
+        self._wake_us = self.machine.wake_at_us(delay_ms)
+
+    # The host's end of the serial line
+
+    def host_write(self, data: bytes) -> None:
+        """Put bytes on the line towards the pump."""
+        self.machine.to_device.send(self.machine.now_us, data)
+
+    def host_read(self, limit: int) -> bytes:
+        """Bytes that have arrived from the pump by now."""
+        return self.machine.to_host.take(self.machine.now_us, limit)
+
+    # What only a bench can see
+
+    @property
+    def plant(self) -> Plant:
+        """The physics: reservoir, motor, battery, catheter."""
+        return self.machine.plant
+
+    @property
+    def flash(self) -> Flash:
+        """The flash chip."""
+        return self.machine.flash
+
+    def step_times_ms(self) -> list[int]:
+        """Virtual time of every step that the motor made, in milliseconds."""
+        return [at // 1000 for at in self.plant.steps_us]
+
+    def close(self) -> None:
+        """Cut the power and give the process back."""
+        self.power_off()
+
+    def __enter__(self) -> Twin:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keep this thread, and the firmware processes it starts, on one core: a bus round trip then takes a fifth as long.
+
+    Measured in `benchmarks/`; does nothing where the system has no affinity calls.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    cores = sorted(allowed)
+    os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)

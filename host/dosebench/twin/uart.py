@@ -1,0 +1,111 @@
+"""One direction of a simulated serial line: bytes take their time at the baud rate."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+BAUD_TOLERANCE: Final = 0.03
+"""Relative difference of baud rates up to which a UART still samples the right bits."""
+
+
+@dataclass
+class Line:
+    """Bytes on their way in one direction.
+
+    Attributes:
+        baud: Bits per second; a byte takes ten bits.
+        buffer_bytes: What the receiver holds before bytes are lost (None: any amount).
+        lost: Bytes that found the receiver's buffer full.
+    """
+
+    baud: int
+    buffer_bytes: int | None = None
+    lost: int = 0
+    _chunks: deque[tuple[int, bytes]] = field(default_factory=deque)
+    _taken: int = 0
+    _waiting: int = 0
+    _free_us: int = 0
+
+    def send(self, now_us: int, data: bytes) -> None:
+        """Put bytes on the line, behind those that are still being sent."""
+        if self.buffer_bytes is not None and self._waiting + len(data) > self.buffer_bytes:
+            keep = max(0, self.buffer_bytes - self._waiting)
+            self.lost += len(data) - keep
+            data = data[:keep]
+        if not data:
+            return
+        start = max(now_us, self._free_us)
+        self._chunks.append((start, data))
+        self._waiting += len(data)
+        self._free_us = self._arrival(start, len(data) - 1)
+
+    def take(self, now_us: int, limit: int) -> bytes:
+        """What has arrived by `now_us`, at most `limit` bytes."""
+        taken = bytearray()
+        while self._chunks and len(taken) < limit:
+            start, data = self._chunks[0]
+            arrived = min(len(data), (now_us - start) * self.baud // 10_000_000)
+            end = min(arrived, self._taken + limit - len(taken))
+            if end <= self._taken:
+                break
+            taken += data[self._taken : end]
+            self._taken = end
+            if end == len(data):
+                self._chunks.popleft()
+                self._taken = 0
+        self._waiting -= len(taken)
+        return bytes(taken)
+
+    def arrived(self, now_us: int) -> int:
+        """How many bytes could be taken now."""
+        count = 0
+        skip = self._taken
+        for start, data in self._chunks:
+            count += max(0, min(len(data), (now_us - start) * self.baud // 10_000_000) - skip)
+            skip = 0
+        return count
+
+    def next_us(self) -> int | None:
+        """When the next byte that was not taken arrives."""
+        if not self._chunks:
+            return None
+        return self._arrival(self._chunks[0][0], self._taken)
+
+    def idle_us(self) -> int:
+        """When the last byte on the line will have arrived."""
+        return self._free_us
+
+    def clear(self) -> None:
+        """Forget everything that was not taken."""
+        self._chunks.clear()
+        self._taken = 0
+        self._waiting = 0
+
+    def _arrival(self, start_us: int, index: int) -> int:
+        return start_us + -(-(index + 1) * 10_000_000 // self.baud)
+
+    def state(self) -> dict[str, object]:
+        """What `restore` needs, as JSON values."""
+        chunks = [(start, data.hex()) for start, data in self._chunks]
+        return {"chunks": chunks, "taken": self._taken, "free_us": self._free_us, "lost": self.lost}
+
+    def restore(self, state: dict[str, object]) -> None:
+        """Go on from what `state` returned."""
+        chunks = state["chunks"]
+        assert isinstance(chunks, list)
+        self._chunks = deque((int(start), bytes.fromhex(data)) for start, data in chunks)
+        self._taken = int(str(state["taken"]))
+        self._free_us = int(str(state["free_us"]))
+        self.lost = int(str(state["lost"]))
+        self._waiting = sum(len(data) for _, data in self._chunks) - self._taken
+
+
+def garble(data: bytes, sent_baud: int, heard_baud: int, rng: random.Random) -> bytes:
+    """What a receiver at `heard_baud` makes of bytes sent at `sent_baud`: themselves within 3 %, nonsense beyond."""
+    if abs(sent_baud - heard_baud) <= BAUD_TOLERANCE * sent_baud:
+        return data
+    length = max(1, round(len(data) * heard_baud / sent_baud)) if data else 0
+    return bytes(rng.randrange(256) for _ in range(length))

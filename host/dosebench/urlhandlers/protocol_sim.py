@@ -1,0 +1,8 @@
+"""`sim://` for pyserial: a serial port whose other end is a twin, and whose clock is the twin's.
+
+Imports stay trivial here: pyserial reports an ImportError inside a handler as an unknown protocol.
+"""
+
+from dosebench.simport import Serial
+
+__all__ = ["Serial"]

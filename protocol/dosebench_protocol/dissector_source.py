@@ -1,0 +1,82 @@
+"""Writes the Wireshark dissector: tables from the schema around a hand-written template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from .frame import CRC_BYTES, HEADER_BYTES, TAG_BYTES
+from .messages import BODY_BYTES_MAX, RECORD_BYTES, REJECTED
+from .schema import ArrayField, BlobField, Body, BytesField, Enumeration, Field, IntField, Schema, hash_of
+
+TEMPLATE: Final = Path(__file__).with_name("templates") / "dosebench.lua"
+MARK: Final = "Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`"
+
+TEXT_BLOBS: Final = ("drug", "board", "runtime", "profile")
+"""Length-prefixed bytes that hold UTF-8 text."""
+
+RECORD_BLOBS: Final = ("records",)
+"""Length-prefixed bytes that hold journal records."""
+
+
+def dissector_source(plan: Schema) -> str:
+    """The Lua source of the dissector."""
+    replacements = {
+        "@@MARK@@": MARK,
+        "@@SCHEMA_HASH@@": hash_of(plan).hex(),
+        "@@SIZES@@": f"{HEADER_BYTES}, {TAG_BYTES}, {CRC_BYTES}, {BODY_BYTES_MAX}",
+        "@@REJECTED@@": str(REJECTED),
+        "@@TABLES@@": "\n".join(_tables(plan)) + "\n",
+    }
+    text = TEMPLATE.read_text(encoding="utf-8")
+    for mark, value in replacements.items():
+        text = text.replace(mark, value)
+    return text
+
+
+def _tables(plan: Schema) -> Iterator[str]:
+    for enum in plan.enums:
+        yield from _enum_table(enum)
+    yield "local MESSAGES = {"
+    for message in plan.messages:
+        names = f'name = "{message.name}", request = "{message.request.name}", reply = "{message.reply.name}"'
+        yield f"  [{message.type}] = {{ {names} }},"
+    yield "}"
+    yield "local BODIES = {"
+    for body in (*plan.shared, *(body for message in plan.messages for body in (message.request, message.reply))):
+        yield from _body_table(body)
+    yield "}"
+
+
+def _enum_table(enum: Enumeration) -> Iterator[str]:
+    yield f"local {enum.name} = {{"
+    for name, value in enum.members:
+        yield f'  {{ name = "{name}", value = {value} }},' if enum.flags else f'  [{value}] = "{name}",'
+    yield "}"
+
+
+def _body_table(body: Body) -> Iterator[str]:
+    if not body.fields:
+        yield f"  {body.name} = {{}},"
+        return
+    yield f"  {body.name} = {{"
+    yield from (f"    {_spec(field)}," for field in body.fields)
+    yield "  },"
+
+
+def _spec(field: Field) -> str:
+    parts = [f'name = "{field.name}"']
+    match field:
+        case IntField(width=width, enum=enum):
+            parts += ['kind = "int"', f"width = {width}"]
+            parts += [f"{'flags' if enum.flags else 'enum'} = {enum.name}"] if enum else []
+        case BytesField(length=length):
+            parts += ['kind = "bytes"', f"length = {length}"]
+        case BlobField(name=name, width=width):
+            parts += ['kind = "blob"', f"width = {width}"]
+            parts += ["text = true"] if name in TEXT_BLOBS else []
+            parts += ["rows = {}", f"row_bytes = {RECORD_BYTES}"] if name in RECORD_BLOBS else []
+        case ArrayField(width=width, rows=rows):
+            parts += ['kind = "array"', f"width = {width}", f"rows = {{ {', '.join(map(_spec, rows.fields))} }}"]
+    return "{ " + ", ".join(parts) + " }"

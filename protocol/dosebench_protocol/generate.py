@@ -1,0 +1,66 @@
+"""Rewrites everything that is derived from `messages`, or checks that it is up to date.
+
+python -m dosebench_protocol.generate [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from .dissector_source import dissector_source
+from .page_source import page_source
+from .schema import Schema, SchemaError, schema
+from .vectors import vectors_source
+from .wire_source import wire_source
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+"""The source tree; an installed wheel has none, and cannot generate."""
+
+OUTPUTS: Final[Mapping[str, Callable[[Schema], str]]] = {
+    "firmware/pump/wire.py": wire_source,
+    "protocol/golden/vectors.json": vectors_source,
+    "protocol/wireshark/dosebench.lua": dissector_source,
+    "docs/PROTOCOL.md": page_source,
+}
+"""Each generated file, relative to the root, and what writes it."""
+
+
+def generate(plan: Schema, root: Path) -> list[Path]:
+    """Write every output below `root`; returns the files whose content changed."""
+    changed = stale(plan, root)
+    for path in changed:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(OUTPUTS[path.relative_to(root).as_posix()](plan), encoding="utf-8", newline="\n")
+    return changed
+
+
+def stale(plan: Schema, root: Path) -> list[Path]:
+    """The outputs below `root` that are missing or differ from what `plan` gives."""
+    wanted = {root / name: write(plan) for name, write in OUTPUTS.items()}
+    return [path for path, text in wanted.items() if not path.is_file() or path.read_bytes() != text.encode()]
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """The command; returns 0 when all is well, 1 when a file is out of date, 2 when the schema is refused."""
+    parser = argparse.ArgumentParser(prog="python -m dosebench_protocol.generate", description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a generated file is out of date")
+    check = parser.parse_args(arguments).check
+    if not (root / "protocol").is_dir():
+        print("no source tree here: run it from a checkout", file=sys.stderr)
+        return 2
+    try:
+        changed = stale(schema(), root) if check else generate(schema(), root)
+    except SchemaError as error:
+        print(f"schema refused: {error}", file=sys.stderr)
+        return 2
+    for path in changed:
+        print(f"{'out of date, run `make gen`' if check else 'wrote'}: {path.relative_to(root)}")
+    return int(check and bool(changed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

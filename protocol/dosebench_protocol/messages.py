@@ -1,0 +1,450 @@
+"""Every message between a host and the pump, defined once.
+
+Only a subset of `construct` is allowed here, one that a microcontroller decodes with `struct` alone: little-endian
+integers of fixed width, enumerations and flags over them, bytes of fixed length, length-prefixed bytes and bounded
+arrays of flat structs. `dosebench_protocol.generate` refuses anything else.
+
+Rules that keep old hosts and new devices talking:
+
+* type numbers are append-only, in blocks of 16 by area; a reply has the number of its request with bit 7 set;
+* new fields go to the end of a body; a decoder ignores bytes after the last field that it knows;
+* `hello` is frozen for ever, so that a mismatch can always be explained.
+
+Units are in the names: `_ms` milliseconds, `_ng` nanograms of drug, `_nl` nanolitres, `_steps` motor steps, `_mv`
+millivolts, `_days` days. A pair `x_num`, `x_den` is the fraction x_num / x_den with both at most `FRACTION_MAX`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from construct import Bytes, Construct, Enum, FlagsEnum, Int8ul, Int16ul, Int32ul, PrefixedArray, Prefixed, Struct
+from construct import GreedyBytes
+
+PROTOCOL_VERSION: Final = 1
+"""Version in the first byte of every frame."""
+
+FRACTION_MAX: Final = 1 << 29
+"""Largest numerator or denominator of a rate: sums of two stay below 2^30, the small-int range of 32-bit boards."""
+
+COUNT_MAX: Final = (1 << 30) - 1
+"""Largest count (steps, nanograms, records, commands) that the firmware handles without a heap integer."""
+
+BODY_BYTES_MAX: Final = 1024
+"""Longest message body, in bytes."""
+
+RECORD_BYTES: Final = 40
+"""Length of one journal record, in bytes."""
+
+CHAIN_BYTES: Final = 8
+"""Length of the truncated SHA-256 that chains each journal record to the one before it."""
+
+THERAPY_BYTES_MAX: Final = 1024
+"""Longest encoded therapy, in bytes."""
+
+CHUNK_BYTES_MAX: Final = 256
+"""Most therapy bytes that one `therapy_chunk` carries."""
+
+Role = Enum(Int8ul, none=0, observer=1, operator=2, programmer=3, service=4)
+"""Who may send a message; each role may send what the ones before it may."""
+
+ResetCause = Enum(Int8ul, unknown=0, power_on=1, brown_out=2, watchdog=3, software=4)
+
+Mode = Enum(Int8ul, stopped=0, minimum_rate=1, continuous=2)
+"""Infusion mode of a therapy (its basal part)."""
+
+Delivery = Enum(Int8ul, unprogrammed=0, stopped=1, running=2, safe=3)
+"""What the pump does now. `safe` waits for a person: see the alarms."""
+
+StopReason = Enum(Int8ul, none=0, command=1, reservoir_empty=2, fault=3, mode=4, never_started=5)
+
+OnLow = Enum(Int8ul, keep=0, minimum_rate=1, stop=2)
+"""What a low reservoir does to the basal rate."""
+
+RefillLimit = Enum(Int8ul, volume=0, stability=1, cap=2, none=3)
+
+Alarm = FlagsEnum(
+    Int32ul,
+    reservoir_low=1,
+    reservoir_empty=2,
+    motor_stall=4,
+    motor_runaway=8,
+    therapy_lost=16,
+    journal_damaged=32,
+    dose_cap=64,
+    clock_unknown=128,
+    guard_disagrees=256,
+    battery_low=512,
+    missed_volume=1024,
+    flash_failed=2048,
+)
+
+Reason = Enum(
+    Int8ul,
+    done=0,
+    # 1..15: the frame or the message
+    malformed=1,
+    unknown_type=2,
+    wrong_device=3,
+    wrong_version=4,
+    role=5,
+    too_long=6,
+    busy=7,
+    no_session=8,
+    # 16..31: the command id
+    counter_used=16,
+    counter_old=17,
+    outcome_unknown=18,
+    # 32..63: therapy transfer and validation
+    no_stage=32,
+    stage_gap=33,
+    stage_incomplete=34,
+    stage_hash=35,
+    not_verified=36,
+    therapy_format=37,
+    therapy_fraction=38,
+    therapy_mode=39,
+    rate_below_minimum=40,
+    rate_above_maximum=41,
+    step_volume=42,
+    reservoir_size=43,
+    bolus_size=44,
+    bolus_rate=45,
+    cap_missing=46,
+    cap_below_basal=47,
+    cap_above_hard=48,
+    concentration=49,
+    level_order=50,
+    # 64..95: delivery
+    not_programmed=64,
+    already_running=65,
+    already_stopped=66,
+    not_running=67,
+    safe_state=68,
+    reservoir_empty=69,
+    bolus_running=70,
+    bolus_over_maximum=71,
+    bolus_over_cap=72,
+    bolus_zero=73,
+    no_bolus=74,
+    # 96..: clock, journal, alarms
+    clock_value=96,
+    record_gone=97,
+    record_future=98,
+    alarm_present=99,
+    flash_failed=100,
+)
+"""Why a request was refused. `dosebench.reasons` holds the sentence that goes with each."""
+
+RecordKind = Enum(
+    Int8ul,
+    boot=1,
+    lease=2,
+    close=3,
+    start=16,
+    stop=17,
+    bolus=18,
+    bolus_end=19,
+    bolus_cancel=20,
+    refill=21,
+    commit=32,
+    stage_dropped=33,
+    clock=48,
+    alarm_raised=64,
+    alarm_cleared=65,
+    missed=66,
+    torn=67,
+    alarm_ended=68,
+    refused=80,
+    state=96,
+    host=97,
+    identity=98,
+)
+
+Record = Struct(
+    "sequence" / Int32ul,
+    "day" / Int16ul,
+    "ms" / Int32ul,
+    "kind" / RecordKind,
+    "code" / Int8ul,
+    "a" / Int32ul,
+    "b" / Int32ul,
+    "c" / Int32ul,
+    "d" / Int32ul,
+    "e" / Int32ul,
+    "chain" / Bytes(CHAIN_BYTES),
+)
+"""One journal record. `day` and `ms` are pump time since commissioning; the meaning of `code` and `a`..`e` by kind is in
+`dosebench_protocol.records`."""
+
+Therapy = Struct(
+    "format" / Int8ul,
+    "therapy_id" / Bytes(8),
+    "drug" / Prefixed(Int8ul, GreedyBytes),
+    "step_ng_num" / Int32ul,
+    "step_ng_den" / Int32ul,
+    "step_nl_num" / Int32ul,
+    "step_nl_den" / Int32ul,
+    "mode" / Mode,
+    "basal_num" / Int32ul,
+    "basal_den" / Int32ul,
+    "minimum_num" / Int32ul,
+    "minimum_den" / Int32ul,
+    "bolus_num" / Int32ul,
+    "bolus_den" / Int32ul,
+    "bolus_steps_max" / Int32ul,
+    "hour_ng_max" / Int32ul,
+    "day_ng_max" / Int32ul,
+    "reservoir_steps" / Int32ul,
+    "low_steps" / Int32ul,
+    "empty_steps" / Int32ul,
+    "stability_days" / Int16ul,
+    "on_low" / OnLow,
+)
+"""A therapy as the pump stores it. Rates (`basal`, `minimum`, `bolus`) are in steps per millisecond; `step_ng` is the
+drug in one step, `step_nl` its volume. `reservoir_steps` is what the regimen was filled with: the first therapy of a pump
+that was never filled takes it as the content."""
+
+THERAPY_FORMAT: Final = 1
+
+_EMPTY = Struct()
+_COMMAND = ("host" / Bytes(4), "counter" / Int32ul)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One request and its reply.
+
+    Attributes:
+        type: Number in the frame, 0 to 127; the reply has `type | 0x80`.
+        name: Name in the generated code and in transcripts.
+        role: Least role that may send it.
+        request: Body of the request.
+        reply: Body of the reply.
+        changes_state: Whether it carries a command id (`host`, `counter`) and is carried out at most once.
+        doc: One sentence for the protocol page.
+    """
+
+    type: int
+    name: str
+    role: str
+    request: Construct
+    reply: Construct
+    changes_state: bool
+    doc: str
+
+
+Rejected = Struct("type" / Int8ul, "reason" / Reason, "detail" / Int32ul)
+"""Body of the reply `REJECTED`: the type of the request, why it was refused, and a number that helps (an offset, a limit)."""
+
+REJECTED: Final = 0xFF
+
+Outcome = Struct(
+    *_COMMAND,
+    "reason" / Reason,
+    "accepted" / Int32ul,
+    "low_steps" / Int32ul,
+    "high_steps" / Int32ul,
+    "record" / Int32ul,
+)
+"""What became of a command: `reason` done or why not, what was `accepted` (steps of a bolus, generation of a commit), the
+interval of delivered lifetime steps when it was decided, and the journal record that holds it."""
+
+Hello = Struct(
+    "protocol" / Int8ul,
+    "schema_hash" / Bytes(8),
+    "device_id" / Bytes(4),
+    "firmware_major" / Int8ul,
+    "firmware_minor" / Int8ul,
+    "firmware_patch" / Int8ul,
+    "boot_count" / Int32ul,
+    "reset_cause" / ResetCause,
+    "body_bytes_max" / Int16ul,
+    "heap_free_bytes" / Int32ul,
+    "board" / Prefixed(Int8ul, GreedyBytes),
+    "runtime" / Prefixed(Int8ul, GreedyBytes),
+    "profile" / Prefixed(Int8ul, GreedyBytes),
+)
+
+Status = Struct(
+    "delivery" / Delivery,
+    "stop_reason" / StopReason,
+    "mode" / Mode,
+    "alarms" / Alarm,
+    "generation" / Int32ul,
+    "therapy_id" / Bytes(8),
+    "day" / Int16ul,
+    "ms" / Int32ul,
+    "clock_known" / Int8ul,
+    "local_days" / Int16ul,
+    "local_ms" / Int32ul,
+    "low_steps" / Int32ul,
+    "high_steps" / Int32ul,
+    "missed_steps" / Int32ul,
+    "rate_num" / Int32ul,
+    "rate_den" / Int32ul,
+    "bolus_left_steps" / Int32ul,
+    "reservoir_steps" / Int32ul,
+    "reservoir_known" / Int8ul,
+    "battery_mv" / Int16ul,
+    "journal_first" / Int32ul,
+    "journal_next" / Int32ul,
+    "boot_count" / Int32ul,
+    "bad_frames" / Int32ul,
+    "staged_bytes" / Int16ul,
+    "hour_ng" / Int32ul,
+    "day_ng" / Int32ul,
+)
+
+Reading = Struct(
+    "therapy_id" / Bytes(8),
+    "program_hash" / Bytes(16),
+    "mode" / Mode,
+    "drug" / Prefixed(Int8ul, GreedyBytes),
+    "daily_steps" / Int32ul,
+    "daily_dose_ng" / Int32ul,
+    "daily_volume_nl" / Int32ul,
+    "hour_dose_ng" / Int32ul,
+    "refill_days" / Int16ul,
+    "refill_limit" / RefillLimit,
+    "bolus_steps_max" / Int32ul,
+    "hour_ng_max" / Int32ul,
+    "day_ng_max" / Int32ul,
+)
+"""The device's own reading of a staged therapy: what the operator confirms. `daily_*` are rounded down to whole units;
+`refill_days` counts from a reservoir filled with `reservoir_steps`."""
+
+MESSAGES: Final = (
+    Message(
+        0x01,
+        "hello",
+        "none",
+        Struct("protocol_min" / Int8ul, "protocol_max" / Int8ul),
+        Hello,
+        False,
+        "Who is there: protocol, schema, device, firmware. Frozen for ever.",
+    ),
+    Message(0x10, "status", "observer", _EMPTY, Status, False, "What the pump does now."),
+    Message(
+        0x20,
+        "therapy_begin",
+        "programmer",
+        Struct("length" / Int16ul, "program_hash" / Bytes(16)),
+        Struct("length" / Int16ul),
+        False,
+        "Open a stage for a therapy of `length` bytes whose SHA-256 begins with `program_hash`; drops an older stage.",
+    ),
+    Message(
+        0x21,
+        "therapy_chunk",
+        "programmer",
+        Struct("offset" / Int16ul, "data" / Prefixed(Int16ul, GreedyBytes)),
+        Struct("received" / Int16ul),
+        False,
+        "Bytes of the staged therapy; repeats of what has arrived are accepted, gaps are not.",
+    ),
+    Message(
+        0x22,
+        "therapy_verify",
+        "programmer",
+        _EMPTY,
+        Reading,
+        False,
+        "The device checks the stage by itself and answers with its own reading of it.",
+    ),
+    Message(
+        0x23,
+        "therapy_commit",
+        "programmer",
+        Struct(*_COMMAND, "program_hash" / Bytes(16)),
+        Outcome,
+        True,
+        "Make the verified stage the therapy. The old one runs until the new one is durable.",
+    ),
+    Message(0x24, "therapy_abort", "programmer", _EMPTY, Struct("dropped" / Int8ul), False, "Drop the stage."),
+    Message(
+        0x25,
+        "therapy_read",
+        "observer",
+        Struct("offset" / Int16ul),
+        Struct("generation" / Int32ul, "length" / Int16ul, "offset" / Int16ul, "data" / Prefixed(Int16ul, GreedyBytes)),
+        False,
+        "Bytes of the therapy that is in force, from `offset`.",
+    ),
+    Message(0x30, "start", "operator", Struct(*_COMMAND), Outcome, True, "Start delivery of the therapy."),
+    Message(
+        0x31,
+        "stop",
+        "none",
+        Struct(*_COMMAND),
+        Outcome,
+        True,
+        "Stop delivery and cancel a running bolus. Taken from anyone; a repeat stops again.",
+    ),
+    Message(
+        0x32,
+        "bolus",
+        "operator",
+        Struct(*_COMMAND, "steps" / Int32ul),
+        Outcome,
+        True,
+        "Deliver a single bolus on top of the basal.",
+    ),
+    Message(0x33, "bolus_cancel", "operator", Struct(*_COMMAND), Outcome, True, "End the running bolus."),
+    Message(
+        0x34,
+        "refill",
+        "operator",
+        Struct(*_COMMAND, "steps" / Int32ul),
+        Outcome,
+        True,
+        "State what the reservoir holds now, in steps.",
+    ),
+    Message(
+        0x35,
+        "outcome",
+        "observer",
+        Struct(*_COMMAND),
+        Outcome,
+        False,
+        "Ask what became of a command. Never carries anything out.",
+    ),
+    Message(
+        0x36,
+        "alarm_clear",
+        "operator",
+        Struct(*_COMMAND, "alarms" / Alarm),
+        Outcome,
+        True,
+        "Clear latched alarms whose cause is gone; clearing the last fault leaves the safe state, stopped.",
+    ),
+    Message(
+        0x40,
+        "clock_set",
+        "operator",
+        Struct(*_COMMAND, "local_days" / Int16ul, "local_ms" / Int32ul),
+        Outcome,
+        True,
+        "Set the local calendar: days since 2000-01-01 and milliseconds of that day.",
+    ),
+    Message(
+        0x50,
+        "journal_info",
+        "observer",
+        _EMPTY,
+        Struct("first" / Int32ul, "next" / Int32ul, "chain" / Bytes(CHAIN_BYTES)),
+        False,
+        "Which records the journal holds, and the chain value of the newest.",
+    ),
+    Message(
+        0x51,
+        "journal_read",
+        "observer",
+        Struct("first" / Int32ul, "count" / Int8ul),
+        Struct("first" / Int32ul, "records" / Prefixed(Int16ul, GreedyBytes)),
+        False,
+        "Records from `first` on, as many as fit into one body.",
+    ),
+)
+"""All messages, in order of their type."""

@@ -1,0 +1,162 @@
+"""Writes the protocol page: tables from the schema around hand-written text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from . import records
+from .codec import REPLY_BIT
+from .frame import ANY_DEVICE, FRAME_BYTES_MAX, TAG_BYTES, Frame, encode
+from .messages import (
+    BODY_BYTES_MAX,
+    CHAIN_BYTES,
+    COUNT_MAX,
+    FRACTION_MAX,
+    PROTOCOL_VERSION,
+    RECORD_BYTES,
+    REJECTED,
+    RecordKind,
+)
+from .schema import STAGE_DROP, Body, Enumeration, Schema, hash_of, type_text
+
+TEMPLATE: Final = Path(__file__).with_name("templates") / "PROTOCOL.md"
+MARK: Final = "Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`"
+
+UNITS: Final = {
+    "ms": "milliseconds",
+    "days": "days",
+    "day": "days",
+    "steps": "motor steps",
+    "ng": "nanograms",
+    "nl": "nanolitres",
+    "mv": "millivolts",
+    "bytes": "bytes",
+    "num": "numerator",
+    "den": "denominator",
+}
+"""Unit of a field by the last word of its name; `_max` is skipped."""
+
+
+def page_source(plan: Schema) -> str:
+    """The page as Markdown."""
+    text = TEMPLATE.read_text(encoding="utf-8")
+    for mark, value in _replacements(plan).items():
+        text = text.replace(f"@@{mark}@@", value)
+    return text
+
+
+def _replacements(plan: Schema) -> dict[str, str]:
+    numbers = {
+        "VERSION": PROTOCOL_VERSION,
+        "BODY_BYTES_MAX": BODY_BYTES_MAX,
+        "TAG_BYTES": TAG_BYTES,
+        "FRAME_BYTES_MAX": FRAME_BYTES_MAX,
+        "FRACTION_MAX": FRACTION_MAX,
+        "COUNT_MAX": COUNT_MAX,
+        "RECORD_BYTES": RECORD_BYTES,
+        "CHAIN_BYTES": CHAIN_BYTES,
+        "CHAINED_BYTES": records.CHAINED_BYTES,
+    }
+    return {
+        **{name: str(number) for name, number in numbers.items()},
+        "MARK": MARK,
+        "SCHEMA_HASH": hash_of(plan).hex(),
+        "EXAMPLE": _example(),
+        "OVERVIEW": _overview(plan),
+        "ROLES": _roles(plan),
+        "MESSAGES": "\n\n".join(_messages(plan)),
+        "SHARED": "\n\n".join(f"### {body.name}\n\n{_fields(body)}" for body in plan.shared),
+        "ENUMS": "\n\n".join(map(_enum, (*plan.enums, STAGE_DROP))),
+        "RECORDS": _records(),
+        "LIMITS": _table(("name", "value"), ((f"`{name}`", value) for name, value in plan.limits)),
+    }
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def _example() -> str:
+    body = bytes([PROTOCOL_VERSION, PROTOCOL_VERSION])
+    wire = encode(Frame(0x01, ANY_DEVICE, sequence=1, body=body))
+    return (
+        f"`hello` from a host that speaks version {PROTOCOL_VERSION} only, to any device, sequence 1:\n\n"
+        f"```\n{wire.hex(' ')}\n```"
+    )
+
+
+def _overview(plan: Schema) -> str:
+    rows: list[Sequence[object]] = [
+        (
+            f"`0x{message.type:02x}`",
+            f"[{message.name}](#{message.name})",
+            plan.role_name(message.role),
+            "yes" if message.changes_state else "",
+            message.doc,
+        )
+        for message in plan.messages
+    ]
+    rows.append((f"`0x{REJECTED:02x}`", "[rejected](#rejected)", "", "", "Reply: the request was refused."))
+    return _table(("type", "name", "least role", "changes state", "what it is for"), rows)
+
+
+def _roles(plan: Schema) -> str:
+    roles = next(enum for enum in plan.enums if enum.name == "Role")
+    rows = (
+        (value, name, ", ".join(f"`{message.name}`" for message in plan.messages if message.role == value))
+        for name, value in roles.members
+    )
+    return _table(("number", "role", "may send, beyond the roles before it"), rows)
+
+
+def _messages(plan: Schema) -> Iterator[str]:
+    for message in plan.messages:
+        yield f"### {message.name}\n\n{message.doc} Least role: {plan.role_name(message.role)}."
+        yield f"Request `0x{message.type:02x}`: {_body_text(plan, message.request)}"
+        yield f"Reply `0x{message.type | REPLY_BIT:02x}`: {_body_text(plan, message.reply)}"
+
+
+def _body_text(plan: Schema, body: Body) -> str:
+    if not body.fields:
+        return "no body."
+    for shared in plan.shared:
+        if shared.fields == body.fields:
+            return f"[`{shared.name}`](#{shared.name})."
+    return f"{_size_text(body)}\n\n{_fields(body)}"
+
+
+def _size_text(body: Body) -> str:
+    return f"{body.bytes_min} bytes" + ("" if body.is_fixed else " and what has no fixed length")
+
+
+def _fields(body: Body) -> str:
+    rows = []
+    offset: int | str = 0
+    for field in body.fields:
+        rows.append((offset, f"`{field.name}`", type_text(field), _unit(field.name)))
+        one = Body("", (field,))
+        offset = offset + one.bytes_min if isinstance(offset, int) and one.is_fixed else ""
+    return _table(("offset", "field", "type", "unit"), rows)
+
+
+def _unit(name: str) -> str:
+    return UNITS.get(name.removesuffix("_max").rpartition("_")[2], "")
+
+
+def _enum(enum: Enumeration) -> str:
+    kind = "bits" if enum.flags else "one of"
+    where = "" if enum is STAGE_DROP else f", u{8 * enum.width}"
+    rows = ((f"`0x{value:04x}`" if enum.flags else value, f"`{name}`") for name, value in enum.members)
+    return f"### {enum.name}\n\n{kind.capitalize()}{where}:\n\n{_table(('number', 'name'), rows)}"
+
+
+def _records() -> str:
+    numbers = {str(name): int(value) for name, value in RecordKind.encmapping.items()}
+    rows = (
+        (numbers[kind], f"`{kind}`", *((f"`{name}`" if name else "") for name in (plan.code, *plan.numbers)), plan.doc)
+        for kind, plan in records.KINDS.items()
+    )
+    return _table(("number", "kind", "code", "a", "b", "c", "d", "e", "what happened"), rows)

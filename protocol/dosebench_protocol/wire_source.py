@@ -1,0 +1,299 @@
+"""Writes the firmware codec: plain `struct` code for MicroPython, which also runs on CPython."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from enum import Enum
+
+from .messages import REJECTED
+from .schema import (
+    NO_ROLE,
+    STAGE_DROP,
+    ArrayField,
+    BlobField,
+    Body,
+    BytesField,
+    Field,
+    FixedField,
+    IntField,
+    Schema,
+    SchemaError,
+    format_of,
+    hash_of,
+)
+
+WIDTH = 120
+
+HEAD = """\
+# Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`
+#
+# pack_x(buf, off, fields...) writes into buf (bytearray or memoryview) and returns the offset after the last byte.
+# unpack_x(buf, off, end) returns a tuple of fields; end <= len(buf). Bytes after the last known field are ignored.
+# Both raise ValueError when something is too short, too long or has no room. Bytes come back as copies.
+# The caller sees to it that integers fit their field (MicroPython cuts them off without a word), and passes fields of
+# fixed length as bytes or bytearray. Numbers without a name in an enumeration pass through.
+# fmt: off
+# ruff: noqa: PLR0917, RUF005
+from struct import pack_into, unpack_from
+
+try:
+    from micropython import const
+except ImportError:
+    def const(value):
+        return value
+
+"""
+
+ROLE_OF = """
+def role_of(message_type):
+    # least role that may send it, -1 for nobody: what is not in the table is denied
+    role = ROLES[message_type] if 0 <= message_type < 128 else 255
+    return -1 if role == 255 else role
+
+def _put(buf, off, data):
+    end = off + len(data)
+    buf[off:end] = data
+    return end
+
+def _room(buf, end):
+    if end > len(buf):
+        raise ValueError("no room")
+
+def _need(left):
+    if left < 0:
+        raise ValueError("too short")
+"""
+
+
+class Directions(Enum):
+    """Which halves of the codec to write: what a device needs, or everything (for tests)."""
+
+    DEVICE = "device"
+    BOTH = "both"
+
+
+def wire_source(plan: Schema, directions: Directions = Directions.DEVICE) -> str:
+    """The source of the codec.
+
+    Raises:
+        SchemaError: Two constants would get the same name.
+    """
+    parts = [HEAD, *(line + "\n" for line in _constants(plan)), ROLE_OF]
+    parts += [f"\n{text}" for text in _functions(plan, directions)]
+    parts += ["\n# the same layout under another name\n", *_aliases(plan, directions)]
+    return "".join(parts)
+
+
+def upper_snake(name: str) -> str:
+    """`StopReason` as `STOP_REASON`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()
+
+
+def constant_prefix(enum: str) -> str:
+    """What the constants of an enumeration begin with; record kinds are short, because the firmware is full of them."""
+    return "RECORD" if enum == "RecordKind" else upper_snake(enum)
+
+
+def _constants(plan: Schema) -> Iterator[str]:
+    yield f"SCHEMA_HASH = {_bytes_text(hash_of(plan))}"
+    seen: set[str] = set()
+    for title, members in _constant_groups(plan):
+        yield f"\n# {title}"
+        for name, value in members:
+            if name in seen:
+                raise SchemaError(f"two constants would be called {name}")
+            seen.add(name)
+            yield f"{name} = const({value})"
+    yield "\n# least role by message type"
+    yield "ROLES = (" + "".join(f"\n    {_bytes_text(row)}" for row in _role_rows(plan)) + "\n)"
+    state = bytes(message.type for message in plan.messages if message.changes_state)
+    yield f"CHANGES_STATE = {_bytes_text(state)}  # message types"
+
+
+def _constant_groups(plan: Schema) -> Iterator[tuple[str, list[tuple[str, int]]]]:
+    yield "limits", list(plan.limits)
+    yield (
+        "message types; a reply has that of its request | REPLY",
+        [
+            *((message.name.upper(), message.type) for message in plan.messages),
+            ("REPLY", 0x80),
+            ("REJECTED", REJECTED),
+        ],
+    )
+    for enum in (*plan.enums, STAGE_DROP):
+        prefix = constant_prefix(enum.name)
+        yield enum.name, [(f"{prefix}_{name.upper()}", value) for name, value in enum.members]
+    fixed = [body for body in plan.shared if body.is_fixed]
+    yield (
+        "bytes of shared structs",
+        [(f"{body.name.upper()}_BYTES", body.bytes_min) for body in fixed if not _named(plan, body)],
+    )
+
+
+def _named(plan: Schema, body: Body) -> bool:
+    return any(name == f"{body.name.upper()}_BYTES" for name, _ in plan.limits)
+
+
+def _role_rows(plan: Schema) -> list[bytes]:
+    table = bytearray([NO_ROLE]) * 128
+    for message in plan.messages:
+        table[message.type] = message.role
+    return [bytes(table[start : start + 16]) for start in range(0, 128, 16)]
+
+
+def _bytes_text(data: bytes) -> str:
+    return 'b"' + "".join(f"\\x{byte:02x}" for byte in data) + '"'
+
+
+def _functions(plan: Schema, directions: Directions) -> Iterator[str]:
+    for verb, body in _wanted(plan, directions):
+        if _first_name(plan, directions, verb, body) == body.name:
+            yield (pack_source if verb == "pack" else unpack_source)(body)
+
+
+def _aliases(plan: Schema, directions: Directions) -> Iterator[str]:
+    for verb, body in _wanted(plan, directions):
+        first = _first_name(plan, directions, verb, body)
+        if first != body.name:
+            yield f"{verb}_{body.name} = {verb}_{first}\n"
+
+
+def _first_name(plan: Schema, directions: Directions, verb: str, body: Body) -> str:
+    """The first body that the same code serves: one with the same layout."""
+    same = (one.name for way, one in _wanted(plan, directions) if way == verb and one.layout == body.layout)
+    return next(same)
+
+
+def _wanted(plan: Schema, directions: Directions) -> Iterator[tuple[str, Body]]:
+    both = directions is Directions.BOTH
+    one_way = {"rejected": "pack", "outcome": "pack", "command": "unpack"}
+    for body in plan.shared:
+        yield from ((verb, body) for verb in ("pack", "unpack") if both or one_way.get(body.name, verb) == verb)
+    shared = {body.fields for body in plan.shared}
+    for message in plan.messages:
+        for body, verb in ((message.request, "unpack"), (message.reply, "pack")):
+            if body.fields and (body is message.request or body.fields not in shared):
+                yield from ((way, body) for way in ("pack", "unpack") if both or way == verb)
+
+
+def _runs(fields: Sequence[Field]) -> Iterator[tuple[list[FixedField], BlobField | ArrayField | None]]:
+    """Fields cut into stretches that one `struct` call can do, each with the variable field after it."""
+    run: list[FixedField] = []
+    for field in fields:
+        if isinstance(field, BlobField | ArrayField):
+            yield run, field
+            run = []
+        else:
+            run.append(field)
+    if run or not fields:
+        yield run, None
+
+
+def _run_format(run: Sequence[FixedField], tail: BlobField | ArrayField | None) -> tuple[str, int]:
+    """Format and length of a stretch; the prefix of the variable field belongs to it."""
+    prefix = [IntField("prefix", tail.width)] if tail else []
+    fields = [*run, *prefix]
+    return format_of(fields), Body("", tuple(fields)).bytes_min
+
+
+def _wrapped(text: str, indent: int = 4) -> str:
+    """One statement on lines of at most WIDTH columns; breaks at spaces, which only argument lists have."""
+    return (
+        "\n".join(textwrap.wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4))) + "\n"
+    )
+
+
+def _raise_if(condition: str, text: str) -> str:
+    return f'    if {condition}:\n        raise ValueError("{text}")\n'
+
+
+def pack_source(body: Body) -> str:
+    """The function that packs a body."""
+    names = ", ".join(field.name for field in body.fields)
+    code = _wrapped(f"def pack_{body.name}(buf, off, {names}):", 0)
+    code += _length_checks(body)
+    size = " + ".join([str(body.bytes_min), *(_size_text(field) for field in body.fields if _size_text(field))])
+    code += f"    _room(buf, off + {size})\n"
+    runs = list(_runs(body.fields))
+    for index, (run, tail) in enumerate(runs):
+        code += _pack_run(run, tail, last=index == len(runs) - 1)
+    return code
+
+
+def _size_text(field: Field) -> str:
+    match field:
+        case BlobField(name=name):
+            return f"len({name})"
+        case ArrayField(name=name, rows=rows):
+            return f"{rows.bytes_min} * len({name})"
+    return ""
+
+
+def _length_checks(body: Body) -> str:
+    code = ""
+    wrong = [f"len({field.name}) != {field.length}" for field in body.fields if isinstance(field, BytesField)]
+    if wrong:
+        code += _raise_if(" or ".join(wrong), "wrong length")
+    long = [
+        f"len({field.name}) > {(1 << 8 * field.width) - 1}"
+        for field in body.fields
+        if isinstance(field, BlobField | ArrayField)
+    ]
+    if long:
+        code += _raise_if(" or ".join(long), "too long")
+    return code
+
+
+def _pack_run(run: Sequence[FixedField], tail: BlobField | ArrayField | None, last: bool) -> str:
+    pattern, size = _run_format(run, tail)
+    values = [field.name for field in run] + ([f"len({tail.name})"] if tail else [])
+    code = _wrapped(f'pack_into("{pattern}", buf, off, {", ".join(values)})')
+    match tail:
+        case None:
+            return code + f"    return off + {size}\n"
+        case BlobField(name=name):
+            return code + f"    {'return' if last else 'off ='} _put(buf, off + {size}, {name})\n"
+        case ArrayField(name=name, rows=rows):
+            code += f"    off += {size}\n    for row in {name}:\n"
+            code += f'        pack_into("{format_of(_fixed(rows))}", buf, off, *row)\n        off += {rows.bytes_min}\n'
+            return code + ("    return off\n" if last else "")
+
+
+def _fixed(rows: Body) -> list[FixedField]:
+    return [field for field in rows.fields if isinstance(field, FixedField)]
+
+
+def unpack_source(body: Body) -> str:
+    """The function that unpacks a body."""
+    code = f"def unpack_{body.name}(buf, off, end):\n"
+    got: list[str] = []
+    runs = list(_runs(body.fields))
+    for index, (run, tail) in enumerate(runs):
+        pattern, size = _run_format(run, tail)
+        code += f"    _need(end - off - {size})\n"
+        call = f'unpack_from("{pattern}", buf, off)'
+        if tail is None:
+            return code + _wrapped(f"return {_tuple(got)} + {call}" if got else f"return {call}")
+        names = [*(field.name for field in run), "n"]
+        code += _wrapped(f"{_tuple(names)} = {call}")
+        code += f"    off += {size}\n" + _unpack_tail(tail, last=index == len(runs) - 1)
+        got += [*names[:-1], tail.name]
+    return code + _wrapped(f"return {_tuple(got)}")
+
+
+def _tuple(names: Sequence[str]) -> str:
+    return f"({', '.join(names)}{',' if len(names) == 1 else ''})"
+
+
+def _unpack_tail(tail: BlobField | ArrayField, last: bool) -> str:
+    size = tail.rows.bytes_min if isinstance(tail, ArrayField) else 1
+    total = "n" if size == 1 else f"{size} * n"
+    code = f"    _need(end - off - {total})\n"
+    if isinstance(tail, ArrayField):
+        row = f'unpack_from("{format_of(_fixed(tail.rows))}", buf, off + {size} * i)'
+        code += f"    {tail.name} = [{row} for i in range(n)]\n"
+    else:
+        code += f"    {tail.name} = bytes(buf[off : off + n])\n"
+    return code if last else f"{code}    off += {total}\n"

@@ -1,0 +1,162 @@
+"""Pump profiles: data that is checked when it is loaded."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from dosebench import profile
+from dosebench.errors import DosebenchError
+from dosebench.profile import Profile, ProfileError
+
+CONFIG_KEYS = {
+    "profile",
+    "step_nl_num",
+    "step_nl_den",
+    "rate_min_num",
+    "rate_min_den",
+    "rate_max_num",
+    "rate_max_den",
+    "hard_hour_steps",
+    "hard_day_steps",
+    "bolus_steps_max",
+    "reservoir_steps_max",
+    "lease_ms",
+    "step_ms",
+    "activation_steps_max",
+    "activation_ms_max",
+    "low_steps_default",
+    "empty_steps_default",
+    "battery_low_mv",
+    "flash_sectors",
+}
+
+
+def edited(tmp_path: Path, old: str, new: str, name: str = "implant-40") -> Path:
+    """A copy of a profile of the package with one text replaced."""
+    text = resources.files("dosebench").joinpath("profiles", f"{name}.toml").read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / f"{name}.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", profile.builtin_names())
+def test_device_config_is_what_the_firmware_takes(name: str) -> None:
+    config = profile.load(name).device_config()
+    assert set(config) == CONFIG_KEYS
+    assert config.pop("profile") == name
+    for key, value in config.items():
+        assert isinstance(value, int)
+        limit = 1 << 29 if key.endswith(("_num", "_den")) else (1 << 30) - 1
+        assert 1 <= value <= limit, key
+
+
+@pytest.mark.requirement("C1")
+def test_implant_figures() -> None:
+    config = profile.load("implant-40").device_config()
+    assert (config["step_nl_num"], config["step_nl_den"]) == (250, 1)
+    assert (config["rate_min_num"], config["rate_min_den"]) == (1, 450_000)
+    assert (config["rate_max_num"], config["rate_max_den"]) == (1, 900)
+    assert config["reservoir_steps_max"] == 160_000
+    assert config["lease_ms"] == 3_600_000
+    assert (config["low_steps_default"], config["empty_steps_default"]) == (8000, 4000)
+    assert profile.load("implant-20").device_config() == config | {
+        "profile": "implant-20",
+        "reservoir_steps_max": 80_000,
+    }
+
+
+@pytest.mark.requirement("C15")
+def test_external_pulses() -> None:
+    coarse, fine = profile.load("external-mlh"), profile.load("external-mlh-fine")
+    per_hour = Fraction(1_000_000, 3_600_000)
+    assert 1 / coarse.steps(20 * per_hour) == 18_000
+    assert 1 / fine.steps(1 * per_hour) == 180_000
+    assert coarse.steps(coarse.delivery.rate_max) == Fraction(1, 6000)
+    assert 2 * coarse.delivery.step_time <= 1000, "52 priming pulses at one a second"
+
+
+@pytest.mark.requirement("R14")
+@pytest.mark.parametrize("name", profile.builtin_names())
+def test_hard_caps_leave_room_for_the_lowest_rate_and_bound_the_highest(name: str) -> None:
+    pump = profile.load(name)
+    assert pump.delivery.rate_min * profile.DAY_MS < pump.caps.day < pump.delivery.rate_max * profile.DAY_MS
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ('rate_max = "24 mL/day" ', 'rate_max = "60 mL/day" ', 11, "flash is written only between steps"),
+        ("step_time", "steptime", 12, 'did you mean "step_time"?'),
+        ('capacity = "40 mL"', 'capacity = "40 mg"', 24, "give a volume"),
+        ('empty = "1 mL"', 'empty = "3 mL"', 26, "is above reservoir.low"),
+        ('lease = "1 h"', 'lease = "0 h"', 15, "must be above zero"),
+        ('step_time = "100 ms"', 'step_time = "0.5 ms"', 12, "whole number"),
+        ("activation_steps_max = 4", "activation_steps_max = 40", 14, "shorter than"),
+        ("flash_sectors = 64", "flash_sectors = 0", 37, "greater than or equal to 1"),
+        ("flash_sectors = 64", 'flash_sectors = "64"', 37, "valid integer"),
+        ('step_volume = "0.25 uL"', 'step_volume = "0.2500000001 uL"', 1, "which the firmware cannot take"),
+        ("format = 1", "format = 2", 3, "should be 1"),
+    ],
+)
+def test_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, line: int, words: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        profile.load_file(edited(tmp_path, old, new))
+    assert [p for p in caught.value.problems if p.line == line and words in p.message], str(caught.value)
+
+
+def test_all_mistakes_at_once(tmp_path: Path) -> None:
+    path = edited(tmp_path, '"1 h"', '"1 hou"')
+    path.write_text(path.read_text().replace('"600 ms"', '"600 mss"').replace('"3600 mV"', '"3600"'))
+    with pytest.raises(ProfileError) as caught:
+        profile.load_file(path)
+    assert [p.key for p in caught.value.problems] == ["delivery.activation_time_max", "delivery.lease", "battery.start"]
+
+
+def test_gap_between_steps_must_outlast_a_flash_operation(tmp_path: Path) -> None:
+    # 39.2 mL/day is a step every 551 ms; of these the motor takes 100 ms, so 451 ms remain. 39.3 mL/day leaves 449.6 ms.
+    for rate, fits in (("39.2", True), ("39.3", False)):
+        path = edited(tmp_path, 'rate_max = "24 mL/day"', f'rate_max = "{rate} mL/day"')
+        path.write_text(path.read_text().replace('hour = "1 mL"', 'hour = "1.5 mL"'))
+        if fits:
+            assert isinstance(profile.load_file(path), Profile)
+        else:
+            with pytest.raises(ProfileError, match="449.6"):
+                profile.load_file(path)
+
+
+def test_directories_come_before_the_package(tmp_path: Path) -> None:
+    edited(tmp_path, 'lease = "1 h"', 'lease = "2 h"')
+    assert profile.load("implant-40", [tmp_path]).delivery.lease == 7_200_000
+    assert profile.load("implant-20", [tmp_path]).delivery.lease == 7_200_000, "extends is looked for there too"
+    assert profile.load("implant-40").delivery.lease == 3_600_000
+
+
+def test_unknown_profile_names_the_nearest() -> None:
+    with pytest.raises(DosebenchError, match='did you mean "implant-40"'):
+        profile.load("implant40")
+
+
+def test_name_must_be_the_file_name(tmp_path: Path) -> None:
+    edited(tmp_path, 'name = "implant-40"', 'name = "other"')
+    with pytest.raises(ProfileError, match='the file is called "implant-40"'):
+        profile.load("implant-40", [tmp_path])
+
+
+@pytest.mark.parametrize("name", ["../implant-40", "a/../implant-40", ""])
+def test_name_is_no_path(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a").mkdir()
+    edited(tmp_path, "format", "format")
+    with pytest.raises(DosebenchError, match="no pump profile"):
+        profile.load(name, [tmp_path / "a"])
+
+
+def test_profiles_that_extend_each_other(tmp_path: Path) -> None:
+    for name, base in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.toml").write_text(f'format = 1\nname = "{name}"\nextends = "{base}"\n')
+    with pytest.raises(ProfileError, match="at most 4 deep"):
+        profile.load("a", [tmp_path])

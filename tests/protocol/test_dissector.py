@@ -1,0 +1,83 @@
+"""The Wireshark dissector on golden frames, where tshark is installed."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+from dosebench_protocol import codec
+from dosebench_protocol.frame import Frame, encode
+from dosebench_protocol.records import Record
+from dosebench_protocol.schema import schema
+from dosebench_protocol.vectors import golden_frames
+from wire_helpers import ROOT
+
+SCRIPT = ROOT / "protocol" / "wireshark" / "dosebench.lua"
+
+
+def _capture(path: Path, packets: list[bytes]) -> Path:
+    """A capture file of link type USER0 (147)."""
+    data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 147)
+    for packet in packets:
+        data += struct.pack("<IIII", 0, 0, len(packet), len(packet)) + packet
+    path.write_bytes(data)
+    return path
+
+
+def _dissect(capture: Path, *options: str) -> str:
+    if shutil.which("tshark") is None:
+        pytest.skip("no tshark: install Wireshark's command line")
+    command = ["tshark", "-X", f"lua_script:{SCRIPT}", "-r", str(capture), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "Lua" not in done.stdout + done.stderr, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_script_is_lua() -> None:
+    compiler = next(
+        (found for name in ("luac", "luac5.4", "luac5.3", "luac5.2") if (found := shutil.which(name))), None
+    )
+    if compiler is None:
+        pytest.skip("no luac: install Lua")
+    subprocess.run([compiler, "-p", str(SCRIPT)], check=True)
+
+
+def test_every_golden_frame_is_named(tmp_path: Path) -> None:
+    frames = dict(golden_frames(schema()))
+    told = _dissect(
+        _capture(tmp_path / "golden.pcap", [encode(frame) for frame in frames.values()]),
+        "-T",
+        "fields",
+        "-e",
+        "_ws.col.Info",
+    )
+    named = told.splitlines()
+    for title, info in zip(frames, named, strict=True):
+        message, _, way = title.rpartition("_")
+        if way in ("request", "reply"):
+            assert info == message + (" reply" if way == "reply" else "")
+
+
+def test_fields_names_and_faults_are_shown(tmp_path: Path) -> None:
+    record = Record(5, 1, 2, 17, 0, 3, 4, 0, 77, 78, bytes(8)).to_bytes()
+    clear = codec.encode_request("alarm_clear", host=b"desk", counter=1, alarms=("motor_stall", "dose_cap"))
+    good = encode(Frame(0x36, body=clear))
+    packets = [
+        good + encode(Frame(0xD1, body=codec.encode_reply("journal_read", first=5, records=record))),
+        good[:-2] + b"\x55\0",
+        encode(Frame(0x90, body=b"\x01")),
+        b"\0\0",
+    ]
+    told = _dissect(_capture(tmp_path / "some.pcap", packets), "-V")
+    for text in (
+        "alarms: 0x00000044 (motor_stall, dose_cap)",
+        "kind: stop (17)",
+        "d: 77",
+        "host: 6465736b",
+        "Bad frame: wrong CRC-32",
+        "Body too short",
+    ):
+        assert text in told, told

@@ -1,0 +1,63 @@
+# Runs on MicroPython beside the generated codecs: every line of cases.txt is [body, bytes, values or null].
+import json
+import sys
+from binascii import hexlify, unhexlify
+
+sys.path.insert(0, sys.argv[0].rpartition("/")[0] or ".")
+
+
+def plain(value):
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return hexlify(value).decode() if isinstance(value, (bytes, bytearray)) else value
+
+
+def unpack(module, name, data, off, end):
+    try:
+        return getattr(module, "unpack_" + name)(data, off, end)
+    except ValueError:
+        return None
+
+
+def check_unpack(module, name, data, wanted):
+    off = 3
+    got = unpack(module, name, memoryview(b"\xaa" * off + data), off, off + len(data))
+    assert (None if got is None else plain(got)) == wanted, (name, hexlify(data), got, wanted)
+    return got
+
+
+def check_pack(module, name, data, values):
+    pack = getattr(module, "pack_" + name)
+    buf = bytearray(len(data) + 2)
+    assert pack(buf, 2, *values) == len(buf)
+    assert buf[2:] == data, (name, hexlify(data), hexlify(buf))
+    try:
+        pack(buf, 3, *values)
+    except ValueError:
+        return
+    raise AssertionError(name + " wrote beyond its buffer")
+
+
+def run(module):
+    counts = [0, 0]
+    with open(sys.path[0] + "/cases.txt") as cases:
+        for line in cases:
+            name, data, wanted, whole = json.loads(line)
+            data = unhexlify(data)
+            if hasattr(module, "unpack_" + name):
+                got = check_unpack(module, name, data, wanted)
+                counts[0] += 1
+                if whole and hasattr(module, "pack_" + name):
+                    check_pack(module, name, data, got)
+                    counts[1] += 1
+    return counts
+
+
+import wire  # noqa: E402
+import wire_both  # noqa: E402
+
+print("device", *run(wire))
+print("both", *run(wire_both))
+roles = bytes(wire.role_of(number) & 0xFF for number in range(-10, 300))
+print("roles", hexlify(roles).decode())
+print("hash", hexlify(wire.SCHEMA_HASH).decode())
