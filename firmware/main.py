@@ -14,7 +14,10 @@ def family():
 def run(board):
     pump = Pump(board)
     while True:
-        board.wait(pump.run())
+        delay = pump.run()
+        # Between turns is the one place where a collector may take its time.
+        board.tidy()
+        board.wait(delay)
 
 
 if __name__ == "__main__":

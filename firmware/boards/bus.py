@@ -27,13 +27,14 @@ SECTOR_BYTES = const(4096)
 class BusBoard:
     """The board contract over a bench bus. `link.exchange(request, payload, reply, into)` carries one call."""
 
-    def __init__(self, link, name, runtime, heap_free, parse_json):
+    def __init__(self, link, name, runtime, heap_free, parse_json, tidy):
         self._link = link
         self._request = array("i", [0] * 5)
         self._reply = array("i", [0] * 5)
         self.name = name
         self.runtime = runtime
         self._heap_free = heap_free
+        self._tidy = tidy
         hello = bytearray(2048)
         self._call(_HELLO, 0, 0, 0, None, hello)
         told = parse_json(bytes(hello[: self._reply[1]]))
@@ -91,3 +92,6 @@ class BusBoard:
 
     def heap_free(self):
         return self._heap_free()
+
+    def tidy(self):
+        self._tidy()

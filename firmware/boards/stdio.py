@@ -27,5 +27,11 @@ def version():
     return "micropython " + ".".join(str(part) for part in sys.implementation.version if part != "")
 
 
+def collect_in_time():
+    # Well before the heap runs out, and only where main.py says so.
+    if gc.mem_free() < gc.mem_alloc():
+        gc.collect()
+
+
 def board(name):
-    return BusBoard(StdioLink(), name, version(), gc.mem_free, json.loads)
+    return BusBoard(StdioLink(), name, version(), gc.mem_free, json.loads, collect_in_time)

@@ -140,20 +140,25 @@ class Journal:
         record = self._record
         sequence = struct.unpack_from("<I", record, 0)[0]
         stored = bytes(record[_BODY_BYTES:])
-        if sequence == self.next and self._link(self._chain, record) == stored:
-            pass
-        elif self._trial is not None and sequence == self.next + 1 and self._link(self._trial, record) == stored:
+        link = self._link(self._chain, record)
+        if sequence != self.next or link != stored:
+            if not self._follows_damage(record, sequence, stored):
+                self.voids += 1
+                self._trial = (stored, link)
+                return False
             self.voids -= 1
             self.damaged += 1
             self.next += 1
-        else:
-            self.voids += 1
-            self._trial = stored
-            return False
         self._trial = None
         self._chain = stored
         self.next += 1
         return True
+
+    def _follows_damage(self, record, sequence, stored):
+        # Either the body or the chain value of the record before was hit: the other one still leads here.
+        if self._trial is None or sequence != self.next + 1:
+            return False
+        return stored in (self._link(self._trial[0], record), self._link(self._trial[1], record))
 
     def _link(self, chain, record):
         digest = hashlib.sha256(chain)

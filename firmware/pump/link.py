@@ -9,11 +9,8 @@ from pump import wire
 from pump.wire import const
 
 _BLOCK_BYTES = const(256)
-_HEADER_BYTES = const(16)
-_CRC_BYTES = const(4)
-_TAG_BYTES = const(16)
-_FRAME_BYTES_MAX = const(1080)
-_RX_BYTES = const(2160)
+# Two of the longest frames: one that is held, and one that follows it.
+_RX_BYTES = 2 * wire.FRAME_BYTES_MAX
 _DELIMITER = b"\x00"
 _NO_SESSION = b"\x00\x00\x00\x00"
 _COUNT_MASK = const(0x3FFFFFFF)
@@ -30,10 +27,10 @@ class Link:
         self._rx = bytearray(_RX_BYTES)
         self._fill = 0
         self._skipping = False
-        self.frame = bytearray(_FRAME_BYTES_MAX)
-        self._reply = bytearray(_FRAME_BYTES_MAX)
-        self._wire = bytearray(_FRAME_BYTES_MAX)
-        self.body = _HEADER_BYTES
+        self.frame = bytearray(wire.FRAME_BYTES_MAX)
+        self._reply = bytearray(wire.FRAME_BYTES_MAX)
+        self._wire = bytearray(wire.FRAME_BYTES_MAX)
+        self.body = wire.HEADER_BYTES
         self.body_end = 0
         self.type = 0
         self.version = 0
@@ -43,7 +40,7 @@ class Link:
         self._sequence = 0
         self.pending = False
         self.bad_frames = 0
-        self.body_out = _HEADER_BYTES
+        self.body_out = wire.HEADER_BYTES
 
     def poll(self):
         """Take what has arrived; return whether a request waits. Allocates nothing while nothing arrives."""
@@ -94,16 +91,16 @@ class Link:
 
     def _decode(self, end):
         length = _cobs_decode(self._rx, end, self.frame)
-        if length < _HEADER_BYTES + _CRC_BYTES:
+        if length < wire.HEADER_BYTES + wire.CRC_BYTES:
             return False
-        crc_at = length - _CRC_BYTES
+        crc_at = length - wire.CRC_BYTES
         if crc32(memoryview(self.frame)[:crc_at]).to_bytes(4, "little") != self.frame[crc_at:length]:
             return False
         header = wire.unpack_header(self.frame, 0, length)
         self.version, self.type, self.device, self.session, self._sequence, body_bytes = header
-        self.body_end = _HEADER_BYTES + body_bytes
+        self.body_end = wire.HEADER_BYTES + body_bytes
         extra = crc_at - self.body_end
-        self.tagged = extra == _TAG_BYTES
+        self.tagged = extra == wire.TAG_BYTES
         return body_bytes <= wire.BODY_BYTES_MAX and (extra == 0 or self.tagged)
 
     def drop(self):
@@ -117,10 +114,10 @@ class Link:
         """Send the reply whose body reaches from body_out to `end` in out(); the request is done with."""
         reply = self._reply
         wire.pack_header(
-            reply, 0, wire.PROTOCOL_VERSION, message, self._device_id, _NO_SESSION, self._sequence, end - _HEADER_BYTES
+            reply, 0, wire.PROTOCOL_VERSION, message, self._device_id, _NO_SESSION, self._sequence, end - wire.HEADER_BYTES
         )
-        reply[end : end + _CRC_BYTES] = crc32(memoryview(reply)[:end]).to_bytes(4, "little")
-        length = _cobs_encode(reply, end + _CRC_BYTES, self._wire)
+        reply[end : end + wire.CRC_BYTES] = crc32(memoryview(reply)[:end]).to_bytes(4, "little")
+        length = _cobs_encode(reply, end + wire.CRC_BYTES, self._wire)
         self.pending = False
         self._board.uart_write(memoryview(self._wire)[:length])
 
@@ -132,7 +129,7 @@ def _cobs_decode(raw, end, out):
     while at < end:
         count = raw[at] - 1
         at += 1
-        if at + count > end or length + count + 1 > _FRAME_BYTES_MAX:
+        if at + count > end or length + count + 1 > wire.FRAME_BYTES_MAX:
             return -1
         out[length : length + count] = raw[at : at + count]
         at += count

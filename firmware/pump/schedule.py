@@ -13,9 +13,10 @@ class Track:
     """One rate of num / den steps per millisecond, both at most 2^29, so that no sum reaches 2^30."""
 
     def __init__(self):
+        # Half way to its first step, in the only unit that is known yet.
         self.num = 0
-        self.den = 1
-        self.acc = 0
+        self.den = 2
+        self.acc = 1
         self._crumb = 0
 
     def restart(self, num, den):

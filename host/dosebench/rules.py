@@ -123,7 +123,9 @@ def unused_dose(facts: Facts) -> Iterator[Finding]:
 def minimum_above_basal(facts: Facts) -> Iterator[Finding]:
     """A fallback that is faster than the therapy."""
     therapy = facts.document.content.therapy
-    if therapy.mode == "continuous" and facts.rate and facts.minimum is not None and facts.minimum > facts.rate:
+    if therapy.mode != "continuous" or therapy.minimum is None or facts.minimum is None:
+        return
+    if facts.rate and facts.minimum > facts.rate:
         message = f"the minimum rate, {volume_rate(facts.minimum)}, is above the dose, {volume_rate(facts.rate)}"
         yield error(facts, "therapy.minimum", message, "minimum-above-dose")
 

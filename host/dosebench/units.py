@@ -219,12 +219,13 @@ def _unit(unit_text: str) -> tuple[Fraction, Dimension | None]:
 
 
 def _known(name: str) -> None:
-    if name in _registry():
+    """Refuse a name that is not of our list; words may have an "s" for the plural, symbols such as "ms" may not."""
+    if name in _NAMES or (len(name) > 3 and name.removesuffix("s") in _NAMES):
         return
-    names = sorted(n for definition in _DEFINITIONS for n in re.split(r" = ", definition) if re.fullmatch(r"\w+", n))
-    near = [n for n in names if n.lower() == name.lower()] or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = [n for n in _NAMES if n.lower() == name.lower()] or difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.5)
     guess = f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(_COMMON)}"
     raise UnitError(f"unknown unit '{name}'{guess}")
 
 
 _COMMON: Final = ("ng", "ug", "mg", "nL", "uL", "mL", "s", "min", "h", "day")
+_NAMES: Final = tuple(n for definition in _DEFINITIONS for n in definition.split(" = ") if re.fullmatch(r"\w+", n))

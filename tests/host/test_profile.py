@@ -7,7 +7,6 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-
 from dosebench import profile
 from dosebench.errors import DosebenchError
 from dosebench.profile import Profile, ProfileError
@@ -118,14 +117,14 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
 
 
 def test_gap_between_steps_must_outlast_a_flash_operation(tmp_path: Path) -> None:
-    # 39.2 mL/day is a step every 551 ms; of these the motor takes 100 ms, so 451 ms remain. 39.3 mL/day leaves 449.6 ms.
+    # 39.2 mL/day is a step every 551 ms; the motor takes 100 ms of it, so 451 ms remain. 39.3 mL/day leaves 449.6 ms.
     for rate, fits in (("39.2", True), ("39.3", False)):
         path = edited(tmp_path, 'rate_max = "24 mL/day"', f'rate_max = "{rate} mL/day"')
         path.write_text(path.read_text().replace('hour = "1 mL"', 'hour = "1.5 mL"'))
         if fits:
             assert isinstance(profile.load_file(path), Profile)
         else:
-            with pytest.raises(ProfileError, match="449.6"):
+            with pytest.raises(ProfileError, match=r"449\.6"):
                 profile.load_file(path)
 
 

@@ -15,7 +15,7 @@ from dosebench_protocol.frame import Deframer, Frame, FrameError, decode, encode
 from dosebench_protocol.messages import BODY_BYTES_MAX
 from dosebench_protocol.schema import schema
 from dosebench_protocol.vectors import golden_frames
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 GOLDEN = dict(golden_frames(schema()))
@@ -32,6 +32,7 @@ FRAMES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(FRAMES)
 def test_round_trip(frame: Frame) -> None:
     wire = encode(frame)
@@ -76,6 +77,7 @@ def test_every_bit_flip_of_a_golden_frame_is_refused(title: str) -> None:
             decode(changed)
 
 
+@settings(deadline=None)
 @given(FRAMES, st.data())
 def test_every_bit_flip_of_any_frame_is_refused(frame: Frame, data: st.DataObject) -> None:
     changed = bytearray(encode(frame)[:-1])
@@ -85,6 +87,7 @@ def test_every_bit_flip_of_any_frame_is_refused(frame: Frame, data: st.DataObjec
         decode(bytes(changed))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=1200))
 def test_decode_raises_nothing_but_frame_errors(raw: bytes) -> None:
     with pytest.raises(FrameError):
@@ -138,6 +141,7 @@ def test_what_does_not_fit_is_not_encoded(change: dict[str, object]) -> None:
         encode(replace(GOLDEN["status_request"], **change))  # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(st.lists(FRAMES, max_size=6), st.integers(1, 400), st.booleans())
 def test_deframer_finds_all_frames_however_the_bytes_arrive(frames: list[Frame], step: int, idle: bool) -> None:
     stream = (b"\0\0" if idle else b"").join(map(encode, frames))
@@ -148,6 +152,7 @@ def test_deframer_finds_all_frames_however_the_bytes_arrive(frames: list[Frame],
     assert (deframer.good_frames, deframer.bad_frames, deframer.held_bytes) == (len(frames), 0, 0)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=5000), st.integers(1, 2000), FRAMES)
 def test_deframer_finds_its_place_after_noise(noise: bytes, step: int, frame: Frame) -> None:
     deframer = Deframer()

@@ -10,7 +10,8 @@ KIND_NUMBERS = {str(name): int(value) for name, value in messages.RecordKind.enc
 
 
 def record(kind: str, code: int = 0, numbers: tuple[int, ...] = (0,) * 5, sequence: int = 0) -> Record:
-    return Record(sequence, 3, 1000, KIND_NUMBERS[kind], code, *numbers, bytes(8))
+    a, b, c, d, e = numbers
+    return Record(sequence, 3, 1000, KIND_NUMBERS[kind], code, a, b, c, d, e, bytes(8))
 
 
 def chained(count: int, first: int = 0, previous: bytes = records.GENESIS_CHAIN) -> list[Record]:

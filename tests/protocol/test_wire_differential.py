@@ -23,7 +23,7 @@ from dosebench_protocol.schema import (
 )
 from dosebench_protocol.vectors import all_bodies, body_vectors
 from dosebench_protocol.wire_source import Directions, constant_prefix, wire_source
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_helpers import CONSTRUCTS, ROOT, codec_for, known_bits, load, packed, parsed, unpacked
 
@@ -67,6 +67,7 @@ def construct_values(body: Body, values: list[Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", BODIES)
+@settings(deadline=None)
 @given(data=st.data())
 def test_pack_writes_what_construct_writes(name: str, data: st.DataObject) -> None:
     body = BODIES[name]
@@ -77,6 +78,7 @@ def test_pack_writes_what_construct_writes(name: str, data: st.DataObject) -> No
 
 
 @pytest.mark.parametrize("name", BODIES)
+@settings(deadline=None)
 @given(data=st.data())
 def test_unpack_agrees_on_every_byte_string(name: str, data: st.DataObject) -> None:
     body = BODIES[name]
@@ -204,6 +206,7 @@ ROWS = st.lists(FIXED, min_size=1, max_size=4).map(named)
 ANY_FIELD = FIXED | st.builds(lambda size: Prefixed(size, GreedyBytes), PREFIX) | st.builds(PrefixedArray, PREFIX, ROWS)
 
 
+@settings(deadline=None)
 @given(st.lists(ANY_FIELD, min_size=1, max_size=7).map(named), st.data())
 def test_any_schema_of_the_subset_gets_a_codec_that_agrees(construct: Any, data: st.DataObject) -> None:
     body = read_body("body", construct, {})

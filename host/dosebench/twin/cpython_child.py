@@ -37,7 +37,7 @@ def main() -> None:
     from boards.bus import BusBoard  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 
     version = f"cpython {sys.version.split()[0]}"
-    firmware.run(BusBoard(_StdioLink(), "cpython", version, lambda: 0, json.loads))
+    firmware.run(BusBoard(_StdioLink(), "cpython", version, lambda: 0, json.loads, lambda: None))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ class DirectRuntime(Runtime):
         self._machine = machine
         self._link = _DirectLink(machine)
         self._build: Callable[[], Any] | None = lambda: Pump(
-            BusBoard(self._link, "cpython", f"cpython {sys.version.split()[0]}", lambda: 0, _loads)
+            BusBoard(self._link, "cpython", f"cpython {sys.version.split()[0]}", lambda: 0, _loads, lambda: None)
         )
         self.pump: Any = None
 
@@ -141,10 +141,10 @@ class ProcessRuntime(Runtime):
         self.log: Path | None = None
 
     @classmethod
-    def start(cls, machine: Machine, name: RuntimeName) -> ProcessRuntime:
-        """Boot the firmware in a child on pipes."""
+    def start(cls, machine: Machine, name: RuntimeName, script: Path | None = None) -> ProcessRuntime:
+        """Boot the firmware in a child on pipes; `script` runs in place of its main.py (see `command`)."""
         process = subprocess.Popen(
-            command(name), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+            command(name, script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
         )
         assert process.stdin is not None
         assert process.stdout is not None
@@ -207,18 +207,23 @@ class ProcessRuntime(Runtime):
         self.process = None
 
 
-def command(name: RuntimeName) -> list[str]:
-    """Command line that boots the firmware on a runtime, with the bench bus on standard input and output."""
+def command(name: RuntimeName, script: Path | None = None) -> list[str]:
+    """Command line that boots the firmware on a runtime, with the bench bus on standard input and output.
+
+    `script` runs in place of the firmware's main.py, on the two MicroPythons; its last argument is the directory of the
+    firmware, to put on sys.path.
+    """
     if not available()[name]:
         raise RuntimeMissingError(
             f"the {name} runtime is not installed here; `dosebench doctor` shows which are, --runtime chooses"
         )
-    main = str(firmware_dir() / "main.py")
+    main = str(script or firmware_dir() / "main.py")
     if name == "unix":
-        start = f"import sys, micropython_unix as m; sys.argv = ['micropython', '-X', 'heapsize={HEAP}', {main!r}]; m.main()"
-        return [sys.executable, "-c", start]
-    module = "dosebench.twin.wasm_child" if name == "wasm" else "dosebench.twin.cpython_child"
-    return [sys.executable, "-m", module]
+        argv = ["micropython", "-X", f"heapsize={HEAP}", main, str(firmware_dir())]
+        return [sys.executable, "-c", f"import sys, micropython_unix as m; sys.argv = {argv!r}; m.main()"]
+    if name == "wasm":
+        return [sys.executable, "-m", "dosebench.twin.wasm_child", main]
+    return [sys.executable, "-m", "dosebench.twin.cpython_child"]
 
 
 def boot(machine: Machine, name: RuntimeName) -> Runtime:

@@ -1,0 +1,237 @@
+"""The bench: a pump, the line to it, and what can be asked of its surroundings.
+
+`TwinBench` makes a new simulated pump for every test; `PortBench` brings whatever answers on a port into a known state.
+What a bench can do besides is a set of features; `FEATURES` says which there are and what brings each.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from dosebench.client import MemoryIds, PumpClient
+from dosebench.errors import DosebenchError
+from dosebench.ports import BAUD, open_port
+from dosebench_hil.features import FEATURES, TWIN_FEATURES, features_of
+from dosebench_hil.line import Line
+from dosebench_hil.wire import Wire
+
+if TYPE_CHECKING:
+    from dosebench.profile import Profile
+    from dosebench.twin.runtimes import RuntimeName
+    from dosebench.twin.twin import Twin
+
+DEFAULT_PROFILE: Final = "implant-40"
+TWIN_HOST: Final = b"hil\x00"
+"""Host id of commands to a new twin: the same for every run, so that the journal is."""
+POLL_S: Final = 0.5
+"""How often `Bench.until` looks, in seconds of the pump."""
+
+
+class FeatureMissingError(DosebenchError):
+    """This bench cannot do what was asked of it."""
+
+
+class StateError(DosebenchError):
+    """The pump could not be brought into the known state."""
+
+
+class Bench(ABC):
+    """A connected pump and its surroundings.
+
+    Attributes:
+        features: What can be asked of this bench (see `FEATURES`).
+        client: The connected client.
+        line: The port, which keeps the last frames and can lose some.
+        profile: What the pump is.
+    """
+
+    features: frozenset[str]
+    client: PumpClient
+    line: Line
+    profile: Profile
+
+    # What every bench can do
+
+    @property
+    def wire(self) -> Wire:
+        """Frames by hand on the same line."""
+        return Wire(self.line, self.client.device_id)
+
+    @abstractmethod
+    def renew(self) -> None:
+        """A pump in the known state: a new one if this bench can make one, else this one after `reset`."""
+
+    @abstractmethod
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` of the pump's time pass."""
+
+    @abstractmethod
+    def now_s(self) -> float:
+        """The bench's clock, in seconds of the pump's time since an arbitrary moment."""
+
+    def close(self) -> None:
+        """Let go of the pump."""
+        self.client.close()
+
+    def until(self, condition: Callable[[], bool], within_s: float, every_s: float = POLL_S) -> bool:
+        """Let time pass until `condition()` holds, for at most `within_s` seconds of the pump; return whether it does."""
+        end = self.now_s() + within_s
+        while not condition():
+            if self.now_s() >= end:
+                return False
+            self.advance(every_s)
+        return True
+
+    def noise(self, data: bytes) -> None:
+        """Put bytes on the line that no client sent."""
+        self.line.write(data)
+
+    def reset(self) -> None:
+        """Bring this very pump into the known state: stopped, nothing staged, no alarms, clock set, reservoir full.
+
+        It may hold a therapy. Raises StateError when an alarm stays, or the client's errors.
+        """
+        self.line.mend()
+        client = self.client
+        client.stop()
+        client.abort()
+        client.set_clock(datetime.now())
+        client.refill(int(self.profile.steps(self.profile.reservoir.capacity)))
+        if alarms := client.status()["alarms"]:
+            client.alarm_clear(list(alarms))
+        status = client.status()
+        if status["alarms"] or status["delivery"] not in ("stopped", "unprogrammed"):
+            raise StateError(
+                f"the pump is {status['delivery']} with alarms {', '.join(status['alarms']) or 'none'} after a stop "
+                "and an alarm clear",
+                hint="put the cause right by hand, then run the tests again",
+            )
+
+    # What only some benches can do
+
+    def need(self, feature: str) -> None:
+        """Raise FeatureMissingError unless this bench has `feature`."""
+        if feature not in self.features:
+            raise FeatureMissingError(f"this bench has no {feature}: {FEATURES[feature].brought_by}")
+
+    def power_cycle(self, off_s: float = 1.0) -> None:
+        """Cut the pump's power wherever it is, and give it back after `off_s` seconds (power_cycle)."""
+        self.twin("power_cycle").power_cycle(off_s)
+
+    def steps_ms(self) -> list[int]:
+        """When the motor really stepped, in milliseconds of the bench's clock (step_counter)."""
+        return self.twin("step_counter").step_times_ms()
+
+    def steps(self) -> int:
+        """How many steps the motor really made in its life (step_counter)."""
+        return len(self.twin("step_counter").plant.steps_us)
+
+    def reservoir_nl(self) -> float:
+        """What the reservoir really holds, in nanolitres (reservoir_level)."""
+        return self.twin("reservoir_level").plant.reservoir_nl()
+
+    def twin(self, feature: str) -> Twin:
+        """The simulation behind the port, for what `feature` covers. Raises FeatureMissingError."""
+        self.need(feature)
+        return cast("Twin", self.line.twin)
+
+    def _connect(self, port: Any, host: bytes) -> None:
+        clock = getattr(port, "monotonic", time.monotonic)
+        self.line = Line(port, clock)
+        self.client = PumpClient(self.line, MemoryIds(host))
+        self.client.connect()
+
+    def _load_profile(self, name: str | None) -> None:
+        from dosebench.profile import load  # noqa: PLC0415
+
+        self.profile = load(name or self.client.hello_reply["profile"].decode())
+
+
+@dataclass(frozen=True)
+class TwinOptions:
+    """What a twin of a test is made of. `runtime` None takes the best that is installed."""
+
+    profile: str = DEFAULT_PROFILE
+    runtime: RuntimeName | None = None
+    seed: int = 0
+    baud: int = BAUD
+
+
+class TwinBench(Bench):
+    """A simulated pump of its own for every test. Time is virtual: waiting costs nothing but the firmware's work."""
+
+    features = TWIN_FEATURES
+
+    def __init__(self, options: TwinOptions) -> None:
+        self.options = options
+        self._open()
+
+    def _open(self) -> None:
+        given = self.options
+        url = f"sim://?profile={given.profile}&seed={given.seed}&baud={given.baud}"
+        url += f"&runtime={given.runtime}" if given.runtime else ""
+        port = open_port(url, given.baud)
+        try:
+            self._connect(port, TWIN_HOST)
+            self._load_profile(given.profile)
+            self.reset()
+        except BaseException:
+            port.close()
+            raise
+
+    def renew(self) -> None:
+        self.close()
+        self._open()
+
+    def advance(self, seconds: float) -> None:
+        self.twin("virtual_time").advance(seconds)
+
+    def now_s(self) -> float:
+        return self.twin("virtual_time").now_s
+
+
+class PortBench(Bench):
+    """The pump on a port: a board, a PTY, a socket, or a kept simulation.
+
+    The port stays open between tests: opening one resets some boards.
+
+    Args:
+        url: What `dosebench.ports.open_port` takes.
+        baud: Bits per second.
+        profile: Name of the pump's profile; None asks the pump.
+        speed: Seconds of the pump in a second of this computer: above 1 for a simulation that runs faster.
+    """
+
+    def __init__(self, url: str, baud: int = BAUD, profile: str | None = None, speed: float = 1.0) -> None:
+        self.features = features_of(url)
+        self._speed = speed
+        port = open_port(url, baud)
+        try:
+            # A new host id for each run: its counter starts at 1, and the device must not know it.
+            self._connect(port, secrets.token_bytes(4))
+            self._load_profile(profile)
+            self.reset()
+        except BaseException:
+            port.close()
+            raise
+
+    def renew(self) -> None:
+        self.client.connect()
+        self.reset()
+
+    def advance(self, seconds: float) -> None:
+        if "virtual_time" in self.features:
+            self.twin("virtual_time").advance(seconds)
+        else:
+            time.sleep(seconds / self._speed)
+
+    def now_s(self) -> float:
+        if "virtual_time" in self.features:
+            return self.twin("virtual_time").now_s
+        return time.monotonic() * self._speed

@@ -1,0 +1,61 @@
+"""What several tests of the contract need."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from dosebench_protocol.records import Record, decode_records
+
+if TYPE_CHECKING:
+    from dosebench.client import PumpClient
+    from dosebench.program import Program
+    from dosebench_hil.bench import Bench
+
+DAY_MS: Final = 86_400_000
+OTHER_HOST: Final = b"othr"
+"""Host id of commands that a test sends by hand."""
+
+MOVING_FIELDS: Final = frozenset(
+    ("day", "ms", "local_days", "local_ms", "battery_mv", "hour_ng", "day_ng", "bad_frames")
+)
+"""Fields of a status that change while nothing happens: time and what hangs on it, and the count of bad frames."""
+
+
+def still(status: dict[str, Any]) -> dict[str, Any]:
+    """What of a status only a command or a step changes."""
+    return {name: value for name, value in status.items() if name not in MOVING_FIELDS}
+
+
+def put_in_force(dut: PumpClient, program: Program) -> dict[str, Any]:
+    """Stage, verify and commit a program; return the outcome of the commit."""
+    dut.stage(program.encode())
+    return dut.commit(program.encode())
+
+
+def pump_ms(status: dict[str, Any]) -> int:
+    """The pump's own time of a status, in milliseconds since commissioning."""
+    return int(status["day"]) * DAY_MS + int(status["ms"])
+
+
+def next_command(bench: Bench) -> int:
+    """A counter that `OTHER_HOST` has not used on this pump yet.
+
+    Counters count the pump's journal records: these only grow, and every command writes at least one.
+    """
+    return 1000 + int(bench.client.status()["journal_next"])
+
+
+def records_from(dut: PumpClient, first: int) -> list[Record]:
+    """The journal's records from sequence number `first` on."""
+    return decode_records(b"".join(dut.journal(first)))
+
+
+def record_at(dut: PumpClient, sequence: int) -> Record:
+    """One record of the journal."""
+    return records_from(dut, sequence)[0]
+
+
+def seconds_for(steps: int, rate: Fraction) -> float:
+    """How long `steps` take at `rate` steps per millisecond, in seconds."""
+    return float(steps / rate) / 1000

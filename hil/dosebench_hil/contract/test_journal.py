@@ -1,0 +1,136 @@
+"""The journal: without gaps, chained, and everything that happened is in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dosebench.client import RefusedError
+from dosebench_hil.contract.helpers import put_in_force, records_from, seconds_for
+from dosebench_protocol.records import GENESIS_CHAIN, decode_records, verify_chain
+
+if TYPE_CHECKING:
+    from dosebench.client import PumpClient
+    from dosebench.program import Program
+    from dosebench_hil.bench import Bench
+
+RECORDS_MIN = 60
+
+
+@pytest.fixture
+def lived(bench: Bench, program: Program) -> tuple[Bench, int]:
+    """A pump that has done a little of everything, and the first record of it."""
+    dut = bench.client
+    mark = int(dut.status()["journal_next"])
+    put_in_force(dut, program)
+    dut.start()
+    dut.bolus(2)
+    assert bench.until(lambda: dut.status()["bolus_left_steps"] == 0, within_s=4 * seconds_for(2, program.bolus_rate))
+    dut.bolus(program.bolus_steps_max)
+    dut.bolus_cancel()
+    with pytest.raises(RefusedError):
+        dut.bolus(0)
+    dut.stop()
+    return bench, mark
+
+
+def test_everything_that_happened_is_in_it(lived: tuple[Bench, int]) -> None:
+    bench, mark = lived
+    kinds = [record.kind for record in records_from(bench.client, mark)]
+    story = [kind for kind in kinds if kind not in ("lease", "close", "state", "host", "identity")]
+    assert story == ["commit", "start", "bolus", "bolus_end", "bolus", "bolus_cancel", "refused", "stop"]
+    assert "lease" in kinds
+    assert kinds[-1] == "close"
+
+
+def test_records_name_the_command_that_caused_them(lived: tuple[Bench, int]) -> None:
+    bench, mark = lived
+    named = {record.kind: record.fields for record in records_from(bench.client, mark)}
+    hosts = {named[kind]["host"] for kind in ("commit", "start", "bolus", "bolus_cancel", "refused", "stop")}
+    assert len(hosts) == 1
+    assert named["refused"]["reason"] == "bolus_zero"
+    assert named["refused"]["message"] == "bolus"
+
+
+def test_sequence_and_chain_hold(lived: tuple[Bench, int]) -> None:
+    bench, mark = lived
+    records = records_from(bench.client, mark)
+    assert [record.sequence for record in records] == list(range(mark, mark + len(records)))
+    info = bench.client.journal_info()
+    assert verify_chain(records[1:], records[0].chain) == info["chain"]
+    assert info["next"] == records[-1].sequence + 1
+
+
+@pytest.mark.hil_feature("fresh_device")
+def test_the_chain_begins_at_the_first_boot(lived: tuple[Bench, int]) -> None:
+    records = decode_records(b"".join(lived[0].client.journal()))
+    assert records[0].sequence == 0
+    assert next(record for record in records if record.kind != "state").kind in ("boot", "lease")
+    assert [record.kind for record in records].count("boot") == 1
+    verify_chain(records, GENESIS_CHAIN)
+
+
+def test_reading_again_gives_the_same_bytes(lived: tuple[Bench, int]) -> None:
+    bench, mark = lived
+    assert list(bench.client.journal(mark)) == list(bench.client.journal(mark))
+
+
+def test_a_download_goes_on_where_it_was_broken_off(lived: tuple[Bench, int]) -> None:
+    bench, mark = lived
+    whole = list(bench.client.journal(mark))
+    for at in (1, len(whole) // 2, len(whole) - 1):
+        assert list(bench.client.journal(mark + at)) == whole[at:]
+
+
+def test_delivered_steps_never_go_back(lived: tuple[Bench, int]) -> None:
+    bench, mark = lived
+    lows = [record.fields["low_steps"] for record in records_from(bench.client, mark) if "low_steps" in record.fields]
+    assert lows == sorted(lows)
+
+
+def test_times_never_go_back(lived: tuple[Bench, int]) -> None:
+    bench, mark = lived
+    times = [(record.day, record.ms) for record in records_from(bench.client, mark)]
+    assert times == sorted(times)
+
+
+def test_a_record_of_the_future_is_refused(bench: Bench) -> None:
+    following = bench.client.journal_info()["next"]
+    with pytest.raises(RefusedError) as refused:
+        bench.wire.ask("journal_read", first=following, count=1)
+    assert (refused.value.reason, refused.value.detail) == ("record_future", following)
+
+
+def test_asking_for_more_than_there_is_gives_what_there_is(dut: PumpClient, bench: Bench) -> None:
+    following = dut.journal_info()["next"]
+    reply = bench.wire.ask("journal_read", first=following - 2, count=255)
+    assert [record.sequence for record in decode_records(reply["records"])] == [following - 2, following - 1]
+
+
+def test_asking_for_no_records_gives_none(bench: Bench) -> None:
+    following = bench.client.journal_info()["next"]
+    assert bench.wire.ask("journal_read", first=following - 1, count=0)["records"] == b""
+
+
+def test_reading_writes_nothing(dut: PumpClient) -> None:
+    before = dut.journal_info()
+    list(dut.journal(max(0, before["next"] - 30)))
+    dut.status()
+    dut.connect()
+    assert dut.journal_info() == before
+
+
+@pytest.mark.hil_feature("virtual_time")
+@pytest.mark.hil_feature("fresh_device")
+def test_the_chain_holds_over_many_sectors(bench: Bench, program: Program) -> None:
+    dut = bench.client
+    put_in_force(dut, program)
+    dut.start()
+    bench.advance(3 * 86_400)
+    dut.stop()
+    records = decode_records(b"".join(dut.journal()))
+    assert len(records) > RECORDS_MIN
+    assert verify_chain(records, GENESIS_CHAIN) == dut.journal_info()["chain"]
+    leases = [record for record in records if record.kind == "lease"]
+    assert all(record.fields["low_steps"] == record.fields["high_steps"] for record in leases)

@@ -1,0 +1,120 @@
+"""What commands share: options, output, and the pump at the other end of the port. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dosebench import ports
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dosebench.client import CommandIds, PumpClient
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(function: F) -> F:
+    """The option `--json`, as the argument `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON; docs/CLI.md lists the keys.")(function)
+
+
+def port_options(function: F) -> F:
+    """The options `--port` and `--baud`."""
+    baud = click.option(
+        "--baud", type=click.IntRange(min=1), default=ports.BAUD, show_default=True, help="Baud rate of the port."
+    )
+    port = click.option(
+        "-p",
+        "--port",
+        envvar=ports.PORT_VARIABLE,
+        show_envvar=True,
+        metavar="PORT",
+        help="Device, pyserial URL (socket://HOST:PORT), USB serial number, or sim://NAME. "
+        "Default: the only board that is plugged in.",
+    )
+    return port(baud(function))
+
+
+def emit(values: Mapping[str, Any]) -> None:
+    """Print one JSON object, with bytes as hex, tuples as lists and times in ISO 8601."""
+    click.echo(json.dumps(values, indent=2, default=plain))
+
+
+def plain(value: Any) -> Any:
+    """A value that JSON does not know, as one that it does."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Fraction):
+        return float(value)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return str(value)
+
+
+def rows(pairs: list[tuple[str, str]]) -> None:
+    """Print label and value in two columns."""
+    width = max((len(label) for label, _ in pairs), default=0)
+    for label, value in pairs:
+        click.echo(f"{label:<{width}}  {value}".rstrip())
+
+
+@contextmanager
+def connected(port: str | None, baud: int, ids: CommandIds | None = None) -> Iterator[PumpClient]:
+    """The pump at `port`, after hello. Raises PortError and LinkError.
+
+    Args:
+        port: As given; None takes the environment's or the only board.
+        baud: Bits per second.
+        ids: Source of command ids; None for commands that change nothing.
+    """
+    from dosebench.client import PumpClient  # noqa: PLC0415
+
+    with PumpClient(ports.open_port(ports.choose(port), baud), ids) as client:
+        client.connect()
+        yield client
+
+
+@contextmanager
+def commanding(port: str | None, baud: int) -> Iterator[PumpClient]:
+    """As `connected`, with the command counter of this host."""
+    from dosebench.store import Store  # noqa: PLC0415
+
+    with Store.open() as store, connected(port, baud, store) as client:
+        yield client
+
+
+def therapy_of(client: PumpClient) -> dict[str, Any] | None:
+    """Fields of the therapy in force (`Therapy` of the protocol); None where the pump has none."""
+    from dosebench_protocol import codec  # noqa: PLC0415
+
+    from dosebench.client import RefusedError  # noqa: PLC0415
+
+    try:
+        _, data = client.therapy()
+    except RefusedError as refused:
+        if refused.reason == "not_programmed":
+            return None
+        raise
+    return codec.decode_struct("therapy", data)
+
+
+def local_time(days: int, ms: int) -> datetime:
+    """A local time of the protocol (days since 2000-01-01, milliseconds of the day) as a datetime without a zone."""
+    from datetime import timedelta  # noqa: PLC0415
+
+    from dosebench.client import EPOCH  # noqa: PLC0415
+
+    return EPOCH + timedelta(days=days, milliseconds=ms)
+
+
+def shown_number(value: Fraction | float, digits: int = 6) -> str:
+    """A number with at most `digits` significant digits, never in powers of ten for what pumps hold."""
+    text = f"{float(value):.{digits}g}"
+    return f"{float(value):.0f}" if "e" in text and abs(value) >= 1 else text

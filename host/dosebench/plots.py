@@ -1,0 +1,265 @@
+"""Figures: delivered against expected volume, and the deviation in steps below. Needs no display."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dosebench.history import DAY_MS, History
+from dosebench.program import Program
+from dosebench.reference import Timeline
+from dosebench.simulate import SimulationResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+DPI: Final = 150
+SAMPLES: Final = 1500
+"""Points of a curve, and bins of the deviation band."""
+INSET_STEPS: Final = 8
+"""Steps that the magnified beginning shows."""
+MARKS_MAX: Final = 12
+"""Most events that get a label; more would cover each other."""
+
+INK: Final = "#1f2933"
+MUTED: Final = "#7b8794"
+EXPECTED: Final = "#f4a259"
+DELIVERED: Final = "#1b5e8c"
+BAND: Final = "#5b8e7d"
+LIMIT: Final = "#bc4b51"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What a figure shows. Times in days since the first point, volumes in mL, deviations in steps.
+
+    Attributes:
+        title, subtitle: Text above.
+        expected, delivered: (days, mL) curves.
+        band: (days, lowest, highest deviation) for each bin.
+        limit: Largest deviation that is allowed, in steps; None draws no limit.
+        marks: (day, label) of events.
+        ug_per_ml: Concentration, for the axis of drug; None leaves it out.
+        stairs: (hours, steps made) of the beginning and the ideal's steps per hour; None leaves the inset out.
+    """
+
+    title: str
+    subtitle: str
+    expected: tuple[Any, Any]
+    delivered: tuple[Any, Any]
+    band: tuple[Any, Any, Any]
+    limit: float | None
+    marks: Sequence[tuple[float, str]]
+    ug_per_ml: float | None
+    stairs: tuple[list[float], float] | None
+
+
+def draw(curves: Curves, path: Path) -> None:
+    """Draw the figure into a file; its suffix chooses the format (png, svg, pdf)."""
+    import matplotlib as mpl  # noqa: PLC0415
+
+    mpl.use("Agg")
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    style = {"font.size": 9.5, "axes.edgecolor": MUTED, "text.color": INK, "axes.labelcolor": INK}
+    with mpl.rc_context(style | {"xtick.color": MUTED, "ytick.color": MUTED, "axes.grid": False}):
+        figure, (top, bottom) = pyplot.subplots(
+            2, 1, sharex=True, figsize=(9, 6), height_ratios=(2.4, 1), layout="constrained"
+        )
+        _volumes(top, curves)
+        _deviation(bottom, curves)
+        _headings(figure, top, curves)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=DPI)
+        pyplot.close(figure)
+
+
+def _headings(figure: Figure, top: Axes, curves: Curves) -> None:
+    figure.suptitle(curves.title, x=0.012, ha="left", fontsize=13, fontweight="bold")
+    top.set_title(curves.subtitle, loc="left", fontsize=9.5, color=MUTED)
+    figure.supxlabel("dosebench, a bench testbed. Never for use on people.", fontsize=7.5, color=MUTED, x=0.99, ha="right")
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e4e7eb", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _volumes(axes: Axes, curves: Curves) -> None:
+    _plain(axes)
+    axes.plot(*curves.expected, color=EXPECTED, linewidth=5, alpha=0.75, solid_capstyle="butt", label="expected")
+    axes.plot(*curves.delivered, color=DELIVERED, linewidth=1.4, drawstyle="steps-post", label="delivered")
+    axes.set_ylabel("volume [mL]")
+    axes.set_ylim(bottom=0)
+    axes.margins(x=0.01)
+    axes.legend(loc="upper left", frameon=False)
+    if curves.ug_per_ml:
+        factor = curves.ug_per_ml / 1000
+        drug = axes.secondary_yaxis("right", functions=(lambda ml: ml * factor, lambda mg: mg / factor))
+        drug.set_ylabel("drug [mg]")
+        drug.spines["right"].set_visible(False)
+    for day, label in curves.marks[:MARKS_MAX]:
+        axes.axvline(day, color=LIMIT, linewidth=0.8, alpha=0.5)
+        axes.annotate(
+            label, (day, 0.98), xycoords=("data", "axes fraction"), rotation=90, fontsize=7.5, color=LIMIT,
+            ha="right", va="top",
+        )  # fmt: skip
+    if curves.stairs:
+        _inset(axes, *curves.stairs)
+
+
+def _inset(axes: Axes, times: list[float], rate: float) -> None:
+    """The first steps, magnified: that there are steps is invisible in the whole."""
+    small = axes.inset_axes((0.60, 0.13, 0.36, 0.38))
+    end = times[-1] * 1.06
+    small.plot([0, end], [0, rate * end], color=EXPECTED, linewidth=4, alpha=0.75, solid_capstyle="butt")
+    small.step([0, *times, end], [*range(len(times) + 1), len(times)], where="post", color=DELIVERED, linewidth=1.4)
+    small.set_title(f"the first {len(times)} steps", fontsize=8, color=MUTED, loc="left")
+    small.set_xlabel("hours", fontsize=7.5, labelpad=1)
+    small.set_ylabel("steps", fontsize=7.5, labelpad=1)
+    small.tick_params(labelsize=7)
+    small.spines[["top", "right"]].set_visible(False)
+    small.set_facecolor("#fbfcfd")
+
+
+def _deviation(axes: Axes, curves: Curves) -> None:
+    _plain(axes)
+    days, lowest, highest = curves.band
+    axes.fill_between(days, lowest, highest, color=BAND, alpha=0.55, linewidth=0.6, step="mid", label="delivered - expected")
+    reach = max([abs(float(value)) for value in (*lowest, *highest)], default=0.0)
+    if curves.limit is not None:
+        reach = max(reach, curves.limit)
+        for side in (-curves.limit, curves.limit):
+            axes.axhline(side, color=LIMIT, linewidth=1, linestyle=(0, (4, 3)))
+        name = "1/2" if curves.limit == 0.5 else f"{curves.limit:.3g}"
+        axes.annotate(
+            f"limit {name} step", (1, curves.limit), xycoords=("axes fraction", "data"), xytext=(0, 3),
+            textcoords="offset points", ha="right", fontsize=7.5, color=LIMIT,
+        )  # fmt: skip
+    axes.axhline(0, color=MUTED, linewidth=0.8)
+    axes.set_ylim(-1.5 * max(reach, 0.1), 1.5 * max(reach, 0.1))
+    axes.set_ylabel("deviation [steps]")
+    axes.set_xlabel("days of delivery")
+
+
+def simulation_curves(result: SimulationResult, title: str) -> Curves:
+    """What a figure of a simulation shows."""
+    import numpy as np  # noqa: PLC0415
+
+    step_ml = float(result.program.step_nl / 10**6)
+    steps = np.asarray(result.step_times_ms, dtype=float)
+    grid = np.linspace(result.start_ms, result.end_ms, SAMPLES)
+    ideal = _ideal(result.timeline)
+    days = (grid - result.start_ms) / DAY_MS
+    made = np.searchsorted(steps, grid, side="right")
+    alarms = [(at / DAY_MS, name.replace("_", " ")) for name, at in result.alarms]
+    boluses = [((bolus.t_ms - result.start_ms) / DAY_MS, f"bolus {bolus.steps}") for bolus in result.timeline.boluses]
+    subtitle = (
+        f"{result.days:g} days on {result.runtime_version} ({result.runtime}), seed {result.seed}: "
+        f"{len(steps)} steps, largest deviation {float(result.max_deviation):.4g} steps"
+    )
+    return Curves(
+        title=title,
+        subtitle=subtitle,
+        expected=(days, ideal(grid) * step_ml),
+        delivered=(days, made * step_ml),
+        band=_band(steps, result.start_ms, result.end_ms, ideal),
+        limit=float(result.limit),
+        marks=sorted(alarms + boluses),
+        ug_per_ml=float(result.program.concentration * 1000),
+        stairs=_stairs(result),
+    )
+
+
+def _stairs(result: SimulationResult) -> tuple[list[float], float] | None:
+    first = [(at - result.start_ms) / 3_600_000 for at in result.step_times_ms[:INSET_STEPS]]
+    if len(first) < INSET_STEPS or len(result.timeline.boluses):
+        return None
+    return first, float(result.program.rate * 3_600_000)
+
+
+def _ideal(timeline: Timeline) -> Callable[[Any], Any]:
+    """The timeline's steps at an array of times, in floats: good for a picture, never for a judgement."""
+    import numpy as np  # noqa: PLC0415
+
+    starts = [segment.t_ms for segment in timeline.segments]
+    rates = [float(segment.rate) for segment in timeline.segments]
+
+    def at(times: Floats) -> Floats:
+        total = np.zeros_like(times)
+        for index, (start, rate) in enumerate(zip(starts, rates, strict=True)):
+            end = starts[index + 1] if index + 1 < len(starts) else np.inf
+            total += rate * np.clip(np.minimum(times, end) - start, 0, None)
+        for bolus in timeline.boluses:
+            total += np.clip((times - bolus.t_ms) * float(bolus.rate), 0, bolus.steps)
+        return total
+
+    return at
+
+
+def _band(steps: Floats, start_ms: int, end_ms: int, ideal: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
+    """Lowest and highest deviation in each bin: at every step, and a millisecond before it."""
+    import numpy as np  # noqa: PLC0415
+
+    base = ideal(np.asarray([float(start_ms)]))[0]
+    counts = np.arange(1, len(steps) + 1)
+    after = counts - (ideal(steps) - base)
+    before = counts - 1 - (ideal(steps - 1) - base)
+    bins = min(SAMPLES, max(1, len(steps) // 2))
+    edges = np.linspace(start_ms, end_ms, bins + 1)
+    which = np.clip(np.searchsorted(edges, steps, side="right") - 1, 0, bins - 1)
+    lowest, highest = np.full(bins, np.inf), np.full(bins, -np.inf)
+    np.minimum.at(lowest, which, np.minimum(before, after))
+    np.maximum.at(highest, which, np.maximum(before, after))
+    full = np.isfinite(lowest)
+    middle = ((edges[:-1] + edges[1:]) / 2 - start_ms) / DAY_MS
+    return middle[full], lowest[full], highest[full]
+
+
+def history_curves(history: History, title: str, subtitle: str) -> Curves:
+    """What a figure of a pulled journal shows: the counts that its records hold."""
+    program: Program | None = history.program
+    step_nl = program.step_nl if program else Fraction(1000)
+    start = history.start_ms
+    times = [point.t_ms for point in history.points]
+    days = [(at - start) / DAY_MS for at in times]
+    base = history.points[0].low
+    expected = [float(history.expected_steps(at) * step_nl / 10**6) for at in times]
+    low = [float((point.low - base) * step_nl / 10**6) for point in history.points]
+    deviations = [float(value) for value in history.deviations()]
+    spread = [point.high - point.low for point in history.points]
+    marks = _thinned([((at - start) / DAY_MS, label) for at, label in history.marks if at >= start])
+    return Curves(
+        title=title,
+        subtitle=subtitle,
+        expected=(days, expected),
+        delivered=(days, low),
+        band=(days, [min(d, 0.0) for d in deviations], [d + s for d, s in zip(deviations, spread, strict=True)]),
+        limit=0.5,
+        marks=marks,
+        ug_per_ml=float(program.concentration * 1000) if program else None,
+        stairs=None,
+    )
+
+
+def _thinned(marks: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Events without repeats of one label within a fiftieth of the whole."""
+    if not marks:
+        return []
+    apart = (marks[-1][0] - marks[0][0]) / 50
+    kept: list[tuple[float, str]] = []
+    for day, label in marks:
+        same = [at for at, name in kept if name == label]
+        if not same or bisect_right(same, day - apart) == len(same):
+            kept.append((day, label))
+    return kept

@@ -1,0 +1,86 @@
+"""What a simulation showed, for people: a table for the terminal, and the journal as a log file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dosebench import units
+from dosebench.history import DAY_MS, Calendar, record_json
+from dosebench.simulate import SimulationResult
+
+if TYPE_CHECKING:
+    from dosebench_protocol.records import Record
+    from rich.table import Table
+
+QUIET_KINDS: Final = frozenset({"lease", "state", "host", "identity"})
+"""Record kinds that are bookkeeping; the table of events leaves them out."""
+
+
+def simulation_table(result: SimulationResult, title: str) -> Table:
+    """The outcome as a table: expected, delivered, deviation, events, next refill."""
+    from rich.table import Table as RichTable  # noqa: PLC0415
+
+    table = RichTable(title=title, title_justify="left", show_header=False, title_style="bold")
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for label, value in simulation_rows(result):
+        table.add_row(label, value)
+    faults = result.faults()
+    table.add_section()
+    table.add_row("verdict", "[green]as ordered[/]" if not faults else "[red]NOT as ordered[/]")
+    for fault in faults:
+        table.add_row("", f"[red]{fault}[/]")
+    return table
+
+
+def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
+    """Label and text of each line of the table."""
+    program = result.program
+    ug = len(result.step_times_ms) * program.step_ng
+    deviation = result.max_deviation
+    return [
+        ("delivered", f"{_ml(len(result.step_times_ms) * program.step_nl)} = {units.show(ug, 'ug')}"),
+        ("expected", f"{_ml(result.expected_steps * program.step_nl)} = {units.show(result.expected_steps * program.step_ng, 'ug')}"),
+        ("steps", f"{len(result.step_times_ms)} made, {units.decimal(result.expected_steps, 8)} due"),
+        ("largest deviation", f"{units.decimal(deviation, 6)} steps = {units.show(deviation * program.step_nl, 'uL', 4)}"),
+        ("allowed", f"{units.decimal(result.limit, 6)} steps"),
+        ("events", _events(result)),
+        ("alarms", _alarms(result)),
+        ("next refill", _refill(result)),
+        ("journal", f"{len(result.journal)} records, hash chain {'whole' if result.journal_whole else 'BROKEN'}"),
+        ("speed", f"{result.days / result.wall_s:.1f} pump days per second on {result.runtime_version} ({result.runtime})"),
+    ]
+
+
+def _ml(nanolitres: object) -> str:
+    from fractions import Fraction  # noqa: PLC0415
+
+    return units.show(Fraction(str(nanolitres)), "mL", 8)
+
+
+def _events(result: SimulationResult) -> str:
+    seen = {kind: count for kind, count in result.events.items() if kind not in QUIET_KINDS}
+    return ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in seen.items())
+
+
+def _alarms(result: SimulationResult) -> str:
+    return ", ".join(f"{name} on day {at / DAY_MS:.1f}" for name, at in result.alarms) or "none"
+
+
+def _refill(result: SimulationResult) -> str:
+    reading = result.program.reading()
+    left = reading.refill_days - result.days
+    when = f"in {left:.1f} days" if left > 0 else f"{-left:.1f} days ago"
+    return f"day {reading.refill_days} ({reading.refill_limit}), {when}"
+
+
+def write_log(path: Path, records: Iterable[Record]) -> None:
+    """Write records as JSON lines, one a record, with both times and the fields by name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    calendar = Calendar()
+    with path.open("w", encoding="utf-8") as file:
+        for record in records:
+            file.write(json.dumps(record_json(record, calendar.local(record))) + "\n")

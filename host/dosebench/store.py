@@ -1,0 +1,280 @@
+"""What this host keeps between commands: its id, its command counter, pulled journals and sent programs.
+
+One SQLite file in the state directory. Two processes may use it at once: a counter is durable before the command that
+carries it is sent, and is never given out twice.
+
+A journal is kept as the pump stores it, 40 bytes a record, in *epochs*: when a pump no longer has the records that were
+pulled from it (it was flashed anew, or replaced by one with the same id), a new epoch begins and the old one stays.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from dosebench_protocol.messages import CHAIN_BYTES, COUNT_MAX, RECORD_BYTES
+from dosebench_protocol.records import GENESIS_CHAIN, RecordError, decode_records, verify_chain
+
+from dosebench.errors import DosebenchError
+from dosebench.paths import state_dir
+
+SCHEMA_VERSION: Final = 1
+FILE: Final = "dosebench.sqlite3"
+BUSY_S: Final = 10.0
+"""How long to wait for another process that writes."""
+
+_SCHEMA: Final = """
+CREATE TABLE host (id BLOB NOT NULL, counter INTEGER NOT NULL);
+CREATE TABLE journals (
+    id INTEGER PRIMARY KEY,
+    device BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    begun_at TEXT NOT NULL,
+    UNIQUE (device, epoch)
+);
+CREATE TABLE records (
+    journal INTEGER NOT NULL REFERENCES journals (id),
+    sequence INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (journal, sequence)
+) WITHOUT ROWID;
+CREATE TABLE programs (
+    id INTEGER PRIMARY KEY,
+    device BLOB NOT NULL,
+    hash_head BLOB NOT NULL,
+    at TEXT NOT NULL,
+    file TEXT NOT NULL,
+    data BLOB NOT NULL
+);
+"""
+
+
+class StoreError(DosebenchError):
+    """The store cannot be used, or what was pulled does not fit what is held."""
+
+
+@dataclass(frozen=True)
+class Journal:
+    """One epoch of a pump's journal.
+
+    Attributes:
+        id: Of this epoch in the store.
+        device: Id of the pump, four bytes.
+        epoch: 1 for the first journal that was pulled from this id.
+        count: Records held.
+        first, last: Sequence numbers of the oldest and newest record held; None without records.
+    """
+
+    id: int
+    device: bytes
+    epoch: int
+    count: int
+    first: int | None
+    last: int | None
+
+
+class Store:
+    """The open store. Implements `client.CommandIds`. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            # Transactions are opened by hand: a counter must be on disk before next_id() returns.
+            self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._migrate()
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the store {path} cannot be used: {error}",
+                hint="check its permissions and the disk, or set DOSEBENCH_STATE to another directory",
+            ) from error
+
+    @classmethod
+    def open(cls) -> Store:
+        """The store of this host, made when it is missing. Raises StoreError."""
+        return cls(state_dir() / FILE)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _migrate(self) -> None:
+        with self._writing():
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version > SCHEMA_VERSION:
+                raise StoreError(
+                    f"the store {self._path} has version {version}; this dosebench knows up to {SCHEMA_VERSION}",
+                    hint="update dosebench, or set DOSEBENCH_STATE to another directory",
+                )
+            if version == 0:
+                for statement in _SCHEMA.split(";\n"):
+                    self._db.execute(statement)
+                self._db.execute("INSERT INTO host VALUES (?, 0)", (os.urandom(4),))
+                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction that holds the write lock from its start."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # Command ids
+
+    @property
+    def host_id(self) -> bytes:
+        """The four bytes that name this host to pumps; drawn once."""
+        (host,) = self._db.execute("SELECT id FROM host").fetchone()
+        return bytes(host)
+
+    def next_id(self, device_id: bytes) -> tuple[bytes, int]:
+        """Host id and a counter that was never used before, with any pump; durable when this returns.
+
+        Raises StoreError after 2^30 - 1 commands.
+        """
+        del device_id
+        with self._writing():
+            host, counter = self._db.execute("UPDATE host SET counter = counter + 1 RETURNING id, counter").fetchone()
+            if counter > COUNT_MAX:
+                raise StoreError("this host has used up its command counters", hint=f"remove {self._path}")
+        return bytes(host), int(counter)
+
+    # Journals
+
+    def journals(self, device: bytes | None = None) -> list[Journal]:
+        """All epochs that are held, of one pump or of all, oldest first."""
+        rows = self._db.execute(
+            "SELECT j.id, j.device, j.epoch, COUNT(r.sequence), MIN(r.sequence), MAX(r.sequence)"
+            " FROM journals j LEFT JOIN records r ON r.journal = j.id"
+            " WHERE ?1 IS NULL OR j.device = ?1 GROUP BY j.id ORDER BY j.id",
+            (device,),
+        )
+        return [Journal(*row) for row in rows]
+
+    def newest(self, device: bytes) -> Journal | None:
+        """The epoch that pulls from this pump go to; None before the first pull."""
+        return max(self.journals(device), key=lambda journal: journal.epoch, default=None)
+
+    def begin_epoch(self, device: bytes) -> Journal:
+        """Begin a new journal of this pump."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._writing():
+            self._db.execute(
+                "INSERT INTO journals (device, epoch, begun_at)"
+                " SELECT ?1, 1 + COALESCE(MAX(epoch), 0), ?2 FROM journals WHERE device = ?1",
+                (device, now),
+            )
+        journal = self.newest(device)
+        assert journal is not None
+        return journal
+
+    def record(self, journal: Journal, sequence: int) -> bytes | None:
+        """One raw record; None when it is not held."""
+        row = self._db.execute(
+            "SELECT data FROM records WHERE journal = ? AND sequence = ?", (journal.id, sequence)
+        ).fetchone()
+        return bytes(row[0]) if row else None
+
+    def raw_records(self, journal: Journal) -> bytes:
+        """All raw records of an epoch, one after the other, in order."""
+        rows = self._db.execute("SELECT data FROM records WHERE journal = ? ORDER BY sequence", (journal.id,))
+        return b"".join(row[0] for row in rows)
+
+    def add_records(self, journal: Journal, raw: Sequence[bytes]) -> int:
+        """Keep records that follow each other. Records that are held already are compared, not written.
+
+        The hash chain is checked: from the record before the first one if it is held, else from the first one on (a
+        pump forgets its oldest records, so the first may have no predecessor).
+
+        Returns:
+            How many were new.
+
+        Raises:
+            StoreError: They do not fit each other or what is held; nothing was written.
+        """
+        if not raw:
+            return 0
+        with self._writing():
+            records = decode_records(b"".join(raw))
+            before = self.record(journal, records[0].sequence - 1)
+            anchor = GENESIS_CHAIN if records[0].sequence == 0 else before[-CHAIN_BYTES:] if before else None
+            try:
+                if anchor is None:
+                    verify_chain(records[1:], records[0].chain)
+                    _follows(records[0].sequence, records[1:])
+                else:
+                    verify_chain(records, anchor)
+            except RecordError as error:
+                raise _broken(journal.device, error) from error
+            rows = [(journal.id, record.sequence, data) for record, data in zip(records, raw, strict=True)]
+            for _, sequence, data in rows:
+                if (self.record(journal, sequence) or data) != data:
+                    raise _broken(journal.device, f"record {sequence} differs from the one that is held")
+            changes = self._db.total_changes
+            self._db.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?)", rows)
+            return self._db.total_changes - changes
+
+    # Programs
+
+    def add_program(self, device: bytes, hash_head: bytes, data: bytes, file: str = "") -> None:
+        """Keep an encoded therapy that a pump took; `hash_head` is how its journal names it (4 bytes)."""
+        if self.program(device, hash_head) == data:
+            return
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._writing():
+            self._db.execute(
+                "INSERT INTO programs (device, hash_head, at, file, data) VALUES (?, ?, ?, ?, ?)",
+                (device, hash_head, now, file, data),
+            )
+
+    def program(self, device: bytes, hash_head: bytes) -> bytes | None:
+        """The newest encoded therapy of that name; None when this host never saw it."""
+        row = self._db.execute(
+            "SELECT data FROM programs WHERE device = ? AND hash_head = ? ORDER BY id DESC LIMIT 1", (device, hash_head)
+        ).fetchone()
+        return bytes(row[0]) if row else None
+
+
+def _follows(first: int, rest: Sequence[object]) -> None:
+    if rest and getattr(rest[0], "sequence", None) != first + 1:
+        raise RecordError(f"the record after {first} is missing")
+
+
+def _broken(device: bytes, why: object) -> StoreError:
+    return StoreError(
+        f"the journal of pump {device.hex()} is not whole: {why}",
+        hint="pull again; if it happens again, the pump's flash or this host's store was changed",
+    )
+
+
+def gaps(raw: bytes) -> list[tuple[int, int]]:
+    """Sequence numbers that are missing between raw records: (first, last) of each gap."""
+    records = decode_records(raw)
+    pairs = zip(records, records[1:], strict=False)
+    return [(a.sequence + 1, b.sequence - 1) for a, b in pairs if b.sequence != a.sequence + 1]
+
+
+def split(raw: bytes) -> list[bytes]:
+    """Raw records one by one."""
+    return [raw[at : at + RECORD_BYTES] for at in range(0, len(raw), RECORD_BYTES)]

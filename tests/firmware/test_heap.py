@@ -1,0 +1,81 @@
+"""The dosing path allocates nothing on a 32-bit MicroPython; an idle line neither; a frame a bounded amount."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from dosebench.check import check
+from dosebench.client import PumpClient
+from dosebench.simport import Serial
+from dosebench.twin.named import profile_settings
+from dosebench.twin.runtimes import ProcessRuntime
+from dosebench.twin.twin import Twin, one_core
+from dosebench_protocol.codec import by_name
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "c5-baclofen-800.toml"
+PROBE = Path(__file__).parent / "heap_probe.py"
+
+ASK_BYTES_MAX = 3_072
+COMMAND_BYTES_MAX = 12_288
+"""Stated in docs/FIRMWARE.md: most heap that a turn of the loop takes on a 32-bit port, in bytes, when it answers a
+question (`hello`, `status`), and when it carries out a command (a commit writes and reads back the therapy)."""
+
+
+@pytest.fixture
+def probed() -> object:
+    twin = Twin(profile_settings("implant-40", "wasm", seed=1))
+    runtime = ProcessRuntime.start(twin.machine, "wasm", PROBE)
+    with one_core():
+        twin.start(runtime, "power_on")
+        yield twin, runtime
+        twin.close()
+
+
+def printed(runtime: ProcessRuntime) -> list[list[int | str]]:
+    """What the probe printed, by line and word."""
+    assert runtime.process is not None
+    assert runtime.process.stderr is not None
+    os.set_blocking(runtime.process.stderr.fileno(), False)
+    lines = runtime.process.stderr.read().decode().splitlines()
+    return [[word if word.isalpha() else int(word) for word in line.split()] for line in lines]
+
+
+def connect(twin: Twin) -> PumpClient:
+    client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
+    client.connect()
+    return client
+
+
+def test_dosing_and_the_idle_loop_run_with_the_heap_locked(probed: tuple[Twin, ProcessRuntime]) -> None:
+    twin, runtime = probed
+    program = check(EXAMPLE).program
+    assert program is not None
+    client = connect(twin)
+    client.stage(program.encode())
+    client.commit(program.encode())
+    client.start()
+    twin.advance(4 * 86_400)
+    assert abs(twin.plant.encoder() - 6_400) <= 1
+    whole, dosing = next(line[1:] for line in reversed(printed(runtime)) if line[0] == "locked")
+    assert whole >= 4_096
+    assert dosing >= 200
+
+
+def test_a_frame_takes_a_bounded_amount_of_heap(probed: tuple[Twin, ProcessRuntime]) -> None:
+    twin, runtime = probed
+    program = check(EXAMPLE).program
+    assert program is not None
+    client = connect(twin)
+    client.status()
+    client.stage(program.encode())
+    client.commit(program.encode())
+    client.journal_info()
+    spent: dict[int | str, int] = {}
+    for _, kind, used in (line for line in printed(runtime) if line[0] == "frame"):
+        spent[kind] = max(spent.get(kind, 0), int(used))
+    asks = {by_name(name).type for name in ("hello", "status", "journal_info")}
+    assert asks <= set(spent)
+    assert max(spent[kind] for kind in asks) <= ASK_BYTES_MAX, spent
+    assert 0 < max(spent.values()) <= COMMAND_BYTES_MAX, spent
