@@ -27,11 +27,9 @@ def version():
     return "micropython " + ".".join(str(part) for part in sys.implementation.version if part != "")
 
 
-def collect_in_time():
-    # Well before the heap runs out, and only where main.py says so.
-    if gc.mem_free() < gc.mem_alloc():
-        gc.collect()
+def leave_to_collector():
+    pass
 
 
-def board(name):
-    return BusBoard(StdioLink(), name, version(), gc.mem_free, json.loads, collect_in_time)
+def board(name, tidy=leave_to_collector):
+    return BusBoard(StdioLink(), name, version(), gc.mem_free, json.loads, tidy)

@@ -216,11 +216,17 @@ class Journal:
                 sector = at
         if sector < 0 or sequence >= self.next:
             return False
+        wanted = struct.pack("<I", sequence)
+        found = False
         for slot in range(sequence - self._firsts[sector], _SLOTS):
-            self._board.flash_read(self._slot_address(sector, slot), record)
-            if record[:4] == struct.pack("<I", sequence):
-                return True
-        return False
+            self._board.flash_read(self._slot_address(sector, slot), self._check)
+            if self._check[:4] == wanted:
+                # Void slots come before the one that was taken in their place.
+                record[:] = self._check
+                found = True
+            elif found:
+                break
+        return found
 
 
 def _ignore(_fields):

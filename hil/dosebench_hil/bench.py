@@ -10,6 +10,7 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -75,9 +76,9 @@ class Bench(ABC):
     def now_s(self) -> float:
         """The bench's clock, in seconds of the pump's time since an arbitrary moment."""
 
+    @abstractmethod
     def close(self) -> None:
-        """Let go of the pump."""
-        self.client.close()
+        """Let go of the pump; nothing is delivered from here on."""
 
     def until(self, condition: Callable[[], bool], within_s: float, every_s: float = POLL_S) -> bool:
         """Let time pass until `condition()` holds, for at most `within_s` seconds of the pump; return whether it does."""
@@ -169,8 +170,16 @@ class TwinBench(Bench):
     features = TWIN_FEATURES
 
     def __init__(self, options: TwinOptions) -> None:
+        from dosebench.twin.twin import one_core  # noqa: PLC0415
+
         self.options = options
-        self._open()
+        self._kept = ExitStack()
+        self._kept.enter_context(one_core())
+        try:
+            self._open()
+        except BaseException:
+            self._kept.close()
+            raise
 
     def _open(self) -> None:
         given = self.options
@@ -186,8 +195,12 @@ class TwinBench(Bench):
             raise
 
     def renew(self) -> None:
-        self.close()
+        self.client.close()
         self._open()
+
+    def close(self) -> None:
+        self.client.close()
+        self._kept.close()
 
     def advance(self, seconds: float) -> None:
         self.twin("virtual_time").advance(seconds)
@@ -224,6 +237,14 @@ class PortBench(Bench):
     def renew(self) -> None:
         self.client.connect()
         self.reset()
+
+    def close(self) -> None:
+        """Stop the pump and close its port. Raises the client's errors when the stop is not heard."""
+        self.line.mend()
+        try:
+            self.client.stop()
+        finally:
+            self.client.close()
 
     def advance(self, seconds: float) -> None:
         if "virtual_time" in self.features:

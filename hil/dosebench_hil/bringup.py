@@ -63,10 +63,13 @@ class BringUp:
         return self._bench.line.transcript() if self._bench is not None else ()
 
     def close(self) -> None:
-        """Let go of the pump."""
-        if self._bench is not None:
+        """Let go of the pump. One that was lost is not asked to stop: that it was lost has been reported."""
+        if self._bench is None:
+            return
+        if self._broken is None:
             self._bench.close()
-            self._bench = None
+        else:
+            self._bench.client.close()
 
 
 def explain(error: DosebenchError) -> str:

@@ -20,12 +20,13 @@ from dosebench import regimen, units
 from dosebench.drugs import DrugLibrary
 from dosebench.errors import DosebenchError
 from dosebench.facts import CAP_RULE, Facts, Previous, derive
-from dosebench.profile import DAY_MS, HOUR_MS, Profile
+from dosebench.profile import Profile
 from dosebench.program import Program
 from dosebench.regimen import Document, Regimen
 from dosebench.rules import DRUG_RULES, PUMP_RULES, findings
 from dosebench.slips import SLIP_RULES
 from dosebench.tomlfile import Problem, TomlFileError
+from dosebench.units import DAY_MS, HOUR_MS
 
 
 @dataclass(frozen=True)

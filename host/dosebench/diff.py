@@ -12,7 +12,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from dosebench import units
-from dosebench.program import HOUR_MS, Program, Reading
+from dosebench.program import Program, Reading
+from dosebench.units import HOUR_MS
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -17,8 +17,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dosebench import tomlfile, units
-from dosebench.profile import DAY_MS, reader
+from dosebench.errors import DosebenchError
+from dosebench.profile import reader
 from dosebench.tomlfile import TomlFile, TomlFileError
+from dosebench.units import DAY_MS
 
 Concentration = Annotated[Fraction, reader(units.CONCENTRATION)]
 Dose = Annotated[Fraction, reader(units.MASS_RATE)]
@@ -164,8 +166,12 @@ def load(directories: Sequence[Path] | None = None) -> DrugLibrary:
             means the user's own directory.
 
     Raises:
+        DosebenchError: One of `directories` is none.
         DrugError: A file has mistakes.
     """
+    missing = [str(directory) for directory in directories or () if not directory.is_dir()]
+    if missing:
+        raise DosebenchError(f"no such directory of drug files: {', '.join(missing)}")
     drugs: dict[str, Drug] = {}
     files: dict[str, str] = {}
     for file in _files([user_directory()] if directories is None else directories):

@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from dosebench_protocol.messages import COUNT_MAX
+
 from dosebench import units
 from dosebench.drugs import Drug
-from dosebench.profile import DAY_MS, HOUR_MS, OnLow, Profile
-from dosebench.program import COUNT_MAX, Program, best_fraction
+from dosebench.profile import OnLow, Profile
+from dosebench.program import Program, best_fraction
 from dosebench.regimen import Document, Regimen
-from dosebench.units import Quantity
+from dosebench.units import DAY_MS, HOUR_MS, Quantity
 
 CAP_RULE = "twice the basal's hour (or 1.25 times its day), one largest bolus and two steps, at most the pump's own cap"
 """How `limits.per_hour` and `limits.per_day` come about where the file has none. After a reset the slice of basal that

@@ -198,8 +198,6 @@ def build(records: Iterable[Record], program_of: Callable[[bytes], Program | Non
     )
 
 
-
-
 def _label(kind: str, fields: dict[str, Any]) -> str:
     if kind == "alarm_raised":
         return ", ".join(name.replace("_", " ") for name in fields["raised"])

@@ -21,3 +21,9 @@ def state_dir() -> Path:
         directory = Path(platformdirs.user_state_dir("dosebench", appauthor=False))
     directory.mkdir(parents=True, exist_ok=True)
     return directory
+
+
+def examples_dir() -> Path:
+    """Directory of the example regimens: in the wheel, or in the source tree."""
+    packed = Path(__file__).parent / "_examples"
+    return packed if packed.is_dir() else Path(__file__).parents[2] / "examples"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -70,7 +69,7 @@ def draw(curves: Curves, path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415
 
-    style = {"font.size": 9.5, "axes.edgecolor": MUTED, "text.color": INK, "axes.labelcolor": INK}
+    style: dict[Any, Any] = {"font.size": 9.5, "axes.edgecolor": MUTED, "text.color": INK, "axes.labelcolor": INK}
     with mpl.rc_context(style | {"xtick.color": MUTED, "ytick.color": MUTED, "axes.grid": False}):
         figure, (top, bottom) = pyplot.subplots(
             2, 1, sharex=True, figsize=(9, 6), height_ratios=(2.4, 1), layout="constrained"
@@ -86,7 +85,9 @@ def draw(curves: Curves, path: Path) -> None:
 def _headings(figure: Figure, top: Axes, curves: Curves) -> None:
     figure.suptitle(curves.title, x=0.012, ha="left", fontsize=13, fontweight="bold")
     top.set_title(curves.subtitle, loc="left", fontsize=9.5, color=MUTED)
-    figure.supxlabel("dosebench, a bench testbed. Never for use on people.", fontsize=7.5, color=MUTED, x=0.99, ha="right")
+    figure.supxlabel(
+        "dosebench, a bench testbed. Never for use on people.", fontsize=7.5, color=MUTED, x=0.99, ha="right"
+    )
 
 
 def _plain(axes: Axes) -> None:
@@ -100,15 +101,16 @@ def _volumes(axes: Axes, curves: Curves) -> None:
     axes.plot(*curves.expected, color=EXPECTED, linewidth=5, alpha=0.75, solid_capstyle="butt", label="expected")
     axes.plot(*curves.delivered, color=DELIVERED, linewidth=1.4, drawstyle="steps-post", label="delivered")
     axes.set_ylabel("volume [mL]")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, axes.get_ylim()[1] * (1.25 if curves.marks else 1.0))
     axes.margins(x=0.01)
-    axes.legend(loc="upper left", frameon=False)
+    axes.legend(loc="center left", bbox_to_anchor=(0.05, 0.6), facecolor="white", edgecolor="none", framealpha=1)
     if curves.ug_per_ml:
         factor = curves.ug_per_ml / 1000
-        drug = axes.secondary_yaxis("right", functions=(lambda ml: ml * factor, lambda mg: mg / factor))
+        both_ways: Any = (lambda ml: ml * factor, lambda mg: mg / factor)
+        drug = axes.secondary_yaxis("right", functions=both_ways)
         drug.set_ylabel("drug [mg]")
         drug.spines["right"].set_visible(False)
-    for day, label in curves.marks[:MARKS_MAX]:
+    for day, label in _grouped(curves.marks, axes.get_xlim())[:MARKS_MAX]:
         axes.axvline(day, color=LIMIT, linewidth=0.8, alpha=0.5)
         axes.annotate(
             label, (day, 0.98), xycoords=("data", "axes fraction"), rotation=90, fontsize=7.5, color=LIMIT,
@@ -121,11 +123,13 @@ def _volumes(axes: Axes, curves: Curves) -> None:
 def _inset(axes: Axes, times: list[float], rate: float) -> None:
     """The first steps, magnified: that there are steps is invisible in the whole."""
     small = axes.inset_axes((0.60, 0.13, 0.36, 0.38))
+    unit, factor = ("hours", 1.0) if times[-1] > 2 else ("minutes", 60.0)
+    times, rate = [at * factor for at in times], rate / factor
     end = times[-1] * 1.06
     small.plot([0, end], [0, rate * end], color=EXPECTED, linewidth=4, alpha=0.75, solid_capstyle="butt")
     small.step([0, *times, end], [*range(len(times) + 1), len(times)], where="post", color=DELIVERED, linewidth=1.4)
     small.set_title(f"the first {len(times)} steps", fontsize=8, color=MUTED, loc="left")
-    small.set_xlabel("hours", fontsize=7.5, labelpad=1)
+    small.set_xlabel(unit, fontsize=7.5, labelpad=1)
     small.set_ylabel("steps", fontsize=7.5, labelpad=1)
     small.tick_params(labelsize=7)
     small.spines[["top", "right"]].set_visible(False)
@@ -135,20 +139,21 @@ def _inset(axes: Axes, times: list[float], rate: float) -> None:
 def _deviation(axes: Axes, curves: Curves) -> None:
     _plain(axes)
     days, lowest, highest = curves.band
-    axes.fill_between(days, lowest, highest, color=BAND, alpha=0.55, linewidth=0.6, step="mid", label="delivered - expected")
+    axes.fill_between(days, lowest, highest, color=BAND, alpha=0.5, linewidth=0, step="mid")
+    axes.step(days, highest, where="mid", color=BAND, linewidth=0.8)
     reach = max([abs(float(value)) for value in (*lowest, *highest)], default=0.0)
     if curves.limit is not None:
         reach = max(reach, curves.limit)
         for side in (-curves.limit, curves.limit):
             axes.axhline(side, color=LIMIT, linewidth=1, linestyle=(0, (4, 3)))
-        name = "1/2" if curves.limit == 0.5 else f"{curves.limit:.3g}"
+        name = {0.5: "1/2 step", 1.0: "1 step"}.get(curves.limit, f"{curves.limit:.3g} steps")
         axes.annotate(
-            f"limit {name} step", (1, curves.limit), xycoords=("axes fraction", "data"), xytext=(0, 3),
+            f"limit {name}", (1, curves.limit), xycoords=("axes fraction", "data"), xytext=(0, 3),
             textcoords="offset points", ha="right", fontsize=7.5, color=LIMIT,
         )  # fmt: skip
     axes.axhline(0, color=MUTED, linewidth=0.8)
     axes.set_ylim(-1.5 * max(reach, 0.1), 1.5 * max(reach, 0.1))
-    axes.set_ylabel("deviation [steps]")
+    axes.set_ylabel("delivered - expected\n[steps]")
     axes.set_xlabel("days of delivery")
 
 
@@ -238,28 +243,27 @@ def history_curves(history: History, title: str, subtitle: str) -> Curves:
     low = [float((point.low - base) * step_nl / 10**6) for point in history.points]
     deviations = [float(value) for value in history.deviations()]
     spread = [point.high - point.low for point in history.points]
-    marks = _thinned([((at - start) / DAY_MS, label) for at, label in history.marks if at >= start])
+    marks = [((at - start) / DAY_MS, label) for at, label in history.marks if at >= start]
     return Curves(
         title=title,
         subtitle=subtitle,
         expected=(days, expected),
         delivered=(days, low),
-        band=(days, [min(d, 0.0) for d in deviations], [d + s for d, s in zip(deviations, spread, strict=True)]),
-        limit=0.5,
+        band=(days, deviations, [d + s for d, s in zip(deviations, spread, strict=True)]),
+        limit=1.0 if history.timeline.boluses else 0.5,
         marks=marks,
         ug_per_ml=float(program.concentration * 1000) if program else None,
         stairs=None,
     )
 
 
-def _thinned(marks: list[tuple[float, str]]) -> list[tuple[float, str]]:
-    """Events without repeats of one label within a fiftieth of the whole."""
-    if not marks:
-        return []
-    apart = (marks[-1][0] - marks[0][0]) / 50
-    kept: list[tuple[float, str]] = []
-    for day, label in marks:
-        same = [at for at, name in kept if name == label]
-        if not same or bisect_right(same, day - apart) == len(same):
-            kept.append((day, label))
-    return kept
+def _grouped(marks: Sequence[tuple[float, str]], span: tuple[float, float]) -> list[tuple[float, str]]:
+    """Events with those that would cover each other under one label."""
+    apart = (span[1] - span[0]) / 50
+    groups: list[tuple[float, list[str]]] = []
+    for day, label in sorted(marks):
+        if groups and day - groups[-1][0] < apart:
+            groups[-1][1].append(label)
+        else:
+            groups.append((day, [label]))
+    return [(day, ", ".join(dict.fromkeys(labels))) for day, labels in groups]

@@ -78,6 +78,8 @@ def open_port(port: str, baud: int = BAUD) -> Any:
 
 
 def _explain(port: str, error: Exception) -> PortError:
+    if isinstance(error.__cause__, DosebenchError):
+        return PortError(str(error.__cause__), hint=error.__cause__.hint)
     text = str(error)
     low = text.lower()
     number = getattr(error, "errno", None)

@@ -15,23 +15,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+from dosebench_protocol.messages import COUNT_MAX, FRACTION_MAX
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dosebench import tomlfile, units
 from dosebench.errors import DosebenchError
 from dosebench.tomlfile import Problem, TomlFile, TomlFileError
-
-FRACTION_MAX: Final = 1 << 29
-"""Largest numerator or denominator that the firmware takes (the same figure as in the protocol)."""
-
-COUNT_MAX: Final = (1 << 30) - 1
-"""Largest count that the firmware takes: the small integers of 32-bit boards."""
+from dosebench.units import DAY_MS, HOUR_MS
 
 FLASH_FREEZE_MS: Final = 450
 """Longest time that a board may stand still for one flash operation, in ms (DESIGN, section 5: 400 ms and more)."""
-
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 86_400_000
 
 _EXTENDS_MAX: Final = 4
 

@@ -19,13 +19,11 @@ from construct import ConstructError
 from dosebench_protocol.messages import COUNT_MAX, FRACTION_MAX, THERAPY_FORMAT, Therapy
 
 from dosebench.errors import DosebenchError
+from dosebench.units import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
     from dosebench.profile import Profile
     from dosebench.regimen import Regimen
-
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 86_400_000
 
 REFILL_CAP_DAYS: Final = 180
 """Longest time between refills, in days, whatever volume and drug allow (R22)."""

@@ -43,15 +43,24 @@ def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
     deviation = result.max_deviation
     return [
         ("delivered", f"{_ml(len(result.step_times_ms) * program.step_nl)} = {units.show(ug, 'ug')}"),
-        ("expected", f"{_ml(result.expected_steps * program.step_nl)} = {units.show(result.expected_steps * program.step_ng, 'ug')}"),
+        (
+            "expected",
+            f"{_ml(result.expected_steps * program.step_nl)} = {units.show(result.expected_steps * program.step_ng, 'ug')}",
+        ),
         ("steps", f"{len(result.step_times_ms)} made, {units.decimal(result.expected_steps, 8)} due"),
-        ("largest deviation", f"{units.decimal(deviation, 6)} steps = {units.show(deviation * program.step_nl, 'uL', 4)}"),
+        (
+            "largest deviation",
+            f"{units.decimal(deviation, 6)} steps = {units.show(deviation * program.step_nl, 'uL', 4)}",
+        ),
         ("allowed", f"{units.decimal(result.limit, 6)} steps"),
         ("events", _events(result)),
         ("alarms", _alarms(result)),
         ("next refill", _refill(result)),
         ("journal", f"{len(result.journal)} records, hash chain {'whole' if result.journal_whole else 'BROKEN'}"),
-        ("speed", f"{result.days / result.wall_s:.1f} pump days per second on {result.runtime_version} ({result.runtime})"),
+        (
+            "speed",
+            f"{result.days / result.wall_s:.1f} pump days per second on {result.runtime_version} ({result.runtime})",
+        ),
     ]
 
 

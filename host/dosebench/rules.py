@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from dosebench_protocol.messages import COUNT_MAX, FRACTION_MAX
+
 from dosebench import units
 from dosebench.drugs import DoseFigure, PercentFigure
 from dosebench.facts import Facts
-from dosebench.profile import DAY_MS, HOUR_MS
-from dosebench.program import COUNT_MAX, FRACTION_MAX, ROUNDING_STEPS_MAX, rounding_steps, window_steps
+from dosebench.program import ROUNDING_STEPS_MAX, rounding_steps, window_steps
 from dosebench.tomlfile import Key, Problem
+from dosebench.units import DAY_MS, HOUR_MS
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,17 @@ from fractions import Fraction
 from importlib.metadata import version
 from typing import Any, Final
 
-from dosebench_protocol.records import GENESIS_CHAIN, Record, RecordError, decode_records, verify_chain
+from dosebench_protocol.records import Record, RecordError, decode_records
 
 from dosebench.client import MemoryIds, PumpClient
 from dosebench.diff import disagreements
 from dosebench.errors import DosebenchError
+from dosebench.history import DAY_MS
 from dosebench.ports import READ_TIMEOUT_S
-from dosebench.program import DAY_MS, Program, Reading
+from dosebench.program import Program, Reading
 from dosebench.reference import Bolus, Segment, Timeline
 from dosebench.simport import Serial
+from dosebench.store import verify_held
 from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.twin import Twin, one_core
@@ -342,13 +344,8 @@ class _Run:
 
 
 def _whole(journal: list[bytes]) -> bool:
-    records = decode_records(b"".join(journal))
-    before = GENESIS_CHAIN
-    if records and records[0].sequence:
-        # The oldest records were overwritten: the chain holds from the first that is left.
-        before, records = records[0].chain, records[1:]
     try:
-        verify_chain(records, before)
+        verify_held(decode_records(b"".join(journal)))
     except RecordError:
         return False
     return True

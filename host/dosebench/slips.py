@@ -14,9 +14,8 @@ from typing import Final
 
 from dosebench import units
 from dosebench.facts import Facts
-from dosebench.profile import DAY_MS
 from dosebench.rules import Finding, Rule, error, warning
-from dosebench.units import Quantity
+from dosebench.units import DAY_MS, Quantity
 
 _MASS_UNITS: Final = ("ng", "ug", "mg")
 _TIME_UNITS: Final = ("min", "h", "day")

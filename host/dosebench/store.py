@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from dosebench_protocol.messages import CHAIN_BYTES, COUNT_MAX, RECORD_BYTES
-from dosebench_protocol.records import GENESIS_CHAIN, RecordError, decode_records, verify_chain
+from dosebench_protocol.messages import CHAIN_BYTES, COUNT_MAX
+from dosebench_protocol.records import GENESIS_CHAIN, Record, RecordError, decode_records, verify_chain
 
 from dosebench.errors import DosebenchError
 from dosebench.paths import state_dir
@@ -220,11 +220,7 @@ class Store:
             before = self.record(journal, records[0].sequence - 1)
             anchor = GENESIS_CHAIN if records[0].sequence == 0 else before[-CHAIN_BYTES:] if before else None
             try:
-                if anchor is None:
-                    verify_chain(records[1:], records[0].chain)
-                    _follows(records[0].sequence, records[1:])
-                else:
-                    verify_chain(records, anchor)
+                verify_from(anchor, records)
             except RecordError as error:
                 raise _broken(journal.device, error) from error
             rows = [(journal.id, record.sequence, data) for record, data in zip(records, raw, strict=True)]
@@ -256,9 +252,42 @@ class Store:
         return bytes(row[0]) if row else None
 
 
-def _follows(first: int, rest: Sequence[object]) -> None:
-    if rest and getattr(rest[0], "sequence", None) != first + 1:
-        raise RecordError(f"the record after {first} is missing")
+def verify_from(anchor: bytes | None, records: Sequence[Record]) -> None:
+    """Check the chain of records that follow each other.
+
+    Args:
+        anchor: Chain value before the first; None where it is not known: then the first one is taken as it is.
+        records: One or more, in order.
+
+    Raises:
+        RecordError: Names the first that does not fit.
+    """
+    if anchor is not None:
+        verify_chain(records, anchor)
+        return
+    verify_chain(records[1:], records[0].chain)
+    if len(records) > 1 and records[1].sequence != records[0].sequence + 1:
+        raise RecordError(f"record {records[1].sequence} follows record {records[0].sequence}")
+
+
+def verify_held(records: Sequence[Record]) -> None:
+    """Check the chain of a pulled journal: each stretch without a gap by itself, from record 0 where it is held.
+
+    Raises:
+        RecordError: Names the first record that does not fit.
+    """
+    stretch: list[Record] = []
+    for record in records:
+        if stretch and record.sequence != stretch[-1].sequence + 1:
+            _verify_stretch(stretch)
+            stretch = []
+        stretch.append(record)
+    if stretch:
+        _verify_stretch(stretch)
+
+
+def _verify_stretch(records: Sequence[Record]) -> None:
+    verify_from(GENESIS_CHAIN if records[0].sequence == 0 else None, records)
 
 
 def _broken(device: bytes, why: object) -> StoreError:
@@ -273,8 +302,3 @@ def gaps(raw: bytes) -> list[tuple[int, int]]:
     records = decode_records(raw)
     pairs = zip(records, records[1:], strict=False)
     return [(a.sequence + 1, b.sequence - 1) for a, b in pairs if b.sequence != a.sequence + 1]
-
-
-def split(raw: bytes) -> list[bytes]:
-    """Raw records one by one."""
-    return [raw[at : at + RECORD_BYTES] for at in range(0, len(raw), RECORD_BYTES)]

@@ -134,6 +134,8 @@ def from_validation(file: TomlFile, error: ValidationError) -> list[Problem]:
             problems.append(file.problem(key, str(item["ctx"]["error"]), "value"))
         elif kind == "missing":
             problems.append(file.problem(key, f'"{key[-1]}" is missing', "missing"))
+        elif kind == "extra_forbidden":
+            problems.append(file.problem(key, f'unknown key "{key[-1]}"', "unknown-key"))
         else:
             problems.append(file.problem(key, _plain(kind, message, item["input"]), "value"))
     return problems

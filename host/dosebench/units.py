@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 QUANTITY_CHARS_MAX: Final = 60
 """Longest quantity text that is read, in characters."""
 
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 86_400_000
+
 _EXPONENT_MAX: Final = 12
 """Largest power of ten in a number's text: "1e999999999" must not cost a gigabyte."""
 
@@ -211,11 +214,12 @@ def _unit(unit_text: str) -> tuple[Fraction, Dimension | None]:
     for name in re.split(r" ?/ ?| per ", unit_text):
         _known(name)
     registry = _registry()
-    factor, base = registry.get_base_units(registry.parse_units(unit_text.replace(" per ", "/")))
+    number, base = registry.get_base_units(registry.parse_units(unit_text.replace(" per ", "/")))
+    factor = Fraction(str(number))
     for dimension in _DIMENSIONS:
         if registry.parse_units(dimension.base) == base:
-            return Fraction(factor), dimension
-    return Fraction(factor), None
+            return factor, dimension
+    return factor, None
 
 
 def _known(name: str) -> None:

@@ -19,8 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from construct import Bytes, Construct, Enum, FlagsEnum, Int8ul, Int16ul, Int32ul, PrefixedArray, Prefixed, Struct
-from construct import GreedyBytes
+from construct import Bytes, Construct, Enum, FlagsEnum, GreedyBytes, Int8ul, Int16ul, Int32ul, Prefixed, Struct
 
 PROTOCOL_VERSION: Final = 1
 """Version in the first byte of every frame."""
@@ -45,6 +44,31 @@ THERAPY_BYTES_MAX: Final = 1024
 
 CHUNK_BYTES_MAX: Final = 256
 """Most therapy bytes that one `therapy_chunk` carries."""
+
+Header = Struct(
+    "version" / Int8ul,
+    "type" / Int8ul,
+    "device" / Bytes(4),
+    "session" / Bytes(4),
+    "sequence" / Int32ul,
+    "length" / Int16ul,
+)
+"""First bytes of every frame; `length` counts the body alone."""
+
+HEADER_BYTES: Final = 16
+"""Length of the header, in bytes."""
+
+TAG_BYTES: Final = 16
+"""Length of an authentication tag, in bytes."""
+
+CRC_BYTES: Final = 4
+"""Length of the CRC-32, in bytes."""
+
+PLAIN_BYTES_MAX: Final = HEADER_BYTES + BODY_BYTES_MAX + TAG_BYTES + CRC_BYTES
+"""Longest frame before COBS, in bytes."""
+
+FRAME_BYTES_MAX: Final = PLAIN_BYTES_MAX + -(-PLAIN_BYTES_MAX // 254) + 1
+"""Longest frame on the wire, in bytes, with COBS overhead and delimiter."""
 
 Role = Enum(Int8ul, none=0, observer=1, operator=2, programmer=3, service=4)
 """Who may send a message; each role may send what the ones before it may."""
@@ -175,8 +199,8 @@ Record = Struct(
     "e" / Int32ul,
     "chain" / Bytes(CHAIN_BYTES),
 )
-"""One journal record. `day` and `ms` are pump time since commissioning; the meaning of `code` and `a`..`e` by kind is in
-`dosebench_protocol.records`."""
+"""One journal record. `day` and `ms` are pump time since commissioning; the meaning of `code` and `a`..`e` by kind is
+in `dosebench_protocol.kinds`."""
 
 Therapy = Struct(
     "format" / Int8ul,
@@ -203,8 +227,8 @@ Therapy = Struct(
     "on_low" / OnLow,
 )
 """A therapy as the pump stores it. Rates (`basal`, `minimum`, `bolus`) are in steps per millisecond; `step_ng` is the
-drug in one step, `step_nl` its volume. `reservoir_steps` is what the regimen was filled with: the first therapy of a pump
-that was never filled takes it as the content."""
+drug in one step, `step_nl` its volume. `reservoir_steps` is what the regimen was filled with: the first therapy of a
+pump that was never filled takes it as the content."""
 
 THERAPY_FORMAT: Final = 1
 
@@ -236,9 +260,14 @@ class Message:
 
 
 Rejected = Struct("type" / Int8ul, "reason" / Reason, "detail" / Int32ul)
-"""Body of the reply `REJECTED`: the type of the request, why it was refused, and a number that helps (an offset, a limit)."""
+"""Body of the reply `REJECTED`: the type of the request, why it was refused, and a number that helps (an offset, a
+limit)."""
 
 REJECTED: Final = 0xFF
+"""Type of that reply."""
+
+REPLY_BIT: Final = 0x80
+"""Set in the type of every reply."""
 
 Outcome = Struct(
     *_COMMAND,
@@ -248,8 +277,8 @@ Outcome = Struct(
     "high_steps" / Int32ul,
     "record" / Int32ul,
 )
-"""What became of a command: `reason` done or why not, what was `accepted` (steps of a bolus, generation of a commit), the
-interval of delivered lifetime steps when it was decided, and the journal record that holds it."""
+"""What became of a command: `reason` done or why not, what was `accepted` (steps of a bolus, generation of a commit),
+the interval of delivered lifetime steps when it was decided, and the journal record that holds it."""
 
 Hello = Struct(
     "protocol" / Int8ul,

@@ -43,9 +43,9 @@ def test_delivered_is_never_more_than_half_a_step_from_ideal(rate: tuple[int, in
     passed = steps = 0
     for wait in waits:
         # Not more than some thousand steps: the property does not depend on how many.
-        wait = min(wait, int(2_000 / exact) + 1)
-        steps += walk(track, wait)
-        passed += wait
+        part = min(wait, int(2_000 / exact) + 1)
+        steps += walk(track, part)
+        passed += part
         assert abs(steps - passed * exact) <= Fraction(1, 2)
 
 

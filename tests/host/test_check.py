@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib
 import json
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from dosebench import diff, drugs, profile, regimen
 from dosebench.check import CheckResult, check
 from dosebench.drugs import DrugLibrary
 from dosebench.errors import DosebenchError
+from dosebench.units import DAY_MS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -217,6 +219,20 @@ def test_previous_with_mistakes_is_refused(bench: Bench) -> None:
         check(EXAMPLES / "c5-baclofen-800.toml", bench.library, EXAMPLES / "mistakes.toml")
 
 
+def test_the_format_page_is_complete(bench: Bench) -> None:
+    page = (ROOT / "docs" / "REGIMEN.md").read_text(encoding="utf-8")
+    example = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert example is not None
+    result = bench.check(example[1])
+    assert result.ok
+    assert not result.warnings
+    source = "".join((ROOT / "host" / "dosebench" / f"{name}.py").read_text() for name in ("rules", "slips"))
+    used = set(re.findall(r"""(?:error|warning)\(\s*facts,\s.*?"([a-z-]+)"(?:, confirm=False)?,?\s*\)\n""", source))
+    assert len(used) > 25
+    for name in used | set(result.to_json()) | {"later", "unknown-key", "not-toml"}:
+        assert f"`{name}`" in page, name
+
+
 # Rules about the pump
 
 
@@ -383,6 +399,10 @@ def test_own_drug_files_come_first(tmp_path: Path, bench: Bench) -> None:
     (folder / "own.toml").write_text(text.replace('"2003 ug/day"', '"1500 ug"').replace("percent = ", "percnt = "))
     with pytest.raises(drugs.DrugError, match=r"line 16: dose.hard_max.value.*drug mass"):
         drugs.load([folder])
+    with pytest.raises(drugs.DrugError, match=r'line 23: change.soft_up_percnt: unknown key "soft_up_percnt"'):
+        drugs.load([folder])
+    with pytest.raises(DosebenchError, match="no such directory"):
+        drugs.load([tmp_path / "none"])
 
 
 def test_every_figure_of_the_library_has_a_source(library: DrugLibrary) -> None:
@@ -521,9 +541,7 @@ def draw_regimen(data: st.DataObject) -> tuple[str, str]:
     name = data.draw(st.sampled_from(profile.builtin_names()))
     pump = profile.load(name)
     step = int(pump.delivery.step_volume)
-    least, most = (
-        pump.steps(rate * profile.DAY_MS) for rate in (pump.delivery.rate_min, pump.caps.day / profile.DAY_MS)
-    )
+    least, most = (pump.steps(rate * DAY_MS) for rate in (pump.delivery.rate_min, pump.caps.day / DAY_MS))
     daily = data.draw(st.decimals(int(least) - 1, int(most) + 1, places=3))
     near = st.integers(-2, 3)
     hour = near.map(lambda extra: (int(daily) * 241 // 240 // 24 + extra) * step)

@@ -10,6 +10,7 @@ import pytest
 from dosebench import profile
 from dosebench.errors import DosebenchError
 from dosebench.profile import Profile, ProfileError
+from dosebench.units import DAY_MS
 
 CONFIG_KEYS = {
     "profile",
@@ -83,7 +84,7 @@ def test_external_pulses() -> None:
 @pytest.mark.parametrize("name", profile.builtin_names())
 def test_hard_caps_leave_room_for_the_lowest_rate_and_bound_the_highest(name: str) -> None:
     pump = profile.load(name)
-    assert pump.delivery.rate_min * profile.DAY_MS < pump.caps.day < pump.delivery.rate_max * profile.DAY_MS
+    assert pump.delivery.rate_min * DAY_MS < pump.caps.day < pump.delivery.rate_max * DAY_MS
 
 
 @pytest.mark.parametrize(

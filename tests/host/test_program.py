@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from dosebench import profile, program
 from dosebench.profile import Profile
-from dosebench.program import DAY_MS, HOUR_MS, Program, ProgramError, best_fraction, build, from_bytes
+from dosebench.program import Program, ProgramError, best_fraction, build, from_bytes
 from dosebench.regimen import Mode, Regimen
+from dosebench.units import DAY_MS, HOUR_MS
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -116,5 +116,6 @@ def local_time(days: int, ms: int) -> datetime:
 
 def shown_number(value: Fraction | float, digits: int = 6) -> str:
     """A number with at most `digits` significant digits, never in powers of ten for what pumps hold."""
-    text = f"{float(value):.{digits}g}"
-    return f"{float(value):.0f}" if "e" in text and abs(value) >= 1 else text
+    number = float(value)
+    text = f"{number:.{digits}g}"
+    return f"{number:.0f}" if "e" in text and abs(number) >= 1 else text

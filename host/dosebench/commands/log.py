@@ -1,0 +1,201 @@
+"""`dosebench log pull`, `log show` and `log verify`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dosebench.commands import common
+from dosebench.errors import DosebenchError
+
+if TYPE_CHECKING:
+    from dosebench_protocol.records import Record
+
+    from dosebench.client import PumpClient
+    from dosebench.store import Journal, Store
+
+PULL_BATCH = 100
+"""Records that are kept at once, so that an interrupted pull loses little."""
+
+
+class NoJournalError(DosebenchError):
+    """This host holds no journal of the pump that was asked for."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def log() -> None:
+    """Pull, show and verify the pump's journal."""
+
+
+@log.command()
+@common.port_options
+@common.json_option
+def pull(port: str | None, baud: int, as_json: bool) -> None:
+    """Download the journal records that this host does not hold yet, and check their hash chain.
+
+    An interrupted pull goes on where it stopped.
+    """
+    from dosebench.store import Store  # noqa: PLC0415
+
+    with Store.open() as store, common.connected(port, baud) as client:
+        journal, is_new_epoch = _journal_of(store, client)
+        new = _pull(store, client, journal, quiet=as_json)
+        _keep_program(store, client)
+        held = store.newest(client.device_id)
+    assert held is not None
+    values = _journal_json(held) | {"pulled": new, "replaced": is_new_epoch}
+    if as_json:
+        common.emit(values)
+        return
+    if is_new_epoch:
+        click.echo("The pump's journal does not continue the one held here: a new one was begun, the old one is kept.")
+    click.echo(f"Pulled {new} records of pump {held.device.hex()}; {held.count} are held, up to number {held.last}.")
+
+
+def _journal_of(store: Store, client: PumpClient) -> tuple[Journal, bool]:
+    """The epoch that this pump's records go to, and whether it replaces an older one."""
+    held = store.newest(client.device_id)
+    if held is None:
+        return store.begin_epoch(client.device_id), False
+    if held.last is None or _continues(store, client, held):
+        return held, False
+    return store.begin_epoch(client.device_id), True
+
+
+def _continues(store: Store, client: PumpClient, held: Journal) -> bool:
+    """Whether the pump still has the newest record that is held, or has gone beyond it and overwritten it."""
+    assert held.last is not None
+    info = client.journal_info()
+    if info["next"] <= held.last:
+        return False
+    if info["first"] > held.last:
+        return True
+    return next(iter(client.journal(held.last))) == store.record(held, held.last)
+
+
+def _pull(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> int:
+    from dosebench.commands.progress import bar  # noqa: PLC0415
+
+    first = 0 if journal.last is None else journal.last + 1
+    new, batch = 0, []
+    with bar("pulling", "records", quiet) as advance:
+        for data in client.journal(first, lambda done, total: advance(done, total)):
+            batch.append(data)
+            if len(batch) == PULL_BATCH:
+                new += store.add_records(journal, batch)
+                batch = []
+    return new + store.add_records(journal, batch)
+
+
+def _keep_program(store: Store, client: PumpClient) -> None:
+    """Keep the therapy in force, so that the journal can be judged where another host programmed the pump."""
+    from dosebench.client import RefusedError, program_hash  # noqa: PLC0415
+
+    try:
+        _, data = client.therapy()
+    except RefusedError as refused:
+        if refused.reason != "not_programmed":
+            raise
+        return
+    store.add_program(client.device_id, program_hash(data)[:4], data)
+
+
+@log.command()
+@click.option("--device", metavar="ID", help="Pump, by its id or the beginning of it. Default: the only one held.")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the last N records.")
+@click.option(
+    "--kind", multiple=True, metavar="KIND", help="Only records of this kind, such as bolus; may be repeated."
+)
+@common.json_option
+def show(device: str | None, last: int | None, kind: tuple[str, ...], as_json: bool) -> None:
+    """Show pulled records, oldest first, with their meaning."""
+    from dosebench_protocol.records import KINDS, decode_records  # noqa: PLC0415
+
+    from dosebench.history import Calendar, record_json  # noqa: PLC0415
+    from dosebench.store import Store, gaps  # noqa: PLC0415
+
+    if wrong := [name for name in kind if name not in KINDS]:
+        raise click.UsageError(f"there is no record kind {wrong[0]}; known are {', '.join(KINDS)}")
+    with Store.open() as store:
+        journal = held_journal(store, device)
+        raw = store.raw_records(journal)
+    calendar = Calendar()
+    dated = [(record, calendar.local(record)) for record in decode_records(raw)]
+    chosen = [(record, local) for record, local in dated if not kind or record.kind in kind]
+    chosen = chosen[-last:] if last else chosen
+    if as_json:
+        records = [record_json(record, local) for record, local in chosen]
+        common.emit(_journal_json(journal) | {"gaps": gaps(raw), "records": records})
+        return
+    for first, end in gaps(raw):
+        click.echo(f"records {first} to {end} were overwritten before they were pulled", err=True)
+    for record, local in chosen:
+        click.echo(_line(record, f"{local:%Y-%m-%d %H:%M:%S}" if local else _pump_time(record)))
+
+
+def _pump_time(record: Record) -> str:
+    seconds = record.ms // 1000
+    return f"day {record.day:>5} {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def _line(record: Record, when: str) -> str:
+    shown = (f"{name} {_value(value)}" for name, value in record.fields.items())
+    return f"{record.sequence:>7}  {when:<19}  {record.kind:<13}  {', '.join(shown)}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, tuple):
+        return "+".join(value) or "none"
+    if value is None:
+        return "unknown"
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+@log.command()
+@click.option("--device", metavar="ID", help="Pump, by its id or the beginning of it. Default: the only one held.")
+@common.json_option
+def verify(device: str | None, as_json: bool) -> int:
+    """Check sequence numbers and hash chain of a pulled journal. Exit code 1 when it was changed."""
+    from dosebench_protocol.records import RecordError, decode_records  # noqa: PLC0415
+
+    from dosebench.store import Store, gaps, verify_held  # noqa: PLC0415
+
+    with Store.open() as store:
+        journal = held_journal(store, device)
+        raw = store.raw_records(journal)
+    problem = None
+    try:
+        verify_held(decode_records(raw))
+    except RecordError as error:
+        problem = str(error)
+    if as_json:
+        common.emit(_journal_json(journal) | {"ok": problem is None, "problem": problem, "gaps": gaps(raw)})
+    else:
+        click.echo(f"{journal.count} records of pump {journal.device.hex()}: {problem or 'the chain is whole'}")
+    return 0 if problem is None else 1
+
+
+def held_journal(store: Store, device: str | None) -> Journal:
+    """The newest journal of the pump whose id begins with `device`, or of the only one. Raises NoJournalError."""
+    newest = {journal.device: journal for journal in store.journals() if journal.count}
+    found = [journal for name, journal in newest.items() if name.hex().startswith((device or "").lower())]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        what = f"no journal of a pump {device}" if device else "no journal"
+        raise NoJournalError(f"this host holds {what}", hint="run `dosebench log pull` first")
+    listed = ", ".join(journal.device.hex() for journal in found)
+    raise NoJournalError(f"this host holds journals of several pumps: {listed}", hint="choose one with --device")
+
+
+def _journal_json(journal: Journal) -> dict[str, Any]:
+    return {
+        "device_id": journal.device,
+        "epoch": journal.epoch,
+        "held": journal.count,
+        "first": journal.first,
+        "last": journal.last,
+    }

@@ -1,0 +1,177 @@
+"""`dosebench sim`: a simulated board for other programs, and the time of named ones."""
+
+from __future__ import annotations
+
+import json
+import signal
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+import click
+
+from dosebench.commands import common
+from dosebench.commands.progress import bar
+from dosebench.ports import BAUD
+
+if TYPE_CHECKING:
+    from dosebench.live import Endpoint
+    from dosebench.twin.twin import Twin
+
+DAY_US: Final = 86_400_000_000
+SLICE_US: Final = DAY_US // 8
+"""Virtual time between two moves of the progress bar, and so the longest wait for Ctrl-C."""
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--pty", "use_pty", is_flag=True, help="Offer it on a pseudo-terminal (the default).")
+@click.option(
+    "--tcp", type=click.IntRange(0, 65_535), metavar="PORT", help="Offer it on a TCP port; 0 takes a free one."
+)
+@click.option("--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address for --tcp.")
+@click.option(
+    "--link", type=click.Path(path_type=Path), help="Symbolic link to the pseudo-terminal, with a name that stays."
+)
+@click.option(
+    "--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Times real time."
+)
+@click.option("--runtime", type=click.Choice(["unix", "wasm", "cpython"]), help="Interpreter of the firmware.")
+@click.option("--profile", help="Pump profile, such as implant-40.")
+@click.option("--seed", type=click.IntRange(min=0), help="Decides the noise.")
+@click.option("--baud", type=click.IntRange(min=1), help=f"Baud rate of the board's UART. Default: {BAUD}.")
+@click.option("--advance", metavar="DURATION", help='Let virtual time pass, such as "2 h" or "30 days", and end.')
+@click.option("--list", "list_them", is_flag=True, help="List the named boards and end.")
+@click.option("--stop", metavar="NAME", help="Cut the power of a named board and end; its next use boots it.")
+@click.option("--remove", metavar="NAME", help="Forget a named board and end.")
+@common.json_option
+def sim(
+    name: str | None,
+    use_pty: bool,
+    tcp: int | None,
+    bind: str,
+    link: Path | None,
+    speed: float,
+    runtime: str | None,
+    profile: str | None,
+    seed: int | None,
+    baud: int | None,
+    advance: str | None,
+    list_them: bool,
+    stop: str | None,
+    remove: str | None,
+    as_json: bool,
+) -> None:
+    """Run a simulated pump at real time, or faster, until Ctrl-C.
+
+    Without NAME the board is new and ends with the command. With NAME its flash, reservoir and time are kept; other
+    commands reach it directly as sim://NAME, where time stands still between them: --advance lets it pass.
+    """
+    _one_task(advance=advance, list=list_them, stop=stop, remove=remove, serve=use_pty or tcp is not None or link)
+    if list_them or stop is not None or remove is not None:
+        _manage(stop, remove, as_json)
+        return
+    url = _url(name, runtime=runtime, profile=profile, seed=seed, baud=baud)
+    if advance is not None:
+        if name is None:
+            raise click.UsageError("--advance needs the name of a board")
+        _advance(url, name, advance, as_json)
+        return
+    if tcp is not None and (use_pty or link):
+        raise click.UsageError("--tcp and --pty (--link) exclude each other")
+    _serve(url, tcp, bind, link, speed, as_json)
+
+
+def _one_task(**tasks: Any) -> None:
+    chosen = [f"--{name}" for name, value in tasks.items() if value]
+    if len(chosen) > 1:
+        raise click.UsageError(f"{' and '.join(chosen).replace('--serve', '--pty or --tcp')} exclude each other")
+
+
+def _url(name: str | None, **options: Any) -> str:
+    query = urlencode({key: value for key, value in options.items() if value is not None})
+    return f"sim://{name or ''}" + (f"?{query}" if query else "")
+
+
+def _manage(stop: str | None, remove: str | None, as_json: bool) -> None:
+    from dosebench.twin import named  # noqa: PLC0415
+
+    if stop is not None:
+        ran = named.stop(stop)
+        _answer(
+            as_json, {"stopped": stop, "ran": ran}, f"sim://{stop} has no power" + ("" if ran else " (it had none)")
+        )
+    elif remove is not None:
+        named.remove(remove)
+        _answer(as_json, {"removed": remove}, f"sim://{remove} is forgotten")
+    else:
+        names = named.list_names()
+        _answer(as_json, {"simulations": names}, "\n".join(f"sim://{name}" for name in names) or "no named simulations")
+
+
+def _answer(as_json: bool, values: dict[str, Any], text: str) -> None:
+    if as_json:
+        common.emit(values)
+    else:
+        click.echo(text)
+
+
+def _advance(url: str, name: str, duration: str, as_json: bool) -> None:
+    from dosebench import units  # noqa: PLC0415
+    from dosebench.twin.named import open_url  # noqa: PLC0415
+    from dosebench.twin.twin import one_core  # noqa: PLC0415
+
+    length_us = round(units.value(duration, units.DURATION) * 1000)
+    with one_core():
+        twin, release = open_url(url)
+        began, steps = twin.machine.now_us, twin.plant.encoder()
+        try:
+            _pass(twin, began + length_us, quiet=as_json)
+        finally:
+            release()
+    values = {
+        "name": name,
+        "advanced_s": (twin.machine.now_us - began) / 1e6,
+        "now_s": twin.now_s,
+        "steps": twin.plant.encoder() - steps,
+        "reservoir_ml": twin.plant.reservoir_nl() / 1e6,
+    }
+    text = f"sim://{name}: {duration} have passed, {values['steps']} steps; it is day {twin.now_s / 86_400:.3f}"
+    _answer(as_json, values, text)
+
+
+def _pass(twin: Twin, until_us: int, quiet: bool) -> None:
+    began = twin.machine.now_us
+    with bar("advancing", "days", quiet) as moved:
+        while twin.machine.now_us < until_us:
+            twin.advance_us(min(twin.machine.now_us + SLICE_US, until_us))
+            moved((twin.machine.now_us - began) / DAY_US, (until_us - began) / DAY_US)
+
+
+def _serve(url: str, tcp: int | None, bind: str, link: Path | None, speed: float, as_json: bool) -> None:
+    from dosebench.live import Live, PtyEndpoint, TcpEndpoint  # noqa: PLC0415
+    from dosebench.twin.named import open_url  # noqa: PLC0415
+    from dosebench.twin.twin import one_core  # noqa: PLC0415
+
+    # Ending it is the usual way out; SIGTERM is Ctrl-C from a script.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    endpoint: Endpoint = PtyEndpoint(link) if tcp is None else TcpEndpoint(bind, tcp)
+    with closing(endpoint), one_core():
+        twin, release = open_url(url)
+        try:
+            _announce(url, twin, endpoint, speed, as_json)
+            Live(twin, endpoint, speed).run()
+        except KeyboardInterrupt:
+            if not as_json:
+                click.echo(f"\nended on day {twin.now_s / 86_400:.3f}")
+        finally:
+            release()
+
+
+def _announce(url: str, twin: Twin, endpoint: Endpoint, speed: float, as_json: bool) -> None:
+    if as_json:
+        values = {"port": endpoint.name, "url": url, "runtime": twin.runtime_name, "speed": speed}
+        click.echo(json.dumps(values))
+        return
+    click.echo(f"{endpoint.name}  {url} on {twin.runtime_name} at {speed:g} x real time; Ctrl-C ends it")

@@ -1,0 +1,111 @@
+"""`dosebench simulate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dosebench.commands import common
+from dosebench.commands.check import FILE, library
+from dosebench.commands.check import show as show_check
+from dosebench.commands.plot import figure_path
+from dosebench.commands.progress import bar
+
+if TYPE_CHECKING:
+    from dosebench.check import CheckResult
+    from dosebench.simulate import SimulationResult
+
+OUT = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option(
+    "--days", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Virtual days."
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["unix", "wasm", "cpython"]),
+    help="Interpreter of the firmware. Default: the best that is installed (see `dosebench doctor`).",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides the noise.")
+@click.option("--log", "log_file", type=OUT, help="Write the journal here, as JSON lines.")
+@click.option("--figure", type=OUT, help="Draw delivered against expected volume here: png, svg or pdf.")
+@click.option("--drugs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Directory of drug files.")
+@common.json_option
+def simulate(
+    file: Path,
+    days: float,
+    runtime: str | None,
+    seed: int,
+    log_file: Path | None,
+    figure: Path | None,
+    drugs: Path | None,
+    as_json: bool,
+) -> int:
+    """Run a regimen on a simulated pump and compare every motor step with the exact schedule.
+
+    The pump runs the real firmware and is reached through its serial port only. Exit code 1 when a step is more than half
+    a step off, an alarm comes that should not, or the pump's journal disagrees with its motor.
+    """
+    from dosebench.check import check  # noqa: PLC0415
+
+    if figure is not None:
+        figure_path(figure)
+    result = check(file, library(drugs))
+    if not result.ok:
+        if as_json:
+            common.emit(result.to_json())
+        else:
+            show_check(result)
+        return 1
+    run = run_days(result, days, runtime, seed, quiet=as_json)
+    leave_files(run, title_of(result), log_file, figure)
+    if as_json:
+        common.emit({"file": str(file)} | run.to_json() | {"log": _text(log_file), "figure": _text(figure)})
+    else:
+        show(run, title_of(result))
+    return 1 if run.faults() else 0
+
+
+def run_days(result: CheckResult, days: float, runtime: Any, seed: int, quiet: bool = False) -> SimulationResult:
+    """Simulate a checked regimen behind a progress bar."""
+    from dosebench.simulate import simulate as run  # noqa: PLC0415
+
+    assert result.program is not None
+    with bar("delivering", "days", quiet) as advance:
+        return run(result.program, result.figures["profile"], days, runtime, seed, advance)
+
+
+def title_of(result: CheckResult) -> str:
+    """One line that names a checked regimen, such as "baclofen 800 ug/day from 2000 ug/mL"."""
+    figures, number = result.figures, common.shown_number
+    dose, concentration = number(figures["daily_dose_ug"]), number(figures["concentration_ug_per_ml"])
+    return f"{figures['drug']} {dose} ug/day from {concentration} ug/mL"
+
+
+def leave_files(run: SimulationResult, title: str, log_file: Path | None, figure: Path | None) -> None:
+    """Write the log and the figure where they are wanted."""
+    if log_file is not None:
+        from dosebench.report import write_log  # noqa: PLC0415
+
+        write_log(log_file, run.records)
+    if figure is not None:
+        from dosebench import plots  # noqa: PLC0415
+
+        plots.draw(plots.simulation_curves(run, title), figure)
+
+
+def show(run: SimulationResult, title: str) -> None:
+    """Print the outcome as a table."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from dosebench.report import simulation_table  # noqa: PLC0415
+
+    Console().print(simulation_table(run, f"{title}, {run.days:g} days"))
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,69 @@
+"""What the fields of a journal record mean, by kind: the part of the schema that `construct` does not express.
+
+Numbers in `a` to `e` are u32. A host id there is its 4 raw bytes read little-endian; so is the head of a program hash.
+The generator reads this module; hosts read what it wrote, through `records`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+STAGE_DROP: Final[Mapping[str, int]] = {"new_stage": 0, "timeout": 1, "abort": 2, "reset": 3}
+"""Why a staged therapy was dropped: `code` of a `stage_dropped` record."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindPlan:
+    """Names of the fields of one record kind; None where a field is unused (zero).
+
+    Attributes:
+        code: Name of `code`.
+        numbers: Names of `a` to `e`.
+        doc: One sentence for the protocol page.
+    """
+
+    code: str | None
+    numbers: tuple[str | None, str | None, str | None, str | None, str | None]
+    doc: str
+
+
+def _plan(names: str, doc: str) -> KindPlan:
+    code, a, b, c, d, e = (None if name == "-" else name for name in names.split())
+    return KindPlan(code, (a, b, c, d, e), doc)
+
+
+KINDS: Final[Mapping[str, KindPlan]] = {
+    "boot": _plan("reset_cause boot_count low_steps high_steps firmware records_voided", "The firmware started."),
+    "lease": _plan(
+        "- low_steps high_steps allowance_steps missed_steps reservoir_steps", "Steps that may be moved from now on."
+    ),
+    "close": _plan(
+        "stop_reason low_steps high_steps - missed_steps reservoir_steps", "Delivery ended, no lease is open."
+    ),
+    "start": _plan("- host counter - low_steps high_steps", "Delivery was started."),
+    "stop": _plan("- host counter - low_steps high_steps", "Delivery was stopped."),
+    "bolus": _plan("- host counter steps low_steps allowance_steps", "A bolus was accepted, with its lease."),
+    "bolus_end": _plan("- low_steps high_steps delivered_steps asked_steps -", "A bolus ended."),
+    "bolus_cancel": _plan("- host counter steps_not_delivered low_steps high_steps", "A bolus was cancelled."),
+    "refill": _plan("- host counter steps low_steps high_steps", "The reservoir holds so much from now on."),
+    "commit": _plan("- host counter generation program_hash_head low_steps", "A therapy came into force."),
+    "stage_dropped": _plan("drop received_bytes length_bytes - - -", "A staged therapy was dropped."),
+    "clock": _plan("- host counter local_days local_ms -", "The local calendar was set."),
+    "alarm_raised": _plan("- raised alarms detail - -", "An alarm was raised."),
+    "alarm_cleared": _plan("- host counter cleared low_steps high_steps", "Alarms were cleared."),
+    "missed": _plan("- missed_now_steps missed_steps - - -", "Steps that were due were not made."),
+    "torn": _plan("- slots_voided - - - -", "Records torn by a power cut were voided."),
+    "alarm_ended": _plan("- ended alarms - - -", "Alarms ended by themselves: their cause is gone."),
+    "refused": _plan("reason host counter message low_steps high_steps", "A command was refused."),
+    "state": _plan(
+        "stop_reason+running low_steps high_steps generation alarms reservoir_steps", "What the pump is at, whole."
+    ),
+    "host": _plan("reason host counter accepted low_steps high_steps", "Newest command of a host, carried on."),
+    "identity": _plan(
+        "- boot_count program_hash_head bolus_left_steps clock_known -",
+        "More of what the pump is at: therapy, clock, open bolus.",
+    ),
+}
+"""Every record kind by name."""

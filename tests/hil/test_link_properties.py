@@ -1,0 +1,324 @@
+"""Properties of the whole way from host to pump and back, through the serial link, by hypothesis.
+
+One twin serves all examples of a test and is brought into the known state for each of them by `Bench.reset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from dosebench_protocol.frame import DELIMITER, Frame, FrameError, crc32, decode, encode
+from dosebench_protocol.messages import COUNT_MAX, FRACTION_MAX, MESSAGES
+from hypothesis import HealthCheck, assume, example, given, note, settings
+from hypothesis import strategies as st
+
+from dosebench.profile import DAY_MS, HOUR_MS, Profile, load
+from dosebench.program import Program, from_bytes, window_steps
+from dosebench.reference import Segment, Timeline
+from dosebench.twin.runtimes import RuntimeName
+from dosebench_hil.bench import Bench, TwinBench, TwinOptions
+from dosebench_hil.contract.helpers import put_in_force, pump_ms, record_at, still
+from dosebench_hil.therapies import build, write_regimen
+
+PROFILE = load("implant-40")
+KNOWN_TYPES = {message.type for message in MESSAGES}
+MANY, FEW = 200, 12
+NOISE_BYTES_MAX = 300
+STEPS_WATCHED = 30
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
+@pytest.fixture(scope="module", params=["cpython", "unix", "wasm"])
+def shared(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """One twin for all examples on one runtime."""
+    runtime: RuntimeName = request.param
+    bench = TwinBench(TwinOptions(runtime=runtime))
+    yield bench
+    bench.close()
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """The small therapy of the bench."""
+    return build(write_regimen(PROFILE, tmp_path_factory.mktemp("regimen") / "bench.toml"))
+
+
+@contextmanager
+def recorded(bench: Bench) -> Iterator[None]:
+    """Show the last frames of the example that fails."""
+    try:
+        yield
+    except BaseException:
+        note("\n".join(bench.line.transcript()))
+        raise
+
+
+def examples(bench: Bench) -> int:
+    """How many examples a runtime is worth: CPython is ten times faster."""
+    return MANY if bench.client.hello_reply["runtime"].startswith(b"cpython") else FEW
+
+
+def run(bench: Bench, test: Callable[[Any], None], strategy: st.SearchStrategy[Any]) -> None:
+    """Run `test` on examples of `strategy`, many or few by the runtime of `bench`."""
+    quiet = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+    chosen = settings(max_examples=examples(bench), deadline=None, suppress_health_check=quiet)
+    chosen(given(strategy)(test))()
+
+
+# Therapies
+
+
+def fraction_between(low: Fraction, high: Fraction) -> st.SearchStrategy[tuple[int, int]]:
+    """Numerator and denominator, each at most FRACTION_MAX and not always reduced, of a value in [low, high]."""
+    least_den = -(-low.denominator // low.numerator)
+
+    def numerators(den: int) -> st.SearchStrategy[tuple[int, int]]:
+        first, last = -(-low * den // 1), min(high * den // 1, FRACTION_MAX)
+        return st.tuples(st.integers(int(first), int(last)), st.just(den))
+
+    inside = st.integers(least_den, FRACTION_MAX).flatmap(numerators)
+    return st.sampled_from([(low.numerator, low.denominator), (high.numerator, high.denominator)]) | inside
+
+
+def any_fraction() -> st.SearchStrategy[tuple[int, int]]:
+    """Any numerator and denominator that the firmware takes."""
+    return st.tuples(st.integers(1, FRACTION_MAX), st.integers(1, FRACTION_MAX))
+
+
+@st.composite
+def programs(draw: Draw, profile: Profile = PROFILE) -> Program:
+    """Any program that a pump of `profile` must take: also those that no regimen file would lead to."""
+    fields: dict[str, Any] = {"format": 1, "therapy_id": draw(st.binary(min_size=8, max_size=8))}
+    fields["drug"] = draw(st.binary(max_size=31) | st.binary(min_size=200, max_size=255))
+    fields |= draw_rates(draw, profile)
+    fields |= draw_worth(draw, profile)
+    fields |= draw_caps(draw, profile, fields)
+    fields |= draw_volumes(draw, profile)
+    return Program(**fields)
+
+
+def draw_rates(draw: Draw, profile: Profile) -> dict[str, Any]:
+    """Mode, rates and bolus; the basal in force stays below the hard cap of a day."""
+    rate_min, rate_max = profile.steps(profile.delivery.rate_min), profile.steps(profile.delivery.rate_max)
+    day = profile.steps(profile.caps.day) - 1
+    sustained = min(rate_max, Fraction(int(day), DAY_MS + DAY_MS // 240))
+    mode = draw(st.sampled_from(["continuous", "minimum_rate", "stopped"]))
+    basal = draw(fraction_between(rate_min, sustained) if mode == "continuous" else any_fraction() | st.just((0, 1)))
+    minimum = draw(fraction_between(rate_min, sustained if mode == "minimum_rate" else rate_max))
+    bolus = draw(fraction_between(rate_min / 1000, rate_max))
+    return {
+        "mode": mode,
+        "basal_num": basal[0],
+        "basal_den": basal[1],
+        "minimum_num": minimum[0],
+        "minimum_den": minimum[1],
+        "bolus_num": bolus[0],
+        "bolus_den": bolus[1],
+        "bolus_steps_max": draw(st.integers(0, int(profile.steps(profile.caps.bolus)))),
+    }
+
+
+def draw_worth(draw: Draw, profile: Profile) -> dict[str, int]:
+    """What a step is worth: its volume as the profile says, its drug such that the hard caps can be counted in ng."""
+    step_nl = profile.delivery.step_volume
+    scale = draw(st.integers(1, FRACTION_MAX // max(step_nl.numerator, step_nl.denominator)))
+    highest = Fraction(COUNT_MAX - 1, int(profile.steps(profile.caps.day)) + 1)
+    step_ng = draw(fraction_between(Fraction(1, 100), highest.limit_denominator(FRACTION_MAX // int(highest + 1))))
+    return {
+        "step_nl_num": step_nl.numerator * scale,
+        "step_nl_den": step_nl.denominator * scale,
+        "step_ng_num": step_ng[0],
+        "step_ng_den": step_ng[1],
+    }
+
+
+def draw_caps(draw: Draw, profile: Profile, fields: dict[str, Any]) -> dict[str, int]:
+    """Caps between what the basal needs and what the pump permits."""
+    rate = {
+        "continuous": Fraction(fields["basal_num"], fields["basal_den"]),
+        "minimum_rate": Fraction(fields["minimum_num"], fields["minimum_den"]),
+        "stopped": Fraction(0),
+    }[fields["mode"]]
+    step_ng = Fraction(fields["step_ng_num"], fields["step_ng_den"])
+    caps = {}
+    for name, span_ms, hard in (("hour", HOUR_MS, profile.caps.hour), ("day", DAY_MS, profile.caps.day)):
+        # The least and the most nanograms whose whole steps lie in the permitted range.
+        least = -(-window_steps(rate, span_ms) * step_ng // 1)
+        most = -(-(int(profile.steps(hard)) + 1) * step_ng // 1) - 1
+        assume(1 <= least <= most <= COUNT_MAX)
+        caps[f"{name}_ng_max"] = draw(st.integers(int(least), int(most)))
+    return caps
+
+
+def draw_volumes(draw: Draw, profile: Profile) -> dict[str, Any]:
+    """Levels in their order, stability, and what a low reservoir does."""
+    reservoir = draw(st.integers(1, int(profile.steps(profile.reservoir.capacity))))
+    low = draw(st.integers(0, reservoir - 1))
+    return {
+        "reservoir_steps": reservoir,
+        "low_steps": low,
+        "empty_steps": draw(st.integers(0, low)),
+        "stability_days": draw(st.integers(0, 400) | st.just(0xFFFF)),
+        "on_low": draw(st.sampled_from(["keep", "minimum_rate", "stop"])),
+    }
+
+
+def test_any_valid_therapy_is_read_back_equal(shared: Bench) -> None:
+    dut = shared.client
+
+    def check(program: Program) -> None:
+        with recorded(shared):
+            shared.reset()
+            data = program.encode()
+            generation = dut.status()["generation"]
+            assert dut.stage(data) == asdict(program.reading())
+            assert dut.commit(data)["accepted"] == generation + 1
+            assert dut.therapy() == (generation + 1, data)
+            assert from_bytes(data) == program
+
+    run(shared, check, programs())
+
+
+# Noise
+
+
+def is_no_frame(data: bytes) -> bool:
+    """Whether nothing in `data`, delimited on both sides, is a frame."""
+    for piece in data.split(DELIMITER):
+        try:
+            decode(piece)
+        except FrameError:
+            continue
+        return False
+    return True
+
+
+def damaged(wire: bytes) -> st.SearchStrategy[bytes]:
+    """Pieces, repetitions and flips of a frame, delimiters included."""
+    cut = st.tuples(st.integers(0, len(wire)), st.integers(0, len(wire))).map(lambda at: wire[min(at) : max(at)])
+    flip = st.tuples(st.integers(0, len(wire) - 1), st.integers(1, 255)).map(
+        lambda at: wire[: at[0]] + bytes([wire[at[0]] ^ at[1]]) + wire[at[0] + 1 :]
+    )
+    return cut | flip
+
+
+def noise(wire: bytes) -> st.SearchStrategy[list[bytes]]:
+    """Bursts of bytes that are no frame, some of them made of the frame `wire`."""
+    burst = st.binary(max_size=NOISE_BYTES_MAX) | damaged(wire) | st.just(DELIMITER)
+    return st.lists(burst, max_size=8).filter(lambda bursts: is_no_frame(b"".join(bursts)))
+
+
+def strangers(device_id: bytes) -> st.SearchStrategy[Frame]:
+    """Sound frames that this pump must not obey: for others, of unknown type, of another version or session."""
+    body = st.binary(max_size=64)
+    sequence = st.integers(0, 1 << 20)
+    any_type = st.integers(0, 255)
+    other_device = st.binary(min_size=4, max_size=4).filter(lambda device: device not in (device_id, bytes(4)))
+    session = st.binary(min_size=4, max_size=4).filter(any)
+    unknown = any_type.filter(lambda number: number not in KNOWN_TYPES)
+    ours = st.just(device_id)
+    none = st.just(bytes(4))
+    return st.one_of(
+        st.builds(Frame, any_type, other_device, none, sequence, body),
+        st.builds(Frame, unknown, ours, none, sequence, body),
+        st.builds(Frame, any_type, ours, session, sequence, body),
+        st.builds(Frame, any_type, ours, none, sequence, body, version=st.integers(2, 255)),
+        st.builds(Frame, any_type, ours, none, sequence, body, tag=st.binary(min_size=16, max_size=16)),
+    )
+
+
+def start_frame(bench: Bench) -> bytes:
+    """The bytes of a command that would start the pump."""
+    return encode(bench.wire.frame("start", host=b"prop", counter=1))
+
+
+def answered_at_once(bench: Bench) -> dict[str, Any]:
+    """The status, in reply to one single frame."""
+    return bench.wire.ask("status")
+
+
+@pytest.fixture
+def programmed(shared: Bench, program: Program) -> Bench:
+    """The shared pump, programmed and stopped."""
+    shared.reset()
+    put_in_force(shared.client, program)
+    return shared
+
+
+def test_random_bytes_change_nothing_and_the_next_frame_is_answered(programmed: Bench) -> None:
+    def check(bursts: list[bytes]) -> None:
+        with recorded(programmed):
+            programmed.reset()
+            before = programmed.client.status()
+            for burst in bursts:
+                programmed.noise(burst)
+            assert still(answered_at_once(programmed)) == still(before)
+            programmed.advance(2)
+            assert still(answered_at_once(programmed)) == still(before)
+
+    run(programmed, check, noise(start_frame(programmed)))
+
+
+def test_sound_frames_that_are_not_for_it_change_nothing(programmed: Bench) -> None:
+    def check(frames: list[Frame]) -> None:
+        with recorded(programmed):
+            programmed.reset()
+            before = programmed.client.status()
+            for frame in frames:
+                programmed.noise(encode(frame))
+                programmed.advance(0.2)
+            assert still(answered_at_once(programmed)) == still(before)
+
+    run(programmed, check, st.lists(strangers(programmed.client.device_id), max_size=6))
+
+
+def test_bodies_of_any_length_and_content_are_refused_or_read_but_never_crash(programmed: Bench) -> None:
+    reading = sorted(message.type for message in MESSAGES if not message.changes_state)
+
+    def check(asked: tuple[int, bytes]) -> None:
+        with recorded(programmed):
+            programmed.reset()
+            before = programmed.client.status()
+            frame = programmed.wire.altered(programmed.wire.frame("status"), type=asked[0], body=asked[1])
+            reply = programmed.wire.exchange(frame)
+            assert reply.type in (asked[0] | 0x80, 0xFF)
+            programmed.client.abort()
+            after = programmed.client.status()
+            staging = {"journal_next": 0}
+            assert still(after) | staging == still(before) | staging
+
+    run(programmed, check, st.tuples(st.sampled_from(reading), st.binary(max_size=80)))
+
+
+def test_noise_does_not_move_a_step(programmed: Bench, program: Program) -> None:
+    wire = start_frame(programmed)
+
+    def check(bursts: list[bytes]) -> None:
+        with recorded(programmed):
+            programmed.renew()
+            dut = programmed.client
+            put_in_force(dut, program)
+            start = record_at(dut, dut.start()["record"])
+            started = start.day * DAY_MS + start.ms
+            for burst in bursts:
+                programmed.noise(burst)
+                programmed.advance(float(STEPS_WATCHED / program.rate) / 1000 / (len(bursts) or 1))
+            ended = pump_ms(answered_at_once(programmed))
+            timeline = Timeline((Segment(started, program.rate),))
+            assert timeline.max_deviation(programmed.steps_ms(), started, ended) <= Fraction(1, 2)
+
+    run(programmed, check, noise(wire))
+
+
+@given(data=st.binary(min_size=1, max_size=40))
+@example(data=b"\x00")
+def test_the_strategy_knows_what_is_no_frame(data: bytes) -> None:
+    frame = encode(Frame(type=0x10))
+    assert not is_no_frame(data + DELIMITER + frame + data)
+    assert is_no_frame(data) or crc32(data)
