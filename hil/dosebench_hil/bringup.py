@@ -48,6 +48,7 @@ class BringUp:
         """
         if self._broken is not None:
             pytest.skip(f"the bench is down since an earlier test: {self._broken}")
+        explanation = ""
         try:
             if self._bench is None:
                 self._bench = self._options.open()
@@ -55,7 +56,9 @@ class BringUp:
                 self._bench.renew()
         except DosebenchError as error:
             self._broken = str(error)
-            pytest.fail(explain(error), pytrace=False)
+            explanation = explain(error)
+        if explanation or self._bench is None:
+            pytest.fail(explanation, pytrace=False)
         return self._bench
 
     def transcript(self) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ class Line:
         """Put bytes on the line, unless they are to be lost."""
         if self._lost_requests:
             self._lost_requests -= 1
-            self._note(self._sent, data, "lost > ")
+            self._note(self._sent, data, "lost >")
             return len(data)
         self._note(self._sent, data)
         return int(self._port.write(data))
@@ -73,7 +73,7 @@ class Line:
         data = bytes(self._port.read(size))
         while data and self._lost_replies:
             lost, delimiter, data = data.partition(DELIMITER)
-            self._note(self._heard, lost + delimiter, "lost < ")
+            self._note(self._heard, lost + delimiter, "lost <")
             self._lost_replies -= 1 if delimiter else 0
         self._note(self._heard, data)
         return data

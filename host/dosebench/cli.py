@@ -1,6 +1,6 @@
 """The command line, `dosebench COMMAND`. Each command is imported when it is called, so that the others start fast.
 
-Exit codes: 0 good, 1 the answer is no (a check failed, a pump refused, a port is missing), 2 wrong usage, 130 interrupted.
+Exit codes: 0 good, 1 the answer is no (a check failed, a pump refused, a port is missing), 2 wrong usage, 130 Ctrl-C.
 Errors go to standard error as `error: ...` and `hint: ...`; with `--json` to standard output as `{"error": {...}}`.
 """
 

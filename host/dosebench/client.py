@@ -6,7 +6,6 @@ id, so that nothing is carried out twice, and keeps the last frames for the erro
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -17,15 +16,15 @@ from typing import Any, Final, Protocol
 
 from dosebench_protocol import codec
 from dosebench_protocol.frame import Deframer, Frame, encode
-from dosebench_protocol.messages import CHUNK_BYTES_MAX, PROTOCOL_VERSION, REJECTED
-from dosebench_protocol.schema import schema_hash
+from dosebench_protocol.tables import CHUNK_BYTES_MAX, PROTOCOL_VERSION, REJECTED, SCHEMA_HASH
 
 from dosebench.errors import DosebenchError
 from dosebench.ports import PortError
 from dosebench.reasons import sentence
 
 REPLY_S: Final = 3.0
-"""How long a reply may take: above the hold for a step (1 s) and the worst flash freeze of a commit (4 erases of 400 ms)."""
+"""How long a reply may take: above the hold for a step (1 s) and the worst flash freeze of a commit (4 erases of
+400 ms)."""
 TRIES: Final = 3
 RECORDED_FRAMES: Final = 32
 RECORDS_PER_READ: Final = 25
@@ -95,7 +94,10 @@ class MemoryIds:
 
 def program_hash(data: bytes) -> bytes:
     """What names an encoded therapy on the wire: the first 16 bytes of its SHA-256."""
-    return hashlib.sha256(data).digest()[:HASH_BYTES]
+    # OpenSSL's hashes take 2 ms to load, and only programming needs them.
+    from hashlib import sha256  # noqa: PLC0415
+
+    return sha256(data).digest()[:HASH_BYTES]
 
 
 class PumpClient:
@@ -154,13 +156,14 @@ class PumpClient:
         return reply
 
     def _check_schema(self, reply: dict[str, Any]) -> None:
-        ours = schema_hash()
-        if reply["protocol"] != PROTOCOL_VERSION or reply["schema_hash"] != ours:
+        if reply["protocol"] != PROTOCOL_VERSION or reply["schema_hash"] != SCHEMA_HASH:
             firmware = f"{reply['firmware_major']}.{reply['firmware_minor']}.{reply['firmware_patch']}"
             raise MismatchError(
                 f"the pump runs firmware {firmware} with protocol {reply['protocol']} and schema "
-                f"{reply['schema_hash'].hex()}; this host speaks protocol {PROTOCOL_VERSION} and schema {ours.hex()}",
-                hint="put the same release on both sides: update the host package, or flash the firmware that came with it",
+                f"{reply['schema_hash'].hex()}; this host speaks protocol {PROTOCOL_VERSION} and schema "
+                f"{SCHEMA_HASH.hex()}",
+                hint="put the same release on both sides: update the host package, or flash the firmware that came "
+                "with it",
             )
 
     def status(self) -> dict[str, Any]:
@@ -303,7 +306,9 @@ class PumpClient:
             # A leading delimiter ends whatever noise the line holds.
             self._port.write(b"\x00" + encode(frame))
         except OSError as error:
-            raise PortError(f"the port was lost while writing: {error}", hint="check the cable, then try again") from error
+            raise PortError(
+                f"the port was lost while writing: {error}", hint="check the cable, then try again"
+            ) from error
 
     def _await_reply(self, sent: Frame) -> Frame | None:
         deadline = self._clock() + REPLY_S
@@ -320,7 +325,9 @@ class PumpClient:
             if data:
                 data += bytes(self._port.read(self._port.in_waiting))
         except OSError as error:
-            raise PortError(f"the port was lost while reading: {error}", hint="check the cable, then try again") from error
+            raise PortError(
+                f"the port was lost while reading: {error}", hint="check the cable, then try again"
+            ) from error
         self._heard += len(data)
         return data
 

@@ -1,7 +1,7 @@
 """What a journal says was asked for and delivered, as an exact timeline and as counted steps.
 
-The pump's records carry its lifetime step count as an interval [low, high], which is a single number except after a loss
-of power. Together with the programs that its commits name they give the schedule that it should have followed.
+The pump's records carry its lifetime step count as an interval [low, high], which is a single number except after a
+loss of power. Together with the programs that its commits name they give the schedule that it should have followed.
 """
 
 from __future__ import annotations

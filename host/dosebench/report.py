@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dosebench import units
 from dosebench.history import DAY_MS, Calendar, record_json
+from dosebench.program import Program
 from dosebench.simulate import SimulationResult
 
 if TYPE_CHECKING:
@@ -39,15 +41,12 @@ def simulation_table(result: SimulationResult, title: str) -> Table:
 def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
     """Label and text of each line of the table."""
     program = result.program
-    ug = len(result.step_times_ms) * program.step_ng
+    made = len(result.step_times_ms)
     deviation = result.max_deviation
     return [
-        ("delivered", f"{_ml(len(result.step_times_ms) * program.step_nl)} = {units.show(ug, 'ug')}"),
-        (
-            "expected",
-            f"{_ml(result.expected_steps * program.step_nl)} = {units.show(result.expected_steps * program.step_ng, 'ug')}",
-        ),
-        ("steps", f"{len(result.step_times_ms)} made, {units.decimal(result.expected_steps, 8)} due"),
+        ("delivered", _both(program, Fraction(made))),
+        ("expected", _both(program, result.expected_steps)),
+        ("steps", f"{made} made, {units.decimal(result.expected_steps, 8)} due"),
         (
             "largest deviation",
             f"{units.decimal(deviation, 6)} steps = {units.show(deviation * program.step_nl, 'uL', 4)}",
@@ -64,10 +63,8 @@ def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
     ]
 
 
-def _ml(nanolitres: object) -> str:
-    from fractions import Fraction  # noqa: PLC0415
-
-    return units.show(Fraction(str(nanolitres)), "mL", 8)
+def _both(program: Program, steps: Fraction) -> str:
+    return f"{units.show(steps * program.step_nl, 'mL', 8)} = {units.show(steps * program.step_ng, 'ug')}"
 
 
 def _events(result: SimulationResult) -> str:

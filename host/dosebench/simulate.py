@@ -44,8 +44,8 @@ SLICE_MS: Final = DAY_MS // 4
 HALF: Final = Fraction(1, 2)
 
 BOLUS_LATE_MS: Final = 200
-"""How late a step may be while a bolus runs: one motor makes the steps of both streams one after the other (100 ms), and
-a record may be written (45 ms for an erase) just when a step is due. Does not apply to the basal alone."""
+"""How late a step may be while a bolus runs: one motor makes the steps of both streams one after the other (100 ms),
+and a record may be written (45 ms for an erase) just when a step is due. Does not apply to the basal alone."""
 
 Progress = Callable[[float, float], None]
 
@@ -187,6 +187,7 @@ def simulate(
     days: float,
     runtime: RuntimeName | None = None,
     seed: int = 0,
+    *,
     progress: Progress | None = None,
     boluses: Sequence[BolusOrder] = (),
 ) -> SimulationResult:

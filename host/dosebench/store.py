@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -300,5 +301,5 @@ def _broken(device: bytes, why: object) -> StoreError:
 def gaps(raw: bytes) -> list[tuple[int, int]]:
     """Sequence numbers that are missing between raw records: (first, last) of each gap."""
     records = decode_records(raw)
-    pairs = zip(records, records[1:], strict=False)
+    pairs = pairwise(records)
     return [(a.sequence + 1, b.sequence - 1) for a, b in pairs if b.sequence != a.sequence + 1]

@@ -7,31 +7,40 @@ What a newer device sends beyond the known names and fields is kept or ignored, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import construct as cs
-
-from . import messages
-from .errors import ProtocolError
+from . import plans, tables
+from .errors import CodecError, ProtocolError
 from .frame import Frame
-from .messages import BODY_BYTES_MAX, MESSAGES, REJECTED, Message
-from .schema import ArrayField, BlobField, Body, BytesField, Enumeration, Field, IntField, schema
+from .plans import Values
+from .tables import REJECTED, REPLY_BIT
 
-REPLY_BIT: Final = 0x80
-"""Set in the type of a reply."""
+__all__ = [
+    "MESSAGES",
+    "REJECTED_NAME",
+    "REPLY_BIT",
+    "CodecError",
+    "Decoded",
+    "Message",
+    "RejectedError",
+    "UnexpectedReplyError",
+    "Values",
+    "by_name",
+    "by_type",
+    "decode_frame",
+    "decode_reply",
+    "decode_request",
+    "decode_struct",
+    "encode_reply",
+    "encode_request",
+    "encode_struct",
+    "parse_reply",
+]
 
 REJECTED_NAME: Final = "rejected"
 """Name of the reply that refuses a request."""
-
-Values = dict[str, Any]
-"""Fields of a body by name."""
-
-
-class CodecError(ProtocolError):
-    """A body that cannot be decoded, or fields that cannot be encoded; the text names the field."""
 
 
 class UnexpectedReplyError(ProtocolError):
@@ -69,14 +78,27 @@ class Decoded:
     fields: Values
 
 
+class Message(NamedTuple):
+    """One request and its reply.
+
+    Attributes:
+        type: Number in the frame, 0 to 127; the reply has `type | REPLY_BIT`.
+        name: Its name.
+        role: Least role that may send it.
+        changes_state: Whether it carries a command id (`host`, `counter`) and is carried out at most once.
+    """
+
+    type: int
+    name: str
+    role: str
+    changes_state: bool
+
+
+MESSAGES: Final = tuple(map(Message._make, tables.MESSAGES))
+"""All messages, in order of their type."""
+
 _BY_NAME: Final[Mapping[str, Message]] = {message.name: message for message in MESSAGES}
 _BY_TYPE: Final[Mapping[int, Message]] = {message.type: message for message in MESSAGES}
-_SHARED: Final[Mapping[str, Any]] = {
-    "therapy": messages.Therapy,
-    "record": messages.Record,
-    "outcome": messages.Outcome,
-    REJECTED_NAME: messages.Rejected,
-}
 
 
 def by_name(name: str) -> Message:
@@ -107,7 +129,7 @@ def encode_request(name: str, **fields: Any) -> bytes:
     Raises:
         CodecError: No such message, or a field is missing, unknown or out of range.
     """
-    return _build(by_name(name).request, f"{name}_request", fields)
+    return _pack(f"{by_name(name).name}_request", fields)
 
 
 def encode_reply(name: str, **fields: Any) -> bytes:
@@ -118,7 +140,7 @@ def encode_reply(name: str, **fields: Any) -> bytes:
     """
     if name == REJECTED_NAME:
         return encode_struct(name, **fields)
-    return _build(by_name(name).reply, f"{name}_reply", fields)
+    return _pack(f"{by_name(name).name}_reply", fields)
 
 
 def encode_struct(name: str, **fields: Any) -> bytes:
@@ -127,7 +149,7 @@ def encode_struct(name: str, **fields: Any) -> bytes:
     Raises:
         CodecError: As of `encode_request`.
     """
-    return _build(_SHARED[name], name, fields)
+    return _pack(name, fields)
 
 
 def decode_request(name: str, body: bytes) -> Values:
@@ -136,8 +158,7 @@ def decode_request(name: str, body: bytes) -> Values:
     Raises:
         CodecError: No such message, or the body is too short.
     """
-    by_name(name)
-    return _parse(f"{name}_request", body)
+    return _unpack(f"{by_name(name).name}_request", body)
 
 
 def decode_reply(name: str, body: bytes) -> Values:
@@ -148,8 +169,7 @@ def decode_reply(name: str, body: bytes) -> Values:
     """
     if name == REJECTED_NAME:
         return decode_struct(name, body)
-    by_name(name)
-    return _parse(f"{name}_reply", body)
+    return _unpack(f"{by_name(name).name}_reply", body)
 
 
 def decode_struct(name: str, data: bytes) -> Values:
@@ -158,7 +178,7 @@ def decode_struct(name: str, data: bytes) -> Values:
     Raises:
         CodecError: `data` is too short.
     """
-    return _parse(name, data)
+    return _unpack(name, data)
 
 
 def decode_frame(frame: Frame) -> Decoded:
@@ -192,120 +212,9 @@ def parse_reply(name: str, frame: Frame) -> Values:
     return decode_reply(name, frame.body)
 
 
-@cache
-def _bodies() -> Mapping[str, Body]:
-    plan = schema()
-    own = [body for message in plan.messages for body in (message.request, message.reply)]
-    return {body.name: body for body in (*plan.shared, *own)}
+def _pack(body: str, fields: Values) -> bytes:
+    return plans.pack(body, tables.BODIES[body], fields)
 
 
-def _build(struct: Any, name: str, fields: Values) -> bytes:
-    body = _bodies()[name]
-    names = [field.name for field in body.fields]
-    if wrong := sorted(set(fields) ^ set(names)):
-        kind = "unknown" if wrong[0] in fields else "missing"
-        raise CodecError(f"{name}: {kind} field {wrong[0]!r}; it has {', '.join(names) or 'none'}")
-    values = {field.name: _plain_value(f"{name}.{field.name}", field, fields[field.name]) for field in body.fields}
-    data = bytes(struct.build(values))
-    if len(data) > BODY_BYTES_MAX:
-        raise CodecError(f"{name}: {len(data)} bytes are more than a body's {BODY_BYTES_MAX}")
-    return data
-
-
-def _plain_value(where: str, field: Field, value: Any) -> Any:
-    """The value as construct takes it, checked."""
-    match field:
-        case IntField(width=width, enum=enum):
-            number = _number(where, enum, value)
-            if not 0 <= number < 1 << 8 * width:
-                raise CodecError(f"{where}: {number} does not fit into {width} bytes")
-            return number
-        case BytesField(length=length):
-            return _checked_bytes(where, value, length, length)
-        case BlobField(width=width):
-            return _checked_bytes(where, value, 0, (1 << 8 * width) - 1)
-        case ArrayField(rows=rows):
-            return [{row.name: _plain_value(where, row, item[row.name]) for row in rows.fields} for item in value]
-
-
-def _checked_bytes(where: str, value: Any, least: int, most: int) -> bytes:
-    if not isinstance(value, bytes | bytearray | memoryview):
-        raise CodecError(f"{where}: bytes wanted, not {type(value).__name__}")
-    if not least <= len(value) <= most:
-        raise CodecError(f"{where}: {len(value)} bytes; {least if least == most else f'at most {most}'} wanted")
-    return bytes(value)
-
-
-def _number(where: str, enum: Enumeration | None, value: Any) -> int:
-    if isinstance(value, int):
-        return int(value)
-    if enum and enum.flags and isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        number = 0
-        for name in value:
-            number |= _member(where, enum, name)
-        return number
-    if enum and not enum.flags:
-        return _member(where, enum, value)
-    raise CodecError(f"{where}: {type(value).__name__} is no value for it")
-
-
-def _member(where: str, enum: Enumeration, name: Any) -> int:
-    members = dict(enum.members)
-    if name in members:
-        return members[name]
-    prefix, _, digits = str(name).rpartition("_")
-    if prefix == ("bit" if enum.flags else "unknown") and digits.isdecimal():
-        return 1 << int(digits) if enum.flags else int(digits)
-    raise CodecError(f"{where}: {name!r} is none of {', '.join(members)}")
-
-
-@cache
-def _parser(name: str) -> Any:
-    return plain_construct(_bodies()[name])
-
-
-def plain_construct(body: Body) -> Any:
-    """A construct that gives plain integers: construct's own FlagsEnum loses bits that have no name."""
-    return cs.Struct(*(field.name / _subcon(field) for field in body.fields))
-
-
-def _subcon(field: Field) -> Any:
-    integers = {1: cs.Int8ul, 2: cs.Int16ul, 4: cs.Int32ul}
-    match field:
-        case IntField(width=width):
-            return integers[width]
-        case BytesField(length=length):
-            return cs.Bytes(length)
-        case BlobField(width=width):
-            return cs.Prefixed(integers[width], cs.GreedyBytes)
-        case ArrayField(width=width, rows=rows):
-            return cs.PrefixedArray(integers[width], plain_construct(rows))
-
-
-def _parse(name: str, data: bytes) -> Values:
-    body = _bodies()[name]
-    try:
-        parsed = _parser(name).parse(data)
-    except cs.ConstructError as error:
-        raise CodecError(f"{name}: {len(data)} bytes are too short for it") from error
-    return {field.name: _named_value(field, parsed[field.name]) for field in body.fields}
-
-
-def _named_value(field: Field, value: Any) -> Any:
-    match field:
-        case IntField(enum=Enumeration() as enum):
-            return _flags(enum, value) if enum.flags else _name(enum, value)
-        case ArrayField(rows=rows):
-            return [{row.name: _named_value(row, item[row.name]) for row in rows.fields} for item in value]
-    return value
-
-
-@cache
-def _name(enum: Enumeration, value: int) -> str:
-    return next((name for name, number in enum.members if number == value), f"unknown_{value}")
-
-
-def _flags(enum: Enumeration, value: int) -> tuple[str, ...]:
-    names = {number: name for name, number in enum.members}
-    bits = (bit for bit in range(8 * enum.width) if value >> bit & 1)
-    return tuple(sorted(names.get(1 << bit, f"bit_{bit}") for bit in bits))
+def _unpack(body: str, data: bytes) -> Values:
+    return plans.unpack(body, tables.BODIES[body], data)

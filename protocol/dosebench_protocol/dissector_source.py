@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from .frame import CRC_BYTES, HEADER_BYTES, TAG_BYTES
-from .messages import BODY_BYTES_MAX, RECORD_BYTES, REJECTED
+from .messages import BODY_BYTES_MAX, CRC_BYTES, HEADER_BYTES, RECORD_BYTES, REJECTED, TAG_BYTES
 from .schema import ArrayField, BlobField, Body, BytesField, Enumeration, Field, IntField, Schema, hash_of
 
 TEMPLATE: Final = Path(__file__).with_name("templates") / "dosebench.lua"

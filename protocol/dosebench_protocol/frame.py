@@ -13,31 +13,15 @@ from struct import Struct as Packer
 from typing import Final
 
 from cobs import cobs
-from construct import Bytes, Int8ul, Int16ul, Int32ul, Struct
 
 from .errors import ProtocolError
-from .messages import BODY_BYTES_MAX, PROTOCOL_VERSION
+from .tables import BODIES, BODY_BYTES_MAX, CRC_BYTES, FRAME_BYTES_MAX, HEADER_BYTES, PROTOCOL_VERSION, TAG_BYTES
 
 DELIMITER: Final = b"\x00"
 """Ends every frame, and occurs nowhere inside one."""
 
-HEADER_BYTES: Final = 16
-"""Length of the header, in bytes."""
-
-TAG_BYTES: Final = 16
-"""Length of an authentication tag, in bytes."""
-
-CRC_BYTES: Final = 4
-"""Length of the CRC-32, in bytes."""
-
 PLAIN_BYTES_MIN: Final = HEADER_BYTES + CRC_BYTES
 """Shortest frame before COBS, in bytes."""
-
-PLAIN_BYTES_MAX: Final = HEADER_BYTES + BODY_BYTES_MAX + TAG_BYTES + CRC_BYTES
-"""Longest frame before COBS, in bytes."""
-
-FRAME_BYTES_MAX: Final = PLAIN_BYTES_MAX + -(-PLAIN_BYTES_MAX // 254) + len(DELIMITER)
-"""Longest frame on the wire, in bytes, with COBS overhead and delimiter."""
 
 NO_SESSION: Final = bytes(4)
 """Session of a frame that belongs to none."""
@@ -45,17 +29,7 @@ NO_SESSION: Final = bytes(4)
 ANY_DEVICE: Final = bytes(4)
 """Device of a frame to whoever listens: a host that has not yet seen a `hello`."""
 
-Header = Struct(
-    "version" / Int8ul,
-    "type" / Int8ul,
-    "device" / Bytes(4),
-    "session" / Bytes(4),
-    "sequence" / Int32ul,
-    "length" / Int16ul,
-)
-"""First bytes of every frame; `length` counts the body alone."""
-
-_HEADER = Packer("<BB4s4sIH")
+_HEADER = Packer(BODIES["header"][0][0])
 
 
 class FrameError(ProtocolError):

@@ -14,6 +14,7 @@ from typing import Final
 from .dissector_source import dissector_source
 from .page_source import page_source
 from .schema import Schema, SchemaError, schema
+from .tables_source import tables_source
 from .vectors import vectors_source
 from .wire_source import wire_source
 
@@ -22,6 +23,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 OUTPUTS: Final[Mapping[str, Callable[[Schema], str]]] = {
     "firmware/pump/wire.py": wire_source,
+    "protocol/dosebench_protocol/tables.py": tables_source,
     "protocol/golden/vectors.json": vectors_source,
     "protocol/wireshark/dosebench.lua": dissector_source,
     "docs/PROTOCOL.md": page_source,

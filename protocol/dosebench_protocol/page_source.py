@@ -6,20 +6,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from . import records
-from .codec import REPLY_BIT
-from .frame import ANY_DEVICE, FRAME_BYTES_MAX, TAG_BYTES, Frame, encode
+from .kinds import KINDS
 from .messages import (
     BODY_BYTES_MAX,
     CHAIN_BYTES,
     COUNT_MAX,
     FRACTION_MAX,
+    FRAME_BYTES_MAX,
     PROTOCOL_VERSION,
     RECORD_BYTES,
     REJECTED,
+    REPLY_BIT,
+    TAG_BYTES,
     RecordKind,
 )
 from .schema import STAGE_DROP, Body, Enumeration, Schema, hash_of, type_text
+from .vectors import frame_bytes, frame_fields
 
 TEMPLATE: Final = Path(__file__).with_name("templates") / "PROTOCOL.md"
 MARK: Final = "Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`"
@@ -57,7 +59,7 @@ def _replacements(plan: Schema) -> dict[str, str]:
         "COUNT_MAX": COUNT_MAX,
         "RECORD_BYTES": RECORD_BYTES,
         "CHAIN_BYTES": CHAIN_BYTES,
-        "CHAINED_BYTES": records.CHAINED_BYTES,
+        "CHAINED_BYTES": RECORD_BYTES - CHAIN_BYTES,
     }
     return {
         **{name: str(number) for name, number in numbers.items()},
@@ -81,7 +83,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _example() -> str:
     body = bytes([PROTOCOL_VERSION, PROTOCOL_VERSION])
-    wire = encode(Frame(0x01, ANY_DEVICE, sequence=1, body=body))
+    wire = frame_bytes(frame_fields(0x01, (bytes(4), bytes(4)), 1, body))
     return (
         f"`hello` from a host that speaks version {PROTOCOL_VERSION} only, to any device, sequence 1:\n\n"
         f"```\n{wire.hex(' ')}\n```"
@@ -157,6 +159,6 @@ def _records() -> str:
     numbers = {str(name): int(value) for name, value in RecordKind.encmapping.items()}
     rows = (
         (numbers[kind], f"`{kind}`", *((f"`{name}`" if name else "") for name in (plan.code, *plan.numbers)), plan.doc)
-        for kind, plan in records.KINDS.items()
+        for kind, plan in KINDS.items()
     )
     return _table(("number", "kind", "code", "a", "b", "c", "d", "e", "what happened"), rows)

@@ -1,19 +1,15 @@
-"""What the fields of a journal record mean, by kind, and the hash chain that holds the records together.
-
-Numbers in `a` to `e` are u32. A host id there is its 4 raw bytes read little-endian; so is the head of a program hash.
-"""
+"""Journal records: what their fields say, by kind, and the hash chain that holds the records together."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from struct import Struct as Packer
 from typing import Any, Final, NamedTuple
 
 from .errors import ProtocolError
-from .messages import CHAIN_BYTES, MESSAGES, RECORD_BYTES, Alarm, Reason, RecordKind, ResetCause, StopReason
+from .plans import named_value
+from .tables import BODIES, CHAIN_BYTES, ENUMS, MESSAGES, RECORD_BYTES, RECORD_KINDS
 
 GENESIS_CHAIN: Final = bytes(CHAIN_BYTES)
 """Chain value before the first record of a journal."""
@@ -24,71 +20,29 @@ CHAINED_BYTES: Final = RECORD_BYTES - CHAIN_BYTES
 UNKNOWN_STEPS: Final = 0xFFFFFFFF
 """Reservoir content that the pump does not know; decoded as None."""
 
-STAGE_DROP: Final[Mapping[str, int]] = {"new_stage": 0, "timeout": 1, "abort": 2, "reset": 3}
-"""Why a staged therapy was dropped: `code` of a `stage_dropped` record."""
-
-_RECORD = Packer("<IHIBBIIIII8s")
+_RECORD = Packer(BODIES["record"][0][0])
 
 
 class RecordError(ProtocolError):
     """Bytes that are no records, or records that do not follow each other."""
 
 
-@dataclass(frozen=True, slots=True)
-class KindPlan:
+class KindPlan(NamedTuple):
     """Names of the fields of one record kind; None where a field is unused (zero).
 
     Attributes:
         code: Name of `code`.
         numbers: Names of `a` to `e`.
-        doc: One sentence for the protocol page.
     """
 
     code: str | None
-    numbers: tuple[str | None, str | None, str | None, str | None, str | None]
-    doc: str
+    numbers: tuple[str | None, ...]
 
 
-def _plan(names: str, doc: str) -> KindPlan:
-    code, a, b, c, d, e = (None if name == "-" else name for name in names.split())
-    return KindPlan(code, (a, b, c, d, e), doc)
-
-
-KINDS: Final[Mapping[str, KindPlan]] = {
-    "boot": _plan("reset_cause boot_count low_steps high_steps firmware records_voided", "The firmware started."),
-    "lease": _plan(
-        "- low_steps high_steps allowance_steps missed_steps reservoir_steps", "Steps that may be moved from now on."
-    ),
-    "close": _plan(
-        "stop_reason low_steps high_steps - missed_steps reservoir_steps", "Delivery ended, no lease is open."
-    ),
-    "start": _plan("- host counter - low_steps high_steps", "Delivery was started."),
-    "stop": _plan("- host counter - low_steps high_steps", "Delivery was stopped."),
-    "bolus": _plan("- host counter steps low_steps allowance_steps", "A bolus was accepted, with its lease."),
-    "bolus_end": _plan("- low_steps high_steps delivered_steps asked_steps -", "A bolus ended."),
-    "bolus_cancel": _plan("- host counter steps_not_delivered low_steps high_steps", "A bolus was cancelled."),
-    "refill": _plan("- host counter steps low_steps high_steps", "The reservoir holds so much from now on."),
-    "commit": _plan("- host counter generation program_hash_head low_steps", "A therapy came into force."),
-    "stage_dropped": _plan("drop received_bytes length_bytes - - -", "A staged therapy was dropped."),
-    "clock": _plan("- host counter local_days local_ms -", "The local calendar was set."),
-    "alarm_raised": _plan("- raised alarms detail - -", "An alarm was raised."),
-    "alarm_cleared": _plan("- host counter cleared low_steps high_steps", "Alarms were cleared."),
-    "missed": _plan("- missed_now_steps missed_steps - - -", "Steps that were due were not made."),
-    "torn": _plan("- slots_voided - - - -", "Records torn by a power cut were voided."),
-    "alarm_ended": _plan("- ended alarms - - -", "Alarms ended by themselves: their cause is gone."),
-    "refused": _plan("reason host counter message low_steps high_steps", "A command was refused."),
-    "state": _plan(
-        "stop_reason+running low_steps high_steps generation alarms reservoir_steps", "What the pump is at, whole."
-    ),
-    "host": _plan("reason host counter accepted low_steps high_steps", "Newest command of a host, carried on."),
-    "identity": _plan(
-        "- boot_count program_hash_head bolus_left_steps clock_known -",
-        "More of what the pump is at: therapy, clock, open bolus.",
-    ),
-}
+KINDS: Final[Mapping[str, KindPlan]] = {kind: KindPlan._make(names) for kind, names in RECORD_KINDS.items()}
 """Every record kind by name."""
 
-_NAMES: Final[Mapping[int, str]] = {int(value): str(name) for name, value in RecordKind.encmapping.items()}
+_NAMES: Final[Mapping[int, str]] = {number: name for name, number in ENUMS["RecordKind"].items()}
 
 
 class Record(NamedTuple):
@@ -150,7 +104,10 @@ def decode_records(data: bytes) -> list[Record]:
 
 def chain(previous: bytes, record: bytes) -> bytes:
     """Chain value of a record: of the one before it and its own first `CHAINED_BYTES` bytes."""
-    return hashlib.sha256(previous + record[:CHAINED_BYTES]).digest()[:CHAIN_BYTES]
+    # OpenSSL's hashes take 2 ms to load, and only journals need them.
+    from hashlib import sha256  # noqa: PLC0415
+
+    return sha256(previous + record[:CHAINED_BYTES]).digest()[:CHAIN_BYTES]
 
 
 def verify_chain(records: Iterable[Record], previous: bytes = GENESIS_CHAIN) -> bytes:
@@ -184,12 +141,8 @@ def _code_fields(name: str | None, code: int) -> Iterable[tuple[str, Any]]:
         yield name, _READERS[name](code)
 
 
-def _name_of(names: Mapping[int, str], value: int) -> str:
-    return names.get(value, f"unknown_{value}")
-
-
-def _flag_names(value: int) -> tuple[str, ...]:
-    return tuple(sorted(_ALARM_BITS.get(1 << bit, f"bit_{bit}") for bit in range(32) if value >> bit & 1))
+def _message_name(value: int) -> str:
+    return next((name for number, name, _, _ in MESSAGES if number == value), f"unknown_{value}")
 
 
 def _version(value: int) -> str:
@@ -204,21 +157,17 @@ def _raw_bytes(value: int) -> bytes:
     return value.to_bytes(4, "little")
 
 
-def _enum_reader(enum: Any) -> Callable[[int], str]:
-    return partial(_name_of, {int(value): str(name) for name, value in enum.encmapping.items()})
-
-
-_ALARM_BITS: Final[Mapping[int, str]] = {int(value): str(name) for name, value in Alarm.flags.items()}
+_alarm_names = partial(named_value, "Alarm", 4)
 
 _READERS: Final[Mapping[str, Callable[[int], Any]]] = {
-    "reset_cause": _enum_reader(ResetCause),
-    "stop_reason": _enum_reader(StopReason),
-    "reason": _enum_reader(Reason),
-    "drop": partial(_name_of, {value: name for name, value in STAGE_DROP.items()}),
-    "message": partial(_name_of, {message.type: message.name for message in MESSAGES}),
-    "alarms": _flag_names,
-    "raised": _flag_names,
-    "cleared": _flag_names,
+    "reset_cause": partial(named_value, "ResetCause", 1),
+    "stop_reason": partial(named_value, "StopReason", 1),
+    "reason": partial(named_value, "Reason", 1),
+    "drop": partial(named_value, "StageDrop", 1),
+    "message": _message_name,
+    "alarms": _alarm_names,
+    "raised": _alarm_names,
+    "cleared": _alarm_names,
     "host": _raw_bytes,
     "program_hash_head": _raw_bytes,
     "firmware": _version,

@@ -1,7 +1,7 @@
 """The schema of `messages` as plain data, and the border of the allowed `construct` subset.
 
 `read` turns construct objects into the few field classes below and refuses everything that a microcontroller could not
-decode with `struct` alone. The generator and the host codec work on these classes, never on construct's own.
+decode with `struct` alone. The generator works on these classes, never on construct's own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import construct as cs
 
-from . import frame, messages, records
+from . import kinds, messages
 from .errors import ProtocolError
 from .messages import Message
 
@@ -149,10 +149,10 @@ class Schema:
 COMMAND: Final = Body("command", (BytesField("host", 4), IntField("counter", 4)))
 """How every request that changes state begins: who asks, and that host's own count."""
 
-STAGE_DROP: Final = Enumeration("StageDrop", 1, False, tuple(records.STAGE_DROP.items()))
+STAGE_DROP: Final = Enumeration("StageDrop", 1, False, tuple(kinds.STAGE_DROP.items()))
 """Meaning of `code` in a `stage_dropped` record; it occurs in no message."""
 
-SHARED_NAMES: Final = ("Rejected", "Outcome", "Record", "Therapy")
+SHARED_NAMES: Final = ("Header", "Rejected", "Outcome", "Record", "Therapy")
 """Structs of `messages` that generated code names after themselves."""
 
 LIMIT_NAMES: Final = (
@@ -165,8 +165,13 @@ LIMIT_NAMES: Final = (
     "THERAPY_BYTES_MAX",
     "CHUNK_BYTES_MAX",
     "THERAPY_FORMAT",
+    "HEADER_BYTES",
+    "TAG_BYTES",
+    "CRC_BYTES",
+    "PLAIN_BYTES_MAX",
+    "FRAME_BYTES_MAX",
 )
-FRAME_LIMIT_NAMES: Final = ("HEADER_BYTES", "TAG_BYTES", "CRC_BYTES", "PLAIN_BYTES_MAX", "FRAME_BYTES_MAX")
+"""Constants of `messages` that both ends hold."""
 
 
 @cache
@@ -199,17 +204,15 @@ def read(definitions: Sequence[Message], namespace: Mapping[str, Any]) -> Schema
     enums = tuple(_enum(name, value) for name, value in namespace.items() if isinstance(value, (cs.Enum, cs.FlagsEnum)))
     known = {id(namespace[enum.name]): enum for enum in enums}
     shared = (
-        read_body("header", frame.Header, known),
         *(read_body(name.lower(), namespace[name], known) for name in SHARED_NAMES),
         COMMAND,
     )
-    limits = [(name, int(namespace[name])) for name in LIMIT_NAMES]
-    limits += [(name, int(getattr(frame, name))) for name in FRAME_LIMIT_NAMES]
+    limits = tuple((name, int(namespace[name])) for name in LIMIT_NAMES)
     roles = dict(next((enum.members for enum in enums if enum.name == "Role"), ()))
     plans = tuple(_message(message, known, roles) for message in definitions)
     _check_types(plans)
     _check_records(enums)
-    return Schema(enums, shared, plans, tuple(limits))
+    return Schema(enums, shared, plans, limits)
 
 
 def _message(message: Message, known: Mapping[int, Enumeration], roles: Mapping[str, int]) -> MessagePlan:
@@ -238,9 +241,9 @@ def _check_types(plans: Sequence[MessagePlan]) -> None:
 
 
 def _check_records(enums: Sequence[Enumeration]) -> None:
-    kinds = {name for enum in enums if enum.name == "RecordKind" for name, _ in enum.members}
-    if odd := sorted(kinds ^ set(records.KINDS)):
-        raise SchemaError(f"RecordKind.{odd[0]}: must stand in RecordKind and in records.KINDS")
+    numbered = {name for enum in enums if enum.name == "RecordKind" for name, _ in enum.members}
+    if odd := sorted(numbered ^ set(kinds.KINDS)):
+        raise SchemaError(f"RecordKind.{odd[0]}: must stand in RecordKind and in kinds.KINDS")
 
 
 def read_body(name: str, struct: Any, known: Mapping[int, Enumeration]) -> Body:
@@ -379,6 +382,44 @@ def format_of(fields: Sequence[FixedField]) -> str:
     )
 
 
+def runs(fields: Sequence[Field]) -> Iterator[tuple[list[FixedField], BlobField | ArrayField | None]]:
+    """Fields cut into stretches that one `struct` call can do, each with the variable field after it."""
+    run: list[FixedField] = []
+    for field in fields:
+        if isinstance(field, BlobField | ArrayField):
+            yield run, field
+            run = []
+        else:
+            run.append(field)
+    if run or not fields:
+        yield run, None
+
+
+def run_format(run: Sequence[FixedField], tail: BlobField | ArrayField | None) -> tuple[str, int]:
+    """`struct` format of a stretch and its length in bytes; the prefix of the variable field belongs to it."""
+    prefix = [IntField("prefix", tail.width)] if tail else []
+    fields = [*run, *prefix]
+    return format_of(fields), Body("", tuple(fields)).bytes_min
+
+
+def plain_construct(body: Body) -> Any:
+    """A construct of the same layout that gives plain integers: construct's own FlagsEnum loses bits without a name."""
+    return cs.Struct(*(field.name / _plain_subcon(field) for field in body.fields))
+
+
+def _plain_subcon(field: Field) -> Any:
+    integers = {1: cs.Int8ul, 2: cs.Int16ul, 4: cs.Int32ul}
+    match field:
+        case IntField(width=width):
+            return integers[width]
+        case BytesField(length=length):
+            return cs.Bytes(length)
+        case BlobField(width=width):
+            return cs.Prefixed(integers[width], cs.GreedyBytes)
+        case ArrayField(width=width, rows=rows):
+            return cs.PrefixedArray(integers[width], plain_construct(rows))
+
+
 def describe(plan: Schema) -> str:
     """The schema as text, one line for each thing that both ends must agree on. Docs are left out."""
     return "\n".join(_lines(plan)) + "\n"
@@ -390,8 +431,8 @@ def _lines(plan: Schema) -> Iterator[str]:
     for enum in (*plan.enums, STAGE_DROP):
         kind = "flags" if enum.flags else "enum"
         yield f"{kind} {enum.name} u{8 * enum.width} " + " ".join(f"{name}={value}" for name, value in enum.members)
-    for kind, fields in records.KINDS.items():
-        yield f"record {kind} {fields.code} " + " ".join(map(str, fields.numbers))
+    for record, fields in kinds.KINDS.items():
+        yield f"record {record} {fields.code} " + " ".join(map(str, fields.numbers))
     for body in plan.shared:
         yield f"struct {_body_line(body)}"
     for message in plan.messages:

@@ -1,23 +1,28 @@
 """Writes golden vectors: bodies and frames of every message with the values they stand for.
 
-Bodies come from construct, so that a codec which passes them agrees with the schema and not with its own twin.
+Bodies and headers come from construct, so that a codec which passes them agrees with the schema and not with its own
+twin.
 """
 
 from __future__ import annotations
 
 import json
+from binascii import crc32
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from .codec import REPLY_BIT, plain_construct
-from .frame import TAG_BYTES, Frame, encode
-from .messages import BODY_BYTES_MAX, COUNT_MAX, REJECTED
-from .schema import ArrayField, BlobField, Body, BytesField, Field, IntField, Schema, hash_of
+from cobs import cobs
+
+from .messages import BODY_BYTES_MAX, COUNT_MAX, CRC_BYTES, PROTOCOL_VERSION, REJECTED, REPLY_BIT, TAG_BYTES, Header
+from .schema import ArrayField, BlobField, Body, BytesField, Field, IntField, Schema, hash_of, plain_construct
 
 MARK: Final = "Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`"
 
 DEVICE: Final = bytes.fromhex("d05eb001")
 """Device id of the golden frames."""
+
+Frame = Mapping[str, Any]
+"""A frame by the names of its fields: version, type, device, session, sequence, body, tag."""
 
 CASES: Final = ("zeros", "largest", "counting", "counts_max")
 """Kinds of values: all zero and empty, everything at its limit, all different, integers at `COUNT_MAX`."""
@@ -30,7 +35,7 @@ def vectors_source(plan: Schema) -> str:
         for body, case, values, data in body_vectors(plan)
     ]
     frames = [
-        {"title": title, **_json_frame(frame), "wire": encode(frame).hex()} for title, frame in golden_frames(plan)
+        {"title": title, **_json_frame(frame), "wire": frame_bytes(frame).hex()} for title, frame in golden_frames(plan)
     ]
     lines = [
         "{",
@@ -57,18 +62,31 @@ def body_vectors(plan: Schema) -> Iterator[tuple[Body, str, dict[str, Any], byte
             yield body, case, values, bytes(plain_construct(body).build(values))
 
 
+def frame_fields(kind: int, addresses: tuple[bytes, bytes], sequence: int, body: bytes, tag: bytes = b"") -> Frame:
+    """A frame by its fields, in their order on the wire; `addresses` are device and session."""
+    device, session = addresses
+    head = {"version": PROTOCOL_VERSION, "type": kind, "device": device, "session": session, "sequence": sequence}
+    return {**head, "body": body, "tag": tag}
+
+
+def frame_bytes(frame: Frame) -> bytes:
+    """What a frame is on the wire, delimiter included, by construct's own header."""
+    plain = bytes(Header.build({**frame, "length": len(frame["body"])})) + frame["body"] + frame["tag"]
+    return bytes(cobs.encode(plain + crc32(plain).to_bytes(CRC_BYTES, "little"))) + b"\x00"
+
+
 def golden_frames(plan: Schema) -> Iterator[tuple[str, Frame]]:
-    """(title, frame) of every message both ways, and of what is special about frames."""
+    """(title, fields) of a frame for every message both ways, and for what is special about frames."""
     by_name = {body.name: data for body, case, _, data in body_vectors(plan) if case == "counting"}
     for number, message in enumerate(plan.messages):
         for body, bit in ((message.request, 0), (message.reply, REPLY_BIT)):
             data = by_name.get(body.name, b"")
-            yield body.name, Frame(message.type | bit, DEVICE, bytes(4), number, data)
-    yield "rejected", Frame(REJECTED, DEVICE, bytes(4), 0xFFFFFFFF, by_name["rejected"])
-    tag = bytes(range(TAG_BYTES))
-    yield "with session and tag", Frame(0x31, DEVICE, b"\x01\x02\x03\x04", 1, by_name["command"], tag)
-    yield "longest, no zero byte", Frame(0x7E, b"\xff" * 4, b"\xff" * 4, 0x01010101, b"\xff" * BODY_BYTES_MAX, tag)
-    yield "longest, all zero", Frame(0x7E, bytes(4), bytes(4), 0, bytes(BODY_BYTES_MAX), bytes(TAG_BYTES))
+            yield body.name, frame_fields(message.type | bit, (DEVICE, bytes(4)), number, data)
+    yield "rejected", frame_fields(REJECTED, (DEVICE, bytes(4)), 0xFFFFFFFF, by_name["rejected"])
+    tag, ones = bytes(range(TAG_BYTES)), b"\xff" * 4
+    yield "with session and tag", frame_fields(0x31, (DEVICE, b"\x01\x02\x03\x04"), 1, by_name["command"], tag)
+    yield "longest, no zero byte", frame_fields(0x7E, (ones, ones), 0x01010101, b"\xff" * BODY_BYTES_MAX, tag)
+    yield "longest, all zero", frame_fields(0x7E, (bytes(4), bytes(4)), 0, bytes(BODY_BYTES_MAX), bytes(TAG_BYTES))
 
 
 def case_values(body: Body, case: str) -> dict[str, Any]:
@@ -120,5 +138,4 @@ def _json_value(value: Any) -> Any:
 
 
 def _json_frame(frame: Frame) -> dict[str, Any]:
-    names = ("version", "type", "device", "session", "sequence", "body", "tag")
-    return {name: _json_value(getattr(frame, name)) for name in names}
+    return {name: _json_value(value) for name, value in frame.items()}

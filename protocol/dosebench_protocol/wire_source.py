@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
-from .messages import REJECTED
+from .messages import REJECTED, REPLY_BIT
 from .schema import (
     NO_ROLE,
     STAGE_DROP,
@@ -17,11 +17,12 @@ from .schema import (
     BytesField,
     Field,
     FixedField,
-    IntField,
     Schema,
     SchemaError,
     format_of,
     hash_of,
+    run_format,
+    runs,
 )
 
 WIDTH = 120
@@ -118,7 +119,7 @@ def _constant_groups(plan: Schema) -> Iterator[tuple[str, list[tuple[str, int]]]
         "message types; a reply has that of its request | REPLY",
         [
             *((message.name.upper(), message.type) for message in plan.messages),
-            ("REPLY", 0x80),
+            ("REPLY", REPLY_BIT),
             ("REJECTED", REJECTED),
         ],
     )
@@ -178,26 +179,6 @@ def _wanted(plan: Schema, directions: Directions) -> Iterator[tuple[str, Body]]:
                 yield from ((way, body) for way in ("pack", "unpack") if both or way == verb)
 
 
-def _runs(fields: Sequence[Field]) -> Iterator[tuple[list[FixedField], BlobField | ArrayField | None]]:
-    """Fields cut into stretches that one `struct` call can do, each with the variable field after it."""
-    run: list[FixedField] = []
-    for field in fields:
-        if isinstance(field, BlobField | ArrayField):
-            yield run, field
-            run = []
-        else:
-            run.append(field)
-    if run or not fields:
-        yield run, None
-
-
-def _run_format(run: Sequence[FixedField], tail: BlobField | ArrayField | None) -> tuple[str, int]:
-    """Format and length of a stretch; the prefix of the variable field belongs to it."""
-    prefix = [IntField("prefix", tail.width)] if tail else []
-    fields = [*run, *prefix]
-    return format_of(fields), Body("", tuple(fields)).bytes_min
-
-
 def _wrapped(text: str, indent: int = 4) -> str:
     """One statement on lines of at most WIDTH columns; breaks at spaces, which only argument lists have."""
     return (
@@ -216,9 +197,9 @@ def pack_source(body: Body) -> str:
     code += _length_checks(body)
     size = " + ".join([str(body.bytes_min), *(_size_text(field) for field in body.fields if _size_text(field))])
     code += f"    _room(buf, off + {size})\n"
-    runs = list(_runs(body.fields))
-    for index, (run, tail) in enumerate(runs):
-        code += _pack_run(run, tail, last=index == len(runs) - 1)
+    stretches = list(runs(body.fields))
+    for index, (run, tail) in enumerate(stretches):
+        code += _pack_run(run, tail, last=index == len(stretches) - 1)
     return code
 
 
@@ -247,7 +228,7 @@ def _length_checks(body: Body) -> str:
 
 
 def _pack_run(run: Sequence[FixedField], tail: BlobField | ArrayField | None, last: bool) -> str:
-    pattern, size = _run_format(run, tail)
+    pattern, size = run_format(run, tail)
     values = [field.name for field in run] + ([f"len({tail.name})"] if tail else [])
     code = _wrapped(f'pack_into("{pattern}", buf, off, {", ".join(values)})')
     match tail:
@@ -269,16 +250,16 @@ def unpack_source(body: Body) -> str:
     """The function that unpacks a body."""
     code = f"def unpack_{body.name}(buf, off, end):\n"
     got: list[str] = []
-    runs = list(_runs(body.fields))
-    for index, (run, tail) in enumerate(runs):
-        pattern, size = _run_format(run, tail)
+    stretches = list(runs(body.fields))
+    for index, (run, tail) in enumerate(stretches):
+        pattern, size = run_format(run, tail)
         code += f"    _need(end - off - {size})\n"
         call = f'unpack_from("{pattern}", buf, off)'
         if tail is None:
             return code + _wrapped(f"return {_tuple(got)} + {call}" if got else f"return {call}")
         names = [*(field.name for field in run), "n"]
         code += _wrapped(f"{_tuple(names)} = {call}")
-        code += f"    off += {size}\n" + _unpack_tail(tail, last=index == len(runs) - 1)
+        code += f"    off += {size}\n" + _unpack_tail(tail, last=index == len(stretches) - 1)
         got += [*names[:-1], tail.name]
     return code + _wrapped(f"return {_tuple(got)}")
 

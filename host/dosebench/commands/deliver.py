@@ -68,8 +68,8 @@ def _count(values: dict[str, Any]) -> str:
 def bolus(dose: str | None, cancel: bool, port: str | None, baud: int, as_json: bool) -> None:
     """Deliver DOSE as a single bolus on top of the basal, or cancel the one that runs.
 
-    DOSE has a unit: "25 ug" of drug, "0.0125 mL", or "50 steps". It is rounded down to whole motor steps, and the answer
-    says what was accepted.
+    DOSE has a unit: "25 ug" of drug, "0.0125 mL", or "50 steps". It is rounded down to whole motor steps, and the
+    answer says what was accepted.
     """
     if cancel == (dose is not None):
         raise click.UsageError('give either a dose such as "25 ug", or --cancel')

@@ -44,14 +44,14 @@ def demo(out: Path, days: float | None, runtime: str | None, seed: int, as_json:
     """
     results = []
     for name, own_days in CASES:
-        results.append((name, _case(name, days or own_days, runtime, seed, out, as_json)))
+        results.append((name, _case(name, days or own_days, runtime, seed, out, quiet=as_json)))
     if as_json:
         cases = [{"case": name} | result.to_json() | _files(out, name) for name, result in results]
         common.emit({"ok": not any(result.faults() for _, result in results), "cases": cases})
     return 1 if any(result.faults() for _, result in results) else 0
 
 
-def _case(name: str, days: float, runtime: str | None, seed: int, out: Path, quiet: bool) -> SimulationResult:
+def _case(name: str, days: float, runtime: str | None, seed: int, out: Path, *, quiet: bool) -> SimulationResult:
     from dosebench.check import load_regimen  # noqa: PLC0415
     from dosebench.paths import examples_dir  # noqa: PLC0415
     from dosebench.twin.runtimes import default_runtime  # noqa: PLC0415

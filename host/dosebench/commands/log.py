@@ -80,7 +80,7 @@ def _pull(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> in
     first = 0 if journal.last is None else journal.last + 1
     new, batch = 0, []
     with bar("pulling", "records", quiet) as advance:
-        for data in client.journal(first, lambda done, total: advance(done, total)):
+        for data in client.journal(first, advance):
             batch.append(data)
             if len(batch) == PULL_BATCH:
                 new += store.add_records(journal, batch)

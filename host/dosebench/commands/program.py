@@ -54,6 +54,7 @@ class _Order:
 @common.json_option
 def program(
     file: Path,
+    *,
     port: str | None,
     baud: int,
     drugs: Path | None,
@@ -65,8 +66,9 @@ def program(
 ) -> int:
     """Program a pump with a regimen file.
 
-    The pump reads the program by itself; its reading is shown beside the old therapy, and nothing is in force before you
-    confirm it. When anything goes wrong before that, the old therapy runs on and the pump keeps nothing of the new one.
+    The pump reads the program by itself; its reading is shown beside the old therapy, and nothing is in force before
+    you confirm it. When anything goes wrong before that, the old therapy runs on and the pump keeps nothing of the new
+    one.
     """
     from dosebench.check import check  # noqa: PLC0415
 
@@ -120,7 +122,7 @@ def _program(order: _Order, store: Store, client: PumpClient) -> dict[str, Any] 
         _confirm(order, result, review, theirs)
         outcome = _commit(client, new)
     store.add_program(client.device_id, new.program_hash()[:4], new.encode(), str(order.file))
-    return _after(order, client, result, review, theirs, outcome)
+    return _after(order, client, result, review, theirs=theirs, outcome=outcome)
 
 
 def _in_force(client: PumpClient) -> Program | None:
@@ -206,6 +208,7 @@ def _after(
     client: PumpClient,
     result: CheckResult,
     review: Review,
+    *,
     theirs: Reading,
     outcome: dict[str, Any],
 ) -> dict[str, Any]:

@@ -48,6 +48,7 @@ SLICE_US: Final = DAY_US // 8
 @common.json_option
 def sim(
     name: str | None,
+    *,
     use_pty: bool,
     tcp: int | None,
     bind: str,
@@ -80,7 +81,7 @@ def sim(
         return
     if tcp is not None and (use_pty or link):
         raise click.UsageError("--tcp and --pty (--link) exclude each other")
-    _serve(url, tcp, bind, link, speed, as_json)
+    _serve(url, tcp, bind, link, speed, as_json=as_json)
 
 
 def _one_task(**tasks: Any) -> None:
@@ -149,7 +150,7 @@ def _pass(twin: Twin, until_us: int, quiet: bool) -> None:
             moved((twin.machine.now_us - began) / DAY_US, (until_us - began) / DAY_US)
 
 
-def _serve(url: str, tcp: int | None, bind: str, link: Path | None, speed: float, as_json: bool) -> None:
+def _serve(url: str, tcp: int | None, bind: str, link: Path | None, speed: float, *, as_json: bool) -> None:
     from dosebench.live import Live, PtyEndpoint, TcpEndpoint  # noqa: PLC0415
     from dosebench.twin.named import open_url  # noqa: PLC0415
     from dosebench.twin.twin import one_core  # noqa: PLC0415

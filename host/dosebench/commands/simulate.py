@@ -37,6 +37,7 @@ OUT = click.Path(dir_okay=False, path_type=Path)
 @common.json_option
 def simulate(
     file: Path,
+    *,
     days: float,
     runtime: str | None,
     seed: int,
@@ -47,8 +48,8 @@ def simulate(
 ) -> int:
     """Run a regimen on a simulated pump and compare every motor step with the exact schedule.
 
-    The pump runs the real firmware and is reached through its serial port only. Exit code 1 when a step is more than half
-    a step off, an alarm comes that should not, or the pump's journal disagrees with its motor.
+    The pump runs the real firmware and is reached through its serial port only. Exit code 1 when a step is more than
+    half a step off, an alarm comes that should not, or the pump's journal disagrees with its motor.
     """
     from dosebench.check import check  # noqa: PLC0415
 
@@ -76,7 +77,7 @@ def run_days(result: CheckResult, days: float, runtime: Any, seed: int, quiet: b
 
     assert result.program is not None
     with bar("delivering", "days", quiet) as advance:
-        return run(result.program, result.figures["profile"], days, runtime, seed, advance)
+        return run(result.program, result.figures["profile"], days, runtime, seed, progress=advance)
 
 
 def title_of(result: CheckResult) -> str:

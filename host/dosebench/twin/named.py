@@ -193,7 +193,7 @@ class NamedTwin:
         )
 
     def _kept_settings(self, config: dict[str, Any]) -> TwinSettings:
-        # As it was flashed, whatever became of the profile's file; this also spares reading that. The plant is restored.
+        # As it was flashed, whatever became of the profile's file, which need not be read. The plant is restored.
         options = self.options
         return TwinSettings(
             config, options.runtime, options.seed, options.baud, device_id=_device_id(options.name)  # type: ignore[arg-type]

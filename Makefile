@@ -1,0 +1,48 @@
+# Every target sets up what it needs, in .venv, from nothing but Python >= 3.11 and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: help demo test bench gen clean
+
+help:
+	@echo "make demo   run the main job: program, deliver 30 days, download, compare; results in out/demo"
+	@echo "make test   style, types, drift of generated files, and all tests"
+	@echo "make bench  measure start-up times and more"
+	@echo "make gen    rewrite what is generated from the protocol"
+	@echo "make clean  remove .venv, build results and caches"
+
+demo: $(VENV)/.base
+	$(BIN)/dosebench demo
+
+test: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p dosebench_protocol -p dosebench -p dosebench_hil
+	$(BIN)/python -m dosebench_protocol.generate --check
+	$(BIN)/python -m pytest -q -n $(JOBS)
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/startup.py
+
+gen: $(VENV)/.base
+	$(BIN)/python -m dosebench_protocol.generate
+
+# Stamps: what was installed, for which pyproject.toml.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: Python >= 3.11 is needed; say which: make PYTHON=python3.12 ..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.base: pyproject.toml | $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,hil]'
+	touch $(VENV)/.base $@
+
+clean:
+	rm -rf $(VENV) build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,595 @@
+"""The schema of `messages` as plain data: all that a host needs of it at run time. `plans` reads the bodies."""
+
+# Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`
+# fmt: off
+
+from __future__ import annotations
+
+from typing import Final
+
+Field = tuple[str, str, int]
+"""Name, kind and length in bytes; the kind is `int`, `bytes`, or the name of an enumeration or of flags."""
+
+Tail = tuple[str, int, str, tuple[Field, ...]]
+"""Name of a field of variable length, bytes of its prefix, format and fields of a row; plain bytes have no rows."""
+
+Run = tuple[str, tuple[Field, ...], Tail | None]
+"""`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
+
+SCHEMA_HASH: Final = bytes.fromhex("fd7ed57f05293acf")
+PROTOCOL_VERSION: Final = 1
+FRACTION_MAX: Final = 536870912
+COUNT_MAX: Final = 1073741823
+BODY_BYTES_MAX: Final = 1024
+RECORD_BYTES: Final = 40
+CHAIN_BYTES: Final = 8
+THERAPY_BYTES_MAX: Final = 1024
+CHUNK_BYTES_MAX: Final = 256
+THERAPY_FORMAT: Final = 1
+HEADER_BYTES: Final = 16
+TAG_BYTES: Final = 16
+CRC_BYTES: Final = 4
+PLAIN_BYTES_MAX: Final = 1060
+FRAME_BYTES_MAX: Final = 1066
+REPLY_BIT: Final = 128
+REJECTED: Final = 255
+
+MESSAGES: Final[tuple[tuple[int, str, str, bool], ...]] = (
+    # type, name, least role, whether it changes state
+    (1, "hello", "none", False),
+    (16, "status", "observer", False),
+    (32, "therapy_begin", "programmer", False),
+    (33, "therapy_chunk", "programmer", False),
+    (34, "therapy_verify", "programmer", False),
+    (35, "therapy_commit", "programmer", True),
+    (36, "therapy_abort", "programmer", False),
+    (37, "therapy_read", "observer", False),
+    (48, "start", "operator", True),
+    (49, "stop", "none", True),
+    (50, "bolus", "operator", True),
+    (51, "bolus_cancel", "operator", True),
+    (52, "refill", "operator", True),
+    (53, "outcome", "observer", False),
+    (54, "alarm_clear", "operator", True),
+    (64, "clock_set", "operator", True),
+    (80, "journal_info", "observer", False),
+    (81, "journal_read", "observer", False),
+)
+
+ENUMS: Final[dict[str, dict[str, int]]] = {
+    "Role": {
+        "none": 0,
+        "observer": 1,
+        "operator": 2,
+        "programmer": 3,
+        "service": 4,
+    },
+    "ResetCause": {
+        "unknown": 0,
+        "power_on": 1,
+        "brown_out": 2,
+        "watchdog": 3,
+        "software": 4,
+    },
+    "Mode": {
+        "stopped": 0,
+        "minimum_rate": 1,
+        "continuous": 2,
+    },
+    "Delivery": {
+        "unprogrammed": 0,
+        "stopped": 1,
+        "running": 2,
+        "safe": 3,
+    },
+    "StopReason": {
+        "none": 0,
+        "command": 1,
+        "reservoir_empty": 2,
+        "fault": 3,
+        "mode": 4,
+        "never_started": 5,
+    },
+    "OnLow": {
+        "keep": 0,
+        "minimum_rate": 1,
+        "stop": 2,
+    },
+    "RefillLimit": {
+        "volume": 0,
+        "stability": 1,
+        "cap": 2,
+        "none": 3,
+    },
+    "Reason": {
+        "done": 0,
+        "malformed": 1,
+        "unknown_type": 2,
+        "wrong_device": 3,
+        "wrong_version": 4,
+        "role": 5,
+        "too_long": 6,
+        "busy": 7,
+        "no_session": 8,
+        "counter_used": 16,
+        "counter_old": 17,
+        "outcome_unknown": 18,
+        "no_stage": 32,
+        "stage_gap": 33,
+        "stage_incomplete": 34,
+        "stage_hash": 35,
+        "not_verified": 36,
+        "therapy_format": 37,
+        "therapy_fraction": 38,
+        "therapy_mode": 39,
+        "rate_below_minimum": 40,
+        "rate_above_maximum": 41,
+        "step_volume": 42,
+        "reservoir_size": 43,
+        "bolus_size": 44,
+        "bolus_rate": 45,
+        "cap_missing": 46,
+        "cap_below_basal": 47,
+        "cap_above_hard": 48,
+        "concentration": 49,
+        "level_order": 50,
+        "not_programmed": 64,
+        "already_running": 65,
+        "already_stopped": 66,
+        "not_running": 67,
+        "safe_state": 68,
+        "reservoir_empty": 69,
+        "bolus_running": 70,
+        "bolus_over_maximum": 71,
+        "bolus_over_cap": 72,
+        "bolus_zero": 73,
+        "no_bolus": 74,
+        "clock_value": 96,
+        "record_gone": 97,
+        "record_future": 98,
+        "alarm_present": 99,
+        "flash_failed": 100,
+    },
+    "RecordKind": {
+        "boot": 1,
+        "lease": 2,
+        "close": 3,
+        "start": 16,
+        "stop": 17,
+        "bolus": 18,
+        "bolus_end": 19,
+        "bolus_cancel": 20,
+        "refill": 21,
+        "commit": 32,
+        "stage_dropped": 33,
+        "clock": 48,
+        "alarm_raised": 64,
+        "alarm_cleared": 65,
+        "missed": 66,
+        "torn": 67,
+        "alarm_ended": 68,
+        "refused": 80,
+        "state": 96,
+        "host": 97,
+        "identity": 98,
+    },
+    "StageDrop": {
+        "new_stage": 0,
+        "timeout": 1,
+        "abort": 2,
+        "reset": 3,
+    },
+}
+
+FLAGS: Final[dict[str, dict[str, int]]] = {
+    "Alarm": {
+        "reservoir_low": 1,
+        "reservoir_empty": 2,
+        "motor_stall": 4,
+        "motor_runaway": 8,
+        "therapy_lost": 16,
+        "journal_damaged": 32,
+        "dose_cap": 64,
+        "clock_unknown": 128,
+        "guard_disagrees": 256,
+        "battery_low": 512,
+        "missed_volume": 1024,
+        "flash_failed": 2048,
+    },
+}
+
+RECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {
+    # kind: name of `code`, names of `a` to `e`; None where a field is unused
+    "boot": ("reset_cause", ("boot_count", "low_steps", "high_steps", "firmware", "records_voided")),
+    "lease": (None, ("low_steps", "high_steps", "allowance_steps", "missed_steps", "reservoir_steps")),
+    "close": ("stop_reason", ("low_steps", "high_steps", None, "missed_steps", "reservoir_steps")),
+    "start": (None, ("host", "counter", None, "low_steps", "high_steps")),
+    "stop": (None, ("host", "counter", None, "low_steps", "high_steps")),
+    "bolus": (None, ("host", "counter", "steps", "low_steps", "allowance_steps")),
+    "bolus_end": (None, ("low_steps", "high_steps", "delivered_steps", "asked_steps", None)),
+    "bolus_cancel": (None, ("host", "counter", "steps_not_delivered", "low_steps", "high_steps")),
+    "refill": (None, ("host", "counter", "steps", "low_steps", "high_steps")),
+    "commit": (None, ("host", "counter", "generation", "program_hash_head", "low_steps")),
+    "stage_dropped": ("drop", ("received_bytes", "length_bytes", None, None, None)),
+    "clock": (None, ("host", "counter", "local_days", "local_ms", None)),
+    "alarm_raised": (None, ("raised", "alarms", "detail", None, None)),
+    "alarm_cleared": (None, ("host", "counter", "cleared", "low_steps", "high_steps")),
+    "missed": (None, ("missed_now_steps", "missed_steps", None, None, None)),
+    "torn": (None, ("slots_voided", None, None, None, None)),
+    "alarm_ended": (None, ("ended", "alarms", None, None, None)),
+    "refused": ("reason", ("host", "counter", "message", "low_steps", "high_steps")),
+    "state": ("stop_reason+running", ("low_steps", "high_steps", "generation", "alarms", "reservoir_steps")),
+    "host": ("reason", ("host", "counter", "accepted", "low_steps", "high_steps")),
+    "identity": (None, ("boot_count", "program_hash_head", "bolus_left_steps", "clock_known", None)),
+}
+
+BODIES: Final[dict[str, tuple[Run, ...]]] = {
+    "header": (
+        ("<BB4s4sIH", (
+            ("version", "int", 1),
+            ("type", "int", 1),
+            ("device", "bytes", 4),
+            ("session", "bytes", 4),
+            ("sequence", "int", 4),
+            ("length", "int", 2),
+        ), None),
+    ),
+    "rejected": (
+        ("<BBI", (
+            ("type", "int", 1),
+            ("reason", "Reason", 1),
+            ("detail", "int", 4),
+        ), None),
+    ),
+    "outcome": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "record": (
+        ("<IHIBBIIIII8s", (
+            ("sequence", "int", 4),
+            ("day", "int", 2),
+            ("ms", "int", 4),
+            ("kind", "RecordKind", 1),
+            ("code", "int", 1),
+            ("a", "int", 4),
+            ("b", "int", 4),
+            ("c", "int", 4),
+            ("d", "int", 4),
+            ("e", "int", 4),
+            ("chain", "bytes", 8),
+        ), None),
+    ),
+    "therapy": (
+        ("<B8sB", (
+            ("format", "int", 1),
+            ("therapy_id", "bytes", 8),
+        ), ("drug", 1, "", ())),
+        ("<IIIIBIIIIIIIIIIIIHB", (
+            ("step_ng_num", "int", 4),
+            ("step_ng_den", "int", 4),
+            ("step_nl_num", "int", 4),
+            ("step_nl_den", "int", 4),
+            ("mode", "Mode", 1),
+            ("basal_num", "int", 4),
+            ("basal_den", "int", 4),
+            ("minimum_num", "int", 4),
+            ("minimum_den", "int", 4),
+            ("bolus_num", "int", 4),
+            ("bolus_den", "int", 4),
+            ("bolus_steps_max", "int", 4),
+            ("hour_ng_max", "int", 4),
+            ("day_ng_max", "int", 4),
+            ("reservoir_steps", "int", 4),
+            ("low_steps", "int", 4),
+            ("empty_steps", "int", 4),
+            ("stability_days", "int", 2),
+            ("on_low", "OnLow", 1),
+        ), None),
+    ),
+    "command": (
+        ("<4sI", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+        ), None),
+    ),
+    "hello_request": (
+        ("<BB", (
+            ("protocol_min", "int", 1),
+            ("protocol_max", "int", 1),
+        ), None),
+    ),
+    "hello_reply": (
+        ("<B8s4sBBBIBHIB", (
+            ("protocol", "int", 1),
+            ("schema_hash", "bytes", 8),
+            ("device_id", "bytes", 4),
+            ("firmware_major", "int", 1),
+            ("firmware_minor", "int", 1),
+            ("firmware_patch", "int", 1),
+            ("boot_count", "int", 4),
+            ("reset_cause", "ResetCause", 1),
+            ("body_bytes_max", "int", 2),
+            ("heap_free_bytes", "int", 4),
+        ), ("board", 1, "", ())),
+        ("<B", (
+        ), ("runtime", 1, "", ())),
+        ("<B", (
+        ), ("profile", 1, "", ())),
+    ),
+    "status_request": (),
+    "status_reply": (
+        ("<BBBII8sHIBHIIIIIIIIBHIIIIHII", (
+            ("delivery", "Delivery", 1),
+            ("stop_reason", "StopReason", 1),
+            ("mode", "Mode", 1),
+            ("alarms", "Alarm", 4),
+            ("generation", "int", 4),
+            ("therapy_id", "bytes", 8),
+            ("day", "int", 2),
+            ("ms", "int", 4),
+            ("clock_known", "int", 1),
+            ("local_days", "int", 2),
+            ("local_ms", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("missed_steps", "int", 4),
+            ("rate_num", "int", 4),
+            ("rate_den", "int", 4),
+            ("bolus_left_steps", "int", 4),
+            ("reservoir_steps", "int", 4),
+            ("reservoir_known", "int", 1),
+            ("battery_mv", "int", 2),
+            ("journal_first", "int", 4),
+            ("journal_next", "int", 4),
+            ("boot_count", "int", 4),
+            ("bad_frames", "int", 4),
+            ("staged_bytes", "int", 2),
+            ("hour_ng", "int", 4),
+            ("day_ng", "int", 4),
+        ), None),
+    ),
+    "therapy_begin_request": (
+        ("<H16s", (
+            ("length", "int", 2),
+            ("program_hash", "bytes", 16),
+        ), None),
+    ),
+    "therapy_begin_reply": (
+        ("<H", (
+            ("length", "int", 2),
+        ), None),
+    ),
+    "therapy_chunk_request": (
+        ("<HH", (
+            ("offset", "int", 2),
+        ), ("data", 2, "", ())),
+    ),
+    "therapy_chunk_reply": (
+        ("<H", (
+            ("received", "int", 2),
+        ), None),
+    ),
+    "therapy_verify_request": (),
+    "therapy_verify_reply": (
+        ("<8s16sBB", (
+            ("therapy_id", "bytes", 8),
+            ("program_hash", "bytes", 16),
+            ("mode", "Mode", 1),
+        ), ("drug", 1, "", ())),
+        ("<IIIIHBIII", (
+            ("daily_steps", "int", 4),
+            ("daily_dose_ng", "int", 4),
+            ("daily_volume_nl", "int", 4),
+            ("hour_dose_ng", "int", 4),
+            ("refill_days", "int", 2),
+            ("refill_limit", "RefillLimit", 1),
+            ("bolus_steps_max", "int", 4),
+            ("hour_ng_max", "int", 4),
+            ("day_ng_max", "int", 4),
+        ), None),
+    ),
+    "therapy_commit_request": (
+        ("<4sI16s", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("program_hash", "bytes", 16),
+        ), None),
+    ),
+    "therapy_commit_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "therapy_abort_request": (),
+    "therapy_abort_reply": (
+        ("<B", (
+            ("dropped", "int", 1),
+        ), None),
+    ),
+    "therapy_read_request": (
+        ("<H", (
+            ("offset", "int", 2),
+        ), None),
+    ),
+    "therapy_read_reply": (
+        ("<IHHH", (
+            ("generation", "int", 4),
+            ("length", "int", 2),
+            ("offset", "int", 2),
+        ), ("data", 2, "", ())),
+    ),
+    "start_request": (
+        ("<4sI", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+        ), None),
+    ),
+    "start_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "stop_request": (
+        ("<4sI", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+        ), None),
+    ),
+    "stop_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "bolus_request": (
+        ("<4sII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("steps", "int", 4),
+        ), None),
+    ),
+    "bolus_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "bolus_cancel_request": (
+        ("<4sI", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+        ), None),
+    ),
+    "bolus_cancel_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "refill_request": (
+        ("<4sII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("steps", "int", 4),
+        ), None),
+    ),
+    "refill_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "outcome_request": (
+        ("<4sI", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+        ), None),
+    ),
+    "outcome_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "alarm_clear_request": (
+        ("<4sII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("alarms", "Alarm", 4),
+        ), None),
+    ),
+    "alarm_clear_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "clock_set_request": (
+        ("<4sIHI", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("local_days", "int", 2),
+            ("local_ms", "int", 4),
+        ), None),
+    ),
+    "clock_set_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "journal_info_request": (),
+    "journal_info_reply": (
+        ("<II8s", (
+            ("first", "int", 4),
+            ("next", "int", 4),
+            ("chain", "bytes", 8),
+        ), None),
+    ),
+    "journal_read_request": (
+        ("<IB", (
+            ("first", "int", 4),
+            ("count", "int", 1),
+        ), None),
+    ),
+    "journal_read_reply": (
+        ("<IH", (
+            ("first", "int", 4),
+        ), ("records", 2, "", ())),
+    ),
+}

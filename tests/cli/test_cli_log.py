@@ -1,0 +1,103 @@
+"""`dosebench log` and `plot`: the journal on this host."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from conftest import EXAMPLES, Run
+
+BENCH = "sim://bench"
+
+
+def test_without_a_pull_there_is_nothing_to_show(run: Run) -> None:
+    for command in (("log", "show"), ("log", "verify"), ("plot",)):
+        ran = run(*command)
+        assert ran.code == 1
+        assert ran.err == "error: this host holds no journal\nhint: run `dosebench log pull` first\n"
+
+
+def test_a_pull_takes_what_is_new(run: Run, programmed: str) -> None:
+    first = run("log", "pull", "-p", programmed, "--json").json
+    assert first["pulled"] == first["held"] == first["last"] + 1
+    run("sim", "bench", "--advance", "3 h")
+    second = run("log", "pull", "-p", programmed, "--json").json
+    assert second["pulled"] == 3
+    assert second["held"] == first["held"] + 3
+    assert run("log", "verify").out.endswith("the chain is whole\n")
+
+
+def test_records_are_shown_with_their_meaning(run: Run, programmed: str) -> None:
+    run("bolus", "25 ug", "-p", programmed)
+    run("sim", "bench", "--advance", "1 h")
+    run("log", "pull", "-p", programmed)
+    shown = run("log", "show").out.splitlines()
+    assert any(" bolus_end " in line and "delivered_steps 50, asked_steps 50" in line for line in shown)
+    assert len(run("log", "show", "--last", 2).out.splitlines()) == 2
+    bolus = run("log", "show", "--kind", "bolus", "--json").json["records"]
+    assert [record["fields"]["steps"] for record in bolus] == [50]
+    assert bolus[0]["local_time"] is not None
+    assert run("log", "show", "--kind", "nonsense").code == 2
+    assert run("log", "show", "--device", "ffff").code == 1
+
+
+def test_a_pump_that_was_made_anew_begins_a_new_journal(run: Run, programmed: str) -> None:
+    run("log", "pull", "-p", programmed)
+    run("sim", "--remove", "bench")
+    ran = run("log", "pull", "-p", BENCH)
+    assert ran.code == 0
+    assert "does not continue the one held here" in ran.out
+    assert run("log", "pull", "-p", BENCH, "--json").json["epoch"] == 2
+
+
+def test_two_pumps_are_told_apart(run: Run, c5: Path) -> None:
+    ids = []
+    for port in (BENCH, "sim://other"):
+        run("program", c5, "-p", port, "--yes")
+        ids.append(run("log", "pull", "-p", port, "--json").json["device_id"])
+    ran = run("log", "show")
+    assert ran.code == 1
+    assert "choose one with --device" in ran.err
+    assert run("log", "show", "--device", ids[0][:4]).code == 0
+
+
+def test_a_changed_record_is_found(run: Run, programmed: str, state: Path) -> None:
+    run("log", "pull", "-p", programmed)
+    store = sqlite3.connect(state / "dosebench.sqlite3")
+    (data,) = store.execute("SELECT data FROM records WHERE sequence = 4").fetchone()
+    store.execute("UPDATE records SET data = ? WHERE sequence = 4", (data[:12] + b"\x01" + data[13:],))
+    store.commit()
+    store.close()
+    ran = run("log", "verify")
+    assert ran.code == 1
+    assert "record 4 does not fit the chain" in ran.out
+
+
+def test_a_plot_of_what_was_pulled(run: Run, programmed: str, tmp_path: Path) -> None:
+    run("bolus", "25 ug", "-p", programmed)
+    run("sim", "bench", "--advance", "2 days")
+    run("program", EXAMPLES / "c2-baclofen-674.toml", "-p", programmed, "--yes", "--confirm")
+    run("sim", "bench", "--advance", "1 day")
+    run("stop", "-p", programmed)
+    run("log", "pull", "-p", programmed)
+    figure = tmp_path / "delivery.png"
+    ran = run("plot", "--out", figure, "--json")
+    assert ran.code == 0
+    assert ran.json["max_deviation_steps"] <= 1
+    assert ran.json["delivered_steps"] == pytest.approx(ran.json["expected_steps"], abs=1)
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert run("plot", "--out", tmp_path / "delivery.docx").code == 2
+
+
+def test_a_pump_that_another_host_programmed_can_be_plotted(
+    run: Run, programmed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: Path
+) -> None:
+    run("sim", "bench", "--advance", "5 h")
+    (state / "dosebench.sqlite3").rename(tmp_path / "of-another-host.sqlite3")
+    for name in ("dosebench.sqlite3-wal", "dosebench.sqlite3-shm"):
+        (state / name).unlink(missing_ok=True)
+    run("log", "pull", "-p", programmed)
+    monkeypatch.chdir(tmp_path)
+    assert run("plot").code == 0
+    assert (tmp_path / "delivery.png").exists()

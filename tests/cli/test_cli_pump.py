@@ -1,0 +1,231 @@
+"""A simulated pump by hand: every command, on `sim://bench`, which is kept between them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from conftest import EXAMPLES, Run
+from dosebench.client import PumpClient, RefusedError
+from dosebench.program import Program, Reading
+
+BENCH = "sim://bench"
+
+
+def _status(run: Run) -> dict[str, object]:
+    report: dict[str, object] = run("status", "-p", BENCH, "--json").json
+    return report
+
+
+def test_status_of_a_new_pump(run: Run) -> None:
+    ran = run("status", "--port", BENCH)
+    assert ran.code == 0
+    assert "not programmed: run `dosebench program FILE`" in ran.out
+    assert "not set: run `dosebench clock --set now`" in ran.out
+
+
+def test_programming_shows_the_pumps_own_reading(run: Run, c5: Path) -> None:
+    ran = run("program", c5, "-p", BENCH, "--yes")
+    assert ran.code == 0
+    assert "The pump's own reading, equal to this host's: baclofen, continuous, 800 ug a day in 0.4 mL" in ran.out
+    assert "The pump does not deliver yet: run `dosebench start`." in ran.out
+    state = _status(run)
+    assert (state["delivery"], state["drug"], state["staged_bytes"]) == ("stopped", "baclofen", 0)
+    assert state["local_time"] is not None
+
+
+def test_without_a_terminal_a_person_must_have_said_yes(run: Run, c5: Path) -> None:
+    ran = run("program", c5, "-p", BENCH)
+    assert ran.code == 2
+    assert "this is no terminal: give --yes" in ran.err
+    assert _status(run)["delivery"] == "unprogrammed"
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """A terminal at which somebody answers with what is in the list."""
+    answers: list[bool] = []
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(click, "confirm", lambda *_, **__: answers.pop(0))
+    return answers
+
+
+def test_a_no_leaves_nothing_behind(run: Run, programmed: str, terminal: list[bool]) -> None:
+    before = _status(run)
+    terminal.extend([True, False])
+    ran = run("program", EXAMPLES / "c2-baclofen-674.toml", "-p", programmed)
+    assert ran.code == 1
+    assert ran.err == "error: not confirmed: the pump keeps what it had\n"
+    after = _status(run)
+    assert after["staged_bytes"] == 0
+    assert after["therapy_id"] == before["therapy_id"]
+    assert after["delivery"] == "running"
+
+
+def test_a_yes_programs(run: Run, programmed: str, terminal: list[bool]) -> None:
+    terminal.extend([True, True])
+    ran = run("program", EXAMPLES / "c2-baclofen-674.toml", "-p", programmed)
+    assert ran.code == 0
+    assert "0.842 x" in ran.out
+    assert _status(run)["daily_dose_ug"] == pytest.approx(673.7)
+
+
+def test_a_warning_must_be_confirmed_by_name(run: Run, programmed: str) -> None:
+    ran = run("program", EXAMPLES / "c2-baclofen-674.toml", "-p", programmed, "--yes")
+    assert ran.code == 1
+    assert "this must be confirmed by name" in ran.err
+    assert "give --confirm" in ran.err
+    assert run("program", EXAMPLES / "c2-baclofen-674.toml", "-p", programmed, "--yes", "--confirm").code == 0
+
+
+def test_a_regimen_with_mistakes_never_reaches_the_pump(run: Run) -> None:
+    ran = run("program", EXAMPLES / "mistakes.toml", "-p", BENCH, "--yes")
+    assert ran.code == 1
+    assert "10 mistakes" in ran.out
+
+
+def test_a_pump_that_reads_it_differently_is_refused(
+    run: Run, c5: Path, programmed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Program.reading
+
+    def other(program: Program) -> Reading:
+        return Reading(**vars(own(program)) | {"daily_dose_ng": 1})
+
+    monkeypatch.setattr(Program, "reading", other)
+    ran = run("program", c5, "-p", programmed, "--yes")
+    assert ran.code == 1
+    assert "host and pump read the program differently: daily_dose_ng" in ran.err
+    assert _status(run)["staged_bytes"] == 0
+
+
+def test_an_interrupt_while_confirming_drops_the_stage(
+    run: Run, programmed: str, c5: Path, terminal: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del terminal
+
+    def interrupt(*_: object, **__: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(click, "confirm", interrupt)
+    assert run("program", c5, "-p", programmed).code == 130
+    assert _status(run)["staged_bytes"] == 0
+    assert "stage_dropped" in run("log", "pull", "-p", programmed).out + run("log", "show").out
+
+
+def test_a_stage_that_timed_out_while_a_person_read_is_sent_again(
+    run: Run, c5: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, refusals = PumpClient.commit, [RefusedError("no_stage")]
+
+    def once(client: PumpClient, program: bytes) -> dict[str, object]:
+        if refusals:
+            client.abort()
+            raise refusals.pop()
+        return commit(client, program)
+
+    monkeypatch.setattr(PumpClient, "commit", once)
+    assert run("program", c5, "-p", BENCH, "--yes").code == 0
+    assert not refusals
+
+
+def test_start_and_stop(run: Run, c5: Path) -> None:
+    assert run("start", "-p", BENCH).err.startswith("error: the pump has no therapy")
+    run("program", c5, "-p", BENCH, "--yes")
+    assert run("start", "-p", BENCH).out.startswith("The pump delivers.")
+    again = run("start", "-p", BENCH)
+    assert (again.code, again.err) == (1, "error: the pump delivers already\n")
+    assert run("stop", "-p", BENCH).out.startswith("The pump is stopped.")
+    assert run("stop", "-p", BENCH).code == 0
+    assert _status(run)["delivery"] == "stopped"
+
+
+def test_time_passes_when_it_is_told_to(run: Run, programmed: str) -> None:
+    ran = run("sim", "bench", "--advance", "2 h", "--json")
+    assert ran.json["advanced_s"] == 7200
+    assert ran.json["steps"] == 133
+    assert _status(run)["delivered_steps_low"] == 133
+    del programmed
+
+
+@pytest.mark.parametrize(
+    ("dose", "steps"), [("25 ug", 50), ("50 steps", 50), ("0.0125 mL", 50), ("0.9 ug", 1), ("25000 ng", 50)]
+)
+def test_a_bolus_in_any_unit(run: Run, programmed: str, dose: str, steps: int) -> None:
+    ran = run("bolus", dose, "-p", programmed, "--json")
+    assert ran.json["steps"] == ran.json["accepted"] == steps
+    run("sim", "bench", "--advance", "1 h")
+    assert _status(run)["delivered_steps_low"] in (steps + 66, steps + 67)
+
+
+@pytest.mark.parametrize(
+    ("dose", "message"),
+    [
+        ("25", "'25' has no unit"),
+        ("25 uq", "unknown unit 'uq'; did you mean"),
+        ("25 mL/day", "is a volume per time; give a drug mass"),
+        ("0.1 ug", "0.1 ug is less than one motor step (0.5 ug)"),
+        ("60 ug", "the bolus is larger than the therapy allows at once"),
+    ],
+)
+def test_a_bolus_that_cannot_be(run: Run, programmed: str, dose: str, message: str) -> None:
+    ran = run("bolus", dose, "-p", programmed)
+    assert ran.code == 1
+    assert message in ran.err
+
+
+def test_a_bolus_is_cancelled(run: Run, programmed: str) -> None:
+    assert run("bolus", "--cancel", "-p", programmed).err == "error: no bolus is running\n"
+    run("bolus", "25 ug", "-p", programmed)
+    run("sim", "bench", "--advance", "3 min")
+    ran = run("bolus", "--cancel", "-p", programmed, "--json")
+    assert 0 < ran.json["steps_not_delivered"] < 50
+    assert run("bolus", "-p", programmed).code == 2
+    assert run("bolus", "5 ug", "--cancel", "-p", programmed).code == 2
+
+
+def test_a_bolus_needs_a_therapy(run: Run) -> None:
+    assert "the pump has no therapy" in run("bolus", "5 ug", "-p", BENCH).err
+
+
+def test_refill(run: Run, programmed: str) -> None:
+    ran = run("refill", "20 mL", "-p", programmed, "--json")
+    assert (ran.json["steps"], ran.json["volume_ml"]) == (80_000, 20)
+    assert _status(run)["reservoir_ml"] == pytest.approx(20, abs=0.001)
+    assert run("refill", "1000 steps", "-p", programmed).out == "The reservoir holds 0.25 mL (1000 steps).\n"
+    too_much = run("refill", "50 mL", "-p", programmed)
+    assert too_much.err == "error: the volume is more than this pump's reservoir holds\n"
+
+
+def test_refill_before_the_first_therapy_takes_the_profile(run: Run) -> None:
+    assert run("refill", "40 mL", "-p", BENCH, "--json").json["steps"] == 160_000
+
+
+def test_alarms_are_cleared(run: Run, programmed: str) -> None:
+    assert run("clear", "-p", programmed).out == "No alarm is on.\n"
+    run("refill", "8001 steps", "-p", programmed)
+    run("sim", "bench", "--advance", "10 min")
+    assert _status(run)["alarms"] == ["reservoir_low"]
+    assert run("clear", "no_such", "-p", programmed).code == 2
+    assert run("clear", "reservoir_low", "-p", programmed, "--json").json["cleared"] == ["reservoir_low"]
+
+
+def test_clock(run: Run, programmed: str) -> None:
+    ran = run("clock", "--set", "2028-02-29T23:59", "-p", programmed, "--json")
+    assert ran.json["local_time"].startswith("2028-02-29T23:59:00")
+    run("sim", "bench", "--advance", "2 min")
+    assert run("clock", "-p", programmed).out.startswith("2028-03-01 00:01:00")
+    assert run("clock", "--set", "tomorrow", "-p", programmed).code == 2
+    assert run("clock", "--set", "1999-01-01", "-p", programmed).code == 2
+    assert run("clock", "--set", "now", "-p", programmed).code == 0
+
+
+def test_the_clock_of_a_new_pump_is_not_set(run: Run) -> None:
+    assert run("clock", "-p", BENCH).out == "not set: run `dosebench clock --set now`\n"
+
+
+def test_the_port_comes_from_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOSEBENCH_PORT", BENCH)
+    assert run("status").code == 0
