@@ -1,0 +1,120 @@
+"""The parts of the twin: flash, line, plant, time."""
+
+from __future__ import annotations
+
+import json
+import random
+from array import array
+
+import pytest
+from dosebench.twin.flash import ERASE_US, WRITE_US_PER_PAGE, CutPlan, Flash, PowerCut
+from dosebench.twin.plant import HOUR_US, Plant, PlantSettings
+from dosebench.twin.uart import Line, garble
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def test_flash_clears_bits_and_only_an_erase_sets_them() -> None:
+    flash = Flash(2)
+    assert flash.write(10, b"\xf0") == WRITE_US_PER_PAGE
+    flash.write(10, b"\x3c")
+    assert flash.read(10, 1) == b"\x30"
+    assert flash.erase(4_095) == ERASE_US
+    assert flash.read(10, 1) == b"\xff"
+    assert flash.erases == [1, 0]
+    assert flash.write(250, bytes(10)) == 2 * WRITE_US_PER_PAGE
+
+
+@given(st.binary(min_size=1, max_size=64), st.integers(0, 1_000))
+def test_a_torn_write_reaches_a_prefix_and_invents_nothing(data: bytes, seed: int) -> None:
+    flash = Flash(1, seed=seed)
+    flash.cut = CutPlan(0, "torn")
+    with pytest.raises(PowerCut):
+        flash.write(0, data)
+    written = flash.read(0, len(data))
+    for got, wanted in zip(written, data, strict=True):
+        assert got & wanted == wanted
+    changed = [at for at, (got, wanted) in enumerate(zip(written, data, strict=True)) if got != wanted]
+    assert all(byte == 0xFF for byte in written[changed[0] + 1 :]) if changed else True
+
+
+@given(st.lists(st.tuples(st.integers(0, 5_000), st.binary(min_size=1, max_size=40)), max_size=12), st.data())
+def test_a_line_keeps_order_and_takes_its_time(sends: list[tuple[int, bytes]], data: st.DataObject) -> None:
+    line = Line(115_200)
+    now = 0
+    got = b""
+    for wait, piece in sends:
+        now += wait
+        line.send(now, piece)
+        limit = data.draw(st.integers(1, 50))
+        count = min(limit, line.arrived(now))
+        taken = line.take(now, limit)
+        assert len(taken) == count
+        got += taken
+    sent = b"".join(piece for _, piece in sends)
+    assert sent.startswith(got)
+    end = line.idle_us()
+    assert end >= len(sent) * 10_000_000 // 115_200
+    if rest := line.arrived(end):
+        assert line.next_us() is not None
+        got += line.take(end, rest)
+    assert got == sent
+    assert line.next_us() is None
+
+
+def test_a_line_survives_being_saved() -> None:
+    line = Line(9_600, buffer_bytes=8)
+    line.send(0, b"0123456789")
+    assert line.lost == 2
+    line.take(3_000, 2)
+    again = Line(9_600, buffer_bytes=8)
+    again.restore(json.loads(json.dumps(line.state())))
+    assert again.next_us() == line.next_us()
+    assert again.take(10**9, 100) == line.take(10**9, 100)
+
+
+def test_only_close_baud_rates_understand_each_other() -> None:
+    rng = random.Random(1)
+    assert garble(b"hello", 115_200, 117_000, rng) == b"hello"
+    assert garble(b"hello", 115_200, 9_600, rng) != b"hello"
+
+
+def test_the_plant_keeps_volume() -> None:
+    plant = Plant(PlantSettings(step_nl=250, fill_nl=1_000, catheter_tau_s=10))
+    for second in range(4):
+        plant.step(second * 1_000_000)
+    assert plant.encoder() == 4
+    assert plant.reservoir_nl() == 0
+    assert 0 < plant.delivered_nl(3_000_000) < 1_000
+    assert plant.delivered_nl(600_000_000) == pytest.approx(1_000)
+    assert plant.pressure_kpa(3_000_000) > plant.pressure_kpa(60_000_000) > 0
+    plant.refill(5_000)
+    assert plant.reservoir_nl() == 5_000
+
+
+def test_a_stalled_or_slipping_motor_moves_less_than_it_is_told() -> None:
+    plant = Plant()
+    plant.faults.slip_every = 3
+    for _ in range(9):
+        plant.step(0)
+    assert (plant.commanded, plant.encoder()) == (9, 6)
+    plant.faults.stall = True
+    plant.step(0)
+    assert plant.encoder() == 6
+
+
+def test_the_battery_sinks_with_time_and_steps() -> None:
+    plant = Plant(PlantSettings(battery_uah=1_000, idle_ua=1, step_uah=1, wake_uah=0, adc_noise_mv=0))
+    full = plant.battery_mv(0)
+    later = plant.battery_mv(500 * HOUR_US)
+    plant.commanded = 500
+    assert full > later > plant.battery_mv(500 * HOUR_US) == plant.settings.battery_empty_mv
+
+
+def test_a_plant_survives_being_saved() -> None:
+    plant = Plant(seed=4)
+    plant.step(5)
+    plant.tones.append((5, 1))
+    again = Plant.restore(json.loads(json.dumps(plant.state())), array("q", plant.steps_us))
+    assert again == plant
+    assert again.battery_mv(100) == plant.battery_mv(100)
