@@ -23,7 +23,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n $(JOBS)
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python -m benchmarks
 
 gen: $(VENV)/.base
 	$(BIN)/python -m dosebench_protocol.generate

@@ -1,55 +1,86 @@
-"""Start-up times, interleaved so that a busy machine slows all alike: `make bench`.
+"""Start-up of the command line against that of `mpremote`, the tool that the same people start as often.
 
-`dosebench --help` and `dosebench status` must start no slower than `mpremote --help`. The status is of a named simulated
-pump, so it includes the exchange over the (simulated) serial line; `status, no port` is the command line alone.
+`dosebench --help` and `dosebench status` must start no slower than `mpremote --help`. `status, no port` is the command
+line up to the port; `status, PTY` adds the exchange with a simulated board in real time, and `status, sim://` loads the
+simulator as well: these two are shown and not judged.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import statistics
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-ROUNDS: Final = 15
+from .measure import Figure, interleave, ratio, shown
+
+ROUNDS: Final = 20
+TOLERANCE: Final = 0.15
 BIN: Final = Path(sys.executable).parent
-COMMANDS: Final = {
-    "python": [sys.executable, "-c", "pass"],
-    "mpremote --help": [str(BIN / "mpremote"), "--help"],
-    "dosebench --help": [str(BIN / "dosebench"), "--help"],
-    "dosebench status --help": [str(BIN / "dosebench"), "status", "--help"],
-    "dosebench status, no port": [str(BIN / "dosebench"), "status", "--port", "/dev/no-such-port"],
-    "dosebench status, sim://": [str(BIN / "dosebench"), "status", "--port", "sim://bench"],
-}
+DOSEBENCH: Final = str(BIN / "dosebench")
+REFERENCE: Final = "mpremote --help"
+JUDGED: Final = ("dosebench --help", "dosebench status --help", "dosebench status, no port", "import dosebench.client")
 
 
-def main() -> int:
-    """Measure, print the medians, and return 1 when a command is slower than mpremote."""
-    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    with tempfile.TemporaryDirectory() as state:
-        environment = os.environ | {"DOSEBENCH_STATE": state}
-        subprocess.run(COMMANDS["dosebench status, sim://"], env=environment, check=True, capture_output=True)
+def figures(rounds: int = ROUNDS) -> list[Figure]:
+    """Milliseconds of each command, and their ratios to mpremote."""
+    with boards() as (environment, pty):
+        commands = {name: partial(run, command, environment) for name, command in command_lines(pty).items()}
+        times = interleave(commands, rounds)
+    ratios = [ratio(f"startup: {name} / {REFERENCE}", times, (name, REFERENCE), TOLERANCE, 1.0) for name in JUDGED]
+    return [*ratios, *(shown(f"startup: {name}", values, "ms", 1e3) for name, values in times.items())]
+
+
+def command_lines(pty: str) -> dict[str, list[str]]:
+    """What is measured: a name and a command line each."""
+    return {
+        "python": [sys.executable, "-c", "pass"],
+        REFERENCE: [str(BIN / "mpremote"), "--help"],
+        "dosebench --help": [DOSEBENCH, "--help"],
+        "dosebench status --help": [DOSEBENCH, "status", "--help"],
+        "dosebench status, no port": [DOSEBENCH, "status", "--port", "/dev/no-such-port"],
+        "import dosebench.client": [sys.executable, "-c", "import dosebench.client"],
+        "dosebench status, PTY": [DOSEBENCH, "status", "--port", pty],
+        "dosebench status, sim://": [DOSEBENCH, "status", "--port", "sim://bench"],
+    }
+
+
+def run(command: list[str], environment: dict[str, str]) -> float:
+    """Seconds that a command took."""
+    began = time.perf_counter()
+    subprocess.run(command, env=environment, capture_output=True, check=False)
+    return time.perf_counter() - began
+
+
+@contextmanager
+def boards() -> Iterator[tuple[dict[str, str], str]]:
+    """An environment, and a pseudo-terminal with a simulated board; a board named `bench` is there as well."""
+    with tempfile.TemporaryDirectory() as directory:
+        environment = environment_in(Path(directory))
+        call = partial(subprocess.run, env=environment, check=True, capture_output=True)
+        call([DOSEBENCH, "status", "--port", "sim://bench"])
+        live = subprocess.Popen(
+            [DOSEBENCH, "sim", "--pty", "--json"], env=environment, stdout=subprocess.PIPE, text=True
+        )
         try:
-            for _ in range(ROUNDS):
-                for name, command in COMMANDS.items():
-                    began = time.perf_counter()
-                    subprocess.run(command, env=environment, capture_output=True, check=False)
-                    times[name].append(time.perf_counter() - began)
+            assert live.stdout is not None
+            yield environment, json.loads(live.stdout.readline())["port"]
         finally:
-            stop = [str(BIN / "dosebench"), "sim", "--stop", "bench"]
-            subprocess.run(stop, env=environment, check=False, capture_output=True)
-    for name, values in times.items():
-        print(f"{name:<28} {1000 * statistics.median(values):6.1f} ms  (least {1000 * min(values):.1f})")
-    limit = statistics.median(times["mpremote --help"])
-    slow = [name for name in COMMANDS if statistics.median(times[name]) > limit]
-    if slow:
-        print(f"slower than mpremote --help: {', '.join(slow)}")
-    return 1 if slow else 0
+            live.send_signal(signal.SIGINT)
+            live.communicate()
+            call([DOSEBENCH, "sim", "--stop", "bench"])
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def environment_in(directory: Path) -> dict[str, str]:
+    """Same conditions for all: bytecode of every package is cached, as after `pip install`, and there is no setting."""
+    dropped = ("PYTHONDONTWRITEBYTECODE", "DOSEBENCH_PORT", "DOSEBENCH_TRACE")
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return kept | {"PYTHONPYCACHEPREFIX": str(directory / "bytecode"), "DOSEBENCH_STATE": str(directory / "state")}

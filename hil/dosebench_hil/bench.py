@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from dosebench.client import MemoryIds, PumpClient
 from dosebench.errors import DosebenchError
 from dosebench.ports import BAUD, open_port
+
 from dosebench_hil.features import FEATURES, TWIN_FEATURES, features_of
 from dosebench_hil.line import Line
 from dosebench_hil.wire import Wire
@@ -49,20 +50,17 @@ class Bench(ABC):
         features: What can be asked of this bench (see `FEATURES`).
         client: The connected client.
         line: The port, which keeps the last frames and can lose some.
+        wire: Frames by hand on the same line.
         profile: What the pump is.
     """
 
     features: frozenset[str]
     client: PumpClient
     line: Line
+    wire: Wire
     profile: Profile
 
     # What every bench can do
-
-    @property
-    def wire(self) -> Wire:
-        """Frames by hand on the same line."""
-        return Wire(self.line, self.client.device_id)
 
     @abstractmethod
     def renew(self) -> None:
@@ -81,7 +79,7 @@ class Bench(ABC):
         """Let go of the pump; nothing is delivered from here on."""
 
     def until(self, condition: Callable[[], bool], within_s: float, every_s: float = POLL_S) -> bool:
-        """Let time pass until `condition()` holds, for at most `within_s` seconds of the pump; return whether it does."""
+        """Let time pass until `condition()` holds, at most `within_s` seconds of the pump; return whether it does."""
         end = self.now_s() + within_s
         while not condition():
             if self.now_s() >= end:
@@ -147,6 +145,7 @@ class Bench(ABC):
         self.line = Line(port, clock)
         self.client = PumpClient(self.line, MemoryIds(host))
         self.client.connect()
+        self.wire = Wire(self.line, self.client.device_id)
 
     def _load_profile(self, name: str | None) -> None:
         from dosebench.profile import load  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The pytest plugin: options `--hil-*`, the marker `hil_feature`, and the fixtures `dut`, `bench`, `regimen`, `program`.
+"""The pytest plugin: options `--hil-*`, the marker `hil_feature`, the fixtures `dut`, `bench`, `regimen`, `program`.
 
 pytest loads this file in every run of an environment that has dosebench, so it imports nothing of dosebench until a
 test asks for a pump. See docs/HIL.md.
@@ -6,7 +6,7 @@ test asks for a pump. See docs/HIL.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
     from dosebench.program import Program
+
     from dosebench_hil.bench import Bench
     from dosebench_hil.bringup import BringUp
 
@@ -25,13 +26,22 @@ _BRING_UP: pytest.StashKey[BringUp] = pytest.StashKey()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the bench."""
     group = parser.getgroup("hil", "dosebench: hardware in the loop")
-    group.addoption("--hil-port", metavar="URL", help="pump to test: a device, a USB serial number, socket://HOST:PORT "
-                    "or sim://NAME (default: a new twin for every test)")
+    group.addoption(
+        "--hil-port",
+        metavar="URL",
+        help="pump to test: a device, a USB serial number, socket://HOST:PORT "
+        "or sim://NAME (default: a new twin for every test)",
+    )
     group.addoption("--hil-baud", metavar="RATE", type=int, default=115_200, help="baud rate (default: %(default)s)")
-    group.addoption("--hil-speed", metavar="N", type=float, default=1.0,
-                    help="the pump on --hil-port runs N times real time, as `dosebench sim --speed N` (default: 1)")
+    group.addoption(
+        "--hil-speed",
+        metavar="N",
+        type=float,
+        default=1.0,
+        help="the pump on --hil-port runs N times real time, as `dosebench sim --speed N` (default: 1)",
+    )
     group.addoption("--hil-runtime", choices=RUNTIMES, help="interpreter of the twin (default: the best installed)")
-    group.addoption("--hil-profile", metavar="NAME", help="pump profile (default: implant-40; on --hil-port: ask the pump)")
+    group.addoption("--hil-profile", metavar="NAME", help="pump profile (default: implant-40; on a port: ask the pump)")
     group.addoption("--hil-seed", metavar="N", type=int, help="seed of the twin's noise (default: 0)")
 
 
@@ -55,8 +65,11 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     port = config.getoption("--hil-port")
     if port is not None:
         return f"dosebench: pump on {port}"
-    chosen = [f"{name} {config.getoption(f'--hil-{name}')}" for name in ("runtime", "profile", "seed")
-              if config.getoption(f"--hil-{name}") is not None]
+    chosen = [
+        f"{name} {config.getoption(f'--hil-{name}')}"
+        for name in ("runtime", "profile", "seed")
+        if config.getoption(f"--hil-{name}") is not None
+    ]
     return f"dosebench: twin ({', '.join(chosen)})" if chosen else None
 
 
@@ -74,16 +87,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put the last frames into the report of a test that failed with a pump in its hands."""
-    report: pytest.TestReport = yield  # type: ignore[misc]
+    report = yield
     bring_up = item.config.stash.get(_BRING_UP, None)
     uses_pump = "bring_up" in getattr(item, "fixturenames", ())
     if report.failed and uses_pump and bring_up is not None:
         lines = bring_up.transcript()
         if lines:
             report.sections.append(("pump: the last frames", "\n".join(lines)))
-    return report  # type: ignore[return-value]
+    return report
 
 
 @pytest.fixture(scope="session", name="bring_up")

@@ -1,7 +1,7 @@
 """Frames by hand: what a client would never send, or not in this way.
 
-A test of the contract needs the command id, the device id and the very bytes in its own hands. `Wire` shares the port of
-a connected client; its sequence numbers lie far above the client's, so neither takes the other's reply.
+A test of the contract needs the command id, the device id and the very bytes in its own hands. `Wire` shares the port
+of a connected client; its sequence numbers lie far above the client's, so neither takes the other's reply.
 """
 
 from __future__ import annotations

@@ -80,6 +80,7 @@ class History:
         points: What it counted, in order of time; never empty.
         program: The newest program that could be found.
         marks: Events for a figure: (pump time in ms, label).
+        missed_steps: Steps that were due and that the pump says it did not make.
         unknown_programs: Heads of program hashes that nobody on this host knows; their time counts as no delivery.
     """
 
@@ -87,6 +88,7 @@ class History:
     points: tuple[Point, ...]
     program: Program | None
     marks: tuple[tuple[int, str], ...]
+    missed_steps: int
     unknown_programs: tuple[bytes, ...]
 
     @property
@@ -117,6 +119,7 @@ class _Walk:
     points: list[Point] = field(default_factory=list)
     marks: list[tuple[int, str]] = field(default_factory=list)
     unknown: list[bytes] = field(default_factory=list)
+    missed: int = 0
 
     def take(self, record: Record) -> None:
         fields, t_ms = record.fields, pump_ms(record)
@@ -129,6 +132,7 @@ class _Walk:
         # A `host` record carries the counts of an old command; some others only one end.
         if record.kind != "host" and "low_steps" in fields and "high_steps" in fields:
             self.points.append(Point(t_ms, fields["low_steps"], fields["high_steps"]))
+        self.missed = fields.get("missed_steps", self.missed)
         if record.kind in EVENTS:
             self.marks.append((t_ms, _label(record.kind, fields)))
 
@@ -194,6 +198,7 @@ def build(records: Iterable[Record], program_of: Callable[[bytes], Program | Non
         tuple(walk.points),
         walk.program,
         tuple(walk.marks),
+        walk.missed,
         tuple(walk.unknown),
     )
 

@@ -89,15 +89,25 @@ class Store:
         try:
             # Transactions are opened by hand: a counter must be on disk before next_id() returns.
             self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+        try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
             self._migrate()
         except sqlite3.Error as error:
-            raise StoreError(
-                f"the store {path} cannot be used: {error}",
-                hint="check its permissions and the disk, or set DOSEBENCH_STATE to another directory",
-            ) from error
+            self._db.close()
+            raise self._unusable(error) from error
+        except StoreError:
+            self._db.close()
+            raise
+
+    def _unusable(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(
+            f"the store {self._path} cannot be used: {error}",
+            hint="check its permissions and the disk, or set DOSEBENCH_STATE to another directory",
+        )
 
     @classmethod
     def open(cls) -> Store:
@@ -132,14 +142,21 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """One transaction that holds the write lock from its start."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """One transaction that holds the write lock from its start. Raises StoreError when it cannot be written."""
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._undo()
+            raise self._unusable(error) from error
         except BaseException:
-            self._db.execute("ROLLBACK")
+            self._undo()
             raise
-        self._db.execute("COMMIT")
+
+    def _undo(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     # Command ids
 

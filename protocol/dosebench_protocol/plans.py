@@ -98,7 +98,7 @@ def _number(where: str, kind: str, value: Any) -> int:
 
 
 def _member(where: str, members: Mapping[str, int], nameless: str, name: Any) -> int:
-    if name in members:
+    if isinstance(name, str) and name in members:
         return members[name]
     prefix, _, digits = str(name).rpartition("_")
     if prefix == nameless and digits.isdecimal():

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLES, Run
+from conftest import Run
 
 BENCH = "sim://bench"
 
@@ -74,11 +74,13 @@ def test_a_changed_record_is_found(run: Run, programmed: str, state: Path) -> No
     assert "record 4 does not fit the chain" in ran.out
 
 
-def test_a_plot_of_what_was_pulled(run: Run, programmed: str, tmp_path: Path) -> None:
-    run("bolus", "25 ug", "-p", programmed)
-    run("sim", "bench", "--advance", "2 days")
-    run("program", EXAMPLES / "c2-baclofen-674.toml", "-p", programmed, "--yes", "--confirm")
+def test_a_plot_of_what_was_pulled(run: Run, programmed: str, c5: Path, tmp_path: Path) -> None:
     run("sim", "bench", "--advance", "1 day")
+    less = tmp_path / "less.toml"
+    less.write_text(c5.read_text().replace("800 ug/day", "700 ug/day"))
+    run("program", less, "-p", programmed, "--yes", "--confirm")
+    run("bolus", "25 ug", "-p", programmed)
+    run("sim", "bench", "--advance", "10 h")
     run("stop", "-p", programmed)
     run("log", "pull", "-p", programmed)
     figure = tmp_path / "delivery.png"
@@ -88,6 +90,24 @@ def test_a_plot_of_what_was_pulled(run: Run, programmed: str, tmp_path: Path) ->
     assert ran.json["delivered_steps"] == pytest.approx(ran.json["expected_steps"], abs=1)
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert run("plot", "--out", tmp_path / "delivery.docx").code == 2
+
+
+def test_steps_that_the_pump_withheld_show_in_the_plot(run: Run, programmed: str, c5: Path, tmp_path: Path) -> None:
+    run("sim", "bench", "--advance", "1 day")
+    # What was given in the last 24 h is more than the new cap: the pump holds basal steps back, with an alarm.
+    less = tmp_path / "less.toml"
+    less.write_text(c5.read_text().replace("800 ug/day", "300 ug/day"))
+    run("program", less, "-p", programmed, "--yes", "--confirm")
+    run("sim", "bench", "--advance", "3 h")
+    run("log", "pull", "-p", programmed)
+    assert run("plot", "--out", tmp_path / "delivery.svg").code == 1
+    run("stop", "-p", programmed)
+    run("log", "pull", "-p", programmed)
+    ran = run("plot", "--out", tmp_path / "delivery.svg", "--json")
+    assert ran.code == 1
+    assert ran.json["missed_steps"] > 1
+    assert ran.json["delivered_steps"] < ran.json["expected_steps"] - 1
+    assert ran.json["max_deviation_steps"] > 1
 
 
 def test_a_pump_that_another_host_programmed_can_be_plotted(

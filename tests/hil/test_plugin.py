@@ -205,7 +205,9 @@ def test_a_port_that_is_not_there_fails_once_and_skips_the_rest(pytester: pytest
     pytester.makepyfile(STATUS_TESTS)
     result = pytester.runpytest("--hil-port=/dev/no-such-port")
     result.assert_outcomes(errors=1, skipped=2, passed=1)
-    result.stdout.fnmatch_lines(["no pump to test: there is no port /dev/no-such-port", "what to do: USB serial ports*"])
+    result.stdout.fnmatch_lines(
+        ["no pump to test: there is no port /dev/no-such-port", "what to do: USB serial ports*"]
+    )
 
 
 def test_a_wrong_baud_rate_is_explained(pytester: pytest.Pytester) -> None:

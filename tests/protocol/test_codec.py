@@ -61,8 +61,10 @@ def test_every_body_survives_a_round_trip(case: str) -> None:
 def test_bodies_are_those_of_the_schema() -> None:
     for message in MESSAGES:
         assert (
-            codec.by_name(message.name) is codec.by_type(message.type) is codec.by_type(message.type | 0x80) is message
+            codec.by_name(message.name) is codec.by_type(message.type) is codec.by_type(message.type | codec.REPLY_BIT)
         )
+        assert codec.by_name(message.name) == (message.type, message.name, message.role, message.changes_state)
+    assert len(codec.MESSAGES) == len(MESSAGES)
     assert {body.name for body, *_ in body_vectors(schema())} <= set(CONSTRUCTS)
 
 

@@ -12,7 +12,7 @@ from dosebench_protocol import codec
 from dosebench_protocol.frame import Frame, encode
 from dosebench_protocol.records import Record
 from dosebench_protocol.schema import schema
-from dosebench_protocol.vectors import golden_frames
+from dosebench_protocol.vectors import frame_bytes, golden_frames
 from wire_helpers import ROOT
 
 SCRIPT = ROOT / "protocol" / "wireshark" / "dosebench.lua"
@@ -48,7 +48,7 @@ def test_the_script_is_lua() -> None:
 def test_every_golden_frame_is_named(tmp_path: Path) -> None:
     frames = dict(golden_frames(schema()))
     told = _dissect(
-        _capture(tmp_path / "golden.pcap", [encode(frame) for frame in frames.values()]),
+        _capture(tmp_path / "golden.pcap", [frame_bytes(frame) for frame in frames.values()]),
         "-T",
         "fields",
         "-e",

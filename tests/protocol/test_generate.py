@@ -26,7 +26,7 @@ from construct import (
     Struct,
     this,
 )
-from dosebench_protocol import generate, messages, records
+from dosebench_protocol import generate, kinds, messages
 from dosebench_protocol.messages import MESSAGES, Message
 from dosebench_protocol.schema import SchemaError, describe, hash_of, read, read_body, schema, schema_hash
 from dosebench_protocol.wire_source import wire_source
@@ -76,10 +76,7 @@ def test_an_edited_or_missing_file_fails_the_check(
 
 
 def test_an_edited_schema_fails_the_check_from_the_command_line(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "protocol", tmp_path / "protocol", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in generate.OUTPUTS:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+    _copy_tree(tmp_path)
     assert _check(tmp_path).returncode == 0
     definition = tmp_path / "protocol" / "dosebench_protocol" / "messages.py"
     text = definition.read_text(encoding="utf-8")
@@ -89,10 +86,27 @@ def test_an_edited_schema_fails_the_check_from_the_command_line(tmp_path: Path) 
     assert (done.returncode, done.stdout.count("out of date")) == (1, len(generate.OUTPUTS))
 
 
+def _copy_tree(root: Path) -> None:
+    """The protocol package with all that is generated from it, below another root."""
+    shutil.copytree(ROOT / "protocol", root / "protocol", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in generate.OUTPUTS:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+
+
 def _check(root: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(root / "protocol"), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "dosebench_protocol.generate", "--check"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=root)
+
+
+def test_the_generator_does_without_what_it_writes(tmp_path: Path) -> None:
+    _copy_tree(tmp_path)
+    tables = tmp_path / "protocol" / "dosebench_protocol" / "tables.py"
+    tables.write_text("raise SystemError\n", encoding="utf-8")
+    done = _check(tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == "out of date, run `make gen`: protocol/dosebench_protocol/tables.py\n"
 
 
 def test_without_a_source_tree_there_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -247,6 +261,6 @@ def test_two_constants_of_one_name_are_refused() -> None:
 
 
 def test_a_record_kind_without_fields_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "KINDS", {kind: plan for kind, plan in records.KINDS.items() if kind != "torn"})
-    with pytest.raises(SchemaError, match=r"RecordKind\.torn: must stand in RecordKind and in records\.KINDS"):
+    monkeypatch.setattr(kinds, "KINDS", {kind: plan for kind, plan in kinds.KINDS.items() if kind != "torn"})
+    with pytest.raises(SchemaError, match=r"RecordKind\.torn: must stand in RecordKind and in kinds\.KINDS"):
         read(MESSAGES, NAMESPACE)

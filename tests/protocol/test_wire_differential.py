@@ -6,26 +6,15 @@ from random import Random
 from typing import Any
 
 import pytest
-from construct import Bytes, GreedyBytes, Int8ul, Int16ul, Int32ul, Prefixed, PrefixedArray, Struct
-from dosebench_protocol import frame, messages
-from dosebench_protocol.codec import plain_construct
+from dosebench_protocol import messages
 from dosebench_protocol.messages import MESSAGES
-from dosebench_protocol.schema import (
-    ArrayField,
-    BlobField,
-    Body,
-    BytesField,
-    Field,
-    IntField,
-    read_body,
-    schema,
-    schema_hash,
-)
+from dosebench_protocol.schema import plain_construct, read_body, schema, schema_hash
 from dosebench_protocol.vectors import all_bodies, body_vectors
 from dosebench_protocol.wire_source import Directions, constant_prefix, wire_source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_helpers import CONSTRUCTS, ROOT, codec_for, known_bits, load, packed, parsed, unpacked
+from wire_strategies import SCHEMAS, construct_values, mutations, values_of
 
 DEVICE = load((ROOT / "firmware" / "pump" / "wire.py").read_text(encoding="utf-8"))
 BOTH = load(wire_source(schema(), Directions.BOTH))
@@ -37,33 +26,6 @@ def test_every_body_is_covered() -> None:
     missing = {body.name for body in all_bodies(schema())} - set(BODIES)
     assert all(CONSTRUCTS[name] is messages.Outcome for name in missing)
     assert all(hasattr(BOTH, f"unpack_{name}") for name in BODIES)
-
-
-def values_of(body: Body) -> st.SearchStrategy[list[Any]]:
-    return st.tuples(*map(value_of, body.fields)).map(list)
-
-
-def value_of(field: Field) -> st.SearchStrategy[Any]:
-    match field:
-        case IntField(width=width):
-            most = (1 << 8 * width) - 1
-            return st.integers(0, most) | st.sampled_from([0, 1, most, min(most, 1 << 30), min(most, (1 << 30) - 1)])
-        case BytesField(length=length):
-            return st.binary(min_size=length, max_size=length)
-        case BlobField(width=width):
-            return st.binary(max_size=40) | st.sampled_from([bytes(255), b"\xff" * 254])
-        case ArrayField(rows=rows):
-            return st.lists(values_of(rows).map(tuple), max_size=5)
-
-
-def construct_values(body: Body, values: list[Any]) -> dict[str, Any]:
-    named = {}
-    for field, value in zip(body.fields, values, strict=True):
-        rows = field.rows.fields if isinstance(field, ArrayField) else ()
-        named[field.name] = (
-            [{row.name: one for row, one in zip(rows, item, strict=True)} for item in value] if rows else value
-        )
-    return named
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -85,19 +47,6 @@ def test_unpack_agrees_on_every_byte_string(name: str, data: st.DataObject) -> N
     sample = st.sampled_from([SAMPLES[name, case] for case in ("zeros", "counting", "counts_max")])
     raw = data.draw(st.binary(max_size=body.bytes_min + 40) | sample.flatmap(mutations))
     agree(name, raw)
-
-
-def mutations(sample: bytes) -> st.SearchStrategy[bytes]:
-    """The sample cut, with bytes changed, with bytes appended."""
-    changes = st.lists(st.tuples(st.integers(0, len(sample) - 1), st.integers(0, 255)), max_size=3)
-    return st.builds(_mutate, st.just(sample), changes, st.integers(-len(sample), 30), st.binary(max_size=30))
-
-
-def _mutate(sample: bytes, changes: list[tuple[int, int]], size: int, more: bytes) -> bytes:
-    changed = bytearray(sample)
-    for at, value in changes:
-        changed[at] = value
-    return bytes(changed[:size]) if size < 0 else bytes(changed) + more
 
 
 def agree(name: str, raw: bytes) -> None:
@@ -175,7 +124,7 @@ def test_constants_are_those_of_the_schema() -> None:
     plan = schema()
     assert schema_hash() == DEVICE.SCHEMA_HASH
     for name, value in plan.limits:
-        assert getattr(DEVICE, name) == value == getattr(messages, name, getattr(frame, name, None))
+        assert getattr(DEVICE, name) == value == getattr(messages, name)
     for enum in plan.enums:
         for name, value in enum.members:
             assert getattr(DEVICE, f"{constant_prefix(enum.name)}_{name.upper()}") == value
@@ -193,21 +142,8 @@ def test_roles_deny_what_they_do_not_name() -> None:
     assert DEVICE.role_of(DEVICE.STOP) == DEVICE.ROLE_NONE
 
 
-INTEGERS = st.sampled_from([Int8ul, Int16ul, Int32ul])
-FIXED = INTEGERS | st.integers(1, 20).map(Bytes)
-PREFIX = st.sampled_from([Int8ul, Int16ul])
-
-
-def named(subcons: list[Any]) -> Any:
-    return Struct(*(f"f{index}" / subcon for index, subcon in enumerate(subcons)))
-
-
-ROWS = st.lists(FIXED, min_size=1, max_size=4).map(named)
-ANY_FIELD = FIXED | st.builds(lambda size: Prefixed(size, GreedyBytes), PREFIX) | st.builds(PrefixedArray, PREFIX, ROWS)
-
-
 @settings(deadline=None)
-@given(st.lists(ANY_FIELD, min_size=1, max_size=7).map(named), st.data())
+@given(SCHEMAS, st.data())
 def test_any_schema_of_the_subset_gets_a_codec_that_agrees(construct: Any, data: st.DataObject) -> None:
     body = read_body("body", construct, {})
     module = codec_for(body)

@@ -9,9 +9,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from dosebench_protocol.codec import plain_construct
-from dosebench_protocol.frame import decode
-from dosebench_protocol.schema import schema, schema_hash
+from dosebench_protocol.frame import Frame, decode, encode
+from dosebench_protocol.schema import plain_construct, schema, schema_hash
 from dosebench_protocol.vectors import all_bodies
 from dosebench_protocol.wire_source import Directions, wire_source
 from wire_helpers import CONSTRUCTS, ROOT, Runner, load, packed, parsed, run_unix, run_wasm, unpacked, write_lines
@@ -47,9 +46,10 @@ def test_golden_bodies_mean_what_they_say(vector: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("vector", GOLDEN["frames"], ids=lambda vector: vector["title"])
 def test_golden_frames_mean_what_they_say(vector: dict[str, Any]) -> None:
-    frame = decode(bytes.fromhex(vector["wire"])[:-1])
-    for name in ("version", "type", "device", "session", "sequence", "body", "tag"):
-        assert getattr(frame, name) == _raw(vector[name]), name
+    names = ("version", "type", "device", "session", "sequence", "body", "tag")
+    frame = Frame(**{name: _raw(vector[name]) for name in names})
+    assert encode(frame).hex() == vector["wire"]
+    assert decode(bytes.fromhex(vector["wire"])[:-1]) == frame
 
 
 def _cases() -> list[Any]:

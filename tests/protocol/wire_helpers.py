@@ -12,19 +12,19 @@ from typing import Any
 
 import construct as cs
 import pytest
-from dosebench_protocol import codec, frame, messages
+from dosebench_protocol import messages
 from dosebench_protocol.schema import ArrayField, Body, IntField
 from dosebench_protocol.wire_source import HEAD, ROLE_OF, pack_source, unpack_source
 
 ROOT = Path(__file__).resolve().parents[2]
 
 CONSTRUCTS: dict[str, Any] = {
-    "header": frame.Header,
+    "header": messages.Header,
     "rejected": messages.Rejected,
     "outcome": messages.Outcome,
     "record": messages.Record,
     "therapy": messages.Therapy,
-    "command": codec.by_name("start").request,
+    "command": next(message.request for message in messages.MESSAGES if message.name == "start"),
     **{f"{message.name}_request": message.request for message in messages.MESSAGES},
     **{f"{message.name}_reply": message.reply for message in messages.MESSAGES},
 }

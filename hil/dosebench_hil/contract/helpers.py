@@ -10,6 +10,7 @@ from dosebench_protocol.records import Record, decode_records
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
     from dosebench.program import Program
+
     from dosebench_hil.bench import Bench
 
 DAY_MS: Final = 86_400_000
@@ -25,6 +26,19 @@ MOVING_FIELDS: Final = frozenset(
 def still(status: dict[str, Any]) -> dict[str, Any]:
     """What of a status only a command or a step changes."""
     return {name: value for name, value in status.items() if name not in MOVING_FIELDS}
+
+
+def unwritten(status: dict[str, Any]) -> dict[str, Any]:
+    """`still`, where the journal may have grown: dropping a stage writes a record."""
+    return {name: value for name, value in still(status).items() if not name.startswith("journal_")}
+
+
+def same(outcome: dict[str, Any]) -> dict[str, Any]:
+    """What of an outcome never changes.
+
+    `record` may: when the journal begins a new sector, the outcome is carried on in a record of its own there.
+    """
+    return {name: value for name, value in outcome.items() if name != "record"}
 
 
 def put_in_force(dut: PumpClient, program: Program) -> dict[str, Any]:

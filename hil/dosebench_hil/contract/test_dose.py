@@ -6,14 +6,15 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pytest
-
 from dosebench.client import RefusedError
 from dosebench.reference import Bolus, Segment, Timeline
-from dosebench_hil.contract.helpers import pump_ms, put_in_force, record_at, records_from, seconds_for, DAY_MS
+
+from dosebench_hil.contract.helpers import DAY_MS, pump_ms, put_in_force, record_at, records_from, seconds_for
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
     from dosebench.program import Program
+
     from dosebench_hil.bench import Bench
 
 HALF_A_STEP = Fraction(1, 2)
@@ -110,9 +111,7 @@ def test_basal_and_bolus_together_keep_to_the_schedule(bench: Bench, program: Pr
     given = start_ms(dut, dut.bolus(program.bolus_steps_max)["record"])
     bench.advance(seconds_for(40, program.rate))
     end = pump_ms(dut.status())
-    timeline = Timeline(
-        (Segment(started, program.rate),), (Bolus(given, program.bolus_steps_max, program.bolus_rate),)
-    )
+    timeline = Timeline((Segment(started, program.rate),), (Bolus(given, program.bolus_steps_max, program.bolus_rate),))
     # Half a step for each of the two streams.
     assert timeline.max_deviation(bench.steps_ms(), started, end) <= 2 * HALF_A_STEP
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 from dosebench.reasons import SENTENCES
 from dosebench_protocol.messages import BODY_BYTES_MAX, PROTOCOL_VERSION
 from dosebench_protocol.schema import schema_hash
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
+
     from dosebench_hil.bench import Bench
 
 

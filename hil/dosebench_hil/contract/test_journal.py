@@ -6,14 +6,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
-
 from dosebench.client import RefusedError
-from dosebench_hil.contract.helpers import put_in_force, records_from, seconds_for
 from dosebench_protocol.records import GENESIS_CHAIN, decode_records, verify_chain
+
+from dosebench_hil.contract.helpers import put_in_force, records_from, seconds_for
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
     from dosebench.program import Program
+
     from dosebench_hil.bench import Bench
 
 RECORDS_PER_SECTOR = 102

@@ -7,14 +7,15 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from dosebench.client import RefusedError, program_hash
-from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_force, still
 from dosebench_protocol.messages import THERAPY_BYTES_MAX
+
+from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_force, unwritten
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
     from dosebench.program import Program
+
     from dosebench_hil.bench import Bench
 
 
@@ -128,28 +129,26 @@ def test_a_chunk_after_the_verification_voids_it(bench: Bench, program: Program)
 
 def test_a_commit_of_another_hash_is_refused(bench: Bench, program: Program) -> None:
     bench.client.stage(program.encode())
-    outcome = bench.wire.ask(
-        "therapy_commit", host=OTHER_HOST, counter=next_command(bench), program_hash=bytes(16)
-    )
+    outcome = bench.wire.ask("therapy_commit", host=OTHER_HOST, counter=next_command(bench), program_hash=bytes(16))
     assert outcome["reason"] == "stage_hash"
 
 
-def _too_slow(program: Program, bench: Bench) -> dict[str, Any]:
+def _too_slow(_program: Program, bench: Bench) -> dict[str, Any]:
     slow = bench.profile.steps(bench.profile.delivery.rate_min) * Fraction(999, 1000)
     return {"basal_num": slow.numerator, "basal_den": slow.denominator}
 
 
-def _too_fast(program: Program, bench: Bench) -> dict[str, Any]:
+def _too_fast(_program: Program, bench: Bench) -> dict[str, Any]:
     fast = bench.profile.steps(bench.profile.delivery.rate_max) * Fraction(1001, 1000)
     return {"basal_num": fast.numerator, "basal_den": fast.denominator}
 
 
-def _bolus_too_fast(program: Program, bench: Bench) -> dict[str, Any]:
+def _bolus_too_fast(_program: Program, bench: Bench) -> dict[str, Any]:
     fast = bench.profile.steps(bench.profile.delivery.rate_max) * Fraction(1001, 1000)
     return {"bolus_num": fast.numerator, "bolus_den": fast.denominator}
 
 
-def _bolus_too_large(program: Program, bench: Bench) -> dict[str, Any]:
+def _bolus_too_large(_program: Program, bench: Bench) -> dict[str, Any]:
     return {"bolus_steps_max": int(bench.profile.steps(bench.profile.caps.bolus)) + 1}
 
 
@@ -218,7 +217,7 @@ def test_an_impossible_program_is_refused_by_the_pump_itself(
     assert refused.value.reason == reason
     bench.client.abort()
     after = bench.client.status()
-    assert still(after) | {"journal_next": 0} == still(before) | {"journal_next": 0}
+    assert unwritten(after) == unwritten(before)
 
 
 @pytest.mark.parametrize("data", [b"\x01", b"\x01" * 77, b"\xff" * 200], ids=["short", "cut", "noise"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 from dosebench.client import RefusedError, program_hash
-from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_force, records_from, seconds_for
 from dosebench_protocol.records import GENESIS_CHAIN, decode_records, verify_chain
+
+from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_force, records_from, same, seconds_for
 
 if TYPE_CHECKING:
     from dosebench.program import Program
+
     from dosebench_hil.bench import Bench
 
 pytestmark = [pytest.mark.hil_feature("power_cycle"), pytest.mark.hil_feature("step_counter")]
@@ -92,7 +93,7 @@ def test_a_command_is_known_after_a_reset(running: Bench) -> None:
     counter = next_command(running)
     first = running.wire.ask("bolus", host=OTHER_HOST, counter=counter, steps=3)
     cut(running)
-    assert running.wire.ask("bolus", host=OTHER_HOST, counter=counter, steps=3) == first
+    assert same(running.wire.ask("bolus", host=OTHER_HOST, counter=counter, steps=3)) == same(first)
     assert running.client.status()["bolus_left_steps"] == 0
     with pytest.raises(RefusedError) as refused:
         running.wire.ask("bolus", host=OTHER_HOST, counter=counter - 1, steps=3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,6 +13,7 @@ from dosebench import ports
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from fractions import Fraction
 
     from dosebench.client import CommandIds, PumpClient
 
@@ -51,8 +51,6 @@ def plain(value: Any) -> Any:
     """A value that JSON does not know, as one that it does."""
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, Fraction):
-        return float(value)
     if hasattr(value, "isoformat"):
         return value.isoformat()
     return str(value)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CASES: Final = (("c5-baclofen-800", 30.0), ("c2-baclofen-96", 7.0))
 """Regimen and virtual days."""
 
+RUNTIME_NAMES: Final = {"unix": "MicroPython", "wasm": "32-bit MicroPython", "cpython": "CPython"}
 STEPS: Final = (
     "A simulated board boots the firmware on {runtime}, is programmed through pyserial with the file above,",
     "delivers for {days:g} virtual days, and its journal is downloaded over the same serial link.",
@@ -61,7 +62,7 @@ def _case(name: str, days: float, runtime: str | None, seed: int, out: Path, *, 
         click.secho(f"\n{name}", bold=True)
         show_check(result)
         for line in STEPS:
-            click.echo(line.format(runtime=runtime or default_runtime(), days=days))
+            click.echo(line.format(runtime=RUNTIME_NAMES[runtime or default_runtime()], days=days))
     run = run_days(result, days, runtime, seed, quiet)
     files = _files(out, name)
     leave_files(run, title_of(result), Path(files["log"]), Path(files["figure"]))

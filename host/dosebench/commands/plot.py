@@ -34,7 +34,7 @@ def plot(device: str | None, out: Path, as_json: bool) -> int:
     """Draw delivered against expected volume from the pulled journal.
 
     What was expected is computed from the programs that the journal names. Exit code 1 when the pump's own count was
-    further from the schedule than a step, or when a program is not known here.
+    further from the schedule than a step, when it missed steps, or when a program is not known here.
     """
     from dosebench.commands.log import NoJournalError, held_journal  # noqa: PLC0415
     from dosebench.store import Store  # noqa: PLC0415
@@ -101,7 +101,7 @@ def _json(journal: Journal, history: History, out: Path) -> dict[str, Any]:
     expected = history.expected_steps(history.points[-1].t_ms)
     worst = max((abs(value) for value in history.deviations()), default=0)
     return {
-        "ok": worst <= 1 and not history.unknown_programs,
+        "ok": worst <= 1 and not history.missed_steps and not history.unknown_programs,
         "device_id": journal.device,
         "figure": str(out),
         "records": journal.count,
@@ -110,5 +110,6 @@ def _json(journal: Journal, history: History, out: Path) -> dict[str, Any]:
         "delivered_ml": float(delivered * step_ml) if step_ml else None,
         "expected_ml": float(expected * step_ml) if step_ml else None,
         "max_deviation_steps": float(worst),
+        "missed_steps": history.missed_steps,
         "unknown_programs": [head.hex() for head in history.unknown_programs],
     }

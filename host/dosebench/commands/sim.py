@@ -155,10 +155,10 @@ def _serve(url: str, tcp: int | None, bind: str, link: Path | None, speed: float
     from dosebench.twin.named import open_url  # noqa: PLC0415
     from dosebench.twin.twin import one_core  # noqa: PLC0415
 
-    # Ending it is the usual way out; SIGTERM is Ctrl-C from a script.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     endpoint: Endpoint = PtyEndpoint(link) if tcp is None else TcpEndpoint(bind, tcp)
     with closing(endpoint), one_core():
+        # Ending it is the usual way out; SIGTERM is Ctrl-C from a script.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         twin, release = open_url(url)
         try:
             _announce(url, twin, endpoint, speed, as_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any, Final
 
 import click
@@ -10,6 +9,9 @@ import click
 from dosebench.commands import common
 
 DAY_MS: Final = 86_400_000
+
+Ratio = tuple[int, int]
+"""Numerator and denominator."""
 
 
 @click.command()
@@ -28,9 +30,9 @@ def status(port: str | None, baud: int, as_json: bool) -> None:
 
 def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, Any] | None) -> dict[str, Any]:
     """The pump's status with the units and names that people use; the keys of `dosebench status --json`."""
-    rate = Fraction(state["rate_num"], state["rate_den"])
-    step_nl = Fraction(therapy["step_nl_num"], therapy["step_nl_den"]) if therapy else None
-    step_ng = Fraction(therapy["step_ng_num"], therapy["step_ng_den"]) if therapy else None
+    rate = (state["rate_num"], state["rate_den"])
+    step_nl = (therapy["step_nl_num"], therapy["step_nl_den"]) if therapy else None
+    step_ng = (therapy["step_ng_num"], therapy["step_ng_den"]) if therapy else None
     return {
         "device_id": hello["device_id"],
         "firmware": f"{hello['firmware_major']}.{hello['firmware_minor']}.{hello['firmware_patch']}",
@@ -41,16 +43,16 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
         "stop_reason": state["stop_reason"],
         "mode": state["mode"],
         "drug": therapy["drug"].decode(errors="replace") if therapy else None,
-        "concentration_ug_per_ml": _times(1000, step_ng, 1 / step_nl if step_nl else None),
+        "concentration_ug_per_ml": _product((1000, 1), step_ng, step_nl and step_nl[::-1]),
         "therapy_id": state["therapy_id"] if therapy else None,
         "generation": state["generation"],
-        "daily_dose_ug": _times(rate * DAY_MS / 1000, step_ng),
-        "daily_volume_ml": _times(rate * DAY_MS / 10**6, step_nl),
+        "daily_dose_ug": _product(rate, (DAY_MS, 1000), step_ng),
+        "daily_volume_ml": _product(rate, (DAY_MS, 10**6), step_nl),
         "hour_dose_ug": state["hour_ng"] / 1000,
         "hour_cap_ug": therapy["hour_ng_max"] / 1000 if therapy else None,
         "day_dose_ug": state["day_ng"] / 1000,
         "day_cap_ug": therapy["day_ng_max"] / 1000 if therapy else None,
-        "bolus_left_ug": _times(Fraction(state["bolus_left_steps"], 1000), step_ng),
+        "bolus_left_ug": _product((state["bolus_left_steps"], 1000), step_ng),
         "bolus_left_steps": state["bolus_left_steps"],
         "reservoir_ml": _reservoir(state, step_nl),
         "reservoir_low": bool(
@@ -71,19 +73,21 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
     }
 
 
-def _times(first: Fraction | int, *factors: Fraction | None) -> float | None:
-    product = Fraction(first)
+def _product(*factors: Ratio | None) -> float | None:
+    """The product of fractions, rounded once; None where one is not known. `fractions` would cost 4 ms of a start."""
+    numerator = denominator = 1
     for factor in factors:
         if factor is None:
             return None
-        product *= factor
-    return float(product)
+        numerator *= factor[0]
+        denominator *= factor[1]
+    return numerator / denominator
 
 
-def _reservoir(state: dict[str, Any], step_nl: Fraction | None) -> float | None:
+def _reservoir(state: dict[str, Any], step_nl: Ratio | None) -> float | None:
     if not state["reservoir_known"]:
         return None
-    return _times(Fraction(state["reservoir_steps"], 10**6), step_nl)
+    return _product((state["reservoir_steps"], 10**6), step_nl)
 
 
 def _local(state: dict[str, Any]) -> str | None:

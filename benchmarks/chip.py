@@ -1,0 +1,121 @@
+"""The firmware on the 32-bit MicroPython: instructions by WebAssembly fuel, and bytes of heap. Both repeat exactly.
+
+Instructions are those of the WebAssembly machine, not of a chip: they say whether the same work has become more, not
+how many microseconds it takes. Each count is the difference between a run of 2 N and one of N, so that boot and
+compilation cancel out.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from dosebench.client import program_hash
+from dosebench.profile import load
+from dosebench_protocol.codec import by_name, encode_request
+from dosebench_protocol.frame import Frame, encode
+
+from .measure import Figure
+from .therapy import PROFILE, program
+
+TOLERANCE: Final = 0.03
+SCRIPTS: Final = Path(__file__).parent / "device"
+EVENTS: Final = 1_000
+FRAMES: Final = 100
+SECTORS: Final = 16
+"""Flash of the board in memory: it lies in the heap."""
+HARD_STEPS: Final = 1 << 20
+CHUNK: Final = bytes(range(256))
+DEVICE: Final = b"ram1"
+MODULES: Final = (
+    *("wire", "whole", "clock", "schedule", "guard", "motor", "profile"),
+    *("therapy", "journal", "ledger", "store", "link", "commands", "controller"),
+)
+"""In an order in which each comes after what it imports, so that its bytes are its own."""
+
+
+class ChipError(Exception):
+    """A script failed, or two runs of it did not count the same."""
+
+
+def figures(rounds: int = 2) -> list[Figure]:
+    """Instructions and bytes; every count is taken `rounds` times and must be the same."""
+    config = load(PROFILE).device_config() | {"flash_sectors": SECTORS}
+    basics = {"PROGRAM": program(), "HARD_STEPS": HARD_STEPS}
+    whole = {"CONFIG": config, "REQUESTS": requests()}
+    found = {
+        "chip: schedule and guard, one step": count("events.py", EVENTS, basics, rounds),
+        "chip: whole pump, one step": count("turns.py", EVENTS, whole, rounds),
+    }
+    for name, fields in (("status", {}), ("therapy_chunk", {"offset": 0, "data": CHUNK})):
+        frame = request(name, 1, **fields)
+        params = {"REQUEST": frame, "UNPACK": f"unpack_{name}_request" if fields else ""}
+        title = f"chip: receive a byte of {name} ({len(frame)} bytes)"
+        found[title] = count("receive.py", FRAMES, params, rounds) / len(frame)
+    counts = [Figure(title, value, "instructions", tolerance=TOLERANCE) for title, value in found.items()]
+    return [*counts, *heap(config, rounds)]
+
+
+def request(name: str, sequence: int, **fields: Any) -> bytes:
+    """A request on the wire."""
+    return encode(Frame(by_name(name).type, DEVICE, sequence=sequence, body=encode_request(name, **fields)))
+
+
+def requests() -> list[bytes]:
+    """What makes a fresh pump deliver the therapy."""
+    data = program()
+    command = {"host": b"host", "counter": 1}
+    return [
+        request("therapy_begin", 1, length=len(data), program_hash=program_hash(data)),
+        request("therapy_chunk", 2, offset=0, data=data),
+        request("therapy_verify", 3),
+        request("therapy_commit", 4, **command, program_hash=program_hash(data)),
+        request("start", 5, **command | {"counter": 2}),
+    ]
+
+
+def count(script: str, number: int, params: dict[str, Any], rounds: int) -> float:
+    """Instructions of one of `number` repetitions."""
+    counts = {
+        tuple(int(run(script, params | {"N": n}, fuel=True).split()[-1]) for n in (number, 2 * number))
+        for _ in range(rounds)
+    }
+    if len(counts) != 1:
+        raise ChipError(f"{script} did not count the same each time: {sorted(counts)}")
+    once, twice = counts.pop()
+    return (twice - once) / number
+
+
+def heap(config: dict[str, Any], rounds: int) -> list[Figure]:
+    """Bytes that each module holds after its import, that the pump holds after its boot, and their sum.
+
+    The sum alone is judged: names of all modules share pools that grow in chunks, and whoever needs a new one pays.
+    """
+    told = {run("heap.py", {"CONFIG": config, "MODULES": MODULES}) for _ in range(rounds)}
+    if len(told) != 1:
+        raise ChipError(f"heap.py did not count the same each time: {sorted(told)}")
+    rows = [line.split() for line in told.pop().splitlines()]
+    return [
+        Figure(f"heap: {name}", int(size), "bytes", tolerance=TOLERANCE if name == "total" else None)
+        for name, size in rows
+    ]
+
+
+def run(script: str, params: dict[str, Any], *, fuel: bool = False) -> str:
+    """What a script of device/ prints, or with `fuel` how many instructions it took; it finds `params` as a module."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        for path in SCRIPTS.glob("*.py"):
+            shutil.copy(path, directory)
+        (directory / "params.py").write_text("".join(f"{key} = {value!r}\n" for key, value in params.items()))
+        command = [sys.executable, "-m", "dosebench.twin.wasm_child", str(directory / script)]
+        done = subprocess.run(
+            [*command, *(["--fuel"] if fuel else [])], capture_output=True, text=True, check=False, timeout=300
+        )
+    if done.returncode:
+        raise ChipError(f"{script} failed: {done.stdout}{done.stderr}")
+    return done.stderr if fuel else done.stdout

@@ -1,0 +1,20 @@
+"""The therapy of all measurements: case C5, baclofen 800 ug/day, a step of the motor every 54 s."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from dosebench.check import check
+
+PROFILE: Final = "implant-40"
+REGIMEN: Final = Path(__file__).parents[1] / "examples" / "c5-baclofen-800.toml"
+
+
+@cache
+def program() -> bytes:
+    """The therapy as the pump stores it."""
+    checked = check(REGIMEN).program
+    assert checked is not None
+    return checked.encode()

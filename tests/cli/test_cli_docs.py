@@ -1,0 +1,101 @@
+"""docs/CLI.md says what the commands do: every option, and exactly the JSON keys that they print."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from conftest import Run
+from dosebench import cli
+
+PAGE = Path(__file__).parents[2] / "docs" / "CLI.md"
+SECTIONS = dict(re.findall(r"^## dosebench ([a-z ]+)\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.DOTALL | re.MULTILINE))
+
+
+def _documented(name: str) -> set[str]:
+    rows = re.findall(r"^\| (`.*?) \| ", SECTIONS[name], re.MULTILINE)
+    return {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+
+
+def _leaves(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for child, leaf in command.commands.items():
+            yield from _leaves(f"{name} {child}", leaf)
+    else:
+        yield name, command
+
+
+def _commands() -> dict[str, click.Command]:
+    context = click.Context(cli.cli)
+    found = {}
+    for name in cli.COMMANDS:
+        command = cli.cli.get_command(context, name)
+        assert command is not None
+        found.update(_leaves(name, command))
+    return found
+
+
+def test_every_command_has_a_section_and_no_other() -> None:
+    assert list(SECTIONS)
+    assert set(SECTIONS) == set(_commands())
+
+
+@pytest.mark.parametrize(("name", "command"), _commands().items())
+def test_every_option_is_in_its_section(name: str, command: click.Command) -> None:
+    usage = re.findall(r"`(dosebench [^`]*)`", SECTIONS[name])
+    given = set(re.findall(r"--?[a-z][a-z-]*", " ".join(usage)))
+    have = {word for parameter in command.params for word in (*parameter.opts, *parameter.secondary_opts)}
+    options = {word for word in have if word.startswith("--")}
+    assert options <= given | set(re.findall(r"--[a-z-]+", SECTIONS[name]))
+    assert {word for word in given if word.startswith("--")} <= options
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_the_list_of_commands_says_what_the_command_says(name: str) -> None:
+    """The one-line help of the lazy group and the first sentence of the command's own agree in their first word."""
+    command = cli.cli.get_command(click.Context(cli.cli), name)
+    assert command is not None
+    assert command.help is not None
+    assert cli.COMMANDS[name][1].split()[0] == command.help.split()[0]
+
+
+def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: Path) -> None:
+    port = ("-p", "sim://bench")
+    produced: dict[str, set[str]] = {}
+    lines = {
+        "check": [("check", c5)],
+        "simulate": [("simulate", c5, "--days", 0.02, "--runtime", "cpython")],
+        "demo": [("demo", "--days", 0.02, "--runtime", "cpython", "--out", tmp_path)],
+        "program": [("program", c5, "--yes", *port)],
+        "status": [("status", *port)],
+        "start": [("start", *port)],
+        "bolus": [("bolus", "25 ug", *port), ("bolus", "--cancel", *port)],
+        "refill": [("refill", "40 mL", *port)],
+        "clear": [("clear", *port)],
+        "clock": [("clock", *port)],
+        "stop": [("stop", *port)],
+        "log pull": [("log", "pull", *port)],
+        "log show": [("log", "show")],
+        "log verify": [("log", "verify")],
+        "plot": [("plot", "--out", tmp_path / "a.png")],
+        "sim": [
+            ("sim", "bench", "--advance", "1 s"),
+            ("sim", "--list"),
+            ("sim", "--stop", "bench"),
+            ("sim", "--remove", "bench"),
+        ],
+        "doctor": [("doctor",)],
+    }
+    for name, calls in lines.items():
+        produced[name] = set()
+        for words in calls:
+            ran = run(*words, "--json")
+            assert ran.code == 0, (words, ran)
+            produced[name] |= set(ran.json)
+    produced["sim"] |= {"port", "url", "runtime", "speed"}
+    assert {name: sorted(keys) for name, keys in produced.items()} == {
+        name: sorted(_documented(name)) for name in SECTIONS
+    }

@@ -1,0 +1,131 @@
+"""Wrong input gets an error that says what to do, and code 1."""
+
+from __future__ import annotations
+
+import os
+import pty
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Run
+from dosebench import client, ports
+from dosebench.store import Store
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that waits a twentieth of a second for a reply: these pumps never answer."""
+    monkeypatch.setattr(client, "REPLY_S", 0.05)
+
+
+@pytest.fixture
+def silent_port() -> Iterator[str]:
+    """A pseudo-terminal at which nobody answers."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    yield os.ttyname(slave)
+    os.close(master)
+    os.close(slave)
+
+
+def test_no_port(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "candidates", list)
+    ran = run("status")
+    assert ran.code == 1
+    assert ran.err.startswith("error: no port: no board is plugged in\nhint: give --port")
+
+
+def test_several_boards(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "candidates", lambda: [("/dev/a", "1", "Pico"), ("/dev/b", "", "ESP32")])
+    ran = run("status")
+    assert ran.code == 1
+    assert ran.err == "error: several boards are plugged in: /dev/a (1), /dev/b (ESP32)\nhint: choose one with --port\n"
+
+
+def test_a_port_that_does_not_exist(run: Run) -> None:
+    ran = run("status", "--port", "/dev/no-such-port")
+    assert ran.code == 1
+    assert ran.err.startswith("error: there is no port /dev/no-such-port\nhint: ")
+
+
+def test_a_simulation_that_is_in_use(run: Run) -> None:
+    with client.PumpClient(ports.open_port("sim://bench")):
+        ran = run("status", "--port", "sim://bench")
+    assert ran.code == 1
+    assert ran.err.startswith("error: sim://bench is in use by another program\nhint: ")
+
+
+def test_a_device_that_is_in_use(run: Run, silent_port: str) -> None:
+    with client.PumpClient(ports.open_port(silent_port)):
+        ran = run("status", "--port", silent_port)
+    assert ran.code == 1
+    assert "is in use by another program" in ran.err
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_silent_device(run: Run, silent_port: str) -> None:
+    ran = run("status", "--port", silent_port)
+    assert ran.code == 1
+    assert f"no answer to hello from {silent_port}" in ran.err
+    assert "hint: is the pump powered" in ran.err
+
+
+@pytest.mark.usefixtures("impatient")
+def test_something_else_answers(run: Run) -> None:
+    ran = run("status", "--port", "loop://")
+    assert ran.code == 1
+    assert "that are no frames" in ran.err
+
+
+def test_a_wrong_baud_rate(run: Run) -> None:
+    ran = run("status", "--port", "sim://bench", "--baud", "9600")
+    assert ran.code == 1
+    assert "baud rate" in ran.err
+
+
+def test_a_baud_rate_that_is_none(run: Run) -> None:
+    assert run("status", "--port", "sim://bench", "--baud", "0").code == 2
+
+
+def test_another_schema(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "SCHEMA_HASH", bytes(8))
+    ran = run("status", "--port", "sim://bench", "--json")
+    assert ran.code == 1
+    assert ran.json["error"]["type"] == "MismatchError"
+    assert "this host speaks protocol 1 and schema 0000000000000000" in ran.json["error"]["message"]
+    assert "put the same release on both sides" in ran.json["error"]["hint"]
+
+
+def test_a_refusal_carries_the_pumps_reason(run: Run) -> None:
+    error = run("start", "--port", "sim://bench", "--json").json["error"]
+    assert (error["type"], error["reason"]) == ("RefusedError", "not_programmed")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_the_last_frames_are_shown_on_demand(run: Run, silent_port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOSEBENCH_TRACE", "1")
+    assert "> hello seq 1" in run("status", "--port", silent_port).err
+
+
+@pytest.mark.parametrize("url", ["sim://a b", "sim://x?colour=red", "sim://x?seed=two", "sim://x?runtime=jython"])
+def test_a_simulation_that_cannot_be(run: Run, url: str) -> None:
+    assert run("status", "--port", url).code == 1
+
+
+def test_a_store_of_a_later_release(run: Run, state: Path) -> None:
+    with Store.open() as store:
+        store._db.execute("PRAGMA user_version = 99")
+    ran = run("start", "--port", "sim://bench")
+    assert ran.code == 1
+    assert "has version 99; this dosebench knows up to 1" in ran.err
+    del state
+
+
+def test_a_store_that_is_none(run: Run, state: Path) -> None:
+    state.mkdir()
+    (state / "dosebench.sqlite3").write_bytes(b"not a database" * 100)
+    ran = run("start", "--port", "sim://bench")
+    assert ran.code == 1
+    assert "cannot be used" in ran.err

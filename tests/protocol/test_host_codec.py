@@ -1,0 +1,192 @@
+"""The host codec works from generated tables: it must agree with construct both ways, and must not need it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from random import Random
+from typing import Any
+
+import construct as cs
+import pytest
+from dosebench_protocol import codec, kinds, messages, plans, tables
+from dosebench_protocol.errors import CodecError
+from dosebench_protocol.schema import Body, Enumeration, IntField, Schema, plain_construct, read_body, schema
+from dosebench_protocol.tables_source import tables_source
+from dosebench_protocol.vectors import body_vectors
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wire_helpers import CONSTRUCTS, load, parsed
+from wire_strategies import SCHEMAS, construct_values, mutations, values_of
+
+PLAN = schema()
+BODIES = {
+    body.name: body for body in (*PLAN.shared, *(body for one in PLAN.messages for body in (one.request, one.reply)))
+}
+SAMPLES = {(body.name, case): data for body, case, _, data in body_vectors(PLAN)}
+
+HEAVY = ("construct", "pydantic", "pint", "rich", "matplotlib", "serial.tools", "dosebench_protocol.messages")
+"""What no command may wait for that only talks to a pump."""
+
+
+def run_python(source: str) -> str:
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "module", ["dosebench.client", "dosebench_protocol.codec", "dosebench_protocol.records", "dosebench.cli"]
+)
+def test_a_client_imports_nothing_heavy(module: str) -> None:
+    told = run_python(f"import sys, {module}\nprint([name for name in {HEAVY!r} if name in sys.modules])")
+    assert told == "[]"
+
+
+def test_the_generator_imports_nothing_that_it_writes() -> None:
+    told = run_python(
+        "import sys, dosebench_protocol.generate\n"
+        "print([name for name in sys.modules if name.startswith('dosebench_protocol.') and name.rpartition('.')[2] in"
+        " ('tables', 'plans', 'codec', 'frame', 'records')])"
+    )
+    assert told == "[]"
+
+
+def test_the_tables_say_what_the_schema_says() -> None:
+    for name, value in (*PLAN.limits, ("REPLY_BIT", messages.REPLY_BIT), ("REJECTED", messages.REJECTED)):
+        assert getattr(tables, name) == value == getattr(messages, name)
+    for enum in PLAN.enums:
+        assert (tables.FLAGS if enum.flags else tables.ENUMS)[enum.name] == dict(enum.members)
+    assert tables.ENUMS["StageDrop"] == kinds.STAGE_DROP
+    assert len(tables.ENUMS) + len(tables.FLAGS) == len(PLAN.enums) + 1
+    assert {kind: (plan.code, plan.numbers) for kind, plan in kinds.KINDS.items()} == tables.RECORD_KINDS
+    assert [body for body in tables.BODIES if body not in BODIES] == []
+    for name, body in BODIES.items():
+        assert plans.field_names(tables.BODIES[name]) == [field.name for field in body.fields]
+
+
+def named(body: Body, values: list[Any]) -> dict[str, Any]:
+    """Plain values as the codec gives them, without the codec."""
+    return {
+        field.name: by_schema(field.enum, value) if isinstance(field, IntField) and field.enum else value
+        for field, value in zip(body.fields, values, strict=True)
+    }
+
+
+def by_schema(enum: Enumeration, value: int) -> Any:
+    if not enum.flags:
+        return next((name for name, number in enum.members if number == value), f"unknown_{value}")
+    bits = {number.bit_length() - 1: name for name, number in enum.members}
+    return tuple(sorted(bits.get(bit, f"bit_{bit}") for bit in range(8 * enum.width) if value >> bit & 1))
+
+
+@pytest.mark.parametrize("name", BODIES)
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_it_writes_and_reads_what_construct_does(name: str, data: st.DataObject) -> None:
+    body = BODIES[name]
+    values = data.draw(values_of(body))
+    plain = construct_values(body, values)
+    expected = CONSTRUCTS[name].build(plain)
+    assert plans.pack(name, tables.BODIES[name], plain) == expected
+    fields = plans.unpack(name, tables.BODIES[name], expected + data.draw(st.binary(max_size=9)))
+    assert fields == named(body, values)
+    assert plans.pack(name, tables.BODIES[name], fields) == expected
+
+
+def agree(name: str, raw: bytes) -> None:
+    """Construct and the host codec take the same byte strings and read the same from them."""
+    body = BODIES[name]
+    wanted = parsed(plain_construct(body), body, raw)
+    if wanted is None:
+        with pytest.raises(CodecError, match=f"^{name}: {len(raw)} bytes are too short for it$"):
+            plans.unpack(name, tables.BODIES[name], raw)
+        return
+    got = plans.unpack(name, tables.BODIES[name], raw)
+    assert got == named(body, wanted)
+    assert list(got) == [field.name for field in body.fields]
+
+
+@pytest.mark.parametrize("name", [name for name, body in BODIES.items() if body.fields])
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_it_agrees_with_construct_on_every_byte_string(name: str, data: st.DataObject) -> None:
+    sample = st.sampled_from([SAMPLES[name, case] for case in ("zeros", "counting", "counts_max")])
+    agree(name, data.draw(st.binary(max_size=BODIES[name].bytes_min + 40) | sample.flatmap(mutations)))
+
+
+def test_it_agrees_on_every_prefix_and_many_mutations() -> None:
+    random = Random(21)
+    pool = [(name, data) for (name, case), data in SAMPLES.items() if case != "largest"]
+    for name, data in pool:
+        for size in range(len(data) + 1):
+            agree(name, data[:size])
+    for _ in range(5_000):
+        name, data = random.choice(pool)
+        changed = bytearray(data)
+        for _ in range(random.randrange(1, 4)):
+            changed[random.randrange(len(changed))] = random.choice([0, 1, 127, 255, random.randrange(256)])
+        agree(name, bytes(changed[: random.randrange(len(changed) + 1)]) if random.random() < 0.4 else bytes(changed))
+
+
+WRONG = st.sampled_from(
+    [-1, 1 << 8, 1 << 16, 1 << 32, None, "x", 1.5, b"", bytes(3), bytes(300), [], ["x"], ("bit_40",)]
+)
+
+
+@pytest.mark.parametrize("name", [name for name, body in BODIES.items() if body.fields])
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_it_writes_nothing_that_construct_would_not_read_back(name: str, data: st.DataObject) -> None:
+    body = BODIES[name]
+    plain = construct_values(body, data.draw(values_of(body)))
+    field = data.draw(st.sampled_from(body.fields)).name
+    plain[field] = data.draw(WRONG)
+    try:
+        packed = plans.pack(name, tables.BODIES[name], plain)
+    except CodecError as error:
+        text = str(error)
+    else:
+        construct = plain_construct(body)
+        assert construct.build(construct.parse(packed)) == packed
+        return
+    assert f"{name}.{field}: " in text or "more than a body's" in text
+
+
+def plan_of(body: Body) -> Any:
+    """The generated plan of this body alone, whatever the schema says."""
+    return load(tables_source(Schema((), (body,), (), ()))).BODIES["body"]
+
+
+@settings(deadline=None)
+@given(SCHEMAS, st.data())
+def test_any_schema_of_the_subset_gets_a_plan_that_agrees(construct: Any, data: st.DataObject) -> None:
+    body = read_body("body", construct, {})
+    plan = plan_of(body)
+    values = data.draw(values_of(body))
+    plain = construct_values(body, values)
+    built = construct.build(plain)
+    if len(built) <= messages.BODY_BYTES_MAX:
+        assert plans.pack("body", plan, plain) == built
+        assert plans.unpack("body", plan, built) == plain
+    raw = data.draw(mutations(built))
+    try:
+        wanted = {name: value for name, value in construct.parse(raw).items() if name != "_io"}
+    except cs.ConstructError:
+        with pytest.raises(CodecError, match="too short"):
+            plans.unpack("body", plan, raw)
+    else:
+        assert plans.unpack("body", plan, raw) == wanted
+
+
+def test_too_many_rows_are_refused() -> None:
+    rows = cs.Struct("rows" / cs.PrefixedArray(cs.Int8ul, cs.Struct("x" / cs.Int8ul)))
+    plan = plan_of(read_body("body", rows, {}))
+    assert plans.pack("body", plan, {"rows": [{"x": 7}] * 255}) == b"\xff" + b"\x07" * 255
+    with pytest.raises(CodecError, match=r"body\.rows: 256 rows; at most 255 wanted"):
+        plans.pack("body", plan, {"rows": [{"x": 7}] * 256})
+
+
+def test_a_name_that_no_table_knows_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(KeyError):
+        codec.encode_struct("nothing")
