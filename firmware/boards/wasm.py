@@ -2,8 +2,9 @@
 
 import gc
 
-from boards import stdio
 from pump.wire import const
+
+from boards import stdio
 
 _TURNS = const(128)
 

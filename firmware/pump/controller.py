@@ -198,14 +198,11 @@ class Pump:
         late = (self.board.ticks() - self.clock.ticks()) & 0x3FFFFFFF
         wake = self.schedule.next_ms()
         stage = self.commands.stage_left_ms()
-        if stage < wake:
-            wake = stage
-        if _BATTERY_MS - self._battery_ms < wake:
-            wake = _BATTERY_MS - self._battery_ms
+        wake = min(wake, stage)
+        wake = min(wake, _BATTERY_MS - self._battery_ms)
         if self.link.pending and wake > _HOLD_MS_MAX:
             wake = _HOLD_MS_MAX
-        if wake > _WAKE_MS_MAX:
-            wake = _WAKE_MS_MAX
+        wake = min(wake, _WAKE_MS_MAX)
         return wake - late if wake > late else 0
 
     # Delivery
@@ -376,7 +373,9 @@ class Pump:
         self.halt_motion()
         ledger = self.ledger
         ledger.command(wire.RECORD_STOP, host, counter, 0, ledger.low, ledger.high)
-        ledger.write(wire.RECORD_CLOSE, wire.STOP_REASON_COMMAND, ledger.low, ledger.high, 0, ledger.missed, ledger.reservoir)
+        ledger.write(
+            wire.RECORD_CLOSE, wire.STOP_REASON_COMMAND, ledger.low, ledger.high, 0, ledger.missed, ledger.reservoir
+        )
 
     def bolus(self, fields):
         host, counter, steps = fields

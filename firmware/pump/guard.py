@@ -36,8 +36,7 @@ class Window:
             return
         passed = self._into_ms // self._bucket_ms
         self._into_ms -= passed * self._bucket_ms
-        if passed > _BUCKETS:
-            passed = _BUCKETS
+        passed = min(passed, _BUCKETS)
         while passed:
             self._at = 0 if self._at == _BUCKETS - 1 else self._at + 1
             self.sum -= self._counts[self._at]
@@ -128,11 +127,9 @@ class Guard:
         """How many of `steps` may move now; 0 when not delivering or not sound."""
         if not self._enabled or not self.sound():
             return 0
-        if steps > self._allowance:
-            steps = self._allowance
+        steps = min(steps, self._allowance)
         room = self.hour.room()
-        if steps > room:
-            steps = room
+        steps = min(steps, room)
         room = self.day.room()
         return steps if steps < room else room
 

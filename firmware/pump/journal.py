@@ -47,8 +47,7 @@ class Journal:
         """Sequence number of the oldest record that is held."""
         oldest = _NONE
         for first in self._firsts:
-            if first < oldest:
-                oldest = first
+            oldest = min(oldest, first)
         return self.next if oldest == _NONE else oldest
 
     # Reading back after a reset

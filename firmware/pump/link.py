@@ -113,8 +113,9 @@ class Link:
     def reply(self, message, end):
         """Send the reply whose body reaches from body_out to `end` in out(); the request is done with."""
         reply = self._reply
+        body_bytes = end - wire.HEADER_BYTES
         wire.pack_header(
-            reply, 0, wire.PROTOCOL_VERSION, message, self._device_id, _NO_SESSION, self._sequence, end - wire.HEADER_BYTES
+            reply, 0, wire.PROTOCOL_VERSION, message, self._device_id, _NO_SESSION, self._sequence, body_bytes
         )
         reply[end : end + wire.CRC_BYTES] = crc32(memoryview(reply)[:end]).to_bytes(4, "little")
         length = _cobs_encode(reply, end + wire.CRC_BYTES, self._wire)

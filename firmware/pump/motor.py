@@ -22,8 +22,7 @@ class Motor:
 
     def activate(self, steps):
         """Move at most `steps`; return how many were commanded."""
-        if steps > self._steps_max:
-            steps = self._steps_max
+        steps = min(steps, self._steps_max)
         self._board.motor_run(steps, self._step_ms, self._on_ms_max)
         self._compare(steps)
         return steps

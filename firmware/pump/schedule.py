@@ -23,7 +23,8 @@ class Track:
         self.num = num
         self.den = den
         self.acc = den // 2
-        self._crumb = 0
+        # Half a step is half a unit more when the denominator is odd; a later change of rate needs to know.
+        self._crumb = FRACTION_MAX // 2 if den & 1 else 0
 
     def retune(self, num, den):
         """Change the rate and keep the fraction of a step that is under way.

@@ -1,7 +1,7 @@
 # The therapy store: two copies of the program in force, each with generation and hash.
 #
-# The journal's commit record is what makes a program the therapy; the copies only hold it. Cut anywhere, one copy of the
-# committed generation is whole.
+# The journal's commit record is what makes a program the therapy; the copies only hold it. Cut anywhere, one copy of
+# the committed generation is whole.
 
 import hashlib
 import struct
@@ -29,7 +29,7 @@ class TherapyStore:
         self.generation = 0
 
     def load(self, generation, hash_head):
-        """Take the copy of the generation that the journal committed; mend the other one. Return whether there is one."""
+        """Take a copy of the generation that the journal committed, and mend the other. Return whether there is one."""
         for address in self._addresses:
             program = self._read(address, generation)
             if program is not None and program_hash(program)[:4] == hash_head:

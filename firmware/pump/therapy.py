@@ -2,8 +2,8 @@
 
 from pump import wire
 from pump.clock import DAY_MS
-from pump.wire import const
 from pump.whole import mul_div
+from pump.wire import const
 
 _HOUR_MS = const(3_600_000)
 _CAP_DAYS = const(180)

@@ -23,7 +23,7 @@ SENTENCES: Final = {
     "stage_hash": "the program does not have the announced hash; program again",
     "not_verified": "the program was not verified before the commit; program again",
     "therapy_format": "the pump does not know this therapy format ({detail}): update the firmware",
-    "therapy_fraction": "a rate or factor of the program is not a fraction that the pump can count in (number {detail})",
+    "therapy_fraction": "a rate or factor of the program is no fraction that the pump can count in (number {detail})",
     "therapy_mode": "the pump does not know this infusion mode ({detail}): update the firmware",
     "rate_below_minimum": "the rate is below the lowest that this pump can deliver",
     "rate_above_maximum": "the rate is above the highest that this pump can deliver",

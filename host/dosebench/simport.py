@@ -3,8 +3,8 @@
 `sim://` makes a twin that ends with the port. `sim://NAME` keeps flash, plant, time and the running firmware between
 commands. Options follow a question mark: `sim://bench?profile=implant-20&runtime=wasm&seed=3&baud=9600`.
 
-Time belongs to the reader: `read()` moves virtual time to the next byte or to its timeout, and `monotonic()` is the clock
-that deadlines are measured on. Nothing waits for real.
+Time belongs to the reader: `read()` moves virtual time to the next byte or to its timeout, and `monotonic()` is the
+clock that deadlines are measured on. Nothing waits for real.
 """
 
 from __future__ import annotations

@@ -36,7 +36,6 @@ HEAD = """\
 # The caller sees to it that integers fit their field (MicroPython cuts them off without a word), and passes fields of
 # fixed length as bytes or bytearray. Numbers without a name in an enumeration pass through.
 # fmt: off
-# ruff: noqa: PLR0917, RUF005
 from struct import pack_into, unpack_from
 
 try:

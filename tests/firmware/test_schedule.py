@@ -62,7 +62,7 @@ def test_due_ms_is_the_first_moment_with_a_step(rate: tuple[int, int], wait: int
 
 
 @pytest.mark.requirement("R1")
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(rates, st.integers(0, 3_000)), min_size=1, max_size=60))
 def test_rate_changes_keep_the_fraction_of_a_step(changes: list[tuple[tuple[int, int], int]]) -> None:
     track = Track()

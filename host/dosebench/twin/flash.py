@@ -16,13 +16,13 @@ ERASE_US: Final = 45_000
 When = Literal["before", "torn", "after"]
 
 
-class PowerCut(BaseException):  # noqa: N818 - it is an event of the bench, not an error of anybody
+class PowerCut(BaseException):
     """The supply failed inside a flash operation. Not an Exception: no firmware code can catch it."""
 
 
 @dataclass
 class CutPlan:
-    """Cut the power at flash operation number `operation` (writes and erases, from 0): before, torn within, or after."""
+    """Cut the power at flash operation number `operation` (writes and erases, from 0): before, within, or after it."""
 
     operation: int
     when: When

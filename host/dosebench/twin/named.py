@@ -116,7 +116,9 @@ def sims_dir() -> Path:
 def list_names() -> list[str]:
     """Names of all twins that are kept."""
     directory = sims_dir()
-    return sorted(path.name for path in directory.iterdir() if (path / "twin.json").exists()) if directory.is_dir() else []
+    if not directory.is_dir():
+        return []
+    return sorted(path.name for path in directory.iterdir() if (path / "twin.json").exists())
 
 
 class NamedTwin:
@@ -206,7 +208,9 @@ class NamedTwin:
             os.mkfifo(path)
         alive = self._take_lock("alive", f"sim://{self.options.name} still has a firmware process")
         with (self.directory / "firmware.log").open("wb") as log:
-            runtime, self._pid = boot_detached(twin.machine, twin.runtime_name, inward, outward, log, alive.fileno())
+            runtime, self._pid = boot_detached(
+                twin.machine, twin.runtime_name, (inward, outward), log, alive.fileno()
+            )
         alive.close()
         runtime.log = self.directory / "firmware.log"
         (self.directory / "pid").write_text(str(self._pid))

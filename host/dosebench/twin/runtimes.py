@@ -234,13 +234,13 @@ def boot(machine: Machine, name: RuntimeName) -> Runtime:
 
 
 def boot_detached(
-    machine: Machine, name: RuntimeName, inward: Path, outward: Path, log: IO[bytes], alive: int
+    machine: Machine, name: RuntimeName, fifos: tuple[Path, Path], log: IO[bytes], alive: int
 ) -> tuple[ProcessRuntime, int]:
-    """Boot the firmware on two FIFOs, so that it outlives this process; return it and its process id.
+    """Boot the firmware on two FIFOs (to it, from it), so that it outlives this process; return it and its process id.
 
     The child inherits `alive`, a locked file: the lock lasts as long as the child.
     """
-    to_child, from_child = (os.open(path, os.O_RDWR) for path in (inward, outward))
+    to_child, from_child = (os.open(path, os.O_RDWR) for path in fifos)
     process = subprocess.Popen(
         command(name), stdin=to_child, stdout=from_child, stderr=log, start_new_session=True, pass_fds=(alive,)
     )

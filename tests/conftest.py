@@ -1,0 +1,15 @@
+"""Hypothesis profiles: the same examples at every run of CI, new ones on a developer's machine, many in a campaign.
+
+No test has a deadline: machines differ, and durations are judged in benchmarks/.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("developer", deadline=None, print_blob=True)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("campaign", deadline=None, print_blob=True, max_examples=2_000)
+settings.load_profile(os.environ.get("DOSEBENCH_HYPOTHESIS", "ci" if os.environ.get("CI") else "developer"))
