@@ -21,7 +21,7 @@ from dosebench.twin.twin import Twin, TwinSettings, one_core
 
 from .measure import Figure, Times, interleave, ratio, shown
 
-ROUNDS: Final = 20
+ROUNDS: Final = 12
 CALLS: Final = 2_000
 """Calls between two waits of device/calls.py."""
 BATCHES: Final = 5
