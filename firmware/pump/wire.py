@@ -2,6 +2,7 @@
 #
 # pack_x(buf, off, fields...) writes into buf (bytearray or memoryview) and returns the offset after the last byte.
 # unpack_x(buf, off, end) returns a tuple of fields; end <= len(buf). Bytes after the last known field are ignored.
+# An array is a list of rows, each a tuple.
 # Both raise ValueError when something is too short, too long or has no room. Bytes come back as copies.
 # The caller sees to it that integers fit their field (MicroPython cuts them off without a word), and passes fields of
 # fixed length as bytes or bytearray. Numbers without a name in an enumeration pass through.
@@ -14,7 +15,7 @@ except ImportError:
     def const(value):
         return value
 
-SCHEMA_HASH = b"\xfd\x7e\xd5\x7f\x05\x29\x3a\xcf"
+SCHEMA_HASH = b"\x9d\x8d\x0d\xf7\x3b\x29\x9c\xf3"
 
 # limits
 PROTOCOL_VERSION = const(1)
@@ -23,8 +24,16 @@ COUNT_MAX = const(1073741823)
 BODY_BYTES_MAX = const(1024)
 RECORD_BYTES = const(40)
 CHAIN_BYTES = const(8)
-THERAPY_BYTES_MAX = const(1024)
+THERAPY_BYTES_MAX = const(3072)
 CHUNK_BYTES_MAX = const(256)
+FLEX_STEPS_MAX = const(48)
+PATTERNS_MAX = const(7)
+RATES_MAX = const(64)
+CAPS_MAX = const(4)
+CAP_MINUTES_MAX = const(2880)
+TITRATION_STEPS_MAX = const(64)
+PATIENT_BOLUSES_MAX = const(24)
+PRIME_ARMED_MS = const(60000)
 THERAPY_FORMAT = const(1)
 HEADER_BYTES = const(16)
 TAG_BYTES = const(16)
@@ -48,6 +57,11 @@ BOLUS_CANCEL = const(51)
 REFILL = const(52)
 OUTCOME = const(53)
 ALARM_CLEAR = const(54)
+PATIENT_BOLUS = const(55)
+SQUARE_BOLUS = const(56)
+SQUARE_CANCEL = const(57)
+PRIME_ARM = const(58)
+PRIME = const(59)
 CLOCK_SET = const(64)
 JOURNAL_INFO = const(80)
 JOURNAL_READ = const(81)
@@ -72,6 +86,8 @@ RESET_CAUSE_SOFTWARE = const(4)
 MODE_STOPPED = const(0)
 MODE_MINIMUM_RATE = const(1)
 MODE_CONTINUOUS = const(2)
+MODE_FLEX = const(3)
+MODE_TITRATION = const(4)
 
 # Delivery
 DELIVERY_UNPROGRAMMED = const(0)
@@ -91,6 +107,17 @@ STOP_REASON_NEVER_STARTED = const(5)
 ON_LOW_KEEP = const(0)
 ON_LOW_MINIMUM_RATE = const(1)
 ON_LOW_STOP = const(2)
+
+# OnCap
+ON_CAP_MINIMUM_RATE = const(0)
+ON_CAP_STOP = const(1)
+
+# BolusKind
+BOLUS_KIND_NONE = const(0)
+BOLUS_KIND_CLINICIAN = const(1)
+BOLUS_KIND_PATIENT = const(2)
+BOLUS_KIND_PERIODIC = const(3)
+BOLUS_KIND_PRIMING = const(4)
 
 # RefillLimit
 REFILL_LIMIT_VOLUME = const(0)
@@ -144,6 +171,17 @@ REASON_CAP_BELOW_BASAL = const(47)
 REASON_CAP_ABOVE_HARD = const(48)
 REASON_CONCENTRATION = const(49)
 REASON_LEVEL_ORDER = const(50)
+REASON_FLEX_ORDER = const(51)
+REASON_FLEX_RATE = const(52)
+REASON_TITRATION_ORDER = const(53)
+REASON_TITRATION_CHANGE = const(54)
+REASON_BRIDGE = const(55)
+REASON_CAP_WINDOW = const(56)
+REASON_PATIENT_BOLUS = const(57)
+REASON_PERIODIC_BOLUS = const(58)
+REASON_PRIMING = const(59)
+REASON_WEEKDAY = const(60)
+REASON_READINGS_DIFFER = const(61)
 REASON_NOT_PROGRAMMED = const(64)
 REASON_ALREADY_RUNNING = const(65)
 REASON_ALREADY_STOPPED = const(66)
@@ -155,6 +193,17 @@ REASON_BOLUS_OVER_MAXIMUM = const(71)
 REASON_BOLUS_OVER_CAP = const(72)
 REASON_BOLUS_ZERO = const(73)
 REASON_NO_BOLUS = const(74)
+REASON_LOCKOUT = const(75)
+REASON_PATIENT_COUNT = const(76)
+REASON_NO_PATIENT_BOLUS = const(77)
+REASON_SQUARE_RUNNING = const(78)
+REASON_SQUARE_OVER_MAXIMUM = const(79)
+REASON_SQUARE_RATE = const(80)
+REASON_NO_SQUARE = const(81)
+REASON_PRIMING_NOT_ARMED = const(82)
+REASON_PRIMING_VOLUME = const(83)
+REASON_PRIMING_PATH = const(84)
+REASON_STILL_RUNNING = const(85)
 REASON_CLOCK_VALUE = const(96)
 REASON_RECORD_GONE = const(97)
 REASON_RECORD_FUTURE = const(98)
@@ -171,8 +220,16 @@ RECORD_BOLUS = const(18)
 RECORD_BOLUS_END = const(19)
 RECORD_BOLUS_CANCEL = const(20)
 RECORD_REFILL = const(21)
+RECORD_PATIENT_BOLUS = const(22)
+RECORD_PERIODIC_BOLUS = const(23)
+RECORD_SQUARE = const(24)
+RECORD_SQUARE_END = const(25)
+RECORD_SQUARE_CANCEL = const(26)
+RECORD_PRIME_ARM = const(27)
+RECORD_PRIME = const(28)
 RECORD_COMMIT = const(32)
 RECORD_STAGE_DROPPED = const(33)
+RECORD_WORTH = const(34)
 RECORD_CLOCK = const(48)
 RECORD_ALARM_RAISED = const(64)
 RECORD_ALARM_CLEARED = const(65)
@@ -183,6 +240,8 @@ RECORD_REFUSED = const(80)
 RECORD_STATE = const(96)
 RECORD_HOST = const(97)
 RECORD_IDENTITY = const(98)
+RECORD_WINDOWS = const(99)
+RECORD_PATIENT_TIMES = const(100)
 
 # StageDrop
 STAGE_DROP_NEW_STAGE = const(0)
@@ -200,13 +259,13 @@ ROLES = (
     b"\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x03\x03\x03\x03\x03\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
-    b"\x02\x00\x02\x02\x02\x01\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x02\x00\x02\x02\x02\x01\x02\x02\x02\x02\x03\x03\xff\xff\xff\xff"
     b"\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 )
-CHANGES_STATE = b"\x23\x30\x31\x32\x33\x34\x36\x40"  # message types
+CHANGES_STATE = b"\x23\x30\x31\x32\x33\x34\x36\x37\x38\x39\x3a\x3b\x40"  # message types
 
 def role_of(message_type):
     # least role that may send it, -1 for nobody: what is not in the table is denied
@@ -249,41 +308,39 @@ def pack_outcome(buf, off, host, counter, reason, accepted, low_steps, high_step
     pack_into("<4sIBIIII", buf, off, host, counter, reason, accepted, low_steps, high_steps, record)
     return off + 25
 
-def pack_record(buf, off, sequence, day, ms, kind, code, a, b, c, d, e, chain):
-    if len(chain) != 8:
-        raise ValueError("wrong length")
-    _room(buf, off + 40)
-    pack_into("<IHIBBIIIII8s", buf, off, sequence, day, ms, kind, code, a, b, c, d, e, chain)
-    return off + 40
-
-def unpack_record(buf, off, end):
-    _need(end - off - 40)
-    return unpack_from("<IHIBBIIIII8s", buf, off)
-
-def pack_therapy(buf, off, format, therapy_id, drug, step_ng_num, step_ng_den, step_nl_num, step_nl_den, mode,
-    basal_num, basal_den, minimum_num, minimum_den, bolus_num, bolus_den, bolus_steps_max, hour_ng_max, day_ng_max,
-    reservoir_steps, low_steps, empty_steps, stability_days, on_low):
-    if len(therapy_id) != 8:
-        raise ValueError("wrong length")
-    if len(drug) > 255:
-        raise ValueError("too long")
-    _room(buf, off + 78 + len(drug))
-    pack_into("<B8sB", buf, off, format, therapy_id, len(drug))
-    off = _put(buf, off + 10, drug)
-    pack_into("<IIIIBIIIIIIIIIIIIHB", buf, off, step_ng_num, step_ng_den, step_nl_num, step_nl_den, mode, basal_num,
-        basal_den, minimum_num, minimum_den, bolus_num, bolus_den, bolus_steps_max, hour_ng_max, day_ng_max,
-        reservoir_steps, low_steps, empty_steps, stability_days, on_low)
-    return off + 68
-
 def unpack_therapy(buf, off, end):
     _need(end - off - 10)
-    (format, therapy_id, n) = unpack_from("<B8sB", buf, off)
+    _run0 = unpack_from("<B8sB", buf, off)
+    n = _run0[-1]
     off += 10
     _need(end - off - n)
     drug = bytes(buf[off : off + n])
     off += n
-    _need(end - off - 68)
-    return (format, therapy_id, drug) + unpack_from("<IIIIBIIIIIIIIIIIIHB", buf, off)
+    _need(end - off - 142)
+    _run1 = unpack_from("<IIIIBIIIIIIIIIIHBBIIIIIBIIIIIIIHIIIIIH7sB", buf, off)
+    n = _run1[-1]
+    off += 142
+    _need(end - off - 6 * n)
+    caps = [unpack_from("<HI", buf, off + 6 * i) for i in range(n)]
+    off += 6 * n
+    _need(end - off - 1)
+    n = unpack_from("<B", buf, off)[0]
+    off += 1
+    _need(end - off - 8 * n)
+    rates = [unpack_from("<II", buf, off + 8 * i) for i in range(n)]
+    off += 8 * n
+    _need(end - off - 2)
+    n = unpack_from("<H", buf, off)[0]
+    off += 2
+    _need(end - off - 4 * n)
+    flex = [unpack_from("<BHB", buf, off + 4 * i) for i in range(n)]
+    off += 4 * n
+    _need(end - off - 1)
+    n = unpack_from("<B", buf, off)[0]
+    off += 1
+    _need(end - off - 3 * n)
+    titration = [unpack_from("<HB", buf, off + 3 * i) for i in range(n)]
+    return _run0[:-1] + (drug,) + _run1[:-1] + (caps, rates, flex, titration)
 
 def unpack_command(buf, off, end):
     _need(end - off - 8)
@@ -310,15 +367,23 @@ def pack_hello_reply(buf, off, protocol, schema_hash, device_id, firmware_major,
 
 def pack_status_reply(buf, off, delivery, stop_reason, mode, alarms, generation, therapy_id, day, ms, clock_known,
     local_days, local_ms, low_steps, high_steps, missed_steps, rate_num, rate_den, bolus_left_steps, reservoir_steps,
-    reservoir_known, battery_mv, journal_first, journal_next, boot_count, bad_frames, staged_bytes, hour_ng, day_ng):
+    reservoir_known, battery_mv, journal_first, journal_next, boot_count, bad_frames, staged_bytes, bolus_kind,
+    square_left_steps, lockout_left_ms, patient_left, bridge_left_steps, pattern_lag_ms, titration_day, window_ng):
     if len(therapy_id) != 8:
         raise ValueError("wrong length")
-    _room(buf, off + 89)
-    pack_into("<BBBII8sHIBHIIIIIIIIBHIIIIHII", buf, off, delivery, stop_reason, mode, alarms, generation, therapy_id,
-        day, ms, clock_known, local_days, local_ms, low_steps, high_steps, missed_steps, rate_num, rate_den,
+    if len(window_ng) > 255:
+        raise ValueError("too long")
+    _room(buf, off + 101 + 10 * len(window_ng))
+    pack_into("<BBBII8sHIBHIIIIIIIIBHIIIIHBIIBIIBB", buf, off, delivery, stop_reason, mode, alarms, generation,
+        therapy_id, day, ms, clock_known, local_days, local_ms, low_steps, high_steps, missed_steps, rate_num, rate_den,
         bolus_left_steps, reservoir_steps, reservoir_known, battery_mv, journal_first, journal_next, boot_count,
-        bad_frames, staged_bytes, hour_ng, day_ng)
-    return off + 89
+        bad_frames, staged_bytes, bolus_kind, square_left_steps, lockout_left_ms, patient_left, bridge_left_steps,
+        pattern_lag_ms, titration_day, len(window_ng))
+    off += 101
+    for row in window_ng:
+        pack_into("<HII", buf, off, *row)
+        off += 10
+    return off
 
 def unpack_therapy_begin_request(buf, off, end):
     _need(end - off - 18)
@@ -331,24 +396,30 @@ def pack_therapy_begin_reply(buf, off, length):
 
 def unpack_therapy_chunk_request(buf, off, end):
     _need(end - off - 4)
-    (offset, n) = unpack_from("<HH", buf, off)
+    _run0 = unpack_from("<HH", buf, off)
+    n = _run0[-1]
     off += 4
     _need(end - off - n)
     data = bytes(buf[off : off + n])
-    return (offset, data)
+    return _run0[:-1] + (data,)
 
 def pack_therapy_verify_reply(buf, off, therapy_id, program_hash, mode, drug, daily_steps, daily_dose_ng,
-    daily_volume_nl, hour_dose_ng, refill_days, refill_limit, bolus_steps_max, hour_ng_max, day_ng_max):
+    daily_volume_nl, hour_dose_ng, refill_days, refill_limit, bolus_steps_max, weekly_dose_ng, periodic_dose_ng,
+    patient_dose_ng, bridge_ms, caps):
     if len(therapy_id) != 8 or len(program_hash) != 16:
         raise ValueError("wrong length")
-    if len(drug) > 255:
+    if len(drug) > 255 or len(caps) > 255:
         raise ValueError("too long")
-    _room(buf, off + 57 + len(drug))
+    _room(buf, off + 66 + len(drug) + 6 * len(caps))
     pack_into("<8s16sBB", buf, off, therapy_id, program_hash, mode, len(drug))
     off = _put(buf, off + 26, drug)
-    pack_into("<IIIIHBIII", buf, off, daily_steps, daily_dose_ng, daily_volume_nl, hour_dose_ng, refill_days,
-        refill_limit, bolus_steps_max, hour_ng_max, day_ng_max)
-    return off + 31
+    pack_into("<IIIIHBIIIIIB", buf, off, daily_steps, daily_dose_ng, daily_volume_nl, hour_dose_ng, refill_days,
+        refill_limit, bolus_steps_max, weekly_dose_ng, periodic_dose_ng, patient_dose_ng, bridge_ms, len(caps))
+    off += 40
+    for row in caps:
+        pack_into("<HI", buf, off, *row)
+        off += 6
+    return off
 
 def unpack_therapy_commit_request(buf, off, end):
     _need(end - off - 24)
@@ -373,6 +444,14 @@ def pack_therapy_read_reply(buf, off, generation, length, offset, data):
 def unpack_bolus_request(buf, off, end):
     _need(end - off - 12)
     return unpack_from("<4sII", buf, off)
+
+def unpack_square_bolus_request(buf, off, end):
+    _need(end - off - 16)
+    return unpack_from("<4sIII", buf, off)
+
+def unpack_prime_arm_request(buf, off, end):
+    _need(end - off - 14)
+    return unpack_from("<4sIIH", buf, off)
 
 def unpack_clock_set_request(buf, off, end):
     _need(end - off - 14)
@@ -404,3 +483,6 @@ unpack_bolus_cancel_request = unpack_command
 unpack_refill_request = unpack_bolus_request
 unpack_outcome_request = unpack_command
 unpack_alarm_clear_request = unpack_bolus_request
+unpack_patient_bolus_request = unpack_command
+unpack_square_cancel_request = unpack_command
+unpack_prime_request = unpack_bolus_request

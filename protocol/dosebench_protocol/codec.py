@@ -1,7 +1,9 @@
 """Bodies of messages as plain Python values, for hosts. No I/O.
 
 Values: integers are int; enumerations are str, a number without a name being `unknown_N`; flags are a sorted tuple of
-names, an unnamed bit being `bit_N`; bytes are bytes. Encoding takes the same, and plain integers in place of names.
+names, an unnamed bit being `bit_N`; bytes are bytes; an array is a list of rows, each a dict of such values. Encoding
+takes the same, and plain integers in place of names. It holds an array to what its count can say; the limits of a
+therapy are the device's to check.
 What a newer device sends beyond the known names and fields is kept or ignored, never an error.
 """
 

@@ -37,7 +37,8 @@ def _plan(names: str, doc: str) -> KindPlan:
 KINDS: Final[Mapping[str, KindPlan]] = {
     "boot": _plan("reset_cause boot_count low_steps high_steps firmware records_voided", "The firmware started."),
     "lease": _plan(
-        "- low_steps high_steps allowance_steps missed_steps reservoir_steps", "Steps that may be moved from now on."
+        "titration_day low_steps high_steps allowance_steps missed_steps reservoir_steps",
+        "Steps that may be moved from now on.",
     ),
     "close": _plan(
         "stop_reason low_steps high_steps - missed_steps reservoir_steps", "Delivery ended, no lease is open."
@@ -45,11 +46,24 @@ KINDS: Final[Mapping[str, KindPlan]] = {
     "start": _plan("- host counter - low_steps high_steps", "Delivery was started."),
     "stop": _plan("- host counter - low_steps high_steps", "Delivery was stopped."),
     "bolus": _plan("- host counter steps low_steps allowance_steps", "A bolus was accepted, with its lease."),
-    "bolus_end": _plan("- low_steps high_steps delivered_steps asked_steps -", "A bolus ended."),
+    "bolus_end": _plan("kind low_steps high_steps delivered_steps asked_steps -", "A bolus ended."),
+    "patient_bolus": _plan("- host counter steps low_steps allowance_steps", "A patient bolus began, with its lease."),
+    "periodic_bolus": _plan(
+        "- low_steps high_steps steps allowance_steps -", "A periodic bolus began, with its lease."
+    ),
+    "square": _plan("- host counter steps duration_ms allowance_steps", "A square bolus began, with its lease."),
+    "square_end": _plan("- low_steps high_steps delivered_steps asked_steps -", "A square bolus ended."),
+    "square_cancel": _plan("- host counter steps_not_delivered low_steps high_steps", "A square bolus was cancelled."),
+    "prime_arm": _plan("- host counter steps path_version low_steps", "A priming bolus was armed."),
+    "prime": _plan("- host counter steps path_version allowance_steps", "A priming bolus began, with its lease."),
     "bolus_cancel": _plan("- host counter steps_not_delivered low_steps high_steps", "A bolus was cancelled."),
     "refill": _plan("- host counter steps low_steps high_steps", "The reservoir holds so much from now on."),
-    "commit": _plan("- host counter generation program_hash_head low_steps", "A therapy came into force."),
+    "commit": _plan("- host counter generation program_hash_head high_steps", "A therapy came into force."),
     "stage_dropped": _plan("drop received_bytes length_bytes - - -", "A staged therapy was dropped."),
+    "worth": _plan(
+        "period_begins step_ng_num step_ng_den old_ng_num old_ng_den bridge_steps",
+        "What a step holds, and held before the commit.",
+    ),
     "clock": _plan("- host counter local_days local_ms -", "The local calendar was set."),
     "alarm_raised": _plan("- raised alarms detail - -", "An alarm was raised."),
     "alarm_cleared": _plan("- host counter cleared low_steps high_steps", "Alarms were cleared."),
@@ -62,8 +76,12 @@ KINDS: Final[Mapping[str, KindPlan]] = {
     ),
     "host": _plan("reason host counter accepted low_steps high_steps", "Newest command of a host, carried on."),
     "identity": _plan(
-        "- boot_count program_hash_head bolus_left_steps clock_known -",
+        "kind boot_count program_hash_head bolus_left_steps clock_known commit_high_steps",
         "More of what the pump is at: therapy, clock, open bolus.",
+    ),
+    "windows": _plan("- first_ng second_ng third_ng fourth_ng square_left_steps", "Drug in the windows of the caps."),
+    "patient_times": _plan(
+        "place first_age_ms second_age_ms third_age_ms fourth_age_ms fifth_age_ms", "How long ago patient boluses were."
     ),
 }
 """Every record kind by name."""

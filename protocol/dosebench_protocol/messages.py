@@ -19,7 +19,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from construct import Bytes, Construct, Enum, FlagsEnum, GreedyBytes, Int8ul, Int16ul, Int32ul, Prefixed, Struct
+from construct import (
+    Bytes,
+    Construct,
+    Enum,
+    FlagsEnum,
+    GreedyBytes,
+    Int8ul,
+    Int16ul,
+    Int32ul,
+    Prefixed,
+    PrefixedArray,
+    Struct,
+)
 
 PROTOCOL_VERSION: Final = 1
 """Version in the first byte of every frame."""
@@ -39,7 +51,7 @@ RECORD_BYTES: Final = 40
 CHAIN_BYTES: Final = 8
 """Length of the truncated SHA-256 that chains each journal record to the one before it."""
 
-THERAPY_BYTES_MAX: Final = 1024
+THERAPY_BYTES_MAX: Final = 3072
 """Longest encoded therapy, in bytes."""
 
 CHUNK_BYTES_MAX: Final = 256
@@ -75,7 +87,31 @@ Role = Enum(Int8ul, none=0, observer=1, operator=2, programmer=3, service=4)
 
 ResetCause = Enum(Int8ul, unknown=0, power_on=1, brown_out=2, watchdog=3, software=4)
 
-Mode = Enum(Int8ul, stopped=0, minimum_rate=1, continuous=2)
+FLEX_STEPS_MAX: Final = 48
+"""Most steps of one flex day pattern."""
+
+PATTERNS_MAX: Final = 7
+"""Most flex day patterns of a therapy: one for each weekday."""
+
+RATES_MAX: Final = 64
+"""Most different rates of a therapy's flex patterns and titration."""
+
+CAPS_MAX: Final = 4
+"""Most rolling dose caps of a therapy."""
+
+CAP_MINUTES_MAX: Final = 2880
+"""Longest window of a dose cap, in minutes."""
+
+TITRATION_STEPS_MAX: Final = 64
+"""Most steps of a titration."""
+
+PATIENT_BOLUSES_MAX: Final = 24
+"""Most patient boluses in 24 hours."""
+
+PRIME_ARMED_MS: Final = 60_000
+"""How long a priming bolus stays armed."""
+
+Mode = Enum(Int8ul, stopped=0, minimum_rate=1, continuous=2, flex=3, titration=4)
 """Infusion mode of a therapy (its basal part)."""
 
 Delivery = Enum(Int8ul, unprogrammed=0, stopped=1, running=2, safe=3)
@@ -85,6 +121,12 @@ StopReason = Enum(Int8ul, none=0, command=1, reservoir_empty=2, fault=3, mode=4,
 
 OnLow = Enum(Int8ul, keep=0, minimum_rate=1, stop=2)
 """What a low reservoir does to the basal rate."""
+
+OnCap = Enum(Int8ul, minimum_rate=0, stop=1)
+"""Basal rate after a dose cap was reached, until the alarm is cleared; always as far as every window has room."""
+
+BolusKind = Enum(Int8ul, none=0, clinician=1, patient=2, periodic=3, priming=4)
+"""What the running bolus is. Only one runs at a time; a square bolus waits for it."""
 
 RefillLimit = Enum(Int8ul, volume=0, stability=1, cap=2, none=3)
 
@@ -140,6 +182,17 @@ Reason = Enum(
     cap_above_hard=48,
     concentration=49,
     level_order=50,
+    flex_order=51,
+    flex_rate=52,
+    titration_order=53,
+    titration_change=54,
+    bridge=55,
+    cap_window=56,
+    patient_bolus=57,
+    periodic_bolus=58,
+    priming=59,
+    weekday=60,
+    readings_differ=61,
     # 64..95: delivery
     not_programmed=64,
     already_running=65,
@@ -152,6 +205,17 @@ Reason = Enum(
     bolus_over_cap=72,
     bolus_zero=73,
     no_bolus=74,
+    lockout=75,
+    patient_count=76,
+    no_patient_bolus=77,
+    square_running=78,
+    square_over_maximum=79,
+    square_rate=80,
+    no_square=81,
+    priming_not_armed=82,
+    priming_volume=83,
+    priming_path=84,
+    still_running=85,
     # 96..: clock, journal, alarms
     clock_value=96,
     record_gone=97,
@@ -172,8 +236,16 @@ RecordKind = Enum(
     bolus_end=19,
     bolus_cancel=20,
     refill=21,
+    patient_bolus=22,
+    periodic_bolus=23,
+    square=24,
+    square_end=25,
+    square_cancel=26,
+    prime_arm=27,
+    prime=28,
     commit=32,
     stage_dropped=33,
+    worth=34,
     clock=48,
     alarm_raised=64,
     alarm_cleared=65,
@@ -184,6 +256,8 @@ RecordKind = Enum(
     state=96,
     host=97,
     identity=98,
+    windows=99,
+    patient_times=100,
 )
 
 Record = Struct(
@@ -202,6 +276,18 @@ Record = Struct(
 """One journal record. `day` and `ms` are pump time since commissioning; the meaning of `code` and `a`..`e` by kind is
 in `dosebench_protocol.kinds`."""
 
+Cap = Struct("minutes" / Int16ul, "ng" / Int32ul)
+"""No more than `ng` in any window of `minutes`."""
+
+Rate = Struct("num" / Int32ul, "den" / Int32ul)
+"""Steps per millisecond."""
+
+FlexStep = Struct("pattern" / Int8ul, "minute" / Int16ul, "rate" / Int8ul)
+"""From `minute` of the day on, day pattern `pattern` runs at rate number `rate`."""
+
+TitrationStep = Struct("day" / Int16ul, "rate" / Int8ul)
+"""From day `day` of delivery on (the first is 0), the basal is rate number `rate`."""
+
 Therapy = Struct(
     "format" / Int8ul,
     "therapy_id" / Bytes(8),
@@ -218,17 +304,50 @@ Therapy = Struct(
     "bolus_num" / Int32ul,
     "bolus_den" / Int32ul,
     "bolus_steps_max" / Int32ul,
-    "hour_ng_max" / Int32ul,
-    "day_ng_max" / Int32ul,
     "reservoir_steps" / Int32ul,
     "low_steps" / Int32ul,
     "empty_steps" / Int32ul,
     "stability_days" / Int16ul,
     "on_low" / OnLow,
+    "on_cap" / OnCap,
+    "square_steps_max" / Int32ul,
+    "patient_steps" / Int32ul,
+    "patient_num" / Int32ul,
+    "patient_den" / Int32ul,
+    "patient_lockout_ms" / Int32ul,
+    "patient_per_day" / Int8ul,
+    "periodic_steps" / Int32ul,
+    "periodic_ms" / Int32ul,
+    "periodic_num" / Int32ul,
+    "periodic_den" / Int32ul,
+    "prime_steps_max" / Int32ul,
+    "prime_num" / Int32ul,
+    "prime_den" / Int32ul,
+    "path_version" / Int16ul,
+    "bridge_steps" / Int32ul,
+    "bridge_num" / Int32ul,
+    "bridge_den" / Int32ul,
+    "bridge_ng_num" / Int32ul,
+    "bridge_ng_den" / Int32ul,
+    "change_permille_max" / Int16ul,
+    "weekdays" / Bytes(7),
+    "caps" / PrefixedArray(Int8ul, Cap),
+    "rates" / PrefixedArray(Int8ul, Rate),
+    "flex" / PrefixedArray(Int16ul, FlexStep),
+    "titration" / PrefixedArray(Int8ul, TitrationStep),
 )
-"""A therapy as the pump stores it. Rates (`basal`, `minimum`, `bolus`) are in steps per millisecond; `step_ng` is the
-drug in one step, `step_nl` its volume. `reservoir_steps` is what the regimen was filled with: the first therapy of a
-pump that was never filled takes it as the content."""
+"""A therapy as the pump stores it. Rates are in steps per millisecond; `step_ng` is the drug in one step, `step_nl` its
+volume. `reservoir_steps` is what the regimen was filled with: the first therapy of a pump that was never filled takes
+it as the content.
+
+What a therapy does not use is zero: `patient_steps`, `periodic_steps`, `prime_steps_max`, `bridge_steps`,
+`square_steps_max`, `bolus_steps_max` and the fractions that go with them. While `bridge_steps` are pumped after the
+commit, the basal runs at `bridge`, and each step holds `bridge_ng` of drug: the old concentration, still in pump path
+and catheter. `weekdays` names the day pattern of Monday to Sunday; each pattern begins at minute 0, and `flex` is in
+order of pattern and minute. A periodic bolus is due every `periodic_ms` of delivery, for the first time one period
+after the start. `change_permille_max` bounds each rate of a titration to so many thousandths more than the one before
+it; 0 is no bound. `path_version` is the version of the table from which the volumes of pump path and catheter were
+taken."""
 
 THERAPY_FORMAT: Final = 1
 
@@ -322,8 +441,14 @@ Status = Struct(
     "boot_count" / Int32ul,
     "bad_frames" / Int32ul,
     "staged_bytes" / Int16ul,
-    "hour_ng" / Int32ul,
-    "day_ng" / Int32ul,
+    "bolus_kind" / BolusKind,
+    "square_left_steps" / Int32ul,
+    "lockout_left_ms" / Int32ul,
+    "patient_left" / Int8ul,
+    "bridge_left_steps" / Int32ul,
+    "pattern_lag_ms" / Int32ul,
+    "titration_day" / Int8ul,
+    "window_ng" / PrefixedArray(Int8ul, Struct("minutes" / Int16ul, "ng" / Int32ul, "ng_max" / Int32ul)),
 )
 
 Reading = Struct(
@@ -338,11 +463,20 @@ Reading = Struct(
     "refill_days" / Int16ul,
     "refill_limit" / RefillLimit,
     "bolus_steps_max" / Int32ul,
-    "hour_ng_max" / Int32ul,
-    "day_ng_max" / Int32ul,
+    "weekly_dose_ng" / Int32ul,
+    "periodic_dose_ng" / Int32ul,
+    "patient_dose_ng" / Int32ul,
+    "bridge_ms" / Int32ul,
+    "caps" / PrefixedArray(Int8ul, Cap),
 )
-"""The device's own reading of a staged therapy: what the operator confirms. `daily_*` are rounded down to whole units;
-`refill_days` counts from a reservoir filled with `reservoir_steps`."""
+"""The device's own reading of a staged therapy: what the operator confirms. It is computed by the dose guard's reading
+of the program, and the pump refuses a program that its schedule reads otherwise.
+
+All are rounded down to whole units. `daily_*` is the largest day of the basal (of the week's patterns, of a titration)
+with its periodic boluses; `hour_dose_ng` its largest hour of basal; `weekly_dose_ng` seven days by the calendar (a
+titration: seven of its largest); `periodic_dose_ng` and `patient_dose_ng` what a day's periodic boluses and all
+allotted patient boluses add (the first is in `daily_*`, the second is not); `bridge_ms` how long the bridge takes
+without boluses. `refill_days` counts from a reservoir filled with `reservoir_steps` and every patient bolus taken."""
 
 MESSAGES: Final = (
     Message(
@@ -447,6 +581,44 @@ MESSAGES: Final = (
         Outcome,
         True,
         "Clear latched alarms whose cause is gone; clearing the last fault leaves the safe state, stopped.",
+    ),
+    Message(
+        0x37,
+        "patient_bolus",
+        "operator",
+        Struct(*_COMMAND),
+        Outcome,
+        True,
+        "The patient asks for a bolus: refused within the lockout, beyond the count of 24 hours, or when it does not "
+        "fit.",
+    ),
+    Message(
+        0x38,
+        "square_bolus",
+        "operator",
+        Struct(*_COMMAND, "steps" / Int32ul, "duration_ms" / Int32ul),
+        Outcome,
+        True,
+        "Deliver a dose evenly over a time, on top of the basal; it waits while another bolus runs.",
+    ),
+    Message(0x39, "square_cancel", "operator", Struct(*_COMMAND), Outcome, True, "End the square bolus."),
+    Message(
+        0x3A,
+        "prime_arm",
+        "programmer",
+        Struct(*_COMMAND, "steps" / Int32ul, "path_version" / Int16ul),
+        Outcome,
+        True,
+        "First of two acts: arm a priming bolus of this volume from this version of the path table, while stopped.",
+    ),
+    Message(
+        0x3B,
+        "prime",
+        "programmer",
+        Struct(*_COMMAND, "steps" / Int32ul),
+        Outcome,
+        True,
+        "Second of two acts: deliver the priming bolus that was armed less than a minute ago.",
     ),
     Message(
         0x40,

@@ -20,7 +20,7 @@ from .messages import (
     TAG_BYTES,
     RecordKind,
 )
-from .schema import STAGE_DROP, Body, Enumeration, Schema, hash_of, type_text
+from .schema import STAGE_DROP, ArrayField, Body, Enumeration, Field, Schema, hash_of, type_text
 from .vectors import frame_bytes, frame_fields
 
 TEMPLATE: Final = Path(__file__).with_name("templates") / "PROTOCOL.md"
@@ -35,6 +35,7 @@ UNITS: Final = {
     "nl": "nanolitres",
     "mv": "millivolts",
     "bytes": "bytes",
+    "permille": "thousandths",
     "num": "numerator",
     "den": "denominator",
 }
@@ -138,14 +139,16 @@ def _fields(body: Body) -> str:
     rows = []
     offset: int | str = 0
     for field in body.fields:
-        rows.append((offset, f"`{field.name}`", type_text(field), _unit(field.name)))
+        rows.append((offset, f"`{field.name}`", type_text(field), _unit(field)))
         one = Body("", (field,))
         offset = offset + one.bytes_min if isinstance(offset, int) and one.is_fixed else ""
     return _table(("offset", "field", "type", "unit"), rows)
 
 
-def _unit(name: str) -> str:
-    return UNITS.get(name.removesuffix("_max").rpartition("_")[2], "")
+def _unit(field: Field) -> str:
+    if isinstance(field, ArrayField):
+        return ""
+    return UNITS.get(field.name.removesuffix("_max").rpartition("_")[2], "")
 
 
 def _enum(enum: Enumeration) -> str:

@@ -11,7 +11,7 @@ from struct import Struct as Packer
 from typing import Any
 
 from .errors import CodecError
-from .tables import BODY_BYTES_MAX, ENUMS, FLAGS, Field, Run, Tail
+from .tables import BODY_BYTES_MAX, ENUMS, FLAGS, THERAPY_BYTES_MAX, Field, Run, Tail
 
 Values = dict[str, Any]
 """Fields of a body by name."""
@@ -34,14 +34,18 @@ def pack(name: str, runs: Sequence[Run], values: Mapping[str, Any]) -> bytes:
     Raises:
         CodecError: A field is missing, unknown or out of range.
     """
-    names = field_names(runs)
-    if wrong := sorted(set(values) ^ set(names)):
-        kind = "unknown" if wrong[0] in values else "missing"
-        raise CodecError(f"{name}: {kind} field {wrong[0]!r}; it has {', '.join(names) or 'none'}")
+    _check_names(name, field_names(runs), values)
     data = b"".join(_pack_run(name, run, values) for run in runs)
-    if len(data) > BODY_BYTES_MAX:
-        raise CodecError(f"{name}: {len(data)} bytes are more than a body's {BODY_BYTES_MAX}")
+    kind, most = ("therapy", THERAPY_BYTES_MAX) if name == "therapy" else ("body", BODY_BYTES_MAX)
+    if len(data) > most:
+        raise CodecError(f"{name}: {len(data)} bytes are more than a {kind}'s {most}")
     return data
+
+
+def _check_names(where: str, names: Sequence[str], values: Mapping[str, Any]) -> None:
+    if wrong := sorted(set(values) ^ set(names), key=str):
+        kind = "unknown" if wrong[0] in values else "missing"
+        raise CodecError(f"{where}: {kind} field {wrong[0]!r}; it has {', '.join(names) or 'none'}")
 
 
 def _pack_run(name: str, run: Run, values: Mapping[str, Any]) -> bytes:
@@ -60,10 +64,19 @@ def _pack_tail(where: str, tail: Tail, value: Any) -> tuple[int, bytes]:
     if not fields:
         data = _checked_bytes(where, value, 0, most)
         return len(data), data
+    if not isinstance(value, list | tuple):
+        raise CodecError(f"{where}: a list of rows wanted, not {type(value).__name__}")
     if len(value) > most:
         raise CodecError(f"{where}: {len(value)} rows; at most {most} wanted")
-    rows = [[_plain_value(where, field, row[field[0]]) for field in fields] for row in value]
-    return len(rows), b"".join(_packer(pattern).pack(*row) for row in rows)
+    rows = (_row_values(f"{where}[{number}]", fields, row) for number, row in enumerate(value))
+    return len(value), b"".join(_packer(pattern).pack(*row) for row in rows)
+
+
+def _row_values(where: str, fields: Sequence[Field], row: Any) -> list[Any]:
+    if not isinstance(row, Mapping):
+        raise CodecError(f"{where}: fields by name wanted, not {type(row).__name__}")
+    _check_names(where, [field[0] for field in fields], row)
+    return [_plain_value(f"{where}.{field[0]}", field, row[field[0]]) for field in fields]
 
 
 def _plain_value(where: str, field: Field, value: Any) -> Any:

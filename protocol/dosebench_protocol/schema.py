@@ -19,7 +19,9 @@ from . import kinds, messages
 from .errors import ProtocolError
 from .messages import Message
 
-RESERVED_NAMES: Final = frozenset({"buf", "off", "end", "n", "i", "row", "pack_into", "unpack_from", "bytes", "len"})
+RESERVED_NAMES: Final = frozenset(
+    {"buf", "off", "end", "n", "i", "row", "pack_into", "unpack_from", "bytes", "len", "range", "ValueError"}
+)
 """Field names that the generated code needs for itself."""
 
 NO_ROLE: Final = 255
@@ -164,6 +166,14 @@ LIMIT_NAMES: Final = (
     "CHAIN_BYTES",
     "THERAPY_BYTES_MAX",
     "CHUNK_BYTES_MAX",
+    "FLEX_STEPS_MAX",
+    "PATTERNS_MAX",
+    "RATES_MAX",
+    "CAPS_MAX",
+    "CAP_MINUTES_MAX",
+    "TITRATION_STEPS_MAX",
+    "PATIENT_BOLUSES_MAX",
+    "PRIME_ARMED_MS",
     "THERAPY_FORMAT",
     "HEADER_BYTES",
     "TAG_BYTES",

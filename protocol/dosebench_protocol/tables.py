@@ -16,15 +16,23 @@ Tail = tuple[str, int, str, tuple[Field, ...]]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("fd7ed57f05293acf")
+SCHEMA_HASH: Final = bytes.fromhex("9d8d0df73b299cf3")
 PROTOCOL_VERSION: Final = 1
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
 BODY_BYTES_MAX: Final = 1024
 RECORD_BYTES: Final = 40
 CHAIN_BYTES: Final = 8
-THERAPY_BYTES_MAX: Final = 1024
+THERAPY_BYTES_MAX: Final = 3072
 CHUNK_BYTES_MAX: Final = 256
+FLEX_STEPS_MAX: Final = 48
+PATTERNS_MAX: Final = 7
+RATES_MAX: Final = 64
+CAPS_MAX: Final = 4
+CAP_MINUTES_MAX: Final = 2880
+TITRATION_STEPS_MAX: Final = 64
+PATIENT_BOLUSES_MAX: Final = 24
+PRIME_ARMED_MS: Final = 60000
 THERAPY_FORMAT: Final = 1
 HEADER_BYTES: Final = 16
 TAG_BYTES: Final = 16
@@ -51,6 +59,11 @@ MESSAGES: Final[tuple[tuple[int, str, str, bool], ...]] = (
     (52, "refill", "operator", True),
     (53, "outcome", "observer", False),
     (54, "alarm_clear", "operator", True),
+    (55, "patient_bolus", "operator", True),
+    (56, "square_bolus", "operator", True),
+    (57, "square_cancel", "operator", True),
+    (58, "prime_arm", "programmer", True),
+    (59, "prime", "programmer", True),
     (64, "clock_set", "operator", True),
     (80, "journal_info", "observer", False),
     (81, "journal_read", "observer", False),
@@ -75,6 +88,8 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "stopped": 0,
         "minimum_rate": 1,
         "continuous": 2,
+        "flex": 3,
+        "titration": 4,
     },
     "Delivery": {
         "unprogrammed": 0,
@@ -94,6 +109,17 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "keep": 0,
         "minimum_rate": 1,
         "stop": 2,
+    },
+    "OnCap": {
+        "minimum_rate": 0,
+        "stop": 1,
+    },
+    "BolusKind": {
+        "none": 0,
+        "clinician": 1,
+        "patient": 2,
+        "periodic": 3,
+        "priming": 4,
     },
     "RefillLimit": {
         "volume": 0,
@@ -133,6 +159,17 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "cap_above_hard": 48,
         "concentration": 49,
         "level_order": 50,
+        "flex_order": 51,
+        "flex_rate": 52,
+        "titration_order": 53,
+        "titration_change": 54,
+        "bridge": 55,
+        "cap_window": 56,
+        "patient_bolus": 57,
+        "periodic_bolus": 58,
+        "priming": 59,
+        "weekday": 60,
+        "readings_differ": 61,
         "not_programmed": 64,
         "already_running": 65,
         "already_stopped": 66,
@@ -144,6 +181,17 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "bolus_over_cap": 72,
         "bolus_zero": 73,
         "no_bolus": 74,
+        "lockout": 75,
+        "patient_count": 76,
+        "no_patient_bolus": 77,
+        "square_running": 78,
+        "square_over_maximum": 79,
+        "square_rate": 80,
+        "no_square": 81,
+        "priming_not_armed": 82,
+        "priming_volume": 83,
+        "priming_path": 84,
+        "still_running": 85,
         "clock_value": 96,
         "record_gone": 97,
         "record_future": 98,
@@ -160,8 +208,16 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "bolus_end": 19,
         "bolus_cancel": 20,
         "refill": 21,
+        "patient_bolus": 22,
+        "periodic_bolus": 23,
+        "square": 24,
+        "square_end": 25,
+        "square_cancel": 26,
+        "prime_arm": 27,
+        "prime": 28,
         "commit": 32,
         "stage_dropped": 33,
+        "worth": 34,
         "clock": 48,
         "alarm_raised": 64,
         "alarm_cleared": 65,
@@ -172,6 +228,8 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "state": 96,
         "host": 97,
         "identity": 98,
+        "windows": 99,
+        "patient_times": 100,
     },
     "StageDrop": {
         "new_stage": 0,
@@ -201,16 +259,24 @@ FLAGS: Final[dict[str, dict[str, int]]] = {
 RECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {
     # kind: name of `code`, names of `a` to `e`; None where a field is unused
     "boot": ("reset_cause", ("boot_count", "low_steps", "high_steps", "firmware", "records_voided")),
-    "lease": (None, ("low_steps", "high_steps", "allowance_steps", "missed_steps", "reservoir_steps")),
+    "lease": ("titration_day", ("low_steps", "high_steps", "allowance_steps", "missed_steps", "reservoir_steps")),
     "close": ("stop_reason", ("low_steps", "high_steps", None, "missed_steps", "reservoir_steps")),
     "start": (None, ("host", "counter", None, "low_steps", "high_steps")),
     "stop": (None, ("host", "counter", None, "low_steps", "high_steps")),
     "bolus": (None, ("host", "counter", "steps", "low_steps", "allowance_steps")),
-    "bolus_end": (None, ("low_steps", "high_steps", "delivered_steps", "asked_steps", None)),
+    "bolus_end": ("kind", ("low_steps", "high_steps", "delivered_steps", "asked_steps", None)),
+    "patient_bolus": (None, ("host", "counter", "steps", "low_steps", "allowance_steps")),
+    "periodic_bolus": (None, ("low_steps", "high_steps", "steps", "allowance_steps", None)),
+    "square": (None, ("host", "counter", "steps", "duration_ms", "allowance_steps")),
+    "square_end": (None, ("low_steps", "high_steps", "delivered_steps", "asked_steps", None)),
+    "square_cancel": (None, ("host", "counter", "steps_not_delivered", "low_steps", "high_steps")),
+    "prime_arm": (None, ("host", "counter", "steps", "path_version", "low_steps")),
+    "prime": (None, ("host", "counter", "steps", "path_version", "allowance_steps")),
     "bolus_cancel": (None, ("host", "counter", "steps_not_delivered", "low_steps", "high_steps")),
     "refill": (None, ("host", "counter", "steps", "low_steps", "high_steps")),
-    "commit": (None, ("host", "counter", "generation", "program_hash_head", "low_steps")),
+    "commit": (None, ("host", "counter", "generation", "program_hash_head", "high_steps")),
     "stage_dropped": ("drop", ("received_bytes", "length_bytes", None, None, None)),
+    "worth": ("period_begins", ("step_ng_num", "step_ng_den", "old_ng_num", "old_ng_den", "bridge_steps")),
     "clock": (None, ("host", "counter", "local_days", "local_ms", None)),
     "alarm_raised": (None, ("raised", "alarms", "detail", None, None)),
     "alarm_cleared": (None, ("host", "counter", "cleared", "low_steps", "high_steps")),
@@ -220,7 +286,9 @@ RECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {
     "refused": ("reason", ("host", "counter", "message", "low_steps", "high_steps")),
     "state": ("stop_reason+running", ("low_steps", "high_steps", "generation", "alarms", "reservoir_steps")),
     "host": ("reason", ("host", "counter", "accepted", "low_steps", "high_steps")),
-    "identity": (None, ("boot_count", "program_hash_head", "bolus_left_steps", "clock_known", None)),
+    "identity": ("kind", ("boot_count", "program_hash_head", "bolus_left_steps", "clock_known", "commit_high_steps")),
+    "windows": (None, ("first_ng", "second_ng", "third_ng", "fourth_ng", "square_left_steps")),
+    "patient_times": ("place", ("first_age_ms", "second_age_ms", "third_age_ms", "fourth_age_ms", "fifth_age_ms")),
 }
 
 BODIES: Final[dict[str, tuple[Run, ...]]] = {
@@ -272,7 +340,7 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("format", "int", 1),
             ("therapy_id", "bytes", 8),
         ), ("drug", 1, "", ())),
-        ("<IIIIBIIIIIIIIIIIIHB", (
+        ("<IIIIBIIIIIIIIIIHBBIIIIIBIIIIIIIHIIIIIH7sB", (
             ("step_ng_num", "int", 4),
             ("step_ng_den", "int", 4),
             ("step_nl_num", "int", 4),
@@ -285,14 +353,40 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("bolus_num", "int", 4),
             ("bolus_den", "int", 4),
             ("bolus_steps_max", "int", 4),
-            ("hour_ng_max", "int", 4),
-            ("day_ng_max", "int", 4),
             ("reservoir_steps", "int", 4),
             ("low_steps", "int", 4),
             ("empty_steps", "int", 4),
             ("stability_days", "int", 2),
             ("on_low", "OnLow", 1),
-        ), None),
+            ("on_cap", "OnCap", 1),
+            ("square_steps_max", "int", 4),
+            ("patient_steps", "int", 4),
+            ("patient_num", "int", 4),
+            ("patient_den", "int", 4),
+            ("patient_lockout_ms", "int", 4),
+            ("patient_per_day", "int", 1),
+            ("periodic_steps", "int", 4),
+            ("periodic_ms", "int", 4),
+            ("periodic_num", "int", 4),
+            ("periodic_den", "int", 4),
+            ("prime_steps_max", "int", 4),
+            ("prime_num", "int", 4),
+            ("prime_den", "int", 4),
+            ("path_version", "int", 2),
+            ("bridge_steps", "int", 4),
+            ("bridge_num", "int", 4),
+            ("bridge_den", "int", 4),
+            ("bridge_ng_num", "int", 4),
+            ("bridge_ng_den", "int", 4),
+            ("change_permille_max", "int", 2),
+            ("weekdays", "bytes", 7),
+        ), ("caps", 1, "<HI", (("minutes", "int", 2), ("ng", "int", 4),))),
+        ("<B", (
+        ), ("rates", 1, "<II", (("num", "int", 4), ("den", "int", 4),))),
+        ("<H", (
+        ), ("flex", 2, "<BHB", (("pattern", "int", 1), ("minute", "int", 2), ("rate", "int", 1),))),
+        ("<B", (
+        ), ("titration", 1, "<HB", (("day", "int", 2), ("rate", "int", 1),))),
     ),
     "command": (
         ("<4sI", (
@@ -326,7 +420,7 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
     ),
     "status_request": (),
     "status_reply": (
-        ("<BBBII8sHIBHIIIIIIIIBHIIIIHII", (
+        ("<BBBII8sHIBHIIIIIIIIBHIIIIHBIIBIIBB", (
             ("delivery", "Delivery", 1),
             ("stop_reason", "StopReason", 1),
             ("mode", "Mode", 1),
@@ -352,9 +446,14 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("boot_count", "int", 4),
             ("bad_frames", "int", 4),
             ("staged_bytes", "int", 2),
-            ("hour_ng", "int", 4),
-            ("day_ng", "int", 4),
-        ), None),
+            ("bolus_kind", "BolusKind", 1),
+            ("square_left_steps", "int", 4),
+            ("lockout_left_ms", "int", 4),
+            ("patient_left", "int", 1),
+            ("bridge_left_steps", "int", 4),
+            ("pattern_lag_ms", "int", 4),
+            ("titration_day", "int", 1),
+        ), ("window_ng", 1, "<HII", (("minutes", "int", 2), ("ng", "int", 4), ("ng_max", "int", 4),))),
     ),
     "therapy_begin_request": (
         ("<H16s", (
@@ -384,7 +483,7 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("program_hash", "bytes", 16),
             ("mode", "Mode", 1),
         ), ("drug", 1, "", ())),
-        ("<IIIIHBIII", (
+        ("<IIIIHBIIIIIB", (
             ("daily_steps", "int", 4),
             ("daily_dose_ng", "int", 4),
             ("daily_volume_nl", "int", 4),
@@ -392,9 +491,11 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("refill_days", "int", 2),
             ("refill_limit", "RefillLimit", 1),
             ("bolus_steps_max", "int", 4),
-            ("hour_ng_max", "int", 4),
-            ("day_ng_max", "int", 4),
-        ), None),
+            ("weekly_dose_ng", "int", 4),
+            ("periodic_dose_ng", "int", 4),
+            ("patient_dose_ng", "int", 4),
+            ("bridge_ms", "int", 4),
+        ), ("caps", 1, "<HI", (("minutes", "int", 2), ("ng", "int", 4),))),
     ),
     "therapy_commit_request": (
         ("<4sI16s", (
@@ -544,6 +645,96 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "alarm_clear_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "patient_bolus_request": (
+        ("<4sI", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+        ), None),
+    ),
+    "patient_bolus_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "square_bolus_request": (
+        ("<4sIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("steps", "int", 4),
+            ("duration_ms", "int", 4),
+        ), None),
+    ),
+    "square_bolus_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "square_cancel_request": (
+        ("<4sI", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+        ), None),
+    ),
+    "square_cancel_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "prime_arm_request": (
+        ("<4sIIH", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("steps", "int", 4),
+            ("path_version", "int", 2),
+        ), None),
+    ),
+    "prime_arm_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "prime_request": (
+        ("<4sII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("steps", "int", 4),
+        ), None),
+    ),
+    "prime_reply": (
         ("<4sIBIIII", (
             ("host", "bytes", 4),
             ("counter", "int", 4),

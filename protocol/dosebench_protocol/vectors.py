@@ -13,7 +13,17 @@ from typing import Any, Final
 
 from cobs import cobs
 
-from .messages import BODY_BYTES_MAX, COUNT_MAX, CRC_BYTES, PROTOCOL_VERSION, REJECTED, REPLY_BIT, TAG_BYTES, Header
+from .messages import (
+    BODY_BYTES_MAX,
+    COUNT_MAX,
+    CRC_BYTES,
+    PROTOCOL_VERSION,
+    REJECTED,
+    REPLY_BIT,
+    TAG_BYTES,
+    THERAPY_BYTES_MAX,
+    Header,
+)
 from .schema import ArrayField, BlobField, Body, BytesField, Field, IntField, Schema, hash_of, plain_construct
 
 MARK: Final = "Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`"
@@ -29,7 +39,7 @@ CASES: Final = ("zeros", "largest", "counting", "counts_max")
 
 
 def vectors_source(plan: Schema) -> str:
-    """The vectors as JSON: numbers as numbers, bytes as hex text, fields as pairs in their order on the wire."""
+    """The vectors as JSON: numbers as numbers, bytes as hex text, fields as pairs and rows as lists in wire order."""
     bodies = [
         {"body": body.name, "case": case, "hex": data.hex(), "fields": _json_fields(body, values)}
         for body, case, values, data in body_vectors(plan)
@@ -91,7 +101,7 @@ def golden_frames(plan: Schema) -> Iterator[tuple[str, Frame]]:
 
 def case_values(body: Body, case: str) -> dict[str, Any]:
     """Values of all fields for one of `CASES`."""
-    room = BODY_BYTES_MAX - body.bytes_min
+    room = (THERAPY_BYTES_MAX if body.name == "therapy" else BODY_BYTES_MAX) - body.bytes_min
     wide = sum(isinstance(field, BlobField | ArrayField) for field in body.fields) or 1
     return {field.name: _value(field, case, index, room // wide) for index, field in enumerate(body.fields)}
 

@@ -32,6 +32,7 @@ HEAD = """\
 #
 # pack_x(buf, off, fields...) writes into buf (bytearray or memoryview) and returns the offset after the last byte.
 # unpack_x(buf, off, end) returns a tuple of fields; end <= len(buf). Bytes after the last known field are ignored.
+# An array is a list of rows, each a tuple.
 # Both raise ValueError when something is too short, too long or has no room. Bytes come back as copies.
 # The caller sees to it that integers fit their field (MicroPython cuts them off without a word), and passes fields of
 # fixed length as bytes or bytearray. Numbers without a name in an enumeration pass through.
@@ -72,6 +73,17 @@ class Directions(Enum):
 
     DEVICE = "device"
     BOTH = "both"
+
+
+DEVICE_VERBS = {
+    "rejected": ("pack",),
+    "outcome": ("pack",),
+    "record": (),
+    "therapy": ("unpack",),
+    "command": ("unpack",),
+}
+"""What a device does with a shared struct, where it is not both. Its journal packs records itself, because it hashes
+them in parts."""
 
 
 def wire_source(plan: Schema, directions: Directions = Directions.DEVICE) -> str:
@@ -168,9 +180,9 @@ def _first_name(plan: Schema, directions: Directions, verb: str, body: Body) -> 
 
 def _wanted(plan: Schema, directions: Directions) -> Iterator[tuple[str, Body]]:
     both = directions is Directions.BOTH
-    one_way = {"rejected": "pack", "outcome": "pack", "command": "unpack"}
     for body in plan.shared:
-        yield from ((verb, body) for verb in ("pack", "unpack") if both or one_way.get(body.name, verb) == verb)
+        verbs = ("pack", "unpack") if both else DEVICE_VERBS.get(body.name, ("pack", "unpack"))
+        yield from ((verb, body) for verb in verbs)
     shared = {body.fields for body in plan.shared}
     for message in plan.messages:
         for body, verb in ((message.request, "unpack"), (message.reply, "pack")):
@@ -246,25 +258,33 @@ def _fixed(rows: Body) -> list[FixedField]:
 
 
 def unpack_source(body: Body) -> str:
-    """The function that unpacks a body."""
+    """The function that unpacks a body: runs of fixed fields as tuples, and what their last field counts."""
     code = f"def unpack_{body.name}(buf, off, end):\n"
     got: list[str] = []
+    tails: list[str] = []
     stretches = list(runs(body.fields))
     for index, (run, tail) in enumerate(stretches):
         pattern, size = run_format(run, tail)
         code += f"    _need(end - off - {size})\n"
         call = f'unpack_from("{pattern}", buf, off)'
+        if run:
+            got += _tuple(tails)
+            tails = []
         if tail is None:
-            return code + _wrapped(f"return {_tuple(got)} + {call}" if got else f"return {call}")
-        names = [*(field.name for field in run), "n"]
-        code += _wrapped(f"{_tuple(names)} = {call}")
+            return code + _wrapped(f"return {' + '.join([*got, call])}")
+        if run:
+            code += f"    _run{index} = {call}\n    n = _run{index}[-1]\n"
+            got.append(f"_run{index}[:-1]")
+        else:
+            code += f"    n = {call}[0]\n"
         code += f"    off += {size}\n" + _unpack_tail(tail, last=index == len(stretches) - 1)
-        got += [*names[:-1], tail.name]
-    return code + _wrapped(f"return {_tuple(got)}")
+        tails.append(tail.name)
+    return code + _wrapped(f"return {' + '.join(got + _tuple(tails))}")
 
 
-def _tuple(names: Sequence[str]) -> str:
-    return f"({', '.join(names)}{',' if len(names) == 1 else ''})"
+def _tuple(names: Sequence[str]) -> list[str]:
+    """The text of a tuple of these names, if there are any."""
+    return [f"({', '.join(names)}{',' if len(names) == 1 else ''})"] if names else []
 
 
 def _unpack_tail(tail: BlobField | ArrayField, last: bool) -> str:
