@@ -32,8 +32,8 @@ HARD_STEPS: Final = 1 << 20
 CHUNK: Final = bytes(range(256))
 DEVICE: Final = b"ram1"
 MODULES: Final = (
-    *("wire", "whole", "clock", "schedule", "guard", "motor", "profile"),
-    *("therapy", "journal", "ledger", "store", "link", "commands", "controller"),
+    *("wire", "whole", "clock", "schedule", "plan", "program", "guard", "motor", "profile"),
+    *("therapy", "journal", "ledger", "history", "store", "orders", "link", "commands", "controller"),
 )
 """In an order in which each comes after what it imports, so that its bytes are its own."""
 
@@ -48,7 +48,7 @@ def figures(rounds: int = 2) -> list[Figure]:
     basics = {"PROGRAM": program(), "HARD_STEPS": HARD_STEPS}
     whole = {"CONFIG": config, "REQUESTS": requests()}
     found = {
-        "chip: schedule and guard, one step": count("events.py", EVENTS, basics, rounds),
+        "chip: plan, schedule and guard, one step": count("events.py", EVENTS, basics, rounds),
         "chip: whole pump, one step": count("turns.py", EVENTS, whole, rounds),
     }
     for name, fields in (("status", {}), ("therapy_chunk", {"offset": 0, "data": CHUNK})):

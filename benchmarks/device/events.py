@@ -1,4 +1,4 @@
-# Schedule and guard alone: N steps of the basal, as Pump.deliver() asks them.
+# Plan, schedule and guard alone: N steps of the basal, as Pump.deliver() asks them.
 import gc
 import sys
 
@@ -8,6 +8,7 @@ gc.disable()
 
 from params import HARD_STEPS, PROGRAM, N  # noqa: E402
 from pump.guard import Guard  # noqa: E402
+from pump.plan import Plan  # noqa: E402
 from pump.schedule import Schedule  # noqa: E402
 from pump.therapy import Therapy  # noqa: E402
 
@@ -16,16 +17,21 @@ ALLOWED = 1 << 29
 
 def main():
     schedule = Schedule()
+    plan = Plan()
     guard = Guard(HARD_STEPS, HARD_STEPS)
     guard.adopt(PROGRAM)
     guard.enable(True)
     guard.allow(ALLOWED)
-    schedule.basal.restart(*Therapy(PROGRAM).rate())
+    plan.load(Therapy(PROGRAM), 0, 0)
+    schedule.basal.restart(plan.num, plan.den)
     schedule.running = True
     for _ in range(N):
-        passed = schedule.next_ms()
+        passed = min(schedule.next_ms(), plan.next_ms(True))
         guard.advance(passed)
-        guard.moved(guard.permit(schedule.advance(passed)))
+        schedule.begin()
+        schedule.advance(passed)
+        plan.advance(passed, True)
+        guard.moved(guard.permit(schedule.basal_due))
     assert guard.allowance() == ALLOWED - N
 
 

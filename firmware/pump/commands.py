@@ -1,28 +1,20 @@
 # What each message does. Form was checked by the link; here are roles, command ids, the stage, and the answers.
 
 from pump import wire
-from pump.clock import DAY_MS
+from pump.orders import Refusal
+from pump.program import Program
 from pump.store import program_hash
 from pump.therapy import Therapy
 from pump.wire import const
 
 _STAGE_MS_MAX = const(120_000)
 _RECORDS_MAX = const(25)
-_FIRMWARE = (0, 1, 0)
+_FIRMWARE = (0, 2, 0)
 _BROADCAST = b"\x00\x00\x00\x00"
 
 STAGE_REPLACED = const(0)
 STAGE_TIMEOUT = const(1)
 STAGE_ABORTED = const(2)
-
-
-class Refusal(Exception):
-    """A request that is answered with a reason and a number instead of being carried out."""
-
-    def __init__(self, reason, detail=0):
-        super().__init__(reason)
-        self.reason = reason
-        self.detail = detail
 
 
 class Stage:
@@ -54,16 +46,22 @@ class Commands:
             wire.JOURNAL_INFO: self._journal_info,
             wire.JOURNAL_READ: self._journal_read,
         }
+        orders = pump.orders
         # Decoder of the request, and what carries it out.
         self._acts = {
             wire.THERAPY_COMMIT: (wire.unpack_therapy_commit_request, self._therapy_commit),
-            wire.START: (wire.unpack_start_request, pump.start),
-            wire.STOP: (wire.unpack_stop_request, pump.stop),
-            wire.BOLUS: (wire.unpack_bolus_request, pump.bolus),
-            wire.BOLUS_CANCEL: (wire.unpack_bolus_cancel_request, pump.bolus_cancel),
-            wire.REFILL: (wire.unpack_refill_request, pump.refill),
-            wire.ALARM_CLEAR: (wire.unpack_alarm_clear_request, pump.alarm_clear),
-            wire.CLOCK_SET: (wire.unpack_clock_set_request, self._clock_set),
+            wire.START: (wire.unpack_start_request, orders.start),
+            wire.STOP: (wire.unpack_stop_request, orders.stop),
+            wire.BOLUS: (wire.unpack_bolus_request, orders.bolus),
+            wire.BOLUS_CANCEL: (wire.unpack_bolus_cancel_request, orders.bolus_cancel),
+            wire.PATIENT_BOLUS: (wire.unpack_patient_bolus_request, orders.patient_bolus),
+            wire.SQUARE_BOLUS: (wire.unpack_square_bolus_request, orders.square_bolus),
+            wire.SQUARE_CANCEL: (wire.unpack_square_cancel_request, orders.square_cancel),
+            wire.PRIME_ARM: (wire.unpack_prime_arm_request, orders.prime_arm),
+            wire.PRIME: (wire.unpack_prime_request, orders.prime),
+            wire.REFILL: (wire.unpack_refill_request, orders.refill),
+            wire.ALARM_CLEAR: (wire.unpack_alarm_clear_request, orders.alarm_clear),
+            wire.CLOCK_SET: (wire.unpack_clock_set_request, orders.clock_set),
         }
 
     def needs_flash(self):
@@ -125,7 +123,7 @@ class Commands:
         try:
             act(fields)
         except Refusal as refusal:
-            self._pump.refuse(host, counter, message, refusal.reason)
+            self._pump.orders.refuse(host, counter, message, refusal.reason)
         self._answer(self._pump.ledger.outcome(host))
 
     def _answer_again(self, known, message, counter):
@@ -158,11 +156,6 @@ class Commands:
             raise Refusal(wire.REASON_OUTCOME_UNKNOWN, known.counter if known is not None else 0)
         return self._pack_outcome(out, known)
 
-    def _clock_set(self, fields):
-        if fields[3] >= DAY_MS:
-            raise Refusal(wire.REASON_CLOCK_VALUE)
-        self._pump.clock_set(fields)
-
     # Asking
 
     def _hello(self, link, out):
@@ -190,7 +183,7 @@ class Commands:
 
     def _status(self, link, out):
         pump = self._pump
-        ledger, clock, guard = pump.ledger, pump.clock, pump.guard
+        ledger, clock = pump.ledger, pump.clock
         therapy = pump.therapy
         num, den = pump.rate()
         return wire.pack_status_reply(
@@ -212,7 +205,7 @@ class Commands:
             ledger.missed,
             num,
             den,
-            ledger.bolus_left,
+            pump.schedule.bolus_left,
             pump.reservoir(),
             1 if pump.reservoir_known() else 0,
             pump.battery_mv,
@@ -221,8 +214,14 @@ class Commands:
             ledger.boot_count,
             link.bad_frames,
             self.stage.received if self.stage is not None else 0,
-            guard.window_ng(guard.hour),
-            guard.window_ng(guard.day),
+            ledger.bolus_kind,
+            pump.schedule.square_left,
+            pump.orders.lockout_left_ms(),
+            pump.orders.patient_left(),
+            pump.plan.bridge_left,
+            pump.plan.lag_ms(),
+            pump.plan.titration_day,
+            pump.guard.windows(),
         )
 
     def _journal_info(self, link, out):
@@ -296,26 +295,33 @@ class Commands:
             raise Refusal(wire.REASON_STAGE_HASH)
         therapy = Therapy(stage.data)
         reason, detail = therapy.check(self._pump.profile)
+        if reason == wire.REASON_DONE:
+            reason = self._pump.orders.check_against(stage.data, therapy)
         if reason != wire.REASON_DONE:
             raise Refusal(reason, detail)
         stage.therapy = therapy
-        days, limit = therapy.refill()
+        program = Program(stage.data)
+        read = program.reading()
+        days, limit = read["refill"]
         return wire.pack_therapy_verify_reply(
             out,
             link.body_out,
-            therapy.therapy_id,
+            program.therapy_id,
             stage.hash,
-            therapy.mode,
-            therapy.drug,
-            therapy.per_window(DAY_MS, 1, 1),
-            therapy.per_window(DAY_MS, therapy.step_ng_num, therapy.step_ng_den),
-            therapy.per_window(DAY_MS, therapy.step_nl_num, therapy.step_nl_den),
-            therapy.per_window(3_600_000, therapy.step_ng_num, therapy.step_ng_den),
+            program.mode,
+            program.drug,
+            read["daily_steps"],
+            read["daily_dose_ng"],
+            read["daily_volume_nl"],
+            read["hour_dose_ng"],
             days,
             limit,
-            therapy.bolus_steps_max,
-            therapy.hour_ng_max,
-            therapy.day_ng_max,
+            program.bolus_steps_max,
+            read["weekly_dose_ng"],
+            read["periodic_dose_ng"],
+            read["patient_dose_ng"],
+            read["bridge_ms"],
+            program.caps,
         )
 
     def _therapy_commit(self, fields):
@@ -325,7 +331,7 @@ class Commands:
             raise Refusal(wire.REASON_NOT_VERIFIED)
         if stage.hash != expected_hash:
             raise Refusal(wire.REASON_STAGE_HASH)
-        self._pump.commit(host, counter, bytes(stage.data), stage.therapy)
+        self._pump.orders.commit(host, counter, stage)
         self.stage = None
 
     def _therapy_abort(self, link, out):

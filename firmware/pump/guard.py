@@ -1,42 +1,52 @@
 # The dose guard: decides what may be delivered. It can only say no.
 #
-# It shares no state and no decoder with the schedule: it reads the program from its bytes by itself, keeps its own copy
-# of the limits in two complementary forms, and counts what the motor reports into its own windows.
+# It shares no state and no decoder with the schedule: it reads the program from its bytes by itself (program.py), keeps
+# its own copy of the limits beside their complements, and counts what the motor reports into its own windows. Windows
+# of the therapy count drug: steps in units of what a step holds now. The pump's hard windows count steps as they are.
 
 from array import array
 
-from pump.whole import mul_div
-from pump.wire import const
+from pump.program import Program
+from pump.whole import MulDiv
+from pump.wire import FRACTION_MAX, const
 
 _MASK = const(0x3FFFFFFF)
 _BUCKETS = const(241)
-_HOUR_BUCKET_MS = const(15_000)
-_DAY_BUCKET_MS = const(360_000)
-
-# Offsets behind the drug's name in an encoded therapy.
-_AT_HOUR_NG = const(45)
-_AT_DAY_NG = const(49)
+_HARD_HOUR_BUCKET_MS = const(15_000)
+_HARD_DAY_BUCKET_MS = const(360_000)
+_MINUTE_MS = const(60_000)
+_FULL = const(65_535)
 
 
 class Window:
     """Steps delivered in a rolling window, in 240 buckets and the current one: never less than the true sum, and at
-    most one bucket too much. `limit` is in steps."""
+    most one bucket too much. The limit is in steps."""
 
     def __init__(self, bucket_ms):
         self._counts = array("H", bytes(2 * _BUCKETS))
         self._at = 0
         self._into_ms = 0
-        self._bucket_ms = bucket_ms
+        self.bucket_ms = bucket_ms
         self.sum = 0
-        self.limit = 0
+        self._limit = 0
+        self._check = _MASK
+
+    def restrict(self, limit):
+        self._limit = limit
+        self._check = _MASK - limit
+
+    def sound(self):
+        """Whether the limit still equals its complement: a flipped bit in RAM shows here."""
+        return self._limit == _MASK - self._check
 
     def advance(self, ms):
         self._into_ms += ms
-        if self._into_ms < self._bucket_ms:
+        if self._into_ms < self.bucket_ms:
             return
-        passed = self._into_ms // self._bucket_ms
-        self._into_ms -= passed * self._bucket_ms
-        passed = min(passed, _BUCKETS)
+        passed = self._into_ms // self.bucket_ms
+        self._into_ms -= passed * self.bucket_ms
+        if passed > _BUCKETS:
+            passed = _BUCKETS
         while passed:
             self._at = 0 if self._at == _BUCKETS - 1 else self._at + 1
             self.sum -= self._counts[self._at]
@@ -44,61 +54,139 @@ class Window:
             passed -= 1
 
     def add(self, steps):
-        count = self._counts[self._at] + steps
-        # A bucket that is full stays full: the window is then too strict, never too lax.
-        self._counts[self._at] = count if count < 65535 else 65535
-        self.sum += steps if count < 65535 else 65535 - (count - steps)
+        # A full bucket stays full: 65535 steps in 1/240 of a window are beyond any motor.
+        room = _FULL - self._counts[self._at]
+        part = steps if steps < room else room
+        self._counts[self._at] += part
+        self.sum += part
+
+    def empty(self):
+        for i in range(_BUCKETS):
+            self._counts[i] = 0
+        self.sum = 0
 
     def room(self):
-        return self.limit - self.sum if self.sum < self.limit else 0
+        return self._limit - self.sum if self.sum < self._limit else 0
 
-    def rescale(self, num, den):
-        """Turn counts of old steps into counts of new ones that hold the same drug, rounded up."""
+    def raise_to(self, steps):
+        """At least `steps` are in this window: count what is missing as delivered now."""
+        while self.sum < steps:
+            before = self.sum
+            self.add(min(steps - self.sum, _FULL))
+            if self.sum == before:
+                return
+
+    def revalue(self, ratio):
+        """Turn counts of old steps into counts of new ones that hold the same drug.
+
+        Rounded up from the newest bucket backwards, so that what is left when old buckets go is never too little.
+        """
         self.sum = 0
-        for i in range(_BUCKETS):
-            count, rest = mul_div(self._counts[i], num, den)
-            count += 1 if rest else 0
-            self._counts[i] = count if count < 65535 else 65535
-            self.sum += self._counts[i]
+        old = 0
+        at = self._at
+        for _ in range(_BUCKETS):
+            old += self._counts[at]
+            count = ratio.up(old) - self.sum
+            self._counts[at] = count if count < _FULL else _FULL
+            self.sum += self._counts[at]
+            at = at - 1 if at else _BUCKETS - 1
+
+
+class Ratio:
+    """How many new steps hold the drug of old ones: (old_num / old_den) / (num / den), in small ints."""
+
+    def __init__(self, division):
+        self._division = division
+        self._num = 1
+        self._den = 1
+        self._more_num = 1
+        self._more_den = 1
+
+    def set(self, old, new):
+        num, den = _reduced(old[0], new[0])
+        more_num, more_den = _reduced(new[1], old[1])
+        num, more_den = _reduced(num, more_den)
+        more_num, den = _reduced(more_num, den)
+        if num <= FRACTION_MAX // more_num and den <= FRACTION_MAX // more_den:
+            num, den, more_num, more_den = num * more_num, den * more_den, 1, 1
+        self._num, self._den, self._more_num, self._more_den = num, den, more_num, more_den
+
+    def up(self, steps):
+        """New steps, rounded up: at most one too many, or a few where the fraction is too long for one division."""
+        steps = self._division.up(steps, self._num, self._den)
+        return self._division.up(steps, self._more_num, self._more_den)
+
+
+def _reduced(a, b):
+    x, y = a, b
+    while y:
+        x, y = y, x % y
+    return a // x, b // x
 
 
 class Guard:
     def __init__(self, hard_hour_steps, hard_day_steps):
-        self._hard_hour = hard_hour_steps
-        self._hard_day = hard_day_steps
-        self.hour = Window(_HOUR_BUCKET_MS)
-        self.day = Window(_DAY_BUCKET_MS)
-        self._step_num = 0
-        self._step_den = 1
+        self._division = MulDiv()
+        self._hour = Window(_HARD_HOUR_BUCKET_MS)
+        self._day = Window(_HARD_DAY_BUCKET_MS)
+        self._hour.restrict(hard_hour_steps)
+        self._day.restrict(hard_day_steps)
+        self._caps = []
+        self._minutes = []
+        self._worth = (0, 1)
+        self._ratio = Ratio(self._division)
+        self._bridged = 0
+        self._bridge_left = 0
+        self._prime_left = 0
+        self._prime_max = 0
         self._enabled = False
-        self._check_hour = _MASK
-        self._check_day = _MASK
         self._allowance = 0
         self._check_allowance = _MASK
 
-    def adopt(self, program):
-        """Read the limits from the program's own bytes; what the windows hold keeps its worth in drug."""
-        name = program[9]
-        num = _u32(program, 10 + name)
-        den = _u32(program, 14 + name)
-        hour = mul_div(_u32(program, 10 + name + _AT_HOUR_NG), den, num)[0]
-        day = mul_div(_u32(program, 10 + name + _AT_DAY_NG), den, num)[0]
-        if self._step_num and (num != self._step_num or den != self._step_den):
-            self._revalue(num, den)
-        self._step_num = num
-        self._step_den = den
-        self.hour.limit = hour if hour < self._hard_hour else self._hard_hour
-        self.day.limit = day if day < self._hard_day else self._hard_day
-        self._check_hour = _MASK - self.hour.limit
-        self._check_day = _MASK - self.day.limit
+    # Limits
 
-    def _revalue(self, num, den):
-        # old steps * (old_num / old_den) / (num / den), in two bounded factors
-        self.hour.rescale(self._step_num, num)
-        self.day.rescale(self._step_num, num)
-        if den != self._step_den:
-            self.hour.rescale(den, self._step_den)
-            self.day.rescale(den, self._step_den)
+    def adopt(self, data):
+        """Take the limits from a program's own bytes. Returns whether the windows keep what they hold: not when their
+        lengths change, then the history has to be told again (see recall)."""
+        program = Program(data)
+        minutes = [minute for minute, _ in program.caps]
+        same = minutes == self._minutes
+        if not same:
+            self._caps = [Window(minute * _MINUTE_MS // (_BUCKETS - 1)) for minute in minutes]
+            self._minutes = minutes
+        self._worth = program.worth
+        num, den = program.worth
+        for window, (_, nanograms) in zip(self._caps, program.caps):
+            window.restrict(self._division.run(nanograms, den, num))
+        self._prime_max = program.prime_steps_max
+        return same
+
+    def change_worth(self, num, den, old_num, old_den, bridge_steps):
+        """A commit changed what a step holds: what the windows hold keeps its worth in drug.
+
+        The next `bridge_steps` still hold the old drug: a bridge has this allowance once.
+        """
+        if old_num:
+            self._ratio.set((old_num, old_den), (num, den))
+            if (num, den) != (old_num, old_den):
+                for window in self._caps:
+                    window.revalue(self._ratio)
+        self._worth = (num, den)
+        self._bridge_left = bridge_steps
+        self._bridged = 0
+
+    def resume_bridge(self, left, old_worth):
+        """After a reset: so many steps of the bridge are left, and each holds what one held before it."""
+        self._bridge_left = left
+        if left:
+            self._ratio.set(old_worth, self._worth)
+
+    def prime(self, steps):
+        """The next `steps` fill the path to the catheter's tip: they hold no dose. Never more than the program says."""
+        self._prime_left = steps if steps <= self._prime_max else 0
+
+    def end_prime(self):
+        self._prime_left = 0
 
     def enable(self, on):
         self._enabled = on
@@ -112,48 +200,113 @@ class Guard:
         return self._allowance
 
     def sound(self):
-        """Whether every limit still equals its complement: a flipped bit in RAM shows here."""
+        """Whether every limit still equals its complement."""
+        for window in self._caps:
+            if not window.sound():
+                return False
         return (
-            self.hour.limit == _MASK - self._check_hour
-            and self.day.limit == _MASK - self._check_day
-            and self._allowance == _MASK - self._check_allowance
+            self._hour.sound() and self._day.sound() and self._allowance == _MASK - self._check_allowance
         )
 
+    # Deciding and counting
+
     def advance(self, ms):
-        self.hour.advance(ms)
-        self.day.advance(ms)
+        self._hour.advance(ms)
+        self._day.advance(ms)
+        for window in self._caps:
+            window.advance(ms)
 
     def permit(self, steps):
         """How many of `steps` may move now; 0 when not delivering or not sound."""
         if not self._enabled or not self.sound():
             return 0
-        steps = min(steps, self._allowance)
-        room = self.hour.room()
-        steps = min(steps, room)
-        room = self.day.room()
-        return steps if steps < room else room
+        if steps > self._allowance:
+            steps = self._allowance
+        while steps and not self._fits(steps):
+            steps -= 1
+        return steps
+
+    def fits(self, steps):
+        """Whether a dose of `steps` fits into every window as it is now."""
+        return self._fits(steps)
+
+    def _fits(self, steps):
+        if steps > self._hour.room() or steps > self._day.room():
+            return False
+        dose = self._dose(steps)
+        for window in self._caps:
+            if dose > window.room():
+                return False
+        return True
+
+    def full(self):
+        """Whether any window has no room for one more step."""
+        return not self._fits(1)
 
     def moved(self, steps):
         """Count what the motor moved, commanded or not."""
-        self.hour.add(steps)
-        self.day.add(steps)
+        self._count(steps)
         left = self._allowance - steps if steps < self._allowance else 0
         self._allowance = left
         self._check_allowance = _MASK - left
+
+    def _dose(self, steps):
+        """What `steps` hold, in steps of the present worth: none while priming, the old drug while bridging."""
+        if self._prime_left:
+            steps = steps - self._prime_left if steps > self._prime_left else 0
+        if not self._bridge_left:
+            return steps
+        old = steps if steps < self._bridge_left else self._bridge_left
+        # Of the whole bridge so far, so that rounding up does not add up.
+        return steps - old + self._ratio.up(self._bridged + old) - self._ratio.up(self._bridged)
+
+    def _count(self, steps):
+        self._hour.add(steps)
+        self._day.add(steps)
+        dose = self._dose(steps)
+        for window in self._caps:
+            window.add(dose)
+        if self._prime_left:
+            primed = steps if steps < self._prime_left else self._prime_left
+            self._prime_left -= primed
+            steps -= primed
+        if self._bridge_left:
+            old = steps if steps < self._bridge_left else self._bridge_left
+            self._bridge_left -= old
+            self._bridged += old
+
+    # History, and what it amounts to
+
+    def forget(self, worth):
+        """Empty every window, for recall() to fill again; `worth` is what a step held then, None for the present."""
+        for window in self._caps:
+            window.empty()
+        self._hour.empty()
+        self._day.empty()
+        if worth is not None:
+            self._worth = worth
+        self._bridge_left = 0
+        self._prime_left = 0
 
     def recall(self, ms, steps):
         """After a reset: `steps` were delivered, at the latest `ms` after what was recalled before."""
         self.advance(ms)
         while steps > 0:
-            part = steps if steps < 32768 else 32768
-            self.hour.add(part)
-            self.day.add(part)
+            part = steps if steps < 32_768 else 32_768
+            self._count(part)
             steps -= part
 
-    def window_ng(self, window):
-        """Drug in a window, in nanograms (rounded down)."""
-        return mul_div(window.sum, self._step_num, self._step_den)[0]
+    def recall_windows(self, nanograms):
+        """At least so much drug was in each window, says a checkpoint."""
+        num, den = self._worth
+        if num:
+            for window, drug in zip(self._caps, nanograms):
+                window.raise_to(self._division.up(drug, den, num))
 
-
-def _u32(data, at):
-    return data[at] | data[at + 1] << 8 | data[at + 2] << 16 | data[at + 3] << 24
+    def windows(self):
+        """(minutes, nanograms in it rounded up, most nanograms) of each cap."""
+        num, den = self._worth
+        rows = []
+        for minutes, window in zip(self._minutes, self._caps):
+            rows.append((minutes, self._division.up(window.sum, num, den), self._division.run(window._limit, num, den)))
+        return rows

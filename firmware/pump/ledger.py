@@ -8,6 +8,8 @@ from pump.wire import const
 UNKNOWN = const(0xFFFFFFFF)
 HOSTS_MAX = const(8)
 _GAP_MS_MAX = const(0x1FFFFFFF)
+_AGES = const(5)
+_WINDOWS = const(4)
 
 # Message type of each command record, to tell a repeat from another command with a used counter.
 _TYPE_OF = {
@@ -15,6 +17,11 @@ _TYPE_OF = {
     wire.RECORD_STOP: wire.STOP,
     wire.RECORD_BOLUS: wire.BOLUS,
     wire.RECORD_BOLUS_CANCEL: wire.BOLUS_CANCEL,
+    wire.RECORD_PATIENT_BOLUS: wire.PATIENT_BOLUS,
+    wire.RECORD_SQUARE: wire.SQUARE_BOLUS,
+    wire.RECORD_SQUARE_CANCEL: wire.SQUARE_CANCEL,
+    wire.RECORD_PRIME_ARM: wire.PRIME_ARM,
+    wire.RECORD_PRIME: wire.PRIME,
     wire.RECORD_REFILL: wire.REFILL,
     wire.RECORD_COMMIT: wire.THERAPY_COMMIT,
     wire.RECORD_CLOCK: wire.CLOCK_SET,
@@ -39,10 +46,9 @@ class Outcome:
 class Ledger:
     """`low` and `high` bound the steps delivered in this pump's life; `allowance` is what an open lease may add."""
 
-    def __init__(self, journal, clock, guard):
+    def __init__(self, journal, clock):
         self.journal = journal
         self._clock = clock
-        self._guard = guard
         self.low = 0
         self.high = 0
         self.allowance = 0
@@ -50,32 +56,34 @@ class Ledger:
         self.reservoir = UNKNOWN
         self.running = False
         self.stop_reason = wire.STOP_REASON_NEVER_STARTED
+        self.bolus_kind = wire.BOLUS_KIND_NONE
         self.bolus_left = 0
+        self.square_left = 0
         self.alarms = 0
         self.generation = 0
         self.hash_head = 0
+        self.commit_high = 0
+        self._period_begins = False
+        self.titration_day = 0
         self.boot_count = 0
         self.clock_was_set = False
         self.hosts = []
-        self._recalling = False
+        # Pump times (day, ms) of patient boluses, oldest first, and of the start that periodic boluses count from.
+        self.patient_times = []
+        self.periodic_from = (0, 0)
+        self.window_drug = None
         journal.on_new_sector = self._checkpoint
 
     # After a reset
 
     def replay(self):
-        """Rebuild everything from the journal; what the open lease allowed counts as delivered."""
+        """Rebuild everything from the journal."""
         self.journal.scan(self._replay_one)
-        self._guard.recall(0, self.allowance)
 
     def _replay_one(self, fields):
         sequence, day, ms, kind, code, a, b, c, d, e = fields
-        passed = _between(self._clock.day, self._clock.ms, day, ms)
         self._clock.resume(day, ms)
-        before = self.high
         self.apply(sequence, kind, code, a, b, c, d, e)
-        # What was delivered before the oldest record is older than any window.
-        self._guard.recall(passed, self.high - before if self._recalling else 0)
-        self._recalling = True
 
     # Changing facts
 
@@ -93,77 +101,139 @@ class Ledger:
         self.low += moved
         most = commanded if commanded > moved else moved
         self.high += most
-        if self.reservoir != UNKNOWN:
-            self.reservoir = self.reservoir - most if self.reservoir > most else 0
-        self.allowance = self.allowance - most if self.allowance > most else 0
+        self._use(most)
 
     def apply(self, sequence, kind, code, a, b, c, d, e):
         if kind in _TYPE_OF:
             self._apply_command(sequence, kind, a, b, c, d, e)
         elif kind == wire.RECORD_LEASE or kind == wire.RECORD_CLOSE:
             self.low, self.high, self.allowance, self.missed, self.reservoir = a, b, c, d, e
+            if kind == wire.RECORD_LEASE:
+                self.titration_day = code
         elif kind == wire.RECORD_BOOT:
             self._apply_boot(a, b, c)
-        elif kind == wire.RECORD_BOLUS_END:
-            self.low, self.high, self.bolus_left = a, b, 0
         elif kind == wire.RECORD_ALARM_RAISED or kind == wire.RECORD_ALARM_ENDED:
             self.alarms = b
         elif kind == wire.RECORD_MISSED:
             self.missed = b
+        elif kind == wire.RECORD_WORTH:
+            self._period_begins = code != 0
+        elif kind == wire.RECORD_HOST or kind == wire.RECORD_REFUSED:
+            self._apply_result(sequence, kind, code, a, b, c, d, e)
+        else:
+            self._apply_bolus_or_state(kind, code, a, b, c, d, e)
+
+    def _apply_bolus_or_state(self, kind, code, a, b, c, d, e):
+        if kind == wire.RECORD_BOLUS_END:
+            self._show(a, b)
+            self.bolus_left, self.bolus_kind = 0, wire.BOLUS_KIND_NONE
+        elif kind == wire.RECORD_SQUARE_END:
+            self._show(a, b)
+            self.square_left = 0
+        elif kind == wire.RECORD_PERIODIC_BOLUS:
+            self._show(a, b)
+            self.bolus_left, self.allowance = c, d
+            self.bolus_kind = wire.BOLUS_KIND_PERIODIC
+            self.periodic_from = (self._clock.day, self._clock.ms)
         elif kind == wire.RECORD_STATE:
             self._apply_state(code, a, b, c, d, e)
         elif kind == wire.RECORD_IDENTITY:
-            self.boot_count, self.hash_head, self.bolus_left = a, b, c
-            self.clock_was_set = d != 0
-        elif kind == wire.RECORD_HOST or kind == wire.RECORD_REFUSED:
-            self._apply_result(sequence, kind, code, a, b, c, d, e)
+            self.bolus_kind, self.boot_count, self.hash_head, self.bolus_left = code, a, b, c
+            self.clock_was_set, self.commit_high = d != 0, e
+        elif kind == wire.RECORD_WINDOWS:
+            self.square_left = e
+        elif kind == wire.RECORD_PATIENT_TIMES:
+            self._apply_ages(code, (a, b, c, d, e))
+
+    def _show(self, low, high):
+        """A record shows what was delivered: in a replay, what came since the record before it used up its lease."""
+        self._use(high - self.high)
+        self.low, self.high = low, high
+
+    def _use(self, steps):
+        self.allowance = self.allowance - steps if self.allowance > steps else 0
+        if self.reservoir != UNKNOWN:
+            self.reservoir = self.reservoir - steps if self.reservoir > steps else 0
 
     def _apply_boot(self, boot_count, low, high):
         # The open lease counts as delivered, and is never repeated.
-        if self.reservoir != UNKNOWN:
-            lost = high - self.high
-            self.reservoir = self.reservoir - lost if self.reservoir > lost else 0
-        self.boot_count, self.low, self.high = boot_count, low, high
+        self._show(low, high)
+        self.boot_count = boot_count
         self.allowance = 0
+        self._period_begins = False
 
     def _apply_state(self, code, low, high, generation, alarms, reservoir):
         self.running = code >= 16
         self.stop_reason = code & 15
         self.low, self.high, self.generation, self.alarms, self.reservoir = low, high, generation, alarms, reservoir
 
+    def _apply_ages(self, first, ages):
+        # Ages in ms before this record, oldest first; `first` is the place of the first in the list. Places beyond the
+        # end of the list are UNKNOWN.
+        del self.patient_times[first:]
+        for age in ages:
+            if age != UNKNOWN:
+                self.patient_times.append(_earlier(self._clock.day, self._clock.ms, age))
+
     def _apply_command(self, sequence, kind, a, b, c, d, e):
-        accepted = 0
+        low, high = d, e
+        accepted = c
         if kind == wire.RECORD_COMMIT:
-            self.generation, self.hash_head, accepted = c, d, c
-            d, e = self.low, self.high
+            self.generation, self.hash_head, self.commit_high = c, d, e
+            self.titration_day = 0
+            if self._period_begins:
+                self.periodic_from = (self._clock.day, self._clock.ms)
         elif kind == wire.RECORD_CLOCK:
             self.clock_was_set = True
-            d, e = self.low, self.high
-        elif kind == wire.RECORD_BOLUS:
-            self.low, self.bolus_left, self.allowance, accepted = d, c, e, c
-            e = self.high
         elif kind == wire.RECORD_ALARM_CLEARED:
             self.alarms &= ~c
-            accepted = c
         elif kind == wire.RECORD_REFILL:
-            self.reservoir, accepted = c, c
-        else:
+            self.reservoir = c
+        elif kind == wire.RECORD_PRIME_ARM:
+            pass
+        elif not self._apply_lease(kind, c, e):
             self._apply_delivery(kind, d, e)
-            accepted = c
-        self._note(Outcome(_host_bytes(a), b, _TYPE_OF[kind], wire.REASON_DONE, accepted, d, e, sequence))
+        if kind in (wire.RECORD_COMMIT, wire.RECORD_CLOCK, wire.RECORD_PRIME_ARM) or kind in _LEASING:
+            low, high = self.low, self.high
+        self._note(Outcome(_host_bytes(a), b, _TYPE_OF[kind], wire.REASON_DONE, accepted, low, high, sequence))
+
+    def _apply_lease(self, kind, c, e):
+        """A bolus that holds its lease in the same record: c steps, and e of allowance."""
+        if kind not in _LEASING:
+            return False
+        self.allowance = e
+        if kind == wire.RECORD_SQUARE:
+            self.square_left = c
+            return True
+        self.bolus_left = c
+        self.bolus_kind = _LEASING[kind]
+        if kind == wire.RECORD_PATIENT_BOLUS:
+            self.patient_times.append((self._clock.day, self._clock.ms))
+            if len(self.patient_times) > wire.PATIENT_BOLUSES_MAX:
+                self.patient_times.pop(0)
+        return True
 
     def _apply_delivery(self, kind, low, high):
-        self.low, self.high = low, high
+        self._show(low, high)
         if kind == wire.RECORD_START:
             self.running = True
             self.stop_reason = wire.STOP_REASON_NONE
+            self.periodic_from = (self._clock.day, self._clock.ms)
         elif kind == wire.RECORD_STOP:
             self.running = False
             self.stop_reason = wire.STOP_REASON_COMMAND
             self.allowance = 0
-            self.bolus_left = 0
+            self._end_boluses()
+        elif kind == wire.RECORD_SQUARE_CANCEL:
+            self.square_left = 0
         else:
             self.bolus_left = 0
+            self.bolus_kind = wire.BOLUS_KIND_NONE
+
+    def _end_boluses(self):
+        self.bolus_left = 0
+        self.bolus_kind = wire.BOLUS_KIND_NONE
+        self.square_left = 0
 
     def _apply_result(self, sequence, kind, code, a, b, c, d, e):
         refused = kind == wire.RECORD_REFUSED
@@ -174,9 +244,23 @@ class Ledger:
         """Delivery ended without a command: make that durable with what was delivered."""
         self.running = False
         self.stop_reason = reason
-        self.bolus_left = 0
+        self._end_boluses()
         self.write(wire.RECORD_CLOSE, reason, self.low, self.high, 0, self.missed, self.reservoir)
         self.write_state()
+
+    # Times
+
+    def since(self, moment):
+        """Milliseconds of pump time since (day, ms), at most 2^29 - 1."""
+        return between(moment[0], moment[1], self._clock.day, self._clock.ms)
+
+    def patient_count(self, window_ms):
+        """How many patient boluses began within `window_ms`."""
+        count = 0
+        for moment in self.patient_times:
+            if self.since(moment) < window_ms:
+                count += 1
+        return count
 
     # Command results, one per host
 
@@ -202,24 +286,58 @@ class Ledger:
 
     def _checkpoint(self):
         # Taken while a record is being appended: these must not change what that record is about to say.
-        allowance, left = self.allowance, self.bolus_left
+        allowance, left, square = self.allowance, self.bolus_left, self.square_left
         self.write_state()
-        self.write(wire.RECORD_LEASE, 0, self.low, self.high, allowance, self.missed, self.reservoir)
         self.write(
-            wire.RECORD_IDENTITY, 0, self.boot_count, self.hash_head, left, 1 if self.clock_was_set else 0, 0
+            wire.RECORD_LEASE, self.titration_day, self.low, self.high, allowance, self.missed, self.reservoir
         )
+        self.write(
+            wire.RECORD_IDENTITY,
+            self.bolus_kind,
+            self.boot_count,
+            self.hash_head,
+            left,
+            1 if self.clock_was_set else 0,
+            self.commit_high,
+        )
+        drug = self.window_drug() if self.window_drug is not None else []
+        drug += [0] * (_WINDOWS - len(drug))
+        self.write(wire.RECORD_WINDOWS, 0, drug[0], drug[1], drug[2], drug[3], square)
+        self._checkpoint_ages()
         for known in list(self.hosts):
             host = int.from_bytes(known.host, "little")
-            self.write(
-                wire.RECORD_HOST, known.reason, host, known.counter, known.accepted, known.low, known.high
-            )
+            self.write(wire.RECORD_HOST, known.reason, host, known.counter, known.accepted, known.low, known.high)
+
+    def _checkpoint_ages(self):
+        ages = [self.since(moment) for moment in self.patient_times]
+        for first in range(0, len(ages), _AGES):
+            part = ages[first : first + _AGES]
+            part += [UNKNOWN] * (_AGES - len(part))
+            self.write(wire.RECORD_PATIENT_TIMES, first, part[0], part[1], part[2], part[3], part[4])
+
+
+_LEASING = {
+    wire.RECORD_BOLUS: wire.BOLUS_KIND_CLINICIAN,
+    wire.RECORD_PATIENT_BOLUS: wire.BOLUS_KIND_PATIENT,
+    wire.RECORD_PRIME: wire.BOLUS_KIND_PRIMING,
+    wire.RECORD_SQUARE: wire.BOLUS_KIND_NONE,
+}
 
 
 def _host_bytes(number):
     return number.to_bytes(4, "little")
 
 
-def _between(day, ms, later_day, later_ms):
+def _earlier(day, ms, age):
+    ms -= age
+    while ms < 0:
+        ms += DAY_MS
+        day -= 1
+    return day, ms
+
+
+def between(day, ms, later_day, later_ms):
+    """Milliseconds from one pump time to a later one, at most 2^29 - 1."""
     days = later_day - day
     if days > 5:
         return _GAP_MS_MAX

@@ -3,8 +3,8 @@
 # A track adds `num` for every millisecond and steps when it reaches `den`. It starts at den // 2, so that delivered and
 # ideal volume differ by at most half a step for ever. No float, no allocation: this runs inside the dosing loop.
 
-from pump.whole import mul_div
-from pump.wire import FRACTION_MAX, const
+from pump.whole import MulDiv
+from pump.wire import BOLUS_KIND_NONE, BOLUS_KIND_PERIODIC, FRACTION_MAX, const
 
 NEVER = const(0x3FFFFFFF)
 
@@ -18,6 +18,7 @@ class Track:
         self.den = 2
         self.acc = 1
         self._crumb = 0
+        self._division = MulDiv()
 
     def restart(self, num, den):
         self.num = num
@@ -32,12 +33,19 @@ class Track:
         What acc / den loses on the new denominator is kept as a crumb of 2^-29 of its unit, so that many changes
         do not add up to a drift.
         """
+        if num == 0:
+            # Standing still keeps its unit, and loses nothing.
+            self.num = 0
+            return
         old = self.den
-        acc, rest = mul_div(self.acc, den, old)
-        whole, part = mul_div(self._crumb, den, FRACTION_MAX)
-        rest += whole
-        self.acc = acc + rest // old
-        self._crumb = mul_div(rest % old, FRACTION_MAX, old)[0] + part // old
+        if den != old:
+            division = self._division
+            acc = division.run(self.acc, den, old)
+            rest = division.remainder
+            rest += division.run(self._crumb, den, FRACTION_MAX)
+            part = division.remainder
+            self.acc = acc + rest // old
+            self._crumb = division.run(rest % old, FRACTION_MAX, old) + part // old
         self.num = num
         self.den = den
 
@@ -63,17 +71,35 @@ class Track:
 
 
 class Schedule:
-    """The basal rate, and a bolus on top of it that does not change it."""
+    """The basal rate, and boluses on top of it that do not change it.
+
+    One bolus runs at a time. A square bolus waits, with its time standing still, while another bolus runs. A periodic
+    bolus that comes due meanwhile waits for the end of the running one.
+    """
 
     def __init__(self):
         self.basal = Track()
         self.bolus = Track()
+        self.square = Track()
+        self.bolus_kind = BOLUS_KIND_NONE
         self.bolus_left = 0
+        self.square_left = 0
         self.running = False
         self.basal_due = 0
         self.bolus_due = 0
+        self.square_due = 0
+        self.periodic_ms = 0
+        self._periodic_steps = 0
+        self._periodic_num = 0
+        self._periodic_den = 1
+        self._period_ms = 0
+        self.periodic_waits = False
+        self.periodic_began = False
 
-    def start_bolus(self, steps, num, den):
+    # Boluses
+
+    def start_bolus(self, kind, steps, num, den):
+        self.bolus_kind = kind
         self.bolus_left = steps
         self.bolus.restart(num, den)
 
@@ -82,17 +108,75 @@ class Schedule:
         self.bolus_left = 0
         return left
 
-    def advance(self, ms):
-        """Let `ms` pass: basal_due and bolus_due say what is to be delivered now."""
-        self.basal_due = self.basal.advance(ms) if self.running else 0
+    def start_square(self, steps, duration_ms):
+        self.square_left = steps
+        self.square.restart(steps, duration_ms)
+
+    def cancel_square(self):
+        left = self.square_left
+        self.square_left = 0
+        return left
+
+    def set_periodic(self, steps, num, den, period_ms, left_ms):
+        """A bolus of `steps` every `period_ms` of delivery, the first in `left_ms`; none when steps is 0."""
+        self._periodic_steps = steps
+        self._periodic_num = num
+        self._periodic_den = den
+        self._period_ms = period_ms
+        self.periodic_ms = left_ms if steps else NEVER
+        self.periodic_waits = False
+
+    def same_periodic(self, steps, num, den, period_ms):
+        return (
+            steps == self._periodic_steps
+            and num == self._periodic_num
+            and den == self._periodic_den
+            and period_ms == self._period_ms
+        )
+
+    def begin_waiting_periodic(self):
+        """Start the periodic bolus that waited for the end of another one."""
+        if self.periodic_waits and self.bolus_left == 0:
+            self.periodic_waits = False
+            self.periodic_began = True
+            self.start_bolus(BOLUS_KIND_PERIODIC, self._periodic_steps, self._periodic_num, self._periodic_den)
+
+    # Time
+
+    def begin(self):
+        """Forget what the last event made due."""
+        self.basal_due = 0
         self.bolus_due = 0
+        self.square_due = 0
+
+    def advance(self, ms):
+        """Let `ms` pass, with no change of rate inside: what comes due adds up until begin()."""
         if self.bolus_left:
-            due = self.bolus.advance(ms)
             # A late wake makes a bolus longer, never denser: what is overdue stays in bolus_left.
-            self.bolus_due = 1 if due else 0
-        return self.basal_due + self.bolus_due
+            if self.bolus.advance(ms):
+                self.bolus_due = 1
+        elif self.square_left and self.square.advance(ms):
+            self.square_due = 1
+        if not self.running:
+            return
+        self.basal_due += self.basal.advance(ms)
+        if self._periodic_steps:
+            self.periodic_ms -= ms
+            if self.periodic_ms <= 0:
+                self.periodic_ms += self._period_ms
+                self.periodic_waits = True
+                self.begin_waiting_periodic()
 
     def next_ms(self):
-        basal = self.basal.due_ms() if self.running else NEVER
-        bolus = self.bolus.due_ms() if self.bolus_left else NEVER
-        return basal if basal < bolus else bolus
+        """Milliseconds until the next step, or until a periodic bolus is due."""
+        wake = NEVER
+        if self.running:
+            wake = self.basal.due_ms()
+            if self._periodic_steps and self.periodic_ms < wake:
+                wake = self.periodic_ms
+        due = NEVER
+        if self.bolus_left:
+            due = self.bolus.due_ms()
+        elif self.square_left:
+            due = self.square.due_ms()
+        return due if due < wake else wake

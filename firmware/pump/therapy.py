@@ -1,13 +1,15 @@
-# A therapy: decoded from its bytes, checked against this pump, and read back in the pump's own words.
+# A therapy as the schedule reads it: decoded by the generated codec, and checked against this pump.
 
 from pump import wire
 from pump.clock import DAY_MS
 from pump.whole import mul_div
 from pump.wire import const
 
-_HOUR_MS = const(3_600_000)
-_CAP_DAYS = const(180)
+_HOUR_MINUTES = const(60)
+_DAY_MINUTES = const(1440)
+_MINUTE_MS = const(60_000)
 _FORMAT = const(1)
+_DONE = (wire.REASON_DONE, 0)
 
 
 class Therapy:
@@ -19,67 +21,200 @@ class Therapy:
         (self.step_ng_num, self.step_ng_den, self.step_nl_num, self.step_nl_den) = fields[3:7]
         (self.mode, self.basal_num, self.basal_den, self.minimum_num, self.minimum_den) = fields[7:12]
         (self.bolus_num, self.bolus_den, self.bolus_steps_max) = fields[12:15]
-        (self.hour_ng_max, self.day_ng_max) = fields[15:17]
-        (self.reservoir_steps, self.low_steps, self.empty_steps) = fields[17:20]
-        (self.stability_days, self.on_low) = fields[20:22]
+        (self.reservoir_steps, self.low_steps, self.empty_steps, self.stability_days) = fields[15:19]
+        (self.on_low, self.on_cap, self.square_steps_max) = fields[19:22]
+        (self.patient_steps, self.patient_num, self.patient_den) = fields[22:25]
+        (self.patient_lockout_ms, self.patient_per_day) = fields[25:27]
+        (self.periodic_steps, self.periodic_ms, self.periodic_num, self.periodic_den) = fields[27:31]
+        (self.prime_steps_max, self.prime_num, self.prime_den, self.path_version) = fields[31:35]
+        (self.bridge_steps, self.bridge_num, self.bridge_den) = fields[35:38]
+        (self.bridge_ng_num, self.bridge_ng_den, self.change_permille_max, self.weekdays) = fields[38:42]
+        (self.caps, self.rates, self.flex, self.titration) = fields[42:46]
 
-    def rate(self):
-        """The basal fraction of its mode."""
+    def basal_rates(self):
+        """Every basal rate that the mode may run at, the bridge included."""
         if self.mode == wire.MODE_CONTINUOUS:
-            return self.basal_num, self.basal_den
-        if self.mode == wire.MODE_MINIMUM_RATE:
-            return self.minimum_num, self.minimum_den
-        return 0, 1
+            rates = [(self.basal_num, self.basal_den)]
+        elif self.mode == wire.MODE_MINIMUM_RATE:
+            rates = [(self.minimum_num, self.minimum_den)]
+        elif self.mode == wire.MODE_FLEX:
+            rates = [self.rates[rate] for pattern, _, rate in self.flex if pattern in self.weekdays]
+        elif self.mode == wire.MODE_TITRATION:
+            rates = [self.rates[rate] for _, rate in self.titration]
+        else:
+            rates = []
+        return rates
+
+    def largest_rate(self):
+        largest = (0, 1)
+        for rate in self.basal_rates():
+            if less(largest, rate):
+                largest = rate
+        return largest
 
     def check(self, profile):
         """Return (reason, detail): wire.REASON_DONE, or the first rule of this pump that the therapy breaks."""
-        for rule in (self._check_form, self._check_rates, self._check_bolus, self._check_volumes, self._check_caps):
-            reason, detail = rule(profile)
-            if reason != wire.REASON_DONE:
-                return reason, detail
-        return wire.REASON_DONE, 0
+        rules = (
+            self._check_form,
+            self._check_fractions,
+            self._check_flex,
+            self._check_titration,
+            self._check_rates,
+            self._check_boluses,
+            self._check_patient,
+            self._check_periodic,
+            self._check_priming,
+            self._check_bridge,
+            self._check_volumes,
+            self._check_caps,
+        )
+        for rule in rules:
+            found = rule(profile)
+            if found != _DONE:
+                return found
+        return _DONE
 
     def _check_form(self, _profile):
         if self.format != _FORMAT:
             return wire.REASON_THERAPY_FORMAT, self.format
-        if self.mode > wire.MODE_CONTINUOUS:
+        if self.mode > wire.MODE_TITRATION:
             return wire.REASON_THERAPY_MODE, self.mode
         if self.on_low > wire.ON_LOW_STOP:
             return wire.REASON_THERAPY_FORMAT, self.on_low
-        fractions = (
-            (self.step_ng_num, self.step_ng_den),
-            (self.step_nl_num, self.step_nl_den),
-            (self.minimum_num, self.minimum_den),
-            (self.bolus_num, self.bolus_den),
-            (self.basal_num, self.basal_den),
-        )
-        for at, (num, den) in enumerate(fractions):
-            idle = num == 0 and at == 4 and self.mode != wire.MODE_CONTINUOUS
-            if not (1 <= num <= wire.FRACTION_MAX or idle) or not 1 <= den <= wire.FRACTION_MAX:
+        if self.on_cap > wire.ON_CAP_STOP:
+            return wire.REASON_THERAPY_FORMAT, self.on_cap
+        return _DONE
+
+    def _check_fractions(self, _profile):
+        used = [
+            (self.step_ng_num, self.step_ng_den, True),
+            (self.step_nl_num, self.step_nl_den, True),
+            (self.minimum_num, self.minimum_den, True),
+            (self.bolus_num, self.bolus_den, self.bolus_steps_max),
+            (self.basal_num, self.basal_den, self.mode == wire.MODE_CONTINUOUS),
+            (self.patient_num, self.patient_den, self.patient_steps),
+            (self.periodic_num, self.periodic_den, self.periodic_steps),
+            (self.prime_num, self.prime_den, self.prime_steps_max),
+            (self.bridge_num, self.bridge_den, self.bridge_steps),
+            (self.bridge_ng_num, self.bridge_ng_den, self.bridge_steps),
+        ]
+        if len(self.rates) > wire.RATES_MAX:
+            return wire.REASON_FLEX_RATE, len(self.rates)
+        used += [(num, den, True) for num, den in self.rates]
+        for at, (num, den, needed) in enumerate(used):
+            if needed and not (1 <= num <= wire.FRACTION_MAX and 1 <= den <= wire.FRACTION_MAX):
                 return wire.REASON_THERAPY_FRACTION, at
-        return wire.REASON_DONE, 0
+        return _DONE
+
+    def _check_flex(self, _profile):
+        if self.mode != wire.MODE_FLEX:
+            return _DONE
+        pattern, minute, count = -1, -1, 0
+        for at, (new, start, rate) in enumerate(self.flex):
+            if new != pattern:
+                if new != pattern + 1 or start != 0 or new >= wire.PATTERNS_MAX:
+                    return wire.REASON_FLEX_ORDER, at
+                pattern, minute, count = new, -1, 0
+            count += 1
+            if start <= minute or start >= _DAY_MINUTES or count > wire.FLEX_STEPS_MAX:
+                return wire.REASON_FLEX_ORDER, at
+            if rate >= len(self.rates):
+                return wire.REASON_FLEX_RATE, at
+            minute = start
+        for at, weekday in enumerate(self.weekdays):
+            if weekday > pattern:
+                return wire.REASON_WEEKDAY, at
+        return _DONE
+
+    def _check_titration(self, _profile):
+        if self.mode != wire.MODE_TITRATION:
+            return _DONE
+        if not 1 <= len(self.titration) <= wire.TITRATION_STEPS_MAX:
+            return wire.REASON_TITRATION_ORDER, len(self.titration)
+        before = None
+        for at, (day, rate) in enumerate(self.titration):
+            if rate >= len(self.rates):
+                return wire.REASON_FLEX_RATE, at
+            if (before is None) != (day == 0) or (before is not None and day <= before[0]) or day > 255:
+                return wire.REASON_TITRATION_ORDER, at
+            if before is not None and self.change_permille_max and self._rises_too_much(before[1], rate):
+                return wire.REASON_TITRATION_CHANGE, at
+            before = (day, rate)
+        return _DONE
+
+    def _rises_too_much(self, old, new):
+        # new > old * (1000 + permille) / 1000, as steps in 2^29 ms: rounding may hide some steps in six days.
+        num, den = self.rates[old]
+        steps = mul_div(wire.FRACTION_MAX, num, den)[0]
+        most = steps + mul_div(steps, self.change_permille_max, 1000)[0] + 2 + self.change_permille_max // 1000
+        num, den = self.rates[new]
+        return mul_div(wire.FRACTION_MAX, num, den)[0] > most
 
     def _check_rates(self, profile):
-        if self.minimum_num == 0 or _less(
-            self.minimum_num, self.minimum_den, profile.rate_min_num, profile.rate_min_den
-        ):
-            return wire.REASON_RATE_BELOW_MINIMUM, 1
-        if _less(profile.rate_max_num, profile.rate_max_den, self.minimum_num, self.minimum_den):
-            return wire.REASON_RATE_ABOVE_MAXIMUM, 1
-        if self.mode != wire.MODE_CONTINUOUS:
-            return wire.REASON_DONE, 0
-        if _less(self.basal_num, self.basal_den, profile.rate_min_num, profile.rate_min_den):
-            return wire.REASON_RATE_BELOW_MINIMUM, 0
-        if _less(profile.rate_max_num, profile.rate_max_den, self.basal_num, self.basal_den):
-            return wire.REASON_RATE_ABOVE_MAXIMUM, 0
-        return wire.REASON_DONE, 0
+        lowest = (profile.rate_min_num, profile.rate_min_den)
+        highest = (profile.rate_max_num, profile.rate_max_den)
+        rates = [(self.minimum_num, self.minimum_den)] + self.basal_rates()
+        if self.bridge_steps:
+            rates.append((self.bridge_num, self.bridge_den))
+        for at, rate in enumerate(rates):
+            if less(rate, lowest):
+                return wire.REASON_RATE_BELOW_MINIMUM, at
+            if less(highest, rate):
+                return wire.REASON_RATE_ABOVE_MAXIMUM, at
+        return _DONE
 
-    def _check_bolus(self, profile):
-        if self.bolus_steps_max > profile.bolus_steps_max:
+    def _too_fast(self, num, den, profile):
+        """Whether a bolus at this rate on top of the largest basal passes the pump's highest rate, by a step a day."""
+        basal_num, basal_den = self.largest_rate()
+        basal = mul_div(DAY_MS, basal_num, basal_den)[0]
+        most = mul_div(DAY_MS, profile.rate_max_num, profile.rate_max_den)[0]
+        return basal + mul_div(DAY_MS, num, den)[0] > most + 1
+
+    def _check_boluses(self, profile):
+        if self.bolus_steps_max > profile.bolus_steps_max or self.square_steps_max > profile.bolus_steps_max:
             return wire.REASON_BOLUS_SIZE, profile.bolus_steps_max
-        if _less(profile.rate_max_num, profile.rate_max_den, self.bolus_num, self.bolus_den):
+        if self.bolus_steps_max and self._too_fast(self.bolus_num, self.bolus_den, profile):
             return wire.REASON_BOLUS_RATE, 0
-        return wire.REASON_DONE, 0
+        return _DONE
+
+    def _check_patient(self, profile):
+        if not self.patient_steps:
+            return _DONE
+        if self.patient_steps > profile.bolus_steps_max:
+            return wire.REASON_BOLUS_SIZE, profile.bolus_steps_max
+        if self._too_fast(self.patient_num, self.patient_den, profile):
+            return wire.REASON_BOLUS_RATE, 1
+        duration = mul_div(self.patient_steps, self.patient_den, self.patient_num)[0]
+        if not duration <= self.patient_lockout_ms <= DAY_MS:
+            return wire.REASON_PATIENT_BOLUS, 0
+        if not 1 <= self.patient_per_day <= wire.PATIENT_BOLUSES_MAX:
+            return wire.REASON_PATIENT_BOLUS, 1
+        return _DONE
+
+    def _check_periodic(self, profile):
+        if not self.periodic_steps:
+            return _DONE
+        if self.periodic_steps > profile.bolus_steps_max:
+            return wire.REASON_BOLUS_SIZE, profile.bolus_steps_max
+        if self._too_fast(self.periodic_num, self.periodic_den, profile):
+            return wire.REASON_BOLUS_RATE, 2
+        duration = mul_div(self.periodic_steps, self.periodic_den, self.periodic_num)[0]
+        if not duration < self.periodic_ms <= wire.FRACTION_MAX or self.periodic_ms < _MINUTE_MS:
+            return wire.REASON_PERIODIC_BOLUS, 0
+        return _DONE
+
+    def _check_priming(self, profile):
+        if self.prime_steps_max > profile.bolus_steps_max:
+            return wire.REASON_PRIMING, profile.bolus_steps_max
+        highest = (profile.rate_max_num, profile.rate_max_den)
+        if self.prime_steps_max and less(highest, (self.prime_num, self.prime_den)):
+            return wire.REASON_BOLUS_RATE, 3
+        return _DONE
+
+    def _check_bridge(self, profile):
+        if self.bridge_steps > profile.reservoir_steps_max:
+            return wire.REASON_BRIDGE, profile.reservoir_steps_max
+        return _DONE
 
     def _check_volumes(self, profile):
         if mul_div(self.step_nl_num, profile.step_nl_den, profile.step_nl_num) != (self.step_nl_den, 0):
@@ -88,67 +223,48 @@ class Therapy:
             return wire.REASON_RESERVOIR_SIZE, profile.reservoir_steps_max
         if not self.empty_steps <= self.low_steps < self.reservoir_steps:
             return wire.REASON_LEVEL_ORDER, self.low_steps
-        return wire.REASON_DONE, 0
+        return _DONE
 
     def _check_caps(self, profile):
-        if not 1 <= self.hour_ng_max <= wire.COUNT_MAX or not 1 <= self.day_ng_max <= wire.COUNT_MAX:
-            return wire.REASON_CAP_MISSING, 0
-        if self._steps(self.hour_ng_max) > profile.hard_hour_steps:
-            return wire.REASON_CAP_ABOVE_HARD, 0
-        if self._steps(self.day_ng_max) > profile.hard_day_steps:
-            return wire.REASON_CAP_ABOVE_HARD, 1
-        num, den = self.rate()
-        # One step more than the mean can fall into a window, and one bucket of the guard's windows counts twice.
-        if self._steps(self.hour_ng_max) < mul_div(_HOUR_MS + _HOUR_MS // 240, num, den)[0] + 1:
-            return wire.REASON_CAP_BELOW_BASAL, 0
-        if self._steps(self.day_ng_max) < mul_div(DAY_MS + DAY_MS // 240, num, den)[0] + 1:
-            return wire.REASON_CAP_BELOW_BASAL, 1
-        return wire.REASON_DONE, 0
+        if not 1 <= len(self.caps) <= wire.CAPS_MAX:
+            return wire.REASON_CAP_MISSING, len(self.caps)
+        short = False
+        day = False
+        for at, (minutes, nanograms) in enumerate(self.caps):
+            if not 1 <= minutes <= wire.CAP_MINUTES_MAX:
+                return wire.REASON_CAP_WINDOW, at
+            if not 1 <= nanograms <= wire.COUNT_MAX:
+                return wire.REASON_CAP_MISSING, at
+            short = short or minutes <= _HOUR_MINUTES
+            day = day or minutes == _DAY_MINUTES
+            steps = mul_div(nanograms, self.step_ng_den, self.step_ng_num)[0]
+            if steps < self._window_steps(minutes * _MINUTE_MS):
+                return wire.REASON_CAP_BELOW_BASAL, at
+            if steps > _hard_steps(minutes, profile):
+                return wire.REASON_CAP_ABOVE_HARD, at
+        return _DONE if short and day else (wire.REASON_CAP_MISSING, 0)
 
-    def _steps(self, nanograms):
-        return mul_div(nanograms, self.step_ng_den, self.step_ng_num)[0]
-
-    def per_window(self, window_ms, worth_num, worth_den):
-        """floor(window * rate * worth), exactly: steps in a window, or what they are worth."""
-        num, den = self.rate()
-        steps, rest = mul_div(window_ms, num, den)
-        whole, part = mul_div(steps, worth_num, worth_den)
-        # (steps + rest / den) * worth = whole + (part + rest * worth_num / den) / worth_den
-        return whole + (part + mul_div(rest, worth_num, den)[0]) // worth_den
-
-    def refill(self):
-        """Whole days from a full reservoir to its refill, and what sets them."""
-        days = _CAP_DAYS
-        limit = wire.REFILL_LIMIT_CAP
-        if self.stability_days and self.stability_days < days:
-            days = self.stability_days
-            limit = wire.REFILL_LIMIT_STABILITY
-        num, den = self.rate()
-        if num:
-            usable = self.reservoir_steps - self.low_steps
-            by_volume = self._days(usable, num, den)
-            if by_volume < days:
-                days = by_volume
-                limit = wire.REFILL_LIMIT_VOLUME
-        return days, limit
-
-    def _days(self, steps, num, den):
-        days = 0
-        while days < _CAP_DAYS and _covers(steps, days + 1, num, den):
-            days += 1
-        return days
+    def _window_steps(self, window_ms):
+        """Most steps of basal and periodic boluses that the guard may find in a window: a bucket counts twice, and a
+        step more than the mean may fall into it."""
+        num, den = self.largest_rate()
+        steps = mul_div(window_ms + window_ms // 240, num, den)[0] + 1
+        if self.periodic_steps:
+            steps += self.periodic_steps * (window_ms // self.periodic_ms + 1)
+        return steps
 
 
-def _covers(steps, days, num, den):
-    # Whether `steps` last for `days`: days * DAY_MS * num / den <= steps, one day at a time so that nothing overflows.
-    need, rest = mul_div(DAY_MS, num, den)
-    whole, part = mul_div(rest, days, den)
-    total = need * days + whole
-    return total < steps or (total == steps and part == 0)
+def _hard_steps(minutes, profile):
+    """The pump's own cap on a window: that of the hour, of the day, or of two days."""
+    if minutes <= _HOUR_MINUTES:
+        return profile.hard_hour_steps
+    return profile.hard_day_steps if minutes <= _DAY_MINUTES else 2 * profile.hard_day_steps
 
 
-def _less(a_num, a_den, b_num, b_den):
-    """a < b for positive fractions, by comparing their continued parts: no product is formed."""
+def less(a, b):
+    """a < b for fractions of whole numbers, by comparing their continued parts: no product is formed."""
+    a_num, a_den = a
+    b_num, b_den = b
     while True:
         a_whole, a_rest = a_num // a_den, a_num % a_den
         b_whole, b_rest = b_num // b_den, b_num % b_den
@@ -158,5 +274,5 @@ def _less(a_num, a_den, b_num, b_den):
             return False
         if a_rest == 0:
             return True
-        # a_rest/a_den < b_rest/b_den  <=>  b_den/b_rest < a_den/a_rest
+        # a_rest / a_den < b_rest / b_den is b_den / b_rest < a_den / a_rest
         a_num, a_den, b_num, b_den = b_den, b_rest, a_den, a_rest

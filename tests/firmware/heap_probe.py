@@ -14,6 +14,7 @@ from boards import stdio
 from pump.controller import Pump
 
 BATTERY_SOON_MS = 170_000
+PERIODIC_SOON_MS = 100_000
 
 
 class Probe:
@@ -25,7 +26,11 @@ class Probe:
 
     def turn(self):
         pump = self.pump
-        quiet = pump.guard.allowance() > 4 and pump._battery_ms < BATTERY_SOON_MS
+        quiet = (
+            pump.guard.allowance() > 4
+            and pump._battery_ms < BATTERY_SOON_MS
+            and pump.schedule.periodic_ms > PERIODIC_SOON_MS
+        )
         if pump.ledger.running and quiet and not self.bytes_wait():
             self.whole_turn()
         elif pump.ledger.running:

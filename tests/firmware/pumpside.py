@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,19 +35,53 @@ THERAPY: dict[str, Any] = {
     "bolus_num": 1,
     "bolus_den": 9_000,
     "bolus_steps_max": 500,
-    "hour_ng_max": 2_000_000,
-    "day_ng_max": 12_000_000,
     "reservoir_steps": 160_000,
     "low_steps": 8_000,
     "empty_steps": 4_000,
     "stability_days": 0,
     "on_low": "keep",
+    "on_cap": "minimum_rate",
+    "square_steps_max": 500,
+    "patient_steps": 0,
+    "patient_num": 0,
+    "patient_den": 0,
+    "patient_lockout_ms": 0,
+    "patient_per_day": 0,
+    "periodic_steps": 0,
+    "periodic_ms": 0,
+    "periodic_num": 0,
+    "periodic_den": 0,
+    "prime_steps_max": 0,
+    "prime_num": 0,
+    "prime_den": 0,
+    "path_version": 0,
+    "bridge_steps": 0,
+    "bridge_num": 0,
+    "bridge_den": 0,
+    "bridge_ng_num": 0,
+    "bridge_ng_den": 0,
+    "change_permille_max": 0,
+    "weekdays": bytes(7),
+    "caps": [{"minutes": 60, "ng": 2_000_000}, {"minutes": 1440, "ng": 12_000_000}],
+    "rates": [],
+    "flex": [],
+    "titration": [],
 }
 
 
+def examples(few: int) -> int:
+    """How many examples a property takes: `few` in `make test`, fifty times as many in `make campaign`."""
+    return 50 * few if os.environ.get("DOSEBENCH_LONG") else few
+
+
 def therapy(**changes: Any) -> bytes:
-    """An encoded therapy for the implant-40 profile."""
-    return encode_struct("therapy", **(THERAPY | changes))
+    """An encoded therapy for the implant-40 profile. `hour_ng_max` and `day_ng_max` stand for the two caps."""
+    made = THERAPY | changes
+    hour, day = made.pop("hour_ng_max", None), made.pop("day_ng_max", None)
+    if hour is not None or day is not None:
+        caps = [2_000_000 if hour is None else hour, 12_000_000 if day is None else day]
+        made["caps"] = [{"minutes": 60, "ng": caps[0]}, {"minutes": 1440, "ng": caps[1]}]
+    return encode_struct("therapy", **made)
 
 
 @dataclass
@@ -65,12 +100,20 @@ class PumpSide:
     rate: Fraction = Fraction(0)
     running: bool = False
     boluses: list[tuple[int, int, Fraction]] = field(default_factory=list)
+    boot_ms: int = 0
 
     @property
     def pump_ms(self) -> int:
-        """Pump time on the first boot: milliseconds since it was powered."""
+        """Pump time: what the journal knew at the last boot, and the milliseconds since then."""
         machine = self.twin.machine
-        return (machine.now_us - machine.booted_us) // 1000
+        return self.boot_ms + (machine.now_us - machine.booted_us) // 1000
+
+    def reset(self) -> None:
+        """Lose power for a second, boot, and find out from the journal where pump time goes on."""
+        self.twin.power_cycle(off_s=1)
+        self.client.connect()
+        boot = next(record for record in reversed(self.records()) if record.kind == "boot")
+        self.boot_ms = boot.day * DAY_MS + boot.ms
 
     def settle(self) -> None:
         """Let time stand at a whole second, so that runs on different interpreters stay together.
@@ -131,9 +174,11 @@ class PumpSide:
 
 
 @contextmanager
-def pump(runtime: RuntimeName = "cpython", *, seed: int = 0, **config: int) -> Iterator[PumpSide]:
-    """A fresh pump of the implant-40 profile, connected; `config` replaces figures of its profile."""
-    settings = profile_settings("implant-40", runtime, seed)
+def pump(
+    runtime: RuntimeName = "cpython", *, seed: int = 0, profile: str = "implant-40", **config: int
+) -> Iterator[PumpSide]:
+    """A fresh pump of a profile, connected; `config` replaces figures of its profile."""
+    settings = profile_settings(profile, runtime, seed)
     settings.config.update(config)
     with Twin(settings) as twin:
         twin.power_on()

@@ -10,7 +10,7 @@ from dosebench.twin.runtimes import RUNTIMES, RuntimeName
 from dosebench.twin.twin import one_core
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from pumpside import PumpSide, pump
+from pumpside import PumpSide, examples, pump
 
 HALF = Fraction(1, 2)
 
@@ -58,7 +58,7 @@ def run_history(side: PumpSide, history: list[tuple[str, Any]]) -> None:
 
 
 @pytest.mark.requirement("R1")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(histories(14, 4_000_000))
 def test_random_rates_starts_and_boluses_are_exact(history: list[tuple[str, Any]]) -> None:
     with pump() as side:
@@ -113,7 +113,7 @@ def test_thirty_days_give_the_same_journal_on_all_three() -> None:
     assert runs["wasm"] == runs["cpython"]
 
 
-@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(6), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(histories(8, 500_000))
 def test_random_histories_give_the_same_journal_on_all_three(history: list[tuple[str, Any]]) -> None:
     runs = [history_hash(runtime, history) for runtime in RUNTIMES]

@@ -5,42 +5,16 @@ from __future__ import annotations
 from collections import deque
 
 import pytest
-from dosebench_protocol.codec import encode_struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pump.guard import Guard, Window
+from pumpside import examples, therapy
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
-THERAPY = {
-    "format": 1,
-    "therapy_id": bytes(8),
-    "drug": b"baclofen",
-    "step_ng_num": 500,
-    "step_ng_den": 1,
-    "step_nl_num": 250,
-    "step_nl_den": 1,
-    "mode": "continuous",
-    "basal_num": 1,
-    "basal_den": 54_000,
-    "minimum_num": 1,
-    "minimum_den": 450_000,
-    "bolus_num": 1,
-    "bolus_den": 9_000,
-    "bolus_steps_max": 100,
-    "hour_ng_max": 50_000,
-    "day_ng_max": 400_000,
-    "reservoir_steps": 160_000,
-    "low_steps": 8_000,
-    "empty_steps": 4_000,
-    "stability_days": 0,
-    "on_low": "keep",
-}
-
-
 def guard(**changes: object) -> Guard:
     made = Guard(4_000, 24_000)
-    made.adopt(encode_struct("therapy", **(THERAPY | changes)))
+    made.adopt(therapy(**({"hour_ng_max": 50_000, "day_ng_max": 400_000} | changes)))
     made.enable(True)
     return made
 
@@ -66,7 +40,7 @@ acts = st.lists(st.tuples(st.integers(0, 2_000_000), st.integers(0, 60)), max_si
 
 
 @pytest.mark.requirement("R5")
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(acts)
 def test_no_window_ever_holds_more_than_its_limit(asked: list[tuple[int, int]]) -> None:
     watch = guard()
@@ -98,37 +72,48 @@ def test_a_window_is_at_most_one_bucket_too_strict(events: list[tuple[int, int]]
         assert shorter.sum <= window.sum <= longer.sum
 
 
+def limits(watch: Guard) -> list[int]:
+    """Steps that fit into each empty window of the therapy."""
+    return [window.room() for window in watch._caps]
+
+
 @pytest.mark.requirement("R57")
 def test_it_reads_its_limits_from_the_programs_bytes() -> None:
-    watch = guard(drug=b"x" * 32, hour_ng_max=12_345, day_ng_max=54_321)
-    assert (watch.hour.limit, watch.day.limit) == (24, 108)
+    assert limits(guard(drug=b"x" * 32, hour_ng_max=12_345, day_ng_max=54_321)) == [24, 108]
 
 
 @pytest.mark.requirement("R14")
 def test_hard_caps_stand_above_any_program() -> None:
     watch = Guard(50, 60)
-    watch.adopt(encode_struct("therapy", **(THERAPY | {"hour_ng_max": 10**9, "day_ng_max": 10**9})))
-    assert (watch.hour.limit, watch.day.limit) == (50, 60)
+    watch.adopt(therapy(hour_ng_max=10**9, day_ng_max=10**9))
+    watch.enable(True)
+    watch.allow(1_000)
+    assert not watch.fits(51)
+    watch.moved(50)
+    assert watch.permit(1) == 0
+    watch.advance(HOUR_MS + 15_001)
+    watch.allow(1_000)
+    assert watch.permit(11) == 10
 
 
-@pytest.mark.parametrize("forbid", ["disabled", "no lease", "hour", "day"])
+@pytest.mark.parametrize("forbid", ["disabled", "no lease", "first cap", "second cap", "hard hour", "hard day"])
 def test_it_says_no(forbid: str) -> None:
     watch = guard()
     watch.allow(0 if forbid == "no lease" else 10)
+    full = {"first cap": watch._caps[0], "second cap": watch._caps[1], "hard hour": watch._hour, "hard day": watch._day}
     if forbid == "disabled":
         watch.enable(False)
-    if forbid == "hour":
-        watch.hour.add(100)
-    if forbid == "day":
-        watch.day.add(800)
+    if forbid in full:
+        full[forbid].add(full[forbid].room())
     assert watch.permit(1) == 0
+    assert watch.full() == (forbid in full)
     fine = guard()
     fine.allow(10)
     assert fine.permit(1) == 1
 
 
 @pytest.mark.requirement("R56")
-@pytest.mark.parametrize("part", ["hour", "day", "allowance"])
+@pytest.mark.parametrize("part", ["cap", "hard", "allowance"])
 def test_a_flipped_bit_in_a_limit_stops_everything(part: str) -> None:
     for bit in range(20):
         watch = guard()
@@ -136,24 +121,80 @@ def test_a_flipped_bit_in_a_limit_stops_everything(part: str) -> None:
         if part == "allowance":
             watch._allowance ^= 1 << bit
         else:
-            getattr(watch, part).limit ^= 1 << bit
+            (watch._caps[0] if part == "cap" else watch._day)._limit ^= 1 << bit
         assert not watch.sound()
         assert watch.permit(1) == 0
 
 
 @pytest.mark.requirement("R17")
-def test_windows_hold_drug_when_the_concentration_changes() -> None:
+@given(st.integers(0, 99), st.integers(1, 3_000), st.integers(1, 7))
+def test_windows_hold_drug_when_the_concentration_changes(steps: int, num: int, den: int) -> None:
     watch = guard()
-    watch.hour.add(60)
-    before = watch.window_ng(watch.hour)
-    watch.adopt(encode_struct("therapy", **(THERAPY | {"step_ng_num": 1_501, "step_ng_den": 3})))
-    after = watch.window_ng(watch.hour)
-    assert before <= after <= before + 501
+    watch.moved(steps)
+    before = watch.windows()[0][1]
+    assert before == steps * 500
+    watch.change_worth(num, den, 500, 1, 0)
+    after = watch.windows()[0][1]
+    assert before <= after <= before + -(-num // den) + 1
 
 
-@given(st.integers(1, 50_000), st.integers(0, 200_000))
+@pytest.mark.requirement("R17")
+@given(st.lists(st.tuples(st.integers(0, 400_000), st.integers(0, 9)), max_size=60), st.integers(400, 700))
+def test_a_revalued_window_is_never_too_lax_as_it_empties(events: list[tuple[int, int]], num: int) -> None:
+    watch = guard()
+    true, now = TrueWindow(HOUR_MS), 0
+    for wait, steps in events:
+        now += wait
+        watch.advance(wait)
+        watch.moved(steps)
+        true.add(now, steps)
+    watch.change_worth(num, 1, 500, 1, 0)
+    for _ in range(60):
+        true.advance(now)
+        assert watch.windows()[0][1] >= true.sum * 500
+        now += 60_000
+        watch.advance(60_000)
+
+
+@pytest.mark.requirement("R17")
+@given(st.integers(1, 300), st.lists(st.integers(1, 4), max_size=120))
+def test_a_bridge_counts_the_old_drug_once(bridge: int, moves: list[int]) -> None:
+    watch = guard(hour_ng_max=2_000_000)
+    watch.change_worth(2_000, 1, 500, 1, bridge)
+    moved = 0
+    for steps in moves:
+        watch.moved(steps)
+        moved += steps
+    old = min(moved, bridge)
+    exact = old * 500 + (moved - old) * 2_000
+    assert exact <= watch.windows()[0][1] <= exact + 2 * 2_000
+
+
+@pytest.mark.requirement("R9")
+def test_priming_holds_no_dose_and_only_as_much_as_the_program_says() -> None:
+    watch = guard(prime_steps_max=50, prime_num=1, prime_den=1_000)
+    watch.prime(50)
+    watch.moved(60)
+    assert watch.windows()[0][1] == 10 * 500
+    assert watch._hour.sum == 60
+    watch.prime(51)
+    watch.moved(5)
+    assert watch.windows()[0][1] == 15 * 500
+
+
+@given(st.integers(1, 90), st.integers(0, 200_000))
 def test_what_was_delivered_before_a_reset_counts(steps: int, age_ms: int) -> None:
     watch = guard()
+    watch.forget(None)
     watch.recall(0, steps)
     watch.recall(age_ms, 0)
-    assert watch.hour.sum == steps
+    assert watch.windows()[0][1] == steps * 500
+
+
+@pytest.mark.requirement("R16")
+def test_the_same_windows_keep_what_they_hold_and_others_ask_for_history() -> None:
+    watch = guard()
+    watch.moved(30)
+    assert watch.adopt(therapy(hour_ng_max=45_000, day_ng_max=400_000))
+    assert watch.windows()[0] == (60, 15_000, 45_000)
+    assert not watch.adopt(therapy(caps=[{"minutes": 30, "ng": 45_000}, {"minutes": 1440, "ng": 400_000}]))

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pump.clock import Clock
 from pump.journal import Journal
+from pumpside import examples
 
 SECTORS = 3
 PER_SECTOR = 102
@@ -78,7 +79,7 @@ def test_records_read_back_chain_from_the_first() -> None:
 
 
 @pytest.mark.requirement("R55")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.integers(95, 330),
     st.integers(0, 400),
@@ -109,7 +110,7 @@ def test_a_power_cut_loses_nothing_that_was_reported(count: int, at: int, when: 
     assert found == list(range(third.first(), third.next))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.integers(2, 250), st.data())
 def test_a_flipped_bit_is_noticed(count: int, data: st.DataObject) -> None:
     flash, made = filled(count)

@@ -113,7 +113,9 @@ def test_a_bolus_is_cut_when_the_cap_is_reached_and_the_basal_waits_for_room() -
 
 
 @pytest.mark.requirement("R21")
-@pytest.mark.parametrize(("on_low", "rate"), [("keep", (1, 54_000)), ("minimum_rate", (1, 450_000)), ("stop", (0, 1))])
+@pytest.mark.parametrize(
+    ("on_low", "rate"), [("keep", (1, 54_000)), ("minimum_rate", (1, 450_000)), ("stop", (0, 54_000))]
+)
 def test_a_low_reservoir_alarms_and_does_what_the_therapy_says(on_low: str, rate: tuple[int, int]) -> None:
     with pump() as side:
         side.program(on_low=on_low)

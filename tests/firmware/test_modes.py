@@ -1,0 +1,59 @@
+"""All infusion modes, mixed at random, beside a perfect pump that counts in rationals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dosebench.twin.runtimes import RUNTIMES, RuntimeName
+from dosebench.twin.twin import one_core
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from modes import Act, Beside, acts, therapies
+from pumpside import examples, pump
+
+
+@pytest.mark.requirement("R1")
+@pytest.mark.requirement("R7")
+@settings(max_examples=examples(120))
+@given(therapies(), st.lists(acts(15_000_000), max_size=10))
+def test_any_mix_of_modes_is_exact(first: dict[str, Any], history: list[Act]) -> None:
+    with pump() as side:
+        beside = Beside(side, first)
+        for act in history:
+            beside.do(act)
+        beside.do(("advance", 30_000_000))
+        beside.check_every_step()
+
+
+QUICK = [Phase.explicit, Phase.reuse, Phase.generate]
+"""Without shrinking, which takes minutes here: the history that failed is printed as it is."""
+
+
+@pytest.mark.requirement("R15")
+@pytest.mark.requirement("R16")
+@settings(max_examples=examples(120), phases=QUICK)
+@given(therapies(), st.lists(st.one_of(acts(15_000_000), st.just(("reset", None))), max_size=10))
+def test_resets_lose_a_slice_and_say_so(first: dict[str, Any], history: list[Act]) -> None:
+    with pump() as side:
+        beside = Beside(side, first)
+        for act in history:
+            beside.do(act)
+        beside.do(("reset", None))
+        beside.do(("advance", 30_000_000))
+
+
+def journal_of(runtime: RuntimeName, first: dict[str, Any], history: list[Act]) -> tuple[str, int]:
+    """Head of the journal's chain after a history, and the steps that were made."""
+    with one_core(), pump(runtime, seed=3) as side:
+        beside = Beside(side, first)
+        for act in history:
+            beside.do(act)
+        return side.client.journal_info()["chain"].hex(), side.twin.plant.encoder()
+
+
+@settings(max_examples=examples(8))
+@given(therapies(), st.lists(acts(2_000_000), min_size=3, max_size=8))
+def test_the_same_history_gives_the_same_journal_on_all_three(first: dict[str, Any], history: list[Act]) -> None:
+    runs = [journal_of(runtime, first, history) for runtime in RUNTIMES]
+    assert runs[0] == runs[1] == runs[2]
