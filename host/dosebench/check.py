@@ -6,27 +6,29 @@ pump checks the program again by itself. A bench model: a regimen that passes is
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from fractions import Fraction
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dosebench import drugs as drug_library
 from dosebench import profile as pump_profile
-from dosebench import program as pump_program
-from dosebench import regimen, units
+from dosebench import regimen
+from dosebench.build import build
+from dosebench.drugrules import DRUG_RULES
 from dosebench.drugs import DrugLibrary
 from dosebench.errors import DosebenchError
-from dosebench.facts import CAP_RULE, Facts, Previous, derive
+from dosebench.facts import Facts, Previous, derive
+from dosebench.figures import figures
+from dosebench.findings import findings
+from dosebench.moderules import MODE_RULES
+from dosebench.order import Regimen
 from dosebench.profile import Profile
 from dosebench.program import Program
-from dosebench.regimen import Document, Regimen
-from dosebench.rules import DRUG_RULES, PUMP_RULES, findings
+from dosebench.regimen import Document
+from dosebench.rules import PUMP_RULES
 from dosebench.slips import SLIP_RULES
 from dosebench.tomlfile import Problem, TomlFileError
-from dosebench.units import DAY_MS, HOUR_MS
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def check(
     try:
         document = regimen.read(Path(path))
     except TomlFileError as error:
-        return CheckResult(str(path), error.problems, figures=_figures(None, None))
+        return CheckResult(str(path), error.problems, figures=figures(None, None))
     return _check_document(document, library, before, profiles)
 
 
@@ -118,13 +120,13 @@ def _check_document(
     profile, errors = _profile(document, profiles)
     name = document.content.drug.name
     facts = derive(document, profile, library.find(name) if name else None, previous)
-    found = list(findings(facts, PUMP_RULES + DRUG_RULES + SLIP_RULES))
+    found = list(findings(facts, PUMP_RULES + MODE_RULES + DRUG_RULES + SLIP_RULES))
     errors += [*document.problems, *(finding.problem for finding in found if finding.is_error)]
     warnings = [finding.problem for finding in found if not finding.is_error]
     order = facts.regimen() if not errors else None
     program = None
     if order is not None and profile is not None:
-        program = pump_program.build(order, profile)
+        program = build(order, profile)
     return CheckResult(
         file=document.file.name,
         errors=_by_line(errors),
@@ -132,7 +134,7 @@ def _check_document(
         facts=facts,
         regimen=order,
         program=program,
-        figures=_figures(facts, program),
+        figures=figures(facts, program),
     )
 
 
@@ -152,108 +154,6 @@ def _by_line(problems: list[Problem]) -> tuple[Problem, ...]:
 
 def _problem_json(problem: Problem) -> dict[str, Any]:
     return {"key": problem.key, "line": problem.line, "message": problem.message, "code": problem.code}
-
-
-def _figures(facts: Facts | None, program: Program | None) -> dict[str, Any]:
-    """The figures of the JSON output: all keys are always there."""
-    content = facts.document.content if facts else None
-    hour_ng = None if facts is None or facts.daily_ng is None else facts.daily_ng * HOUR_MS / DAY_MS
-    return {
-        "title": content.title if content else None,
-        "profile": content.profile if content else None,
-        "drug": content.drug.name if content else None,
-        "mode": content.therapy.mode if content else None,
-        "concentration_ug_per_ml": _number(facts.concentration if facts else None, "ug/mL"),
-        "diluted": facts.diluted if facts else None,
-        "daily_dose_ug": _number(facts.daily_ng if facts else None, "ug"),
-        "daily_volume_ml": _number(facts.rate if facts else None, "mL/day"),
-        "largest_hour_ug": _number(hour_ng, "ug"),
-        "bolus_max_ug": _number(facts.bolus_ng if facts else None, "ug"),
-        "refill": _refill(facts),
-        "limits": _limits(facts),
-        "rates": _rates(program),
-        "rounding_steps_10y": _rounding(facts, program),
-        "change": _change(facts),
-        "therapy_id": program.therapy_id.hex() if program else None,
-        "program_hash": program.program_hash().hex() if program else None,
-        "reading": _reading(program),
-    }
-
-
-def _number(value: Fraction | None, unit: str) -> float | None:
-    return None if value is None else float(units.in_unit(value, unit))
-
-
-def _refill(facts: Facts | None) -> dict[str, Any]:
-    """When the reservoir must be refilled (R22): days from the filling, each rounded down to a tenth."""
-    volume = _days(facts, facts.low if facts else None)
-    stability = facts.stability_days if facts else 0
-    due, limit = pump_program.refill(volume, stability)
-    return {
-        "due_days": _tenth(due) if facts else None,
-        "due_days_by_volume": _tenth(volume),
-        "limited_by": limit if facts else None,
-        "stability_days": stability or None,
-        "empty_days": _tenth(_days(facts, facts.empty if facts else None)),
-    }
-
-
-def _days(facts: Facts | None, level: Fraction | None) -> Fraction | None:
-    if facts is None or not facts.rate or facts.filled is None or level is None:
-        return None
-    return max((facts.filled - level) / facts.rate / DAY_MS, Fraction(0))
-
-
-def _tenth(days: Fraction | None) -> float | None:
-    return None if days is None else math.floor(days * 10) / 10
-
-
-def _limits(facts: Facts | None) -> dict[str, Any]:
-    lines = facts.document.file.lines if facts else {}
-    return {
-        "per_hour_ug": _number(facts.hour_cap if facts else None, "ug"),
-        "per_day_ug": _number(facts.day_cap if facts else None, "ug"),
-        "per_hour_is_default": ("limits", "per_hour") not in lines,
-        "per_day_is_default": ("limits", "per_day") not in lines,
-        "default_rule": CAP_RULE,
-        "on_low": facts.on_low if facts else None,
-    }
-
-
-def _rates(program: Program | None) -> dict[str, Any] | None:
-    """The fractions of the program, in steps per millisecond."""
-    if program is None:
-        return None
-    return {
-        name: {"num": getattr(program, f"{name}_num"), "den": getattr(program, f"{name}_den")}
-        for name in ("basal", "minimum", "bolus")
-    }
-
-
-def _rounding(facts: Facts | None, program: Program | None) -> float | None:
-    if facts is None or program is None or facts.profile is None or facts.rate is None:
-        return None
-    return float(pump_program.rounding_steps(facts.profile.steps(facts.rate), program.rate))
-
-
-def _change(facts: Facts | None) -> dict[str, Any] | None:
-    if facts is None or facts.previous is None:
-        return None
-    old, new = facts.previous.daily_ng, facts.daily_ng
-    return {
-        "previous_drug": facts.previous.drug,
-        "previous_daily_dose_ug": _number(old, "ug"),
-        "ratio": float(new / old) if new is not None and old else None,
-    }
-
-
-def _reading(program: Program | None) -> dict[str, Any] | None:
-    if program is None:
-        return None
-    values = asdict(program.reading())
-    return {
-        name: value.hex() if name in ("therapy_id", "program_hash") else value for name, value in values.items()
-    } | {"drug": program.drug.decode()}
 
 
 def load_regimen(path: Path | str, drugs: DrugLibrary | None = None, profiles: Sequence[Path] = ()) -> CheckResult:

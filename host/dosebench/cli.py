@@ -22,13 +22,16 @@ TRACE_VARIABLE: Final = "DOSEBENCH_TRACE"
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "check": ("check:check", "Check a regimen file and show what it would deliver."),
+    "plan": ("plan:plan", "Show what a regimen would deliver in the coming days, and draw it."),
+    "diff": ("diff:diff", "Show two therapies side by side: regimen files, or what a pump has."),
     "simulate": ("simulate:simulate", "Run a regimen on a simulated pump and compare every step with the schedule."),
     "demo": ("demo:demo", "Run the main job on published regimens: program, deliver, download, compare."),
     "program": ("program:program", "Program a pump with a regimen file, after you have confirmed its own reading."),
     "status": ("status:status", "Show what the pump does now."),
     "start": ("deliver:start", "Start delivery."),
     "stop": ("deliver:stop", "Stop delivery, and a running bolus with it."),
-    "bolus": ("deliver:bolus", "Deliver a single bolus on top of the basal, or cancel it."),
+    "bolus": ("boluses:bolus", "Deliver a bolus on top of the basal (clinician, patient or square), or cancel it."),
+    "prime": ("boluses:prime", "Prime the pump's path in two deliberate acts, while it is stopped."),
     "refill": ("deliver:refill", "Tell the pump what its reservoir holds now."),
     "clear": ("deliver:clear", "Clear alarms whose cause is gone."),
     "clock": ("deliver:clock", "Show or set the pump's calendar."),

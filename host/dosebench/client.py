@@ -236,6 +236,26 @@ class PumpClient:
         """End the running bolus."""
         return self._command("bolus_cancel")
 
+    def patient_bolus(self) -> dict[str, Any]:
+        """Ask for a bolus as the patient's button does."""
+        return self._command("patient_bolus")
+
+    def square_bolus(self, steps: int, duration_ms: int) -> dict[str, Any]:
+        """Deliver `steps` evenly over `duration_ms`, on top of the basal."""
+        return self._command("square_bolus", steps=steps, duration_ms=duration_ms)
+
+    def square_cancel(self) -> dict[str, Any]:
+        """End the square bolus."""
+        return self._command("square_cancel")
+
+    def prime_arm(self, steps: int, path_version: int) -> dict[str, Any]:
+        """First of two acts: arm a priming bolus of `steps` from this version of the path table."""
+        return self._command("prime_arm", steps=steps, path_version=path_version)
+
+    def prime(self, steps: int) -> dict[str, Any]:
+        """Second of two acts: deliver the priming bolus that was armed within the last minute."""
+        return self._command("prime", steps=steps)
+
     def refill(self, steps: int) -> dict[str, Any]:
         """State that the reservoir now holds `steps`."""
         return self._command("refill", steps=steps)

@@ -7,16 +7,23 @@ of the one that is in force and of the one that the pump holds ready.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dosebench import units
-from dosebench.program import Program, Reading
-from dosebench.units import HOUR_MS
+from dosebench.program import DAY_MINUTES, Program, Reading
+from dosebench.regimenfile import WEEKDAYS
+from dosebench.units import HOUR_MS, MINUTE_MS, show_time
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+HOUR_MINUTES: Final = 60
+NOTHING: Final = "-"
+SHOWN_STEPS_MAX: Final = 12
+"""Most steps of a day pattern or titration that one row spells out."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +57,8 @@ class Review:
         return [vars(row) for row in self.rows]
 
 
-_Figure = tuple[str, Fraction | None]
-_NUMBERS = (
-    ("daily_dose_ug", "daily dose"),
-    ("daily_volume_ml", "volume a day"),
-    ("largest_hour_ug", "largest hour"),
-    ("concentration_ug_per_ml", "concentration"),
-    ("bolus_max_ug", "largest bolus"),
-    ("hour_cap_ug", "cap of any hour"),
-    ("day_cap_ug", "cap of any 24 h"),
-    ("refill_days", "refill after"),
-)
-_TEXTS = (("drug", "drug"), ("mode", "mode"), ("refill_limit", "refill because of"), ("on_low", "when low"))
+_Number = Callable[[Program], tuple[Fraction | None, str]]
+_Text = Callable[[Program], str]
 
 
 def compare(old: Program | None, new: Program, filled_on: datetime.date | None = None) -> Review:
@@ -71,15 +68,17 @@ def compare(old: Program | None, new: Program, filled_on: datetime.date | None =
         old: The program in force; None where the pump has none.
         new: The program to be confirmed.
         filled_on: Day of the filling that `new` assumes; with it the refill is shown as a date too.
+
+    Returns:
+        A row for everything that at least one of them has.
     """
-    before, after = _numbers(old), _numbers(new)
-    rows = [_text_row(name, label, old, new) for name, label in _TEXTS[:2]]
-    rows += [_number_row(name, label, before[name], after[name]) for name, label in _NUMBERS]
+    rows = [_text_row(name, old, new) for name in ("drug", "mode")]
+    rows += [_number_row(name, old, new) for name in _NUMBERS]
     if filled_on is not None:
         due = filled_on + datetime.timedelta(days=new.reading().refill_days)
-        rows.append(Row("refill_date", "refill by", "-", due.isoformat(), None, True))
-    rows += [_text_row(name, label, old, new) for name, label in _TEXTS[2:]]
-    return Review(tuple(rows))
+        rows.append(Row("refill_date", "refill by", NOTHING, due.isoformat(), None, True))
+    rows += [_text_row(name, old, new) for name in _TEXTS if name not in ("drug", "mode")]
+    return Review(tuple(row for row in rows if (row.old, row.new) != (NOTHING, NOTHING)))
 
 
 def disagreements(own: Reading, device: Reading) -> list[str]:
@@ -100,39 +99,149 @@ def table(review: Review) -> Table:
     return drawn
 
 
-def _numbers(program: Program | None) -> dict[str, _Figure]:
-    if program is None:
-        return {name: ("-", None) for name, _ in _NUMBERS}
-    hour_ng = HOUR_MS * program.rate * program.step_ng
-    return {
-        "daily_dose_ug": _shown(program.daily_ng, "ug"),
-        "daily_volume_ml": _shown(program.daily_nl, "mL"),
-        "largest_hour_ug": _shown(hour_ng, "ug"),
-        "concentration_ug_per_ml": _shown(program.concentration, "ug/mL"),
-        "bolus_max_ug": _shown(program.bolus_steps_max * program.step_ng, "ug"),
-        "hour_cap_ug": _shown(Fraction(program.hour_ng_max), "ug"),
-        "day_cap_ug": _shown(Fraction(program.day_ng_max), "ug"),
-        "refill_days": (f"{program.reading().refill_days} days", Fraction(program.reading().refill_days)),
-    }
+def _number_row(name: str, old: Program | None, new: Program) -> Row:
+    label, figure = _NUMBERS[name]
+    before, before_text = figure(old) if old else (None, NOTHING)
+    after, after_text = figure(new)
+    ratio = float(after / before) if after is not None and before else None
+    return Row(name, label, before_text, after_text, ratio, before != after)
 
 
-def _shown(amount: Fraction, unit: str) -> _Figure:
-    return units.show(amount, unit), amount
-
-
-def _number_row(name: str, label: str, old: _Figure, new: _Figure) -> Row:
-    ratio = float(new[1] / old[1]) if new[1] is not None and old[1] else None
-    return Row(name, label, old[0], new[0], ratio, old[1] != new[1])
-
-
-def _text_row(name: str, label: str, old: Program | None, new: Program) -> Row:
-    before, after = _text(name, old), _text(name, new)
+def _text_row(name: str, old: Program | None, new: Program) -> Row:
+    label, text = _TEXTS[name]
+    before, after = text(old) if old else NOTHING, text(new)
     return Row(name, label, before, after, None, before != after)
 
 
-def _text(name: str, program: Program | None) -> str:
-    if program is None:
-        return "-"
-    if name == "drug":
-        return program.drug.decode(errors="replace")
-    return program.reading().refill_limit if name == "refill_limit" else str(getattr(program, name))
+# Numbers
+
+
+def _amount(exact: Callable[[Program], Fraction], unit: str) -> _Number:
+    return lambda program: (exact(program), units.show(exact(program), unit))
+
+
+def _optional(exact: Callable[[Program], Fraction], unit: str) -> _Number:
+    """A figure that is "-" where it is zero."""
+
+    def figure(program: Program) -> tuple[Fraction | None, str]:
+        value = exact(program)
+        return (value, units.show(value, unit)) if value else (None, NOTHING)
+
+    return figure
+
+
+def _cap(minutes: int) -> _Number:
+    def figure(program: Program) -> tuple[Fraction | None, str]:
+        ng = next((cap.ng for cap in program.caps if cap.minutes == minutes), None)
+        return (None, NOTHING) if ng is None else (Fraction(ng), units.show(Fraction(ng), "ug"))
+
+    return figure
+
+
+def _refill_days(program: Program) -> tuple[Fraction | None, str]:
+    days = program.reading().refill_days
+    return Fraction(days), f"{days} days"
+
+
+_NUMBERS: Final[dict[str, tuple[str, _Number]]] = {
+    "daily_dose_ug": ("daily dose", _amount(lambda p: p.daily_ng, "ug")),
+    "weekly_dose_ug": ("weekly dose", _amount(lambda p: p.weekly_ng, "ug")),
+    "daily_volume_ml": ("volume a day", _amount(lambda p: p.daily_nl, "mL")),
+    "largest_hour_ug": ("largest hour", _amount(lambda p: HOUR_MS * p.rate * p.step_ng, "ug")),
+    "concentration_ug_per_ml": ("concentration", _amount(lambda p: p.concentration, "ug/mL")),
+    "bolus_max_ug": ("largest bolus", _amount(lambda p: p.bolus_steps_max * p.step_ng, "ug")),
+    "square_bolus_max_ug": ("largest square bolus", _optional(lambda p: p.square_steps_max * p.step_ng, "ug")),
+    "periodic_dose_ug": ("periodic boluses a day", _optional(lambda p: p.periodic_per_day * p.step_ng, "ug")),
+    "patient_dose_ug": ("patient boluses a day", _optional(lambda p: p.patient_per_day_steps * p.step_ng, "ug")),
+    "hour_cap_ug": ("cap of any hour", _cap(HOUR_MINUTES)),
+    "day_cap_ug": ("cap of any 24 h", _cap(DAY_MINUTES)),
+    "refill_days": ("refill after", _refill_days),
+}
+
+# Texts
+
+
+def _bolus(steps: int, rate: Fraction, program: Program) -> str:
+    return f"{units.show(steps * program.step_ng, 'ug')} over {show_time(steps / rate)}"
+
+
+def _periodic(program: Program) -> str:
+    if not program.periodic_steps:
+        return NOTHING
+    bolus = _bolus(program.periodic_steps, program.periodic_rate, program)
+    return f"{bolus}, every {show_time(program.periodic_ms)}"
+
+
+def _patient(program: Program) -> str:
+    if not program.patient_steps:
+        return NOTHING
+    bolus = _bolus(program.patient_steps, program.patient_rate, program)
+    return f"{bolus}, lockout {show_time(program.patient_lockout_ms)}, {program.patient_per_day} a day"
+
+
+def _other_caps(program: Program) -> str:
+    others = [cap for cap in program.caps if cap.minutes not in (HOUR_MINUTES, DAY_MINUTES)]
+    texts = [f"{units.show(Fraction(cap.ng), 'ug')} in any {show_time(cap.minutes * MINUTE_MS)}" for cap in others]
+    return ", ".join(texts) or NOTHING
+
+
+def _priming(program: Program) -> str:
+    if not program.prime_steps_max:
+        return NOTHING
+    return f"{units.show(program.prime_steps_max * program.step_nl, 'mL')}, path table {program.path_version}"
+
+
+def _bridge(program: Program) -> str:
+    if not program.bridge_steps:
+        return NOTHING
+    held = program.bridge_ng / program.step_nl
+    volume = units.show(program.bridge_steps * program.step_nl, "mL")
+    rate = units.show(program.bridge_rate * program.step_nl, "mL/day", 4)
+    return (
+        f"{volume} of {units.show(held, 'ug/mL')} at {rate} for {show_time(program.bridge_steps / program.bridge_rate)}"
+    )
+
+
+def _schedule(program: Program) -> str:
+    if program.mode == "titration":
+        steps = [f"{units.show(rate * program.step_ng, 'ug/day', 4)} after {day} d" for day, rate in program.ramp]
+        return _listed(steps)
+    if program.mode != "flex":
+        return NOTHING
+    return "; ".join(
+        f"{_days(number, program)} {_listed([_flex_step(step, program) for step in pattern])}"
+        for number, pattern in enumerate(program.patterns)
+        if number in program.weekdays
+    )
+
+
+def _flex_step(step: tuple[int, Fraction], program: Program) -> str:
+    minute, rate = step
+    return f"{minute // 60:02}:{minute % 60:02} {units.show(rate * program.step_ng, 'ug/h', 4)}"
+
+
+def _days(number: int, program: Program) -> str:
+    names = [name for name, used in zip(WEEKDAYS, program.weekdays, strict=True) if used == number]
+    daily = units.show(program.weekday_steps()[program.weekdays.index(number)] * program.step_ng, "ug")
+    return f"{' '.join(names)} ({daily}):"
+
+
+def _listed(steps: list[str]) -> str:
+    more = len(steps) - SHOWN_STEPS_MAX
+    return ", ".join(steps[:SHOWN_STEPS_MAX]) + (f" and {more} more" if more > 0 else "")
+
+
+_TEXTS: Final[dict[str, tuple[str, _Text]]] = {
+    "drug": ("drug", lambda p: p.drug.decode(errors="replace")),
+    "mode": ("mode", lambda p: p.mode),
+    "schedule": ("schedule", _schedule),
+    "bridge": ("bridge first", _bridge),
+    "periodic_bolus": ("periodic bolus", _periodic),
+    "patient_bolus": ("patient bolus", _patient),
+    "priming": ("priming", _priming),
+    "other_caps": ("further caps", _other_caps),
+    "refill_limit": ("refill because of", lambda p: p.reading().refill_limit),
+    "on_low": ("when low", lambda p: p.on_low),
+    "on_cap": ("at a cap", lambda p: p.on_cap),
+    "fallback": ("fallback rate", lambda p: units.show(p.minimum_rate * p.step_nl, "mL/day")),
+}

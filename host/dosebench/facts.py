@@ -1,6 +1,6 @@
 """The figures that follow from a regimen, as far as the file allows: what cannot be known because of a mistake is None.
 
-The rules in `dosebench.rules` and `dosebench.slips` look at these, so that one mistake does not hide the others.
+The rules look at these, so that one mistake does not hide the others.
 """
 
 from __future__ import annotations
@@ -11,20 +11,32 @@ from fractions import Fraction
 from dosebench_protocol.messages import COUNT_MAX
 
 from dosebench import units
+from dosebench.basal import Basal, as_mass, basal, minimum_rate
+from dosebench.boluses import Boluses, boluses, bridge
 from dosebench.drugs import Drug
+from dosebench.order import Bridge, DoseCap, OnCap, Regimen
 from dosebench.profile import OnLow, Profile
-from dosebench.program import Program, best_fraction
-from dosebench.regimen import Document, Regimen
-from dosebench.units import DAY_MS, HOUR_MS, Quantity
+from dosebench.program import Program, window_steps
+from dosebench.rational import best_fraction
+from dosebench.regimen import Document
+from dosebench.tomlfile import Key
+from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity
 
-CAP_RULE = "twice the basal's hour (or 1.25 times its day), one largest bolus and two steps, at most the pump's own cap"
+CAP_RULE = (
+    "three times the basal's hour (or 1.25 times its day; of the therapy before, where that is more), one largest "
+    "clinician and square bolus, every periodic and patient bolus of that time, and two steps, at most the pump's own "
+    "cap"
+)
 """How `limits.per_hour` and `limits.per_day` come about where the file has none. After a reset the slice of basal that
 was under way counts as delivered although it may not have been: a cap nearer to the basal would stop a sound pump."""
+
+HOUR_MINUTES = 60
+DAY_MINUTES = 1440
 
 
 @dataclass(frozen=True)
 class Previous:
-    """The therapy that a new one replaces: drug, concentration in ng/nL, basal in ng a day."""
+    """The therapy that a new one replaces: drug, concentration in ng/nL, largest day in ng."""
 
     drug: str
     concentration: Fraction
@@ -37,6 +49,22 @@ class Previous:
 
 
 @dataclass(frozen=True)
+class CapFact:
+    """A dose cap: its key (None for a default), the window in ms, and the dose in ng; None where it is wrong."""
+
+    key: Key | None
+    window_ms: Fraction | None
+    ng: Fraction | None
+
+    @property
+    def minutes(self) -> int | None:
+        """The window in minutes, if it is a whole number of them."""
+        if self.window_ms is None or (self.window_ms / MINUTE_MS).denominator != 1:
+            return None
+        return int(self.window_ms / MINUTE_MS)
+
+
+@dataclass(frozen=True)
 class Facts:
     """What a regimen file says, in base units; None is what it does not say, or says wrongly.
 
@@ -45,12 +73,13 @@ class Facts:
         profile, drug, previous: What it is held against; None where unknown.
         concentration: ng/nL.
         diluted: Whether the drug counts as diluted: what the file says, else whether the concentration is no vial's.
-        daily_ng: Basal of a day in ng.
-        rate, minimum, bolus_rate: nL/ms; `rate` is what the mode delivers.
-        filled, low, empty, bolus_nl: nL.
-        hour_cap, day_cap: ng.
+        basal, boluses, bridge: The therapy itself; see their modules.
+        minimum: Fallback rate in nL/ms.
+        filled, low, empty: nL.
+        caps: Dose caps, those of an hour and a day first.
         stability_days: Days for which the drug keeps; zero where no figure is known.
-        on_low: What a low reservoir does.
+        on_low, on_cap: What a low reservoir, and a reached cap, do.
+        change_max: Most that a titration step may rise, as a share of the one before; None is no bound.
     """
 
     document: Document
@@ -59,35 +88,82 @@ class Facts:
     previous: Previous | None
     concentration: Fraction | None
     diluted: bool
-    daily_ng: Fraction | None
-    rate: Fraction | None
+    basal: Basal
+    boluses: Boluses
+    bridge: Bridge | None
     minimum: Fraction | None
     filled: Fraction | None
     low: Fraction | None
     empty: Fraction | None
-    bolus_nl: Fraction | None
-    bolus_rate: Fraction | None
-    hour_cap: Fraction | None
-    day_cap: Fraction | None
+    caps: tuple[CapFact, ...]
     stability_days: int
     on_low: OnLow | None
+    on_cap: OnCap
+    change_max: Fraction | None
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Largest rate of the basal in nL/ms."""
+        return self.basal.largest
+
+    @property
+    def daily_ng(self) -> Fraction | None:
+        """Drug of the largest day, periodic boluses included, in ng."""
+        return self._with_boluses_ng(self.basal.day_ng, self.boluses.periodic_day_nl)
+
+    @property
+    def daily_nl(self) -> Fraction | None:
+        """Volume of the largest day, periodic boluses included, in nL."""
+        return None if self.basal.day_nl is None else self.basal.day_nl + self.boluses.periodic_day_nl
+
+    @property
+    def start_ng(self) -> Fraction | None:
+        """Drug of a day of the dose with which it begins, periodic boluses included, in ng."""
+        if self.basal.ramp == ():
+            return self.daily_ng
+        first = None if self.basal.start_ng is None else self.basal.start_ng * DAY_MS
+        return self._with_boluses_ng(first, self.boluses.periodic_day_nl)
+
+    @property
+    def weekly_ng(self) -> Fraction | None:
+        """Drug of Monday to Sunday, periodic boluses included, in ng."""
+        return self._with_boluses_ng(self.basal.week_ng, 7 * self.boluses.periodic_day_nl)
+
+    @property
+    def most_daily_ng(self) -> Fraction | None:
+        """Drug of the largest day if every patient bolus is taken, in ng."""
+        return self._with_boluses_ng(self.daily_ng, self.boluses.patient_day_nl)
+
+    @property
+    def most_daily_nl(self) -> Fraction | None:
+        """Volume of the largest day if every patient bolus is taken, in nL."""
+        return None if self.daily_nl is None else self.daily_nl + self.boluses.patient_day_nl
+
+    def _with_boluses_ng(self, basal_ng: Fraction | None, bolus_nl: Fraction) -> Fraction | None:
+        if basal_ng is None or (bolus_nl and self.concentration is None):
+            return None
+        return basal_ng + bolus_nl * (self.concentration or 0)
 
     @property
     def bolus_ng(self) -> Fraction | None:
         """Largest clinician bolus in ng."""
-        if self.bolus_nl is None or self.concentration is None:
+        if self.boluses.max_nl is None or self.concentration is None:
             return None
-        return self.bolus_nl * self.concentration
+        return self.boluses.max_nl * self.concentration
 
     @property
     def fraction(self) -> Fraction | None:
-        """Basal in steps/ms as the pump will run it; None where unknown, or outside of what the pump can do at all."""
-        if self.profile is None or self.rate is None:
+        """Largest basal in steps/ms as the pump will run it; None where unknown, or where the pump cannot do it."""
+        return None if self.rate is None else self.fraction_of(self.rate)
+
+    def fraction_of(self, rate: Fraction) -> Fraction | None:
+        """A rate in nL/ms as the pump will run it, in steps/ms; None where the pump cannot do it."""
+        if self.profile is None:
             return None
         delivery = self.profile.delivery
-        if self.rate and not delivery.rate_min <= self.rate <= delivery.rate_max:
+        if rate and not delivery.rate_min <= rate <= delivery.rate_max:
             return None
-        return best_fraction(self.profile.steps(self.rate))
+        return best_fraction(self.profile.steps(rate))
 
     @property
     def step_ng(self) -> Fraction | None:
@@ -96,23 +172,62 @@ class Facts:
             return None
         return self.profile.delivery.step_volume * self.concentration
 
+    @property
+    def bolus_limit(self) -> Fraction | None:
+        """What the pump's highest rate leaves for a bolus on top of the largest basal, in steps/ms (R7)."""
+        rates = [self.rate, self.minimum, self.bridge.rate if self.bridge else Fraction(0)]
+        used = [self.fraction_of(rate) for rate in rates if rate is not None]
+        known = [rate for rate in used if rate is not None]
+        if self.profile is None or len(known) < len(rates):
+            return None
+        return self.profile.steps(self.profile.delivery.rate_max) - max(known)
+
+    def window_steps(self, span_ms: int) -> int | None:
+        """Most steps that the pump can count in a window of basal and periodic boluses; see `program.window_steps`."""
+        if self.fraction is None or self.profile is None:
+            return None
+        periodic = self.boluses.periodic
+        steps = int(self.profile.steps(periodic.volume)) if periodic else 0
+        return window_steps(self.fraction, span_ms, steps, periodic.every_ms if periodic else 0)
+
+    def cap_ng(self, minutes: int) -> Fraction | None:
+        """The cap of a window, in ng."""
+        return next((cap.ng for cap in self.caps if cap.minutes == minutes), None)
+
+    @property
+    def same_drug(self) -> bool:
+        """Whether the therapy in force is of the same drug."""
+        name, previous = self.document.content.drug.name, self.previous
+        if name is None or previous is None:
+            return False
+        known = {name.lower()} | ({self.drug.name, *self.drug.aliases} if self.drug else set())
+        return previous.drug.lower() in known
+
     def dose(self, daily_ng: Fraction) -> str:
         """A daily dose as text, in the unit in which doses of this drug are written."""
-        return units.show(daily_ng / DAY_MS, f"{self.drug.unit if self.drug else 'ug'}/day")
+        return units.show(daily_ng / DAY_MS, f"{self.unit}/day")
 
     def mass(self, amount_ng: Fraction) -> str:
         """A drug mass as text, in the unit in which doses of this drug are written."""
-        return units.show(amount_ng, self.drug.unit if self.drug else "ug")
+        return units.show(amount_ng, self.unit)
+
+    @property
+    def unit(self) -> str:
+        """Unit in which doses of this drug are written."""
+        return self.drug.unit if self.drug else "ug"
 
     def regimen(self) -> Regimen | None:
         """The complete order, or None where a figure is missing."""
-        content, profile = self.document.content, self.profile
-        known = (self.concentration, self.rate, self.minimum, self.filled, self.low, self.empty)
-        caps = (self.hour_cap, self.day_cap, self.bolus_nl, self.bolus_rate)
-        if profile is None or self.on_low is None or content.therapy.mode is None or None in known or None in caps:
+        content, profile, extras = self.document.content, self.profile, self.boluses
+        known = (self.concentration, self.minimum, self.filled, self.low, self.empty)
+        more = (self.rate, extras.max_nl, extras.rate, extras.square_nl)
+        caps = self._order_caps()
+        if profile is None or self.on_low is None or content.therapy.mode is None or caps is None:
             return None
-        concentration, rate, minimum, filled, low, empty = (value for value in known if value is not None)
-        hour_cap, day_cap, bolus_nl, bolus_rate = (value for value in caps if value is not None)
+        if None in known or None in more or self.basal.patterns is None or self.basal.ramp is None:
+            return None
+        concentration, minimum, filled, low, empty = (value for value in known if value is not None)
+        rate, bolus_max, bolus_rate, square_max = (value for value in more if value is not None)
         return Regimen(
             title=content.title,
             profile=profile.name,
@@ -124,24 +239,43 @@ class Facts:
             mode=content.therapy.mode,
             basal=rate if content.therapy.mode == "continuous" else Fraction(0),
             minimum=minimum,
-            bolus_max=bolus_nl,
+            bolus_max=bolus_max,
             bolus_rate=bolus_rate,
-            hour_cap=hour_cap,
-            day_cap=day_cap,
+            caps=caps,
             stability_days=self.stability_days,
             on_low=self.on_low,
+            on_cap=self.on_cap,
+            patterns=self.basal.patterns,
+            ramp=self.basal.ramp,
+            change_permille=self.change_permille if self.basal.ramp else 0,
+            square_max=square_max,
+            patient=extras.patient,
+            periodic=extras.periodic,
+            priming=extras.priming,
+            path_version=(content.catheter.table_version or 0) if content.catheter else 0,
+            bridge=self.bridge,
         )
+
+    @property
+    def change_permille(self) -> int:
+        """`change_max` in whole thousandths as the pump holds it, rounded down; 0 is no bound."""
+        return int(self.change_max * 1000) if self.change_max else 0
+
+    def _order_caps(self) -> tuple[DoseCap, ...] | None:
+        caps = [DoseCap(cap.minutes, cap.ng) for cap in self.caps if cap.minutes and cap.ng is not None]
+        return tuple(caps) if len(caps) == len(self.caps) else None
 
 
 def derive(document: Document, profile: Profile | None, drug: Drug | None, previous: Previous | None) -> Facts:
     """Everything that can be known of a document."""
     content = document.content
-    concentration = _above_zero(_value(content.drug.concentration))
-    rate, minimum = _basal(document, profile, concentration)
-    bolus_nl, bolus_rate = _bolus(document, profile, concentration)
+    concentration = _value(content.drug.concentration) or None
+    flow = basal(document, profile, concentration)
+    extras = boluses(document, profile, concentration)
+    minimum = minimum_rate(document, profile, concentration)
     diluted = _diluted(document, drug, concentration)
     storage = drug.storage(first_fill=content.reservoir.first_fill, diluted=diluted) if drug else None
-    hour_cap, day_cap = _caps(document, profile, concentration, (rate, minimum, bolus_nl))
+    before = previous.concentration if previous else None
     return Facts(
         document=document,
         profile=profile,
@@ -149,88 +283,23 @@ def derive(document: Document, profile: Profile | None, drug: Drug | None, previ
         previous=previous,
         concentration=concentration,
         diluted=diluted,
-        daily_ng=_daily_ng(document, concentration, rate),
-        rate=rate,
+        basal=flow,
+        boluses=extras,
+        bridge=bridge(document, extras.path_nl, flow.start_ng, (concentration, before)),
         minimum=minimum,
         filled=_value(content.reservoir.filled),
         low=_level(document, profile, "low"),
         empty=_level(document, profile, "empty"),
-        bolus_nl=bolus_nl,
-        bolus_rate=bolus_rate,
-        hour_cap=hour_cap,
-        day_cap=day_cap,
+        caps=_caps(document, concentration, _Flow(profile, concentration, flow, minimum, extras, previous)),
         stability_days=storage.days if storage else 0,
         on_low=content.limits.on_low or (profile.reservoir.on_low if profile else None),
+        on_cap=content.limits.on_cap or "minimum_rate",
+        change_max=_change_max(document, drug),
     )
-
-
-def as_volume(quantity: Quantity | None, concentration: Fraction | None) -> Fraction | None:
-    """A volume, or a volume per time, of a quantity that is one or a drug mass (per time); None where not known."""
-    if quantity is None:
-        return None
-    if quantity.dimension in (units.VOLUME, units.VOLUME_RATE):
-        return quantity.value
-    return quantity.value / concentration if concentration else None
-
-
-def as_mass(quantity: Quantity | None, concentration: Fraction | None) -> Fraction | None:
-    """The drug mass (per time) of a quantity that is one or a volume (per time); None where not known."""
-    if quantity is None:
-        return None
-    if quantity.dimension in (units.MASS, units.MASS_RATE):
-        return quantity.value
-    return quantity.value * concentration if concentration else None
 
 
 def _value(quantity: Quantity | None) -> Fraction | None:
     return quantity.value if quantity else None
-
-
-def _above_zero(value: Fraction | None) -> Fraction | None:
-    return value or None
-
-
-def _basal(
-    document: Document, profile: Profile | None, concentration: Fraction | None
-) -> tuple[Fraction | None, Fraction | None]:
-    therapy = document.content.therapy
-    if therapy.minimum is not None or ("therapy", "minimum") in document.file.lines:
-        minimum = as_volume(therapy.minimum, concentration)
-    else:
-        minimum = profile.delivery.rate_min if profile else None
-    rate = {
-        "continuous": as_volume(therapy.dose, concentration),
-        "minimum_rate": minimum,
-        "stopped": Fraction(0),
-        None: None,
-    }[therapy.mode]
-    return rate, minimum
-
-
-def _daily_ng(document: Document, concentration: Fraction | None, rate: Fraction | None) -> Fraction | None:
-    therapy = document.content.therapy
-    if therapy.mode == "continuous":
-        dose = as_mass(therapy.dose, concentration)
-        return None if dose is None else dose * DAY_MS
-    if rate is None or concentration is None:
-        return None
-    return rate * concentration * DAY_MS
-
-
-def _bolus(
-    document: Document, profile: Profile | None, concentration: Fraction | None
-) -> tuple[Fraction | None, Fraction | None]:
-    default = profile.caps.bolus_rate if profile else None
-    if "bolus" not in document.file.data:
-        return Fraction(0), default
-    table = document.content.bolus
-    if table is None:
-        return None, None
-    if table.rate is not None or ("bolus", "rate") in document.file.lines:
-        rate = as_volume(table.rate, concentration)
-    else:
-        rate = default
-    return as_volume(table.max, concentration), rate
 
 
 def _diluted(document: Document, drug: Drug | None, concentration: Fraction | None) -> bool:
@@ -244,30 +313,71 @@ def _level(document: Document, profile: Profile | None, name: str) -> Fraction |
     own: Quantity | None = getattr(document.content.reservoir, name)
     if own is not None:
         return own.value
-    if ("reservoir", name) in document.file.lines or profile is None:
+    if document.says("reservoir", name) or profile is None:
         return None
     default: Fraction = getattr(profile.reservoir, name)
     return default
 
 
-def _caps(
-    document: Document,
-    profile: Profile | None,
-    concentration: Fraction | None,
-    volumes: tuple[Fraction | None, Fraction | None, Fraction | None],
-) -> tuple[Fraction | None, Fraction | None]:
-    limits, lines = document.content.limits, document.file.lines
-    hour, day = as_mass(limits.per_hour, concentration), as_mass(limits.per_day, concentration)
-    rate, minimum, bolus_nl = volumes
-    if profile is None or concentration is None or rate is None or minimum is None or bolus_nl is None:
-        return hour, day
-    basal, extra = max(rate, minimum), bolus_nl + 2 * profile.delivery.step_volume
-    if ("limits", "per_hour") not in lines:
-        hour = _default_cap(min(2 * basal * HOUR_MS + extra, profile.caps.hour), concentration)
-    if ("limits", "per_day") not in lines:
-        day = _default_cap(min(Fraction(5, 4) * basal * DAY_MS + extra, profile.caps.day), concentration)
-    return hour, day
+def _change_max(document: Document, drug: Drug | None) -> Fraction | None:
+    """What the file bounds a titration step to, else what the drug library does."""
+    table = document.content.titration
+    if document.says("titration", "change_max"):
+        return _value(table.change_max) if table else None
+    usual = drug.change.soft_up_percent if drug else None
+    return Fraction(usual.value, 100) if usual else None
 
 
-def _default_cap(volume: Fraction, concentration: Fraction) -> Fraction:
-    return min(volume * concentration, Fraction(COUNT_MAX))
+# Caps
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """What default caps must leave room for."""
+
+    profile: Profile | None
+    concentration: Fraction | None
+    basal: Basal
+    minimum: Fraction | None
+    boluses: Boluses
+    previous: Previous | None
+
+    def _left_in(self, minutes: int) -> Fraction:
+        """Drug of the therapy before that a window may still hold at the commit, in ng, with what the new one adds."""
+        if self.previous is None:
+            return Fraction(0)
+        return (3 if minutes == HOUR_MINUTES else Fraction(5, 4)) * self.previous.daily_ng * minutes / DAY_MINUTES
+
+    def default(self, minutes: int) -> Fraction | None:
+        """The cap of an hour or a day where the file has none, in ng; None where it cannot be known."""
+        span_ms = minutes * MINUTE_MS
+        profile, concentration, minimum = self.profile, self.concentration, self.minimum
+        rate, day, extra = self.basal.largest, self.basal.day_nl, self.boluses.most_in(span_ms)
+        if profile is None or concentration is None or minimum is None or rate is None or day is None or extra is None:
+            return None
+        if minutes == HOUR_MINUTES:
+            share, hard = 3 * HOUR_MS * max(rate, minimum), profile.caps.hour
+        else:
+            share, hard = Fraction(5, 4) * max(day, DAY_MS * minimum), profile.caps.day
+        counted = rate * (span_ms + span_ms // 240)
+        volume = max(share, counted, self._left_in(minutes) / concentration)
+        most = min(volume + extra + 2 * profile.delivery.step_volume, hard)
+        return min(most * concentration, Fraction(COUNT_MAX))
+
+
+def _caps(document: Document, concentration: Fraction | None, flow: _Flow) -> tuple[CapFact, ...]:
+    """The caps that the file states, and those of hour and day where it does not."""
+    limits = document.content.limits
+    stated = [
+        CapFact(("limits", "cap", at), _value(cap.window), as_mass(cap.dose, concentration))
+        for at, cap in enumerate(limits.cap or [])
+    ]
+    windows = {cap.minutes for cap in stated}
+    caps = []
+    for name, minutes in (("per_hour", HOUR_MINUTES), ("per_day", DAY_MINUTES)):
+        span = Fraction(minutes * MINUTE_MS)
+        if document.says("limits", name):
+            caps.append(CapFact(("limits", name), span, as_mass(getattr(limits, name), concentration)))
+        elif minutes not in windows:
+            caps.append(CapFact(None, span, flow.default(minutes)))
+    return (*caps, *stated)

@@ -1,27 +1,32 @@
-"""What a journal says was asked for and delivered, as an exact timeline and as counted steps.
+"""What a journal says was asked for and delivered, as an exact expectation and as counted steps.
 
 The pump's records carry its lifetime step count as an interval [low, high], which is a single number except after a
-loss of power. Together with the programs that its commits name they give the schedule that it should have followed.
+loss of power. Its commands, and the programs that its commits name, are told to a perfect pump (`expected`): that gives
+the schedule that it should have followed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench_protocol.records import Record
 
-from dosebench.reference import Bolus, Segment, Timeline
+from dosebench.expected import HALF, Expected
 
 if TYPE_CHECKING:
     from dosebench.program import Program
 
 DAY_MS: Final = 86_400_000
+LATE_MS: Final = 1_000
+"""How late a step may be while a bolus runs: one motor serves all streams, and records are written between steps."""
 EPOCH: Final = datetime(2000, 1, 1)
-EVENTS: Final = frozenset({"bolus", "refill", "commit", "stop", "start", "boot", "alarm_raised"})
+EVENTS: Final = frozenset(
+    {"bolus", "patient_bolus", "square", "prime", "refill", "commit", "stop", "start", "boot", "alarm_raised"}
+)
 """Record kinds that a figure marks."""
 
 
@@ -76,7 +81,7 @@ class History:
     """A journal as a schedule and as what was counted.
 
     Attributes:
-        timeline: What the pump was asked for, in pump time.
+        expected: What a perfect pump did that was asked for the same, in pump time.
         points: What it counted, in order of time; never empty.
         program: The newest program that could be found.
         marks: Events for a figure: (pump time in ms, label).
@@ -84,7 +89,7 @@ class History:
         unknown_programs: Heads of program hashes that nobody on this host knows; their time counts as no delivery.
     """
 
-    timeline: Timeline
+    expected: Expected
     points: tuple[Point, ...]
     program: Program | None
     marks: tuple[tuple[int, str], ...]
@@ -98,7 +103,16 @@ class History:
 
     def expected_steps(self, t_ms: int) -> Fraction:
         """Steps that a perfect pump would have made since the first point."""
-        return self.timeline.ideal_steps(t_ms) - self.timeline.ideal_steps(self.start_ms)
+        return self.expected.ideal_steps(t_ms) - self.expected.ideal_steps(self.start_ms)
+
+    @property
+    def limit(self) -> Fraction:
+        """How far a sound pump's count may be from the expected one, in steps.
+
+        A step, whose fraction the first point cuts off; more where boluses ran, and half a step for each reset.
+        """
+        boluses = self.expected.allowed(LATE_MS) if self.expected.given else Fraction(1)
+        return max(Fraction(1), boluses) + self.expected.resets * HALF
 
     def deviations(self) -> list[Fraction]:
         """Counted (the low end) less expected steps at every point."""
@@ -111,71 +125,122 @@ class _Walk:
     """State while the records are read."""
 
     program_of: Callable[[bytes], Program | None]
+    expected: Expected = field(default_factory=Expected)
     program: Program | None = None
     running: bool = False
-    low_level: bool = False
-    segments: list[Segment] = field(default_factory=list)
-    boluses: list[Bolus] = field(default_factory=list)
+    alarms: set[str] = field(default_factory=set)
     points: list[Point] = field(default_factory=list)
     marks: list[tuple[int, str]] = field(default_factory=list)
     unknown: list[bytes] = field(default_factory=list)
     missed: int = 0
+    titration_day: int = 0
+    commit_high: int = 0
+    period_from: int = 0
+    period_begins: bool = False
+    whole: bool = False
 
     def take(self, record: Record) -> None:
-        fields, t_ms = record.fields, pump_ms(record)
-        self._programs(record.kind, fields)
-        self._running(record.kind, fields)
-        self._bolus(record.kind, fields, t_ms)
-        rate = self._rate()
-        if rate != (self.segments[-1].rate if self.segments else Fraction(0)):
-            self.segments.append(Segment(t_ms, rate))
+        fields, kind, t_ms = record.fields, record.kind, pump_ms(record)
+        self.whole = self.whole or record.sequence == 0
+        self.expected.advance(t_ms)
+        self._programs(kind, fields, t_ms)
+        self._running(kind, fields, t_ms)
+        self._bolus(kind, fields, t_ms)
+        self._clock(kind, fields, t_ms)
+        self._alarms(kind, fields, t_ms)
         # A `host` record carries the counts of an old command; some others only one end.
-        if record.kind != "host" and "low_steps" in fields and "high_steps" in fields:
+        if kind != "host" and "low_steps" in fields and "high_steps" in fields:
             self.points.append(Point(t_ms, fields["low_steps"], fields["high_steps"]))
         self.missed = fields.get("missed_steps", self.missed)
-        if record.kind in EVENTS:
-            self.marks.append((t_ms, _label(record.kind, fields)))
+        self.titration_day = fields.get("titration_day", self.titration_day)
+        if kind in EVENTS:
+            self.marks.append((t_ms, _label(kind, fields)))
 
-    def _programs(self, kind: str, fields: dict[str, Any]) -> None:
+    def _programs(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
+        if kind == "worth":
+            self.period_begins = fields["period_begins"]
+        elif kind == "identity":
+            self.commit_high = fields["commit_high_steps"]
+        elif kind == "commit":
+            self.commit_high, self.titration_day = fields["high_steps"], 0
+            if self.period_begins:
+                self.period_from = t_ms
         if kind == "commit" or (kind == "identity" and self.program is None):
             head = fields["program_hash_head"]
             self.program = self.program_of(head) if any(head) else None
             if self.program is None and any(head) and head not in self.unknown:
                 self.unknown.append(head)
+            self._put_in_force(t_ms)
 
-    def _running(self, kind: str, fields: dict[str, Any]) -> None:
+    def _put_in_force(self, t_ms: int) -> None:
+        pump = self.expected.pump
+        if self.program is None:
+            pump.stop(t_ms)
+            return
+        pump.commit(t_ms, self.program)
+        if self.running and not pump.running:
+            pump.start(t_ms)
+
+    def _running(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
+        pump, before = self.expected.pump, self.running
         if kind == "start":
-            self.running = True
+            self.running, self.period_from = True, t_ms
         elif kind in ("stop", "close"):
             self.running = False
+            pump.stop(t_ms)
         elif kind == "state":
             self.running = fields["running"]
-        alarms = fields.get("alarms")
-        if alarms is not None:
-            self.low_level = "reservoir_low" in alarms
-        elif kind == "alarm_cleared" and "reservoir_low" in fields["cleared"]:
-            self.low_level = False
+        elif kind == "boot" and self.program is not None:
+            self._reset(fields["high_steps"], t_ms)
+        if self.running and not before and self.program is not None and not pump.running:
+            pump.start(t_ms)
+
+    def _reset(self, high: int, t_ms: int) -> None:
+        assert self.program is not None
+        bridge_left = max(0, self.program.bridge_steps - (high - self.commit_high))
+        periodic_ms = max(1, self.program.periodic_ms - (t_ms - self.period_from))
+        self.expected.reset(t_ms, titration_day=self.titration_day, bridge_left=bridge_left, periodic_ms=periodic_ms)
 
     def _bolus(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
-        if kind == "bolus" and self.program is not None and self.program.bolus_rate:
-            self.boluses.append(Bolus(t_ms, fields["steps"], self.program.bolus_rate))
-        elif self.boluses and kind == "bolus_end":
-            self._shorten(fields["delivered_steps"])
-        elif self.boluses and kind == "bolus_cancel":
-            self._shorten(self.boluses[-1].steps - fields["steps_not_delivered"])
-        elif self.boluses and kind in ("stop", "close"):
-            self._shorten(round(self.boluses[-1].ideal_steps(Fraction(t_ms))))
+        pump = self.expected.pump
+        if kind == "bolus":
+            pump.bolus(t_ms, fields["steps"])
+        elif kind == "patient_bolus":
+            pump.patient(t_ms)
+        elif kind == "prime":
+            pump.prime(t_ms, fields["steps"])
+        elif kind == "square":
+            pump.square(t_ms, fields["steps"], fields["duration_ms"])
+        elif kind == "periodic_bolus":
+            self.period_from = t_ms
+        elif kind == "bolus_cancel" or (kind == "bolus_end" and _cut(fields)):
+            pump.cancel_bolus(t_ms)
+        elif kind == "square_cancel" or (kind == "square_end" and _cut(fields)):
+            pump.cancel_square(t_ms)
 
-    def _shorten(self, steps: int) -> None:
-        self.boluses[-1] = replace(self.boluses[-1], steps=min(steps, self.boluses[-1].steps))
+    def _clock(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
+        pump = self.expected.pump
+        if kind != "clock":
+            return
+        if self.program is not None and self.program.mode == "flex" and not (self.whole or pump.pattern_clock.known):
+            # The beginning of the journal is gone, and with it the time of day that the patterns went by.
+            self.points.clear()
+        self.whole = True
+        pump.clock(t_ms, fields["local_days"], fields["local_ms"])
 
-    def _rate(self) -> Fraction:
-        program = self.program
-        if program is None or not self.running:
-            return Fraction(0)
-        if self.low_level and program.on_low == "minimum_rate":
-            return Fraction(program.minimum_num, program.minimum_den)
-        return Fraction(0) if self.low_level and program.on_low == "stop" else program.rate
+    def _alarms(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
+        before = frozenset(self.alarms)
+        if "alarms" in fields:
+            self.alarms = set(fields["alarms"])
+        elif kind == "alarm_cleared":
+            self.alarms -= set(fields["cleared"])
+        if before != self.alarms or kind == "commit":
+            self.expected.apply_alarms(t_ms, self.alarms)
+
+
+def _cut(fields: dict[str, Any]) -> bool:
+    """Whether a bolus ended before its time: at a cap, or by a loss of power."""
+    return bool(fields["delivered_steps"] < fields["asked_steps"])
 
 
 def build(records: Iterable[Record], program_of: Callable[[bytes], Program | None]) -> History | None:
@@ -194,7 +259,7 @@ def build(records: Iterable[Record], program_of: Callable[[bytes], Program | Non
     if not walk.points:
         return None
     return History(
-        Timeline(tuple(walk.segments), tuple(walk.boluses)),
+        walk.expected,
         tuple(walk.points),
         walk.program,
         tuple(walk.marks),
@@ -206,6 +271,6 @@ def build(records: Iterable[Record], program_of: Callable[[bytes], Program | Non
 def _label(kind: str, fields: dict[str, Any]) -> str:
     if kind == "alarm_raised":
         return ", ".join(name.replace("_", " ") for name in fields["raised"])
-    if kind == "bolus":
-        return f"bolus {fields['steps']}"
+    if "steps" in fields and kind != "refill":
+        return f"{kind.replace('_bolus', '')} {fields['steps']}"
     return {"commit": "program"}.get(kind, kind)

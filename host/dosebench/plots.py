@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.history import DAY_MS, History
 from dosebench.program import Program
-from dosebench.reference import Timeline
 from dosebench.simulate import SimulationResult
 
 if TYPE_CHECKING:
@@ -164,11 +163,15 @@ def simulation_curves(result: SimulationResult, title: str) -> Curves:
     step_ml = float(result.program.step_nl / 10**6)
     steps = np.asarray(result.step_times_ms, dtype=float)
     grid = np.linspace(result.start_ms, result.end_ms, SAMPLES)
-    ideal = _ideal(result.timeline)
+    ideal = _ideal(result.expected.corners)
     days = (grid - result.start_ms) / DAY_MS
     made = np.searchsorted(steps, grid, side="right")
     alarms = [(at / DAY_MS, name.replace("_", " ")) for name, at in result.alarms]
-    boluses = [((bolus.t_ms - result.start_ms) / DAY_MS, f"bolus {bolus.steps}") for bolus in result.timeline.boluses]
+    boluses = [
+        ((given.t_ms - result.start_ms) / DAY_MS, f"{given.kind} {given.steps}")
+        for given in result.expected.given
+        if given.kind != "periodic"
+    ]
     subtitle = (
         f"{result.days:g} days on {result.runtime_version} ({result.runtime}), seed {result.seed}: "
         f"{len(steps)} steps, largest deviation {float(result.max_deviation):.4g} steps"
@@ -187,29 +190,21 @@ def simulation_curves(result: SimulationResult, title: str) -> Curves:
 
 
 def _stairs(result: SimulationResult) -> tuple[list[float], float] | None:
+    """The first steps of a basal that runs alone at one rate."""
     first = [(at - result.start_ms) / 3_600_000 for at in result.step_times_ms[:INSET_STEPS]]
-    if len(first) < INSET_STEPS or len(result.timeline.boluses):
+    alone = result.program.mode in ("continuous", "minimum_rate") and not result.program.bridge_steps
+    if len(first) < INSET_STEPS or not alone or result.expected.given:
         return None
     return first, float(result.program.rate * 3_600_000)
 
 
-def _ideal(timeline: Timeline) -> Callable[[Any], Any]:
-    """The timeline's steps at an array of times, in floats: good for a picture, never for a judgement."""
+def _ideal(corners: Sequence[tuple[int, Fraction]]) -> Callable[[Any], Any]:
+    """The expected steps at an array of times, in floats: good for a picture, never for a judgement."""
     import numpy as np  # noqa: PLC0415
 
-    starts = [segment.t_ms for segment in timeline.segments]
-    rates = [float(segment.rate) for segment in timeline.segments]
-
-    def at(times: Floats) -> Floats:
-        total = np.zeros_like(times)
-        for index, (start, rate) in enumerate(zip(starts, rates, strict=True)):
-            end = starts[index + 1] if index + 1 < len(starts) else np.inf
-            total += rate * np.clip(np.minimum(times, end) - start, 0, None)
-        for bolus in timeline.boluses:
-            total += np.clip((times - bolus.t_ms) * float(bolus.rate), 0, bolus.steps)
-        return total
-
-    return at
+    times = np.asarray([float(t_ms) for t_ms, _ in corners])
+    steps = np.asarray([float(made) for _, made in corners])
+    return lambda at: np.interp(at, times, steps)
 
 
 def _band(steps: Floats, start_ms: int, end_ms: int, ideal: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
@@ -250,7 +245,7 @@ def history_curves(history: History, title: str, subtitle: str) -> Curves:
         expected=(days, expected),
         delivered=(days, low),
         band=(days, deviations, [d + s for d, s in zip(deviations, spread, strict=True)]),
-        limit=1.0 if history.timeline.boluses else 0.5,
+        limit=float(history.limit),
         marks=marks,
         ug_per_ml=float(program.concentration * 1000) if program else None,
         stairs=None,

@@ -1,4 +1,4 @@
-"""From a regimen to what the pump stores, and what the pump must answer when it reads that back.
+"""What the pump stores, what it must answer when it reads that back, and how a regimen becomes it.
 
 Rates become fractions of steps per millisecond whose numerator and denominator both fit the firmware (at most 2^29):
 the best such fraction, so that an order at the pump's own limit never falls on the wrong side of it. What this rounding
@@ -11,43 +11,82 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import Any, Final
 
 from construct import ConstructError
-from dosebench_protocol.messages import COUNT_MAX, FRACTION_MAX, THERAPY_FORMAT, Therapy
+from dosebench_protocol.messages import COUNT_MAX, THERAPY_FORMAT, Therapy
 
-from dosebench.errors import DosebenchError
-from dosebench.units import DAY_MS, HOUR_MS
-
-if TYPE_CHECKING:
-    from dosebench.profile import Profile
-    from dosebench.regimen import Regimen
+from dosebench.rational import ProgramError
+from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS
 
 REFILL_CAP_DAYS: Final = 180
 """Longest time between refills, in days, whatever volume and drug allow (R22)."""
 
-TEN_YEARS_MS: Final = 3652 * DAY_MS + DAY_MS // 2
-"""Ten mean years of 365.25 days."""
-
-ROUNDING_STEPS_MAX: Final = Fraction(1, 1000)
-"""Rounding of a rate above this, in steps over ten years, is worth a warning."""
-
 HASH_BYTES: Final = 16
 """Length of a program hash, in bytes."""
 
+WEEK: Final = 7
 
-class ProgramError(DosebenchError):
-    """A program that the pump cannot store, or bytes that are no program."""
+DAY_MINUTES: Final = 1440
+
+
+@dataclass(frozen=True)
+class Cap:
+    """No more than `ng` of drug in any window of `minutes`."""
+
+    minutes: int
+    ng: int
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`num` / `den` steps per millisecond."""
+
+    num: int
+    den: int
+
+    @classmethod
+    def of(cls, value: Fraction) -> Rate:
+        """The rate of a fraction that fits."""
+        return cls(value.numerator, value.denominator)
+
+    @property
+    def value(self) -> Fraction:
+        """Steps per millisecond."""
+        return Fraction(self.num, self.den)
+
+
+@dataclass(frozen=True)
+class FlexStep:
+    """From `minute` of the day on, day pattern number `pattern` runs at rate number `rate`."""
+
+    pattern: int
+    minute: int
+    rate: int
+
+
+@dataclass(frozen=True)
+class TitrationStep:
+    """After `day` days of delivery the basal is rate number `rate`."""
+
+    day: int
+    rate: int
 
 
 @dataclass(frozen=True)
 class Reading:
     """What a program means, in the figures that an operator confirms; the fields are those of the protocol's `Reading`.
 
-    Whole numbers, rounded down. `daily_*` and `hour_dose_ng` are of the basal alone; `refill_days` counts from a
-    reservoir filled with the program's `reservoir_steps`.
+    Whole numbers, rounded down, at most 2^30 - 1. `daily_*` is the largest calendar day of the basal with its periodic
+    boluses, `hour_dose_ng` an hour of the largest basal rate, `weekly_dose_ng` Monday to Sunday with periodic boluses
+    (seven of the largest day of a titration). `periodic_dose_ng` and `patient_dose_ng` are what a day's periodic
+    boluses and all allotted patient boluses hold. `bridge_ms` is how long the bridge takes without boluses.
+    `refill_days` counts from a reservoir filled with the program's `reservoir_steps`, every day the largest and every
+    patient bolus taken.
     """
 
     therapy_id: bytes
@@ -61,13 +100,24 @@ class Reading:
     refill_days: int
     refill_limit: str
     bolus_steps_max: int
-    hour_ng_max: int
-    day_ng_max: int
+    weekly_dose_ng: int
+    periodic_dose_ng: int
+    patient_dose_ng: int
+    bridge_ms: int
+    caps: tuple[Cap, ...]
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Reading:
+        """The reading in a device's answer to `therapy_verify`, as the codec decodes it."""
+        return cls(**{**answer, "caps": tuple(Cap(**cap) for cap in answer["caps"])})
 
 
 @dataclass(frozen=True)
 class Program:
-    """The fields of the protocol's `Therapy`, in its order: rates in steps/ms, drug in ng, volume in nL."""
+    """The fields of the protocol's `Therapy`, in its order: rates in steps/ms, drug in ng, volume in nL.
+
+    What a therapy does not use is zero, a fraction 0/1.
+    """
 
     format: int
     therapy_id: bytes
@@ -84,13 +134,39 @@ class Program:
     bolus_num: int
     bolus_den: int
     bolus_steps_max: int
-    hour_ng_max: int
-    day_ng_max: int
     reservoir_steps: int
     low_steps: int
     empty_steps: int
     stability_days: int
     on_low: str
+    on_cap: str
+    square_steps_max: int
+    patient_steps: int
+    patient_num: int
+    patient_den: int
+    patient_lockout_ms: int
+    patient_per_day: int
+    periodic_steps: int
+    periodic_ms: int
+    periodic_num: int
+    periodic_den: int
+    prime_steps_max: int
+    prime_num: int
+    prime_den: int
+    path_version: int
+    bridge_steps: int
+    bridge_num: int
+    bridge_den: int
+    bridge_ng_num: int
+    bridge_ng_den: int
+    change_permille_max: int
+    weekdays: bytes
+    caps: tuple[Cap, ...]
+    rates: tuple[Rate, ...]
+    flex: tuple[FlexStep, ...]
+    titration: tuple[TitrationStep, ...]
+
+    # Single figures as fractions
 
     @property
     def step_ng(self) -> Fraction:
@@ -108,32 +184,124 @@ class Program:
         return self.step_ng / self.step_nl
 
     @property
-    def rate(self) -> Fraction:
-        """Rate that the mode delivers, in steps per millisecond."""
-        if self.mode == "continuous":
-            return Fraction(self.basal_num, self.basal_den)
-        if self.mode == "minimum_rate":
-            return Fraction(self.minimum_num, self.minimum_den)
-        return Fraction(0)
+    def minimum_rate(self) -> Fraction:
+        """Rate of mode "minimum_rate" and of every fallback, in steps per millisecond."""
+        return _fraction(self.minimum_num, self.minimum_den)
 
     @property
     def bolus_rate(self) -> Fraction:
         """Rate of a clinician bolus, in steps per millisecond."""
-        return Fraction(self.bolus_num, self.bolus_den)
+        return _fraction(self.bolus_num, self.bolus_den)
+
+    @property
+    def patient_rate(self) -> Fraction:
+        """Rate of a patient bolus, in steps per millisecond."""
+        return _fraction(self.patient_num, self.patient_den)
+
+    @property
+    def periodic_rate(self) -> Fraction:
+        """Rate of a periodic bolus, in steps per millisecond."""
+        return _fraction(self.periodic_num, self.periodic_den)
+
+    @property
+    def prime_rate(self) -> Fraction:
+        """Rate of a priming bolus, in steps per millisecond."""
+        return _fraction(self.prime_num, self.prime_den)
+
+    @property
+    def bridge_rate(self) -> Fraction:
+        """Basal rate while the bridge runs, in steps per millisecond."""
+        return _fraction(self.bridge_num, self.bridge_den)
+
+    @property
+    def bridge_ng(self) -> Fraction:
+        """Drug in one step of the bridge, in ng."""
+        return _fraction(self.bridge_ng_num, self.bridge_ng_den)
+
+    # The basal
+
+    @cached_property
+    def patterns(self) -> tuple[tuple[tuple[int, Fraction], ...], ...]:
+        """Day patterns in order of their number: (minute of the day, rate in steps per ms) of each step."""
+        count = max((step.pattern for step in self.flex), default=-1) + 1
+        return tuple(
+            tuple((step.minute, self.rates[step.rate].value) for step in self.flex if step.pattern == pattern)
+            for pattern in range(count)
+        )
+
+    @cached_property
+    def ramp(self) -> tuple[tuple[int, Fraction], ...]:
+        """Titration: (day of delivery, rate in steps per ms) of each step."""
+        return tuple((step.day, self.rates[step.rate].value) for step in self.titration)
+
+    def basal_rates(self) -> tuple[Fraction, ...]:
+        """Every basal rate that the mode may run at, in steps per ms; neither the bridge nor a fallback."""
+        if self.mode == "continuous":
+            return (_fraction(self.basal_num, self.basal_den),)
+        if self.mode == "minimum_rate":
+            return (self.minimum_rate,)
+        if self.mode == "flex":
+            used = (self.patterns[number] for number in sorted(set(self.weekdays)))
+            return tuple(rate for pattern in used for _, rate in pattern)
+        if self.mode == "titration":
+            return tuple(rate for _, rate in self.ramp)
+        return ()
+
+    @property
+    def rate(self) -> Fraction:
+        """The largest rate that the mode runs at, in steps per millisecond: the only one but for flex and titration."""
+        return max(self.basal_rates(), default=Fraction(0))
+
+    def weekday_steps(self) -> tuple[Fraction, ...]:
+        """Basal steps of Monday to Sunday, exactly; of a titration its largest day, seven times."""
+        if self.mode != "flex":
+            return (DAY_MS * self.rate,) * WEEK
+        days = {number: _day_steps(self.patterns[number]) for number in set(self.weekdays)}
+        return tuple(days[number] for number in self.weekdays)
+
+    @property
+    def periodic_per_day(self) -> int:
+        """Steps of a day's periodic boluses."""
+        return self.periodic_steps * (DAY_MS // self.periodic_ms) if self.periodic_steps else 0
+
+    @property
+    def patient_per_day_steps(self) -> int:
+        """Steps of a day's patient boluses, if all are taken."""
+        return self.patient_steps * self.patient_per_day
+
+    @property
+    def day_steps(self) -> Fraction:
+        """Steps of the largest calendar day, periodic boluses included, exactly."""
+        return max(self.weekday_steps()) + self.periodic_per_day
 
     @property
     def daily_ng(self) -> Fraction:
-        """Drug that the basal delivers in a day, in ng, exactly."""
-        return DAY_MS * self.rate * self.step_ng
+        """Drug of the largest calendar day, periodic boluses included, in ng, exactly."""
+        return self.day_steps * self.step_ng
+
+    @property
+    def weekly_ng(self) -> Fraction:
+        """Drug of Monday to Sunday, periodic boluses included, in ng, exactly."""
+        return (sum(self.weekday_steps()) + WEEK * self.periodic_per_day) * self.step_ng
 
     @property
     def daily_nl(self) -> Fraction:
-        """Volume that the basal delivers in a day, in nL, exactly."""
-        return DAY_MS * self.rate * self.step_nl
+        """Volume of the largest calendar day, periodic boluses included, in nL, exactly."""
+        return self.day_steps * self.step_nl
 
     def days_to(self, steps_left: int) -> Fraction | None:
-        """Days until the basal alone has brought a full reservoir down to `steps_left`; None if it delivers nothing."""
-        return (self.reservoir_steps - steps_left) / (DAY_MS * self.rate) if self.rate else None
+        """Days until a full reservoir is down to `steps_left`, every day the largest and every patient bolus taken.
+
+        None where nothing is delivered.
+        """
+        per_day = self.day_steps + self.patient_per_day_steps
+        return (self.reservoir_steps - steps_left) / per_day if per_day else None
+
+    def window_steps(self, span_ms: int) -> int:
+        """Most steps that the pump's own window of `span_ms` can count; see the function `window_steps`."""
+        return window_steps(self.rate, span_ms, self.periodic_steps, self.periodic_ms)
+
+    # Bytes
 
     def encode(self) -> bytes:
         """The bytes that the pump stores.
@@ -142,7 +310,7 @@ class Program:
             ProgramError: A figure is too large for its field.
         """
         try:
-            return bytes(Therapy.build({field.name: getattr(self, field.name) for field in fields(self)}))
+            return bytes(Therapy.build(asdict(self)))
         except ConstructError as error:
             raise ProgramError(f"this program cannot be encoded: {error}") from error
 
@@ -151,27 +319,45 @@ class Program:
         return hashlib.sha256(self.encode()).digest()[:HASH_BYTES]
 
     def reading(self) -> Reading:
-        """What the pump must answer when it reads this program; the formulas are those of the protocol's `Reading`."""
-        days, limit = self._refill()
+        """What the pump must answer when it reads this program: floors of exact figures, at most 2^30 - 1."""
+        day = self.day_steps
+        days, limit = refill(self.days_to(self.low_steps), self.stability_days)
         return Reading(
             therapy_id=self.therapy_id,
             program_hash=self.program_hash(),
             mode=self.mode,
             drug=self.drug,
-            daily_steps=math.floor(DAY_MS * self.rate),
-            daily_dose_ng=math.floor(self.daily_ng),
-            daily_volume_nl=math.floor(self.daily_nl),
-            hour_dose_ng=math.floor(HOUR_MS * self.rate * self.step_ng),
-            refill_days=days,
+            daily_steps=_shown(day),
+            daily_dose_ng=_shown(day * self.step_ng),
+            daily_volume_nl=_shown(day * self.step_nl),
+            hour_dose_ng=_shown(HOUR_MS * self.rate * self.step_ng),
+            refill_days=math.floor(days),
             refill_limit=limit,
             bolus_steps_max=self.bolus_steps_max,
-            hour_ng_max=self.hour_ng_max,
-            day_ng_max=self.day_ng_max,
+            weekly_dose_ng=_shown(self.weekly_ng),
+            periodic_dose_ng=_shown(self.periodic_per_day * self.step_ng),
+            patient_dose_ng=_shown(self.patient_per_day_steps * self.step_ng),
+            bridge_ms=_shown(self.bridge_steps / self.bridge_rate) if self.bridge_steps else 0,
+            caps=self.caps,
         )
 
-    def _refill(self) -> tuple[int, str]:
-        days, limit = refill(self.days_to(self.low_steps), self.stability_days)
-        return math.floor(days), limit
+
+def _fraction(num: int, den: int) -> Fraction:
+    return Fraction(num, den) if num else Fraction(0)
+
+
+def _shown(exact: Fraction) -> int:
+    return min(math.floor(exact), COUNT_MAX)
+
+
+def _day_steps(pattern: tuple[tuple[int, Fraction], ...]) -> Fraction:
+    ends = [minute for minute, _ in pattern[1:]] + [DAY_MINUTES]
+    return sum(
+        ((end - minute) * MINUTE_MS * rate for (minute, rate), end in zip(pattern, ends, strict=True)), Fraction(0)
+    )
+
+
+_LISTS: Final = {"caps": Cap, "rates": Rate, "flex": FlexStep, "titration": TitrationStep}
 
 
 def from_bytes(data: bytes) -> Program:
@@ -190,10 +376,30 @@ def from_bytes(data: bytes) -> Program:
             hint="use the dosebench that wrote it, or a newer one",
         )
     values: dict[str, Any] = {field.name: stored[field.name] for field in fields(Program)}
-    zero = [name for name, value in values.items() if name.endswith("_den") and value == 0]
+    values |= {name: str(values[name]) for name in ("mode", "on_low", "on_cap")}
+    for name, row in _LISTS.items():
+        columns = [field.name for field in fields(row)]
+        values[name] = tuple(row(**{column: item[column] for column in columns}) for item in values[name])
+    if wrong := _inconsistent(values):
+        raise ProgramError(f"this program {wrong}")
+    return Program(**values)
+
+
+def _inconsistent(values: Mapping[str, Any]) -> str | None:
+    """Why no meaning can be given to a program: a fraction without a denominator, or a number that points nowhere."""
+    needed = ("step_ng", "step_nl")
+    names = [name.removesuffix("_den") for name in values if name.endswith("_den")]
+    zero = [f"{name}_den" for name in names if not values[f"{name}_den"] and (values[f"{name}_num"] or name in needed)]
+    zero += [f"rates[{at}]" for at, rate in enumerate(values["rates"]) if not rate.den]
     if zero:
-        raise ProgramError(f"this program divides by zero: {', '.join(zero)}")
-    return Program(**values | {"mode": str(stored.mode), "on_low": str(stored.on_low)})
+        return f"divides by zero: {', '.join(zero)}"
+    count = len(values["rates"])
+    if any(step.rate >= count for step in values["flex"] + values["titration"]):
+        return "names a rate that it does not have"
+    patterns = {step.pattern for step in values["flex"]}
+    if values["mode"] == "flex" and not set(values["weekdays"]) <= patterns:
+        return "names a day pattern that it does not have"
+    return None
 
 
 def refill(by_volume: Fraction | None, stability_days: int) -> tuple[Fraction, str]:
@@ -214,90 +420,17 @@ def refill(by_volume: Fraction | None, stability_days: int) -> tuple[Fraction, s
     return days, limit
 
 
-def window_steps(rate: Fraction, span_ms: int) -> int:
-    """Most steps that the pump's own window of `span_ms` can count of a basal of `rate` steps per ms.
+def window_steps(rate: Fraction, span_ms: int, periodic_steps: int = 0, periodic_ms: int = 0) -> int:
+    """Most steps that the pump's own window of `span_ms` can count of a basal and its periodic boluses.
 
-    One step more than the mean can fall into a window, and the window, kept in 240 buckets, counts up to one bucket too
-    many. A cap below this stops a sound basal; the pump refuses it.
+    floor(rate * (span + span // 240)) + 1 + periodic_steps * (span // periodic_ms + 1): one step more than the mean can
+    fall into a window, and the window, kept in 240 buckets, counts up to one bucket too many. A cap below this stops a
+    sound basal; the pump refuses it.
+
+    Args:
+        rate: Largest basal rate that may run, in steps per ms.
+        span_ms: Length of the window.
+        periodic_steps, periodic_ms: Size and period of the periodic boluses; zero where there are none.
     """
-    return math.floor(rate * (span_ms + span_ms // 240)) + 1
-
-
-def best_fraction(value: Fraction) -> Fraction:
-    """The fraction nearest to `value` whose numerator and denominator are both at most 2^29.
-
-    Best approximation by continued fractions (`Fraction.limit_denominator`), of the value itself below one and of its
-    reciprocal above. Order is kept: a value on one side of a fraction that fits stays on that side.
-
-    Raises:
-        ProgramError: `value` is negative, too large, or so small that nothing but zero is left of it.
-    """
-    if value == 0:
-        return Fraction(0)
-    small = value if value < 1 else 1 / value
-    near = small.limit_denominator(FRACTION_MAX)
-    if value < 0 or near == 0:
-        raise ProgramError(f"{float(value):g} steps per ms cannot be written as a fraction of whole numbers below 2^29")
-    return near if value < 1 else 1 / near
-
-
-def rounding_steps(exact: Fraction, used: Fraction) -> Fraction:
-    """How many steps the fraction `used` (steps per ms) gains over `exact` in ten years; negative where it loses."""
-    return (used - exact) * TEN_YEARS_MS
-
-
-def build(regimen: Regimen, profile: Profile) -> Program:
-    """The program of a complete regimen on a pump of that profile.
-
-    Volumes in the reservoir are rounded to whole steps to the safe side: the content down, the alarm levels up, a bolus
-    and the caps down. The regimen is taken as it is; whether it is a good idea is what `dosebench.check` says.
-
-    Raises:
-        ProgramError: A figure cannot be written in the numbers that the pump has.
-    """
-    step_nl = profile.delivery.step_volume
-    step_ng = fit(step_nl * regimen.concentration)
-    basal = best_fraction(regimen.basal / step_nl)
-    minimum = best_fraction(regimen.minimum / step_nl)
-    bolus = best_fraction(regimen.bolus_rate / step_nl)
-    return Program(
-        format=THERAPY_FORMAT,
-        therapy_id=regimen.therapy_id(),
-        drug=regimen.drug.encode(),
-        step_ng_num=step_ng.numerator,
-        step_ng_den=step_ng.denominator,
-        step_nl_num=step_nl.numerator,
-        step_nl_den=step_nl.denominator,
-        mode=regimen.mode,
-        basal_num=basal.numerator,
-        basal_den=basal.denominator,
-        minimum_num=minimum.numerator,
-        minimum_den=minimum.denominator,
-        bolus_num=bolus.numerator,
-        bolus_den=bolus.denominator,
-        bolus_steps_max=_count(math.floor(profile.steps(regimen.bolus_max))),
-        hour_ng_max=_count(math.floor(regimen.hour_cap)),
-        day_ng_max=_count(math.floor(regimen.day_cap)),
-        reservoir_steps=_count(math.floor(profile.steps(regimen.filled))),
-        low_steps=_count(math.ceil(profile.steps(regimen.low))),
-        empty_steps=_count(math.ceil(profile.steps(regimen.empty))),
-        stability_days=regimen.stability_days,
-        on_low=regimen.on_low,
-    )
-
-
-def fit(value: Fraction) -> Fraction:
-    """`value` itself, if the firmware can hold it exactly.
-
-    Raises:
-        ProgramError: Its numerator or denominator is above 2^29.
-    """
-    if max(value.numerator, value.denominator) > FRACTION_MAX:
-        raise ProgramError(f"{float(value):g} ng in a step has too many digits for the pump; round the concentration")
-    return value
-
-
-def _count(value: int) -> int:
-    if not 0 <= value <= COUNT_MAX:
-        raise ProgramError(f"{value} is more than the pump can count ({COUNT_MAX})")
-    return value
+    steps = math.floor(rate * (span_ms + span_ms // 240)) + 1
+    return steps + (periodic_steps * (span_ms // periodic_ms + 1) if periodic_steps else 0)

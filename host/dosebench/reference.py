@@ -4,15 +4,20 @@ A timeline is a basal that changes at given times, and boluses on top of it. `Ti
 pump would have delivered; `Timeline.max_deviation` holds a list of real steps against it. The pump's clock has whole
 milliseconds, and a pump that does as it should is never more than half a step off in each of its streams, because its
 scheduler starts at `den // 2`, adds `num` each millisecond and steps at `den`, so n(t) = floor((num*t + den//2) / den).
+
+`dosebench.referencepump` makes the timeline of a whole therapy, with all its modes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby, pairwise
 from math import lcm
+
+Piece = tuple[Fraction, Fraction, Fraction]
+"""A straight piece of an ideal: (end, offset, slope); until `end` it is offset + slope * t steps."""
 
 
 @dataclass(frozen=True)
@@ -86,18 +91,8 @@ class Timeline:
         Raises:
             ValueError: Steps out of order or outside of the time.
         """
-        _check_times(step_times_ms, start_ms, end_ms)
-        states = list(_states(step_times_ms, start_ms, end_ms))
-        worst, done = Fraction(0), 0
-        for end, offset, slope in self._pieces(start_ms, end_ms):
-            unit = lcm(offset.denominator, slope.denominator)
-            base, gain, extreme = int(offset * unit), int(slope * unit), 0
-            while done < len(states) and states[done][0] <= end:
-                t_ms, count = states[done]
-                extreme = max(extreme, abs(base + gain * t_ms - count * unit))
-                done += 1
-            worst = max(worst, Fraction(extreme, unit))
-        return worst
+        check_times(step_times_ms, start_ms, end_ms)
+        return worst_deviation(self._pieces(start_ms, end_ms), step_times_ms, start_ms, end_ms)
 
     def _ends(self) -> Iterator[int | None]:
         yield from (segment.t_ms for segment in self.segments[1:])
@@ -115,8 +110,8 @@ class Timeline:
             changes += [(Fraction(bolus.t_ms), bolus.rate), (bolus.end_ms, -bolus.rate)]
         return sorted(changes)
 
-    def _pieces(self, start_ms: int, end_ms: int) -> Iterator[tuple[Fraction, Fraction, Fraction]]:
-        """Straight pieces of the ideal: (end, offset, slope); the ideal since the start is offset + slope * t."""
+    def _pieces(self, start_ms: int, end_ms: int) -> Iterator[Piece]:
+        """Straight pieces of the ideal since the start."""
         at, reached, slope = Fraction(start_ms), Fraction(0), Fraction(0)
         for when, change in [*self._changes(), (Fraction(end_ms), Fraction(0))]:
             time = min(max(when, Fraction(start_ms)), Fraction(end_ms))
@@ -125,6 +120,21 @@ class Timeline:
                 reached += slope * (time - at)
                 at = time
             slope += change
+
+
+def worst_deviation(pieces: Iterable[Piece], step_times_ms: Sequence[int], start_ms: int, end_ms: int) -> Fraction:
+    """Largest distance between steps and an ideal in straight pieces; see `Timeline.max_deviation`."""
+    states = list(_states(step_times_ms, start_ms, end_ms))
+    worst, done = Fraction(0), 0
+    for end, offset, slope in pieces:
+        unit = lcm(offset.denominator, slope.denominator)
+        base, gain, extreme = int(offset * unit), int(slope * unit), 0
+        while done < len(states) and states[done][0] <= end:
+            t_ms, count = states[done]
+            extreme = max(extreme, abs(base + gain * t_ms - count * unit))
+            done += 1
+        worst = max(worst, Fraction(extreme, unit))
+    return worst
 
 
 def _states(times: Sequence[int], start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
@@ -140,7 +150,8 @@ def _states(times: Sequence[int], start_ms: int, end_ms: int) -> Iterator[tuple[
     yield end_ms, count
 
 
-def _check_times(times: Sequence[int], start_ms: int, end_ms: int) -> None:
+def check_times(times: Sequence[int], start_ms: int, end_ms: int) -> None:
+    """Raise `ValueError` for steps out of order or outside of the time that is judged."""
     if start_ms >= end_ms:
         raise ValueError("start_ms must be below end_ms")
     if times and (times[0] < start_ms or times[-1] > end_ms):

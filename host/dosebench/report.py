@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from dosebench import units
 from dosebench.history import DAY_MS, Calendar, record_json
-from dosebench.program import Program
 from dosebench.simulate import SimulationResult
 
 if TYPE_CHECKING:
     from dosebench_protocol.records import Record
     from rich.table import Table
 
-QUIET_KINDS: Final = frozenset({"lease", "state", "host", "identity"})
+QUIET_KINDS: Final = frozenset({"lease", "state", "host", "identity", "windows", "patient_times", "worth"})
 """Record kinds that are bookkeeping; the table of events leaves them out."""
 
 
@@ -44,14 +43,15 @@ def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
     made = len(result.step_times_ms)
     deviation = result.max_deviation
     return [
-        ("delivered", _both(program, Fraction(made))),
-        ("expected", _both(program, result.expected_steps)),
+        ("delivered", _both(result, Fraction(made))),
+        ("expected", _both(result, result.expected_steps)),
         ("steps", f"{made} made, {units.decimal(result.expected_steps, 8)} due"),
         (
             "largest deviation",
             f"{units.decimal(deviation, 6)} steps = {units.show(deviation * program.step_nl, 'uL', 4)}",
         ),
         ("allowed", f"{units.decimal(result.limit, 6)} steps"),
+        *([("boluses", boluses)] if (boluses := _boluses(result)) else []),
         ("events", _events(result)),
         ("alarms", _alarms(result)),
         ("next refill", _refill(result)),
@@ -63,8 +63,13 @@ def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
     ]
 
 
-def _both(program: Program, steps: Fraction) -> str:
-    return f"{units.show(steps * program.step_nl, 'mL', 8)} = {units.show(steps * program.step_ng, 'ug')}"
+def _both(result: SimulationResult, steps: Fraction) -> str:
+    volume = units.show(steps * result.program.step_nl, "mL", 8)
+    return f"{volume} = {units.show(result.drug_ng(steps), 'ug')}"
+
+
+def _boluses(result: SimulationResult) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in result.boluses.items() if count)
 
 
 def _events(result: SimulationResult) -> str:

@@ -1,134 +1,110 @@
-"""What a pump or a drug does not allow, or allows only once a person has confirmed it.
-
-Each rule is a function of `Facts` that yields problems; a rule whose figures are unknown yields nothing. An error
-refuses, a warning is shown; both name the key, the line, the figure, the limit and where the limit comes from.
-"""
+"""What a pump does not allow: rates, levels, caps and whole numbers; the rules of single modes are in `moderules`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Final
 
-from dosebench_protocol.messages import COUNT_MAX, FRACTION_MAX
+from dosebench_protocol.messages import CAP_MINUTES_MAX, CAPS_MAX, COUNT_MAX, FRACTION_MAX
 
 from dosebench import units
-from dosebench.drugs import DoseFigure, PercentFigure
-from dosebench.facts import Facts
-from dosebench.program import ROUNDING_STEPS_MAX, rounding_steps, window_steps
-from dosebench.tomlfile import Key, Problem
-from dosebench.units import DAY_MS, HOUR_MS
+from dosebench.facts import CapFact, Facts
+from dosebench.findings import Finding, Rule, dose_and_volume, error, volume_rate, warning
+from dosebench.profile import Profile
+from dosebench.program import window_steps
+from dosebench.rational import ROUNDING_STEPS_MAX, rounding_steps
+from dosebench.tomlfile import Key
+from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity, show_time
 
-
-@dataclass(frozen=True)
-class Finding:
-    """A problem and whether it refuses."""
-
-    problem: Problem
-    is_error: bool
-
-
-Rule = Callable[[Facts], Iterator[Finding]]
-
-
-def findings(facts: Facts, rules: tuple[Rule, ...]) -> Iterator[Finding]:
-    """What all `rules` find."""
-    for rule in rules:
-        yield from rule(facts)
-
-
-def error(facts: Facts, key: str, message: str, code: str) -> Finding:
-    """A finding that refuses; `key` is a dotted path."""
-    return Finding(facts.document.file.problem(_path(key), message, code), True)
-
-
-def warning(facts: Facts, key: str, message: str, code: str, *, confirm: bool = True) -> Finding:
-    """A finding that is shown, and that a person must confirm unless `confirm` is false; `key` is a dotted path."""
-    return Finding(facts.document.file.problem(_path(key), message, code, needs_confirm=confirm), False)
-
-
-def _path(key: str) -> Key:
-    return tuple(key.split(".")) if key else ()
-
-
-def volume_rate(rate: Fraction) -> str:
-    """A rate as text, in mL/day."""
-    return units.show(rate, "mL/day")
+FIXED_MODES: Final = ("minimum_rate", "stopped")
 
 
 def zeros(facts: Facts) -> Iterator[Finding]:
     """Figures that must be above zero."""
     content = facts.document.content
-    bolus = content.bolus
-    figures = (
-        ("drug.concentration", content.drug.concentration),
-        ("reservoir.filled", content.reservoir.filled),
-        ("bolus.max", bolus.max if bolus else None),
-        ("limits.per_hour", content.limits.per_hour),
-        ("limits.per_day", content.limits.per_day),
-    )
-    for key, quantity in figures:
-        if quantity is not None and quantity.value == 0:
-            yield error(facts, key, "must be above zero", "zero")
+    tables = {
+        "drug": (content.drug, ("concentration",)),
+        "reservoir": (content.reservoir, ("filled",)),
+        "catheter": (content.catheter, ("volume", "pump_path")),
+        "bolus": (content.bolus, ("max",)),
+        "square_bolus": (content.square_bolus, ("max",)),
+        "patient_bolus": (content.patient_bolus, ("dose", "over", "lockout")),
+        "periodic_bolus": (content.periodic_bolus, ("dose", "over", "every")),
+        "bridge": (content.bridge, ("previous_concentration",)),
+        "titration": (content.titration, ("change_max",)),
+        "limits": (content.limits, ("per_hour", "per_day")),
+    }
+    for table, (values, names) in tables.items():
+        for name in names:
+            yield from _zero(facts, (table, name), getattr(values, name, None))
+    for at, cap in enumerate(content.limits.cap or []):
+        yield from _zero(facts, ("limits", "cap", at, "dose"), cap.dose)
+
+
+def _zero(facts: Facts, key: Key, quantity: Quantity | None) -> Iterator[Finding]:
+    if quantity is not None and quantity.value == 0:
+        yield error(facts, key, "must be above zero", "zero")
 
 
 def rate_range(facts: Facts) -> Iterator[Finding]:
     """Basal and minimum rate within what the pump can do."""
-    content, profile = facts.document.content, facts.profile
+    therapy, profile = facts.document.content.therapy, facts.profile
     if profile is None:
         return
-    rates = []
-    if content.therapy.mode == "continuous" and facts.rate is not None:
-        rates.append(("therapy.dose", facts.rate))
-    if content.therapy.minimum is not None and facts.minimum is not None:
-        rates.append(("therapy.minimum", facts.minimum))
+    rates = [(rate.key, rate.nl) for rate in facts.basal.rates if therapy.mode not in FIXED_MODES]
+    if therapy.minimum is not None:
+        rates.append((("therapy", "minimum"), facts.minimum))
     for key, rate in rates:
-        if rate < profile.delivery.rate_min:
-            message = f"is below the lowest rate of {profile.name}, {_both(facts, profile.delivery.rate_min)}"
-            yield error(facts, key, f"{_both(facts, rate)} {message}", "rate-below-minimum")
-        if rate > profile.delivery.rate_max:
-            message = f"is above the highest rate of {profile.name}, {_both(facts, profile.delivery.rate_max)}"
-            yield error(facts, key, f"{_both(facts, rate)} {message}", "rate-above-maximum")
-
-
-def _both(facts: Facts, rate: Fraction) -> str:
-    """A rate as volume and, where the concentration is known, as dose."""
-    if facts.concentration is None:
-        return volume_rate(rate)
-    return f"{facts.dose(rate * facts.concentration * DAY_MS)} ({volume_rate(rate)})"
+        if rate is not None and rate < profile.delivery.rate_min:
+            message = f"is below the lowest rate of {profile.name}, "
+            message += dose_and_volume(facts, profile.delivery.rate_min)
+            yield error(facts, key, f"{dose_and_volume(facts, rate)} {message}", "rate-below-minimum")
+        if rate is not None and rate > profile.delivery.rate_max:
+            message = f"is above the highest rate of {profile.name}, "
+            message += dose_and_volume(facts, profile.delivery.rate_max)
+            yield error(facts, key, f"{dose_and_volume(facts, rate)} {message}", "rate-above-maximum")
 
 
 def basal_below_hard_cap(facts: Facts) -> Iterator[Finding]:
-    """A basal that the pump's own caps would stop: one step is spared, because caps are kept in whole nanograms."""
-    profile, fraction = facts.profile, facts.fraction
-    if profile is None or fraction is None or facts.rate is None:
+    """What the pump's own caps would stop: one step is spared, because caps are kept in whole nanograms."""
+    profile = facts.profile
+    if profile is None or facts.rate is None:
         return
     for name, span_ms, cap in (("hour", HOUR_MS, profile.caps.hour), ("day", DAY_MS, profile.caps.day)):
-        if window_steps(fraction, span_ms) + 1 > profile.steps(cap):
-            most = units.show(cap, "mL")
-            message = (
-                f"{_both(facts, facts.rate)} needs all or more of what {profile.name} lets through in a {name}, {most}"
-            )
-            yield error(facts, "therapy.dose", message, "above-hard-cap")
+        steps = facts.window_steps(span_ms)
+        if steps is not None and steps + 1 > profile.steps(cap):
+            message = f"{dose_and_volume(facts, facts.rate)}{_periodic(facts)} needs all or more of what "
+            message += f"{profile.name} lets through in a {name}, {units.show(cap, 'mL')}"
+            yield error(facts, facts.basal.key, message, "above-hard-cap")
+
+
+def _periodic(facts: Facts) -> str:
+    return " with its periodic boluses" if facts.boluses.periodic else ""
 
 
 def unused_dose(facts: Facts) -> Iterator[Finding]:
     """A dose that the mode does not deliver."""
-    therapy = facts.document.content.therapy
-    if therapy.dose is not None and therapy.mode in ("minimum_rate", "stopped"):
-        message = f'is not delivered in mode "{therapy.mode}"'
-        yield warning(facts, "therapy.dose", message, "dose-unused", confirm=False)
+    content = facts.document.content
+    mode = content.therapy.mode
+    stated: tuple[tuple[str, object, str], ...] = (
+        ("therapy.dose", content.therapy.dose, "continuous"),
+        ("therapy.pattern", content.therapy.pattern, "flex"),
+        ("titration", content.titration, "titration"),
+    )
+    for key, value, needed in stated:
+        if value is not None and mode is not None and mode != needed:
+            yield warning(facts, key, f'is not delivered in mode "{mode}"', "dose-unused", confirm=False)
 
 
 def minimum_above_basal(facts: Facts) -> Iterator[Finding]:
-    """A fallback that is faster than the therapy."""
-    therapy = facts.document.content.therapy
-    if therapy.mode != "continuous" or therapy.minimum is None or facts.minimum is None:
+    """A fallback that is faster than the therapy ever is."""
+    therapy, smallest = facts.document.content.therapy, facts.basal.smallest
+    if therapy.mode in FIXED_MODES or therapy.minimum is None or facts.minimum is None or not smallest:
         return
-    if facts.rate and facts.minimum > facts.rate:
-        message = f"the minimum rate, {volume_rate(facts.minimum)}, is above the dose, {volume_rate(facts.rate)}"
+    if facts.minimum > smallest:
+        message = f"the minimum rate, {volume_rate(facts.minimum)}, is above the dose, {volume_rate(smallest)}"
         yield error(facts, "therapy.minimum", message, "minimum-above-dose")
 
 
@@ -153,70 +129,101 @@ def _is_below(facts: Facts, level: Fraction, content: Fraction) -> bool:
     return math.ceil(facts.profile.steps(level)) < math.floor(facts.profile.steps(content))
 
 
-def bolus_size(facts: Facts) -> Iterator[Finding]:
-    """A clinician bolus that the pump can give."""
-    profile, bolus_nl = facts.profile, facts.bolus_nl
-    if profile is None or not bolus_nl:
-        return
-    if bolus_nl < profile.delivery.step_volume:
-        message = (
-            f"{units.show(bolus_nl, 'uL')} is less than one step, {units.show(profile.delivery.step_volume, 'uL')}"
-        )
-        yield error(facts, "bolus.max", message, "bolus-size")
-    if bolus_nl > profile.caps.bolus:
-        message = f"{units.show(bolus_nl, 'mL')} is above the largest bolus of {profile.name}, "
-        yield error(facts, "bolus.max", message + units.show(profile.caps.bolus, "mL"), "bolus-size")
+# Caps
 
 
-def bolus_speed(facts: Facts) -> Iterator[Finding]:
-    """A bolus rate that the pump can do."""
-    profile, rate = facts.profile, facts.bolus_rate
-    if profile is None or rate is None or "bolus" not in facts.document.file.data:
-        return
-    if not profile.delivery.rate_min <= rate <= profile.delivery.rate_max:
-        limits = f"{volume_rate(profile.delivery.rate_min)} to {volume_rate(profile.delivery.rate_max)}"
-        message = f"{volume_rate(rate)} is outside of what {profile.name} can do, {limits}"
-        yield error(facts, "bolus.rate", message, "bolus-rate")
+def cap_windows(facts: Facts) -> Iterator[Finding]:
+    """Windows that the pump has, each once, and no more caps than it can hold."""
+    seen: list[int] = []
+    for cap in facts.caps:
+        if cap.key is not None and cap.window_ms is not None:
+            yield from _cap_window(facts, cap, seen)
+        seen += [cap.minutes] if cap.minutes else []
+    if len(facts.caps) > CAPS_MAX:
+        message = f"makes {len(facts.caps)} caps with those of an hour and of 24 hours; the pump holds {CAPS_MAX}"
+        yield error(facts, "limits.cap", message, "cap-window")
+
+
+def _cap_window(facts: Facts, cap: CapFact, seen: list[int]) -> Iterator[Finding]:
+    key = _window_key(cap)
+    if cap.minutes is None or not 1 <= cap.minutes <= CAP_MINUTES_MAX:
+        message = f"a window is 1 to {CAP_MINUTES_MAX} whole minutes, this is {show_time(cap.window_ms or 0)}"
+        yield error(facts, key, message, "cap-window")
+    elif cap.minutes in seen:
+        yield error(facts, key, f"there is another cap of {show_time(cap.minutes * MINUTE_MS)}", "cap-window")
+
+
+def _window_key(cap: CapFact) -> Key:
+    assert cap.key is not None
+    return (*cap.key, "window") if len(cap.key) == 3 else cap.key
+
+
+def _cap_key(cap: CapFact) -> Key:
+    assert cap.key is not None
+    return (*cap.key, "dose") if len(cap.key) == 3 else cap.key
 
 
 def caps_against_basal(facts: Facts) -> Iterator[Finding]:
     """Caps of the file that the basal itself, or a bolus on top of it, would run into."""
-    if facts.step_ng is None or facts.fraction is None or facts.bolus_ng is None:
+    for cap in facts.caps:
+        if cap.key is not None and cap.ng and cap.minutes and cap.minutes <= CAP_MINUTES_MAX:
+            yield from _cap_against_basal(facts, cap, cap.ng, cap.minutes * MINUTE_MS)
+
+
+def _cap_against_basal(facts: Facts, cap: CapFact, cap_ng: Fraction, span_ms: int) -> Iterator[Finding]:
+    steps, largest, profile = facts.window_steps(span_ms), _largest_bolus_ng(facts), facts.profile
+    if facts.step_ng is None or facts.fraction is None or steps is None or largest is None or profile is None:
         return
-    windows = (("per_hour", HOUR_MS, facts.hour_cap, 2), ("per_day", DAY_MS, facts.day_cap, Fraction(25, 24)))
-    for name, span_ms, cap, reset_share in windows:
-        if not cap or ("limits", name) not in facts.document.file.lines:
-            continue
-        basal = facts.fraction * span_ms * facts.step_ng
-        needed = window_steps(facts.fraction, span_ms) * facts.step_ng
-        key, shown = f"limits.{name}", facts.mass(cap)
-        if math.floor(cap) < needed:
-            message = f"{shown} is below the {facts.mass(needed)} that the pump may count of the basal alone"
-            yield error(facts, key, message, "cap-below-basal")
-        elif facts.bolus_ng > cap - basal:
-            message = f"{shown} leaves no room for the largest bolus on top of the basal's {facts.mass(basal)}"
-            yield error(facts, key, message, "cap-below-bolus")
-        elif cap < basal * reset_share:
-            message = f"{shown} is near the basal's {facts.mass(basal)}: after a reset, an hour of basal may count as "
-            message += "delivered that was not, and the pump will then pause"
-            yield warning(facts, key, message, "cap-tight", confirm=False)
+    days = math.ceil(Fraction(span_ms, DAY_MS))
+    basal = min(facts.fraction * span_ms * facts.step_ng, days * (facts.basal.day_ng or Fraction(0)))
+    needed = max(steps * facts.step_ng, _bridge_ng(facts, profile, span_ms))
+    key, shown = _cap_key(cap), facts.mass(cap_ng)
+    if math.floor(cap_ng) < needed:
+        what = "the basal and its periodic boluses" if facts.boluses.periodic else "the basal"
+        message = f"{shown} is below the {facts.mass(needed)} that the pump may count of {what} alone"
+        yield error(facts, key, message, "cap-below-basal")
+    elif largest > cap_ng - basal:
+        message = f"{shown} leaves no room for the largest bolus on top of the basal's {facts.mass(basal)}"
+        yield error(facts, key, message, "cap-below-bolus")
+    elif cap_ng < basal * (1 + profile.delivery.lease / span_ms):
+        message = f"{shown} is near the basal's {facts.mass(basal)}: after a reset, an hour of basal may count as "
+        message += "delivered that was not, and the pump will then pause"
+        yield warning(facts, key, message, "cap-tight", confirm=False)
+
+
+def _largest_bolus_ng(facts: Facts) -> Fraction | None:
+    if facts.bolus_ng is None or facts.concentration is None:
+        return None
+    patient = facts.boluses.patient.volume if facts.boluses.patient else Fraction(0)
+    return max(facts.bolus_ng, patient * facts.concentration)
+
+
+def _bridge_ng(facts: Facts, profile: Profile, span_ms: int) -> Fraction:
+    """What the pump may count of the bridge, in ng, rounded up by a step of the new drug at either end."""
+    fraction = facts.fraction_of(facts.bridge.rate) if facts.bridge else None
+    if facts.bridge is None or fraction is None or facts.step_ng is None:
+        return Fraction(0)
+    held_ng = profile.delivery.step_volume * facts.bridge.concentration
+    return window_steps(fraction, span_ms) * held_ng + 2 * facts.step_ng
 
 
 def caps_against_hard(facts: Facts) -> Iterator[Finding]:
     """Caps of the file that are above the pump's own, or above what it can count."""
-    if facts.profile is None or facts.concentration is None:
+    profile = facts.profile
+    if profile is None or facts.concentration is None:
         return
-    windows = (
-        ("per_hour", facts.hour_cap, facts.profile.caps.hour),
-        ("per_day", facts.day_cap, facts.profile.caps.day),
-    )
-    for name, cap, hard_nl in windows:
-        if cap is None or ("limits", name) not in facts.document.file.lines:
+    for cap in facts.caps:
+        if cap.key is None or cap.ng is None or cap.window_ms is None:
             continue
+        hours, days = math.ceil(cap.window_ms / HOUR_MS), math.ceil(cap.window_ms / DAY_MS)
+        hard_nl = min(hours * profile.caps.hour, days * profile.caps.day)
         most = min(hard_nl * facts.concentration, Fraction(COUNT_MAX))
-        if cap > most:
-            message = f"{facts.mass(cap)} is above what {facts.profile.name} can be given, {facts.mass(most)}"
-            yield error(facts, f"limits.{name}", message, "cap-above-hard")
+        if cap.ng > most:
+            message = f"{facts.mass(cap.ng)} is above what {profile.name} can be given, {facts.mass(most)}"
+            yield error(facts, _cap_key(cap), message, "cap-above-hard")
+
+
+# Whole numbers
 
 
 def countable(facts: Facts) -> Iterator[Finding]:
@@ -230,129 +237,21 @@ def countable(facts: Facts) -> Iterator[Finding]:
         yield error(facts, "drug.concentration", message, "count")
     if facts.daily_ng is not None and facts.daily_ng > COUNT_MAX:
         message = f"{facts.dose(facts.daily_ng)} is more than the pump can count, {facts.dose(Fraction(COUNT_MAX))}"
-        yield error(facts, "therapy.dose", message, "count")
+        yield error(facts, facts.basal.key, message, "count")
 
 
 def rounding(facts: Facts) -> Iterator[Finding]:
     """A rate whose fraction costs more than a thousandth of a step in ten years."""
-    if facts.profile is None or facts.rate is None or facts.fraction is None:
+    if facts.profile is None:
         return
-    lost = rounding_steps(facts.profile.steps(facts.rate), facts.fraction)
-    if abs(lost) >= ROUNDING_STEPS_MAX:
-        message = f"as the pump's fraction this dose is off by {units.decimal(lost, 2)} steps in ten years"
-        yield warning(facts, "therapy.dose", message, "rounding", confirm=False)
-
-
-def drug_known(facts: Facts) -> Iterator[Finding]:
-    """A drug that the library has."""
-    name = facts.document.content.drug.name
-    if name is not None and facts.drug is None:
-        yield warning(facts, "drug.name", f'"{name}" is not in the drug library: no limit was checked', "drug-unknown")
-
-
-def drug_concentration(facts: Facts) -> Iterator[Finding]:
-    """Limits of the concentration."""
-    if facts.drug is None or facts.concentration is None:
-        return
-    limits = facts.drug.concentration
-    text = units.show(facts.concentration, f"{facts.drug.unit}/mL")
-    if limits.hard_max and facts.concentration > limits.hard_max.value:
-        most = units.show(limits.hard_max.value, f"{facts.drug.unit}/mL")
-        message = f"{text} is above the hard maximum of {most} ({limits.hard_max.source})"
-        yield error(facts, "drug.concentration", message, "concentration-hard-max")
-    elif limits.soft_max and facts.concentration > limits.soft_max.value:
-        most = units.show(limits.soft_max.value, f"{facts.drug.unit}/mL")
-        message = f"{text} is above {most} ({limits.soft_max.source})"
-        yield warning(facts, "drug.concentration", message, "concentration-soft-max")
-
-
-def drug_dose(facts: Facts) -> Iterator[Finding]:
-    """Limits of the daily dose."""
-    if facts.drug is None or not facts.daily_ng:
-        return
-    limits, dose = facts.drug.dose, facts.dose(facts.daily_ng)
-    if _above(facts.daily_ng, limits.hard_max):
-        message = f"{dose} is above the hard maximum of {_limit(facts, limits.hard_max)}"
-        yield error(facts, "therapy.dose", message, "dose-hard-max")
-    elif limits.soft_max and _above(facts.daily_ng, limits.soft_max):
-        message = f"{dose} is above {_limit(facts, limits.soft_max)}"
-        yield warning(facts, "therapy.dose", message, "dose-soft-max")
-    if limits.soft_min and facts.daily_ng < limits.soft_min.value * DAY_MS:
-        message = f"{dose} is below {_limit(facts, limits.soft_min)}"
-        yield warning(facts, "therapy.dose", message, "dose-soft-min")
-    is_first = facts.previous is None and facts.document.content.reservoir.first_fill
-    if is_first and limits.start_max and _above(facts.daily_ng, limits.start_max):
-        message = f"{dose} is above the usual start of {_limit(facts, limits.start_max)}"
-        yield warning(facts, "therapy.dose", message, "dose-start-max")
-
-
-def drug_bolus(facts: Facts) -> Iterator[Finding]:
-    """A largest bolus that, on top of the basal, passes what a day may bring."""
-    if facts.drug is None or facts.daily_ng is None or not facts.bolus_ng:
-        return
-    total, limits = facts.daily_ng + facts.bolus_ng, facts.drug.dose
-    if _above(total, limits.hard_max) and not _above(facts.daily_ng, limits.hard_max):
-        message = f"with the day's basal this makes {facts.dose(total)}, above the hard maximum of "
-        yield error(facts, "bolus.max", message + _limit(facts, limits.hard_max), "bolus-hard-max")
-    elif limits.soft_max and _above(total, limits.soft_max) and not _above(facts.daily_ng, limits.soft_max):
-        message = f"with the day's basal this makes {facts.dose(total)}, above {_limit(facts, limits.soft_max)}"
-        yield warning(facts, "bolus.max", message, "bolus-soft-max")
-
-
-def drug_change(facts: Facts) -> Iterator[Finding]:
-    """Limits of the change from the therapy that is replaced, where it is of the same drug."""
-    if not _same_drug(facts) or facts.drug is None or facts.previous is None or facts.daily_ng is None:
-        return
-    limits, old, new = facts.drug.change, facts.previous.daily_ng, facts.daily_ng
-    step = f"the step from {facts.dose(old)} to {facts.dose(new)}"
-    if limits.hard_up and _above(new - old, limits.hard_up):
-        message = f"{step} is larger than {_limit(facts, limits.hard_up)}"
-        yield error(facts, "therapy.dose", message, "change-hard-max")
-    elif limits.soft_up and _above(new - old, limits.soft_up):
-        message = f"{step} is larger than {_limit(facts, limits.soft_up)}"
-        yield warning(facts, "therapy.dose", message, "change-soft-max")
-    for limit, change in ((limits.soft_up_percent, new - old), (limits.soft_down_percent, old - new)):
-        if old and limit and change * 100 > old * limit.value:
-            message = f"{step} is {_percent(old, new)}; usual is at most {_percent_limit(limit)}"
-            yield warning(facts, "therapy.dose", message, "change-soft-percent")
-
-
-def drug_replaced(facts: Facts) -> Iterator[Finding]:
-    """Another drug or another concentration than the pump holds now (R13)."""
-    if facts.previous is None or facts.document.content.drug.name is None:
-        return
-    if not _same_drug(facts):
-        message = f'the pump runs "{facts.previous.drug}" now: what is left of it in pump and catheter comes first'
-        yield warning(facts, "drug.name", message, "drug-changed")
-    elif facts.concentration is not None and facts.concentration != facts.previous.concentration:
-        unit = f"{facts.drug.unit if facts.drug else 'ug'}/mL"
-        old, new = units.show(facts.previous.concentration, unit), units.show(facts.concentration, unit)
-        message = f"changes from {old} to {new}: until the old solution has left pump and catheter, the dose is wrong"
-        yield warning(facts, "drug.concentration", message, "concentration-changed")
-
-
-def _same_drug(facts: Facts) -> bool:
-    name, previous = facts.document.content.drug.name, facts.previous
-    if name is None or previous is None:
-        return False
-    known = {name.lower()} | ({facts.drug.name, *facts.drug.aliases} if facts.drug else set())
-    return previous.drug.lower() in known
-
-
-def _above(daily_ng: Fraction, limit: DoseFigure) -> bool:
-    return daily_ng > limit.value * DAY_MS
-
-
-def _limit(facts: Facts, limit: DoseFigure) -> str:
-    return f"{facts.dose(limit.value * DAY_MS)} ({limit.source})"
-
-
-def _percent(old: Fraction, new: Fraction) -> str:
-    return f"{units.decimal((new - old) / old * 100, 3)} %"
-
-
-def _percent_limit(limit: PercentFigure) -> str:
-    return f"{limit.value} % ({limit.source})"
+    for rate in facts.basal.rates:
+        fraction = facts.fraction_of(rate.nl) if rate.nl is not None else None
+        if rate.nl is None or fraction is None:
+            continue
+        lost = rounding_steps(facts.profile.steps(rate.nl), fraction)
+        if abs(lost) >= ROUNDING_STEPS_MAX:
+            message = f"as the pump's fraction this dose is off by {units.decimal(lost, 2)} steps in ten years"
+            yield warning(facts, rate.key, message, "rounding", confirm=False)
 
 
 PUMP_RULES: Final[tuple[Rule, ...]] = (
@@ -362,21 +261,10 @@ PUMP_RULES: Final[tuple[Rule, ...]] = (
     unused_dose,
     minimum_above_basal,
     reservoir_levels,
-    bolus_size,
-    bolus_speed,
+    cap_windows,
     caps_against_basal,
     caps_against_hard,
     countable,
     rounding,
 )
-"""Rules about the pump."""
-
-DRUG_RULES: Final[tuple[Rule, ...]] = (
-    drug_known,
-    drug_concentration,
-    drug_dose,
-    drug_bolus,
-    drug_change,
-    drug_replaced,
-)
-"""Rules about the drug."""
+"""Rules about every pump and mode."""

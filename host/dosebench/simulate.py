@@ -1,7 +1,8 @@
 """The main job in virtual time: program a simulated pump, let days pass, download its journal, judge every step.
 
 The firmware runs on the interpreter that is asked for and is reached only through its serial port. Every step that the
-simulated motor made is held against `reference.Timeline`; nothing is rounded and no tolerance is added.
+simulated motor made is held against a perfect pump (`referencepump`) that is told the same commands at the pump time of
+their journal records; nothing is rounded, and no tolerance is added while only the basal runs.
 """
 
 from __future__ import annotations
@@ -9,22 +10,22 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from dosebench_protocol.records import Record, RecordError, decode_records
 
-from dosebench.client import MemoryIds, PumpClient
+from dosebench.client import EPOCH, MemoryIds, PumpClient, RefusedError
 from dosebench.diff import disagreements
 from dosebench.errors import DosebenchError
+from dosebench.expected import Expected
 from dosebench.history import DAY_MS
 from dosebench.ports import READ_TIMEOUT_S
-from dosebench.program import Program, Reading
-from dosebench.reference import Bolus, Segment, Timeline
+from dosebench.program import Cap, Program, Reading
 from dosebench.simport import Serial
 from dosebench.store import verify_held
 from dosebench.twin.named import profile_settings
@@ -41,11 +42,8 @@ CALENDAR: Final = datetime(2026, 1, 1, 8, 0)
 SLICE_MS: Final = DAY_MS // 4
 """How much virtual time passes between two calls of `progress`."""
 
-HALF: Final = Fraction(1, 2)
-
-BOLUS_LATE_MS: Final = 200
-"""How late a step may be while a bolus runs: one motor makes the steps of both streams one after the other (100 ms),
-and a record may be written (45 ms for an erase) just when a step is due. Does not apply to the basal alone."""
+FLASH_MS: Final = 100
+"""How long the writing of a record may hold up a step while a bolus runs: the erase of two sectors (45 ms each)."""
 
 Progress = Callable[[float, float], None]
 
@@ -56,10 +54,34 @@ class SimulationError(DosebenchError):
 
 @dataclass(frozen=True)
 class BolusOrder:
-    """A bolus of `steps` motor steps, asked for `after_ms` after the start of delivery."""
+    """A bolus that is asked for `after_ms` after the start of delivery.
+
+    Attributes:
+        after_ms: When.
+        steps: Motor steps; a patient bolus has those of the program.
+        kind: Who asks for what.
+        duration_ms: Of a square bolus.
+    """
 
     after_ms: int
-    steps: int
+    steps: int = 0
+    kind: Literal["clinician", "patient", "square"] = "clinician"
+    duration_ms: int = 0
+
+
+def patient_orders(every_ms: int, days: float) -> Iterator[BolusOrder]:
+    """A patient who asks for a bolus every `every_ms`, for the first time one such time after the start."""
+    for after_ms in range(every_ms, round(days * DAY_MS), every_ms):
+        yield BolusOrder(after_ms, kind="patient")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A bolus that the pump refused, `t_ms` of pump time, for `reason`."""
+
+    t_ms: int
+    order: BolusOrder
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -71,9 +93,11 @@ class SimulationResult:
         program: The therapy.
         step_times_ms: When each motor step began.
         start_ms: Pump time at which delivery started.
-        timeline: The exact schedule, in pump time.
-        max_deviation: Largest distance between steps made and schedule, in steps.
-        limit: What it may be: 1/2 for the basal, more while boluses run.
+        expected: What a perfect pump did, in pump time.
+        refused: Boluses that the pump refused.
+        disagreements: Boluses that only one of the pump and the perfect pump gave, as sentences.
+        max_deviation: Largest distance between steps made and expected, in steps.
+        limit: What it may be: 1/2 where only the basal ran, more where boluses did.
         journal: Raw records, as downloaded.
         journal_whole: Whether sequence and hash chain of the journal hold.
         counted_steps: Lifetime steps by the pump's own count at the end.
@@ -90,7 +114,9 @@ class SimulationResult:
     program: Program
     step_times_ms: list[int]
     start_ms: int
-    timeline: Timeline
+    expected: Expected
+    refused: list[Refused]
+    disagreements: list[str]
     max_deviation: Fraction
     limit: Fraction
     journal: list[bytes]
@@ -111,7 +137,7 @@ class SimulationResult:
     @property
     def expected_steps(self) -> Fraction:
         """Steps that a perfect pump would have made."""
-        return self.timeline.ideal_steps(self.end_ms)
+        return self.expected.ideal_steps(self.end_ms)
 
     @property
     def unexpected_alarms(self) -> list[str]:
@@ -128,11 +154,26 @@ class SimulationResult:
         """How many journal records there are of each kind."""
         return dict(sorted(Counter(record.kind for record in self.records).items()))
 
+    @property
+    def boluses(self) -> dict[str, int]:
+        """How many boluses of each kind began, and how many the pump refused."""
+        begun = Counter(given.kind for given in self.expected.given)
+        kinds = {kind: begun[kind] for kind in ("clinician", "patient", "periodic", "square")}
+        return kinds | {"refused": len(self.refused)}
+
+    def drug_ng(self, steps: Fraction | int) -> Fraction:
+        """Drug in the first `steps` of the delivery: while a bridge lasts, a step holds the old drug."""
+        bridged = min(Fraction(steps), Fraction(self.program.bridge_steps))
+        return bridged * self.program.bridge_ng + (steps - bridged) * self.program.step_ng
+
     def faults(self) -> list[str]:
         """What is wrong, as sentences; empty when all is well."""
         found = []
         if self.max_deviation > self.limit:
             found.append(f"a step was {float(self.max_deviation):.6g} steps off; {self.limit} are allowed")
+        if "dose_cap" in self.unexpected_alarms:
+            found.append("a dose cap was reached, and drug was held back")
+        found += self.disagreements
         found += [f"the alarm {name} should not have been" for name in self.unexpected_alarms]
         low, high = self.counted_steps
         if not low <= self.made_steps <= high:
@@ -160,7 +201,7 @@ class SimulationResult:
             "expected_steps": float(self.expected_steps),
             "delivered_ml": float(len(self.step_times_ms) * step_ml),
             "expected_ml": float(self.expected_steps * step_ml),
-            "delivered_ug": float(len(self.step_times_ms) * self.program.step_ng / 1000),
+            "delivered_ug": float(self.drug_ng(len(self.step_times_ms)) / 1000),
             "max_deviation_steps": float(self.max_deviation),
             "max_deviation_exact": str(self.max_deviation),
             "limit_steps": float(self.limit),
@@ -169,6 +210,7 @@ class SimulationResult:
             "journal_records": len(self.journal),
             "journal_whole": self.journal_whole,
             "events": self.events,
+            "boluses": self.boluses,
             "alarms": [{"alarm": name, "day": round(at / DAY_MS, 4)} for name, at in self.alarms],
             "unexpected_alarms": self.unexpected_alarms,
             "refill": self._refill(),
@@ -200,7 +242,7 @@ def simulate(
         runtime: Interpreter of the firmware; None takes the best that is installed.
         seed: Decides noise; the same seed gives the same journal on every runtime.
         progress: Called with days done and days in all.
-        boluses: Clinician boluses, in order of time.
+        boluses: Boluses that are asked for, in order of time.
 
     Raises:
         DosebenchError: The pump refused, or its own reading of the program differs from the host's.
@@ -221,10 +263,35 @@ def same_reading(program: Program, answer: dict[str, Any]) -> Reading:
         program: What was staged.
         answer: The reply to `therapy_verify`.
     """
-    theirs = Reading(**answer)
+    theirs = Reading.of(answer)
     if names := disagreements(program.reading(), theirs):
         raise SimulationError(f"host and pump read the program differently: {', '.join(names)}")
     return theirs
+
+
+def before_bridge(program: Program) -> Program:
+    """What a new pump is programmed with before a program with a bridge: the old drug, and no delivery.
+
+    A bridge is carried out only by a pump whose therapy in force holds the drug that the bridge says.
+    """
+    ratio = program.bridge_ng / program.step_ng
+    return replace(
+        program,
+        mode="stopped",
+        step_ng_num=program.bridge_ng_num,
+        step_ng_den=program.bridge_ng_den,
+        caps=tuple(Cap(cap.minutes, int(cap.ng * ratio)) for cap in program.caps),
+        bridge_steps=0,
+        periodic_steps=0,
+    )
+
+
+@dataclass
+class _Asked:
+    """What the pump was asked for while it delivered: (pump time, order), and why it refused one."""
+
+    given: list[tuple[int, BolusOrder]] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
 
 
 class _Run:
@@ -239,26 +306,52 @@ class _Run:
         self.length_ms = length_ms
         self.progress = progress
         self.start_ms = 0
-        self.boluses: list[Bolus] = []
+        self.asked = _Asked()
+        self.expected = Expected()
+        self.disagreements: list[str] = []
 
     def all(self, boluses: Sequence[BolusOrder]) -> SimulationResult:
         hello = self.client.connect()
         self.twin.advance_us(SETTLED_MS * 1000)
-        self._program()
-        self.start_ms = self._moment(self.client.start())
+        if self.program.bridge_steps:
+            self._commit(before_bridge(self.program))
+        self._begin(self._commit(self.program))
         began = time.perf_counter()
         for order in boluses:
             self._advance(self.start_ms + order.after_ms)
-            outcome = self.client.bolus(order.steps)
-            self.boluses.append(Bolus(self._moment(outcome), order.steps, self.program.bolus_rate))
+            self._ask(order)
         self._advance(self.start_ms + self.length_ms)
         return self._judge(hello, time.perf_counter() - began)
 
-    def _program(self) -> None:
-        encoded = self.program.encode()
-        same_reading(self.program, self.client.stage(encoded))
-        self.client.commit(encoded)
-        self.client.set_clock(CALENDAR)
+    def _commit(self, program: Program) -> int:
+        encoded = program.encode()
+        same_reading(program, self.client.stage(encoded))
+        return self._moment(self.client.commit(encoded))
+
+    def _begin(self, committed_ms: int) -> None:
+        since = CALENDAR - EPOCH
+        set_ms = self._moment(self.client.set_clock(CALENDAR))
+        self.start_ms = self._moment(self.client.start())
+        pump = self.expected.pump
+        pump.commit(committed_ms, self.program)
+        pump.clock(set_ms, since.days, since.seconds * 1000)
+        pump.start(self.start_ms)
+
+    def _ask(self, order: BolusOrder) -> None:
+        """Ask for a bolus, and keep when and whether it was given. Other refusals than those of a bolus are errors."""
+        client = self.client
+        try:
+            if order.kind == "patient":
+                outcome = client.patient_bolus()
+            elif order.kind == "square":
+                outcome = client.square_bolus(order.steps, order.duration_ms)
+            else:
+                outcome = client.bolus(order.steps)
+        except RefusedError as error:
+            last = self._moment({"record": client.journal_info()["next"] - 1})
+            self.asked.refused.append(Refused(last, order, error.reason))
+            return
+        self.asked.given.append((self._moment(outcome), order))
 
     def _moment(self, outcome: dict[str, Any]) -> int:
         """Pump time at which a command took effect: that of its record, in whole milliseconds.
@@ -282,8 +375,9 @@ class _Run:
     def _judge(self, hello: dict[str, Any], wall_s: float) -> SimulationResult:
         end_ms = self.start_ms + self.length_ms
         steps = [at for at in self.twin.step_times_ms() if at <= end_ms]
-        battery_low = self.twin.machine.config["battery_low_mv"] > self.twin.plant.battery_mv(end_ms * 1000)
-        timeline, expected = self._schedule(steps)
+        config = self.twin.machine.config
+        battery_low = config["battery_low_mv"] > self.twin.plant.battery_mv(end_ms * 1000)
+        alarms = self._expect(steps, end_ms)
         journal = list(self.client.journal())
         status = self.client.status()
         return SimulationResult(
@@ -293,47 +387,74 @@ class _Run:
             program=self.program,
             step_times_ms=steps,
             start_ms=self.start_ms,
-            timeline=timeline,
-            max_deviation=timeline.max_deviation(steps, self.start_ms, end_ms),
-            limit=self._limit(),
+            expected=self.expected,
+            refused=self.asked.refused,
+            disagreements=self.disagreements,
+            max_deviation=self.expected.pump.max_deviation(steps, self.start_ms, end_ms),
+            limit=self.expected.allowed(int(config["step_ms"]) + FLASH_MS),
             journal=journal,
             journal_whole=_whole(journal),
             counted_steps=(status["low_steps"], status["high_steps"]),
             made_steps=self.twin.plant.encoder(),
             alarms=self._alarms(journal),
-            expected_alarms=frozenset(expected | ({"battery_low"} if battery_low else set())),
+            expected_alarms=frozenset(alarms | ({"battery_low"} if battery_low else set())),
             runtime_version=hello["runtime"].decode(),
             firmware=f"{hello['firmware_major']}.{hello['firmware_minor']}.{hello['firmware_patch']}",
             wall_s=wall_s,
         )
 
-    def _schedule(self, steps: list[int]) -> tuple[Timeline, set[str]]:
-        """The exact schedule, and the alarms that it explains.
+    def _expect(self, steps: list[int], end_ms: int) -> set[str]:
+        """Let the perfect pump live through the same events; return the alarms that these explain.
 
         The reservoir reaches a level with one certain step; what the therapy says about a low level applies from the
-        moment of that step.
+        moment of that step. A bolus that a dose cap forbids is an alarm, and the perfect pump knows no caps.
         """
+        events: list[tuple[int, int, Callable[[int], None]]] = []
+        for at, order in self.asked.given:
+            events.append((at, 1, lambda t_ms, order=order: self._compare(t_ms, order, "")))  # type: ignore[misc]
+        alarms: set[str] = set()
+        for refused in self.asked.refused:
+            events.append((refused.t_ms, 1, lambda t_ms, no=refused: self._refused(t_ms, no, alarms)))  # type: ignore[misc]
         program = self.program
-        segments = [Segment(self.start_ms, program.rate)]
-        expected = set()
-        to_low = program.reservoir_steps - program.low_steps
+        to_low, to_empty = (program.reservoir_steps - left for left in (program.low_steps, program.empty_steps))
         if to_low <= len(steps):
-            expected.add("reservoir_low")
             low_ms = steps[to_low - 1] if to_low else self.start_ms
-            if program.on_low == "minimum_rate":
-                segments.append(Segment(low_ms, Fraction(program.minimum_num, program.minimum_den)))
-            elif program.on_low == "stop":
-                segments.append(Segment(low_ms, Fraction(0)))
-        to_empty = program.reservoir_steps - program.empty_steps
+            events.append((low_ms, 0, lambda t_ms: self._alarm(t_ms, "reservoir_low", alarms)))
         if to_empty <= len(steps):
-            expected.add("reservoir_empty")
-            segments.append(Segment(steps[to_empty - 1], Fraction(0)))
-        return Timeline(tuple(segments), tuple(self.boluses)), expected
+            events.append((steps[to_empty - 1], 0, lambda t_ms: self._empty(t_ms, alarms)))
+        for at, _, event in sorted(events, key=lambda event: event[:2]):
+            self.expected.advance(at)
+            event(at)
+        self.expected.advance(end_ms)
+        return alarms
 
-    def _limit(self) -> Fraction:
-        if not self.boluses:
-            return HALF
-        return 2 * HALF + BOLUS_LATE_MS * (self.program.rate + self.program.bolus_rate)
+    def _alarm(self, t_ms: int, name: str, alarms: set[str]) -> None:
+        alarms.add(name)
+        self.expected.apply_alarms(t_ms, alarms)
+
+    def _empty(self, t_ms: int, alarms: set[str]) -> None:
+        alarms.add("reservoir_empty")
+        self.expected.pump.stop(t_ms)
+
+    def _refused(self, t_ms: int, refused: Refused, alarms: set[str]) -> None:
+        if refused.reason == "bolus_over_cap":
+            self._alarm(t_ms, "dose_cap", alarms)
+        elif refused.reason != "safe_state":
+            self._compare(t_ms, refused.order, refused.reason)
+
+    def _compare(self, t_ms: int, order: BolusOrder, reason: str) -> None:
+        """Ask the perfect pump too; `reason` is why the real one refused, empty where it did not."""
+        pump = self.expected.pump
+        if order.kind == "patient":
+            given = pump.patient(t_ms)
+        elif order.kind == "square":
+            given = pump.square(t_ms, order.steps, order.duration_ms)
+        else:
+            given = pump.bolus(t_ms, order.steps)
+        if given == bool(reason):
+            when = f"the {order.kind} bolus {(t_ms - self.start_ms) / 60_000:.1f} min after the start"
+            verb = f"was refused ({reason}) and should have been given" if reason else "should have been refused"
+            self.disagreements.append(f"{when} {verb}")
 
     def _alarms(self, journal: list[bytes]) -> list[tuple[str, int]]:
         raised = []

@@ -8,17 +8,18 @@ confirmed; a reservoir that would be empty in no time is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Final
 
 from dosebench import units
 from dosebench.facts import Facts
-from dosebench.rules import Finding, Rule, error, warning
-from dosebench.units import DAY_MS, Quantity
+from dosebench.findings import Finding, Rule, error, warning
+from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity
 
 _MASS_UNITS: Final = ("ng", "ug", "mg")
 _TIME_UNITS: Final = ("min", "h", "day")
+_CLOCK_UNITS: Final = ("s", "min", "h", "day")
 
 FACTORS: Final = (
     (24, "24 times: per hour in place of per day, or hours in place of days"),
@@ -34,22 +35,41 @@ RATIO_TOLERANCE: Final = Fraction(2, 100)
 RATIO_CONFIRM: Final = 2
 """A total that grows or shrinks by more than this needs confirmation, whatever the drug."""
 
+SHORT_LOCKOUT_MS: Final = 5 * MINUTE_MS
+"""A lockout below this is asked about: five minutes is the shortest that patient-controlled pumps are usually given."""
+
+LONG_BOLUS_MS: Final = 4 * HOUR_MS
+"""A bolus that takes longer than this is asked about (chosen)."""
+
 
 def dose_unit(facts: Facts) -> Iterator[Finding]:
-    """A daily dose outside of the usual range whose number would be usual in a neighbouring unit."""
-    dose = facts.document.content.therapy.dose
-    if dose is None or facts.drug is None or dose.dimension is not units.MASS_RATE or not dose.value:
+    """A largest day outside of the usual range that would be usual in a neighbouring unit."""
+    daily, rates = facts.basal.day_ng, [rate for rate in facts.basal.rates if rate.written is not None]
+    if facts.drug is None or not daily or not rates or rates[0].written is None:
         return
     limits = facts.drug.dose
     least = min(limits.usual_min.value, limits.soft_min.value if limits.soft_min else limits.usual_min.value)
-    if least <= dose.value <= limits.usual_max.value:
+    usual = range_of(least * DAY_MS, limits.usual_max.value * DAY_MS)
+    written = _stated_largest(facts)
+    if usual(daily) or written is None or written.dimension is not units.MASS_RATE or not written.value:
         return
-    meant = [other for other in _neighbours(dose) if least <= other.value <= limits.usual_max.value]
+    meant = [other for other in _neighbours(written) if usual(daily * other.value / written.value)]
     if meant:
-        daily = facts.dose(dose.value * DAY_MS)
         guess = " or ".join(f'"{other.text}"' for other in meant)
-        message = f'"{dose.text}" is {daily}, which is unusual for {facts.drug.name}; was {guess} meant?'
-        yield warning(facts, "therapy.dose", message, "slip-unit")
+        message = f'"{written.text}" is {facts.dose(daily)}, which is unusual for {facts.drug.name}; was {guess} meant?'
+        yield warning(facts, facts.basal.key, message, "slip-unit")
+
+
+def range_of(least: Fraction, most: Fraction) -> Callable[[Fraction], bool]:
+    """Whether a figure lies between two others."""
+    return lambda figure: least <= figure <= most
+
+
+def _stated_largest(facts: Facts) -> Quantity | None:
+    """The largest rate as it was written."""
+    known = [rate for rate in facts.basal.rates if rate.written is not None]
+    largest = max(known, key=lambda rate: (rate.nl or 0, rate.ng or 0), default=None)
+    return largest.written if largest else None
 
 
 def concentration_unit(facts: Facts) -> Iterator[Finding]:
@@ -84,21 +104,21 @@ def total_ratio(facts: Facts) -> Iterator[Finding]:
     for factor, meaning in FACTORS:
         if abs(ratio / factor - 1) <= RATIO_TOLERANCE:
             message = f"{totals}: {meaning}? Refused; if it is meant, go there by a step in between"
-            yield error(facts, "therapy.dose", message, "slip-ratio")
+            yield error(facts, facts.basal.key, message, "slip-ratio")
             return
         if abs(ratio * factor - 1) <= RATIO_TOLERANCE:
-            yield warning(facts, "therapy.dose", f"{totals}: one part in {meaning}?", "slip-ratio")
+            yield warning(facts, facts.basal.key, f"{totals}: one part in {meaning}?", "slip-ratio")
             return
     if not Fraction(1, RATIO_CONFIRM) <= ratio <= RATIO_CONFIRM:
         message = f"{totals}: {units.decimal(ratio, 3)} times as much"
-        yield warning(facts, "therapy.dose", message, "ratio")
+        yield warning(facts, facts.basal.key, message, "ratio")
 
 
 def reservoir_time(facts: Facts) -> Iterator[Finding]:
-    """A reservoir that the basal empties sooner than a pump of this kind is ever meant to be refilled."""
-    if facts.profile is None or not facts.rate or facts.filled is None or facts.empty is None:
+    """A reservoir that is empty sooner than a pump of this kind is ever meant to be refilled, every bolus taken."""
+    if facts.profile is None or not facts.most_daily_nl or facts.filled is None or facts.empty is None:
         return
-    lasts_ms = (facts.filled - facts.empty) / facts.rate
+    lasts_ms = (facts.filled - facts.empty) / facts.most_daily_nl * DAY_MS
     if 0 < lasts_ms < facts.profile.reservoir.lasts_min:
         least = units.show(facts.profile.reservoir.lasts_min, "h")
         message = f"would be empty after {units.show(lasts_ms, 'h', 3)}; at least {least} are expected of this pump"
@@ -107,11 +127,99 @@ def reservoir_time(facts: Facts) -> Iterator[Finding]:
 
 def bolus_above_day(facts: Facts) -> Iterator[Finding]:
     """A single bolus that is worth more than a whole day of the basal."""
-    if facts.bolus_ng is None or not facts.daily_ng or facts.bolus_ng <= facts.daily_ng:
+    if not facts.basal.day_ng or facts.concentration is None:
         return
-    message = f"one bolus of {facts.mass(facts.bolus_ng)} is more than a day's basal, {facts.mass(facts.daily_ng)}"
-    yield warning(facts, "bolus.max", message, "bolus-above-day")
+    extras = facts.boluses
+    amounts = {
+        "bolus.max": extras.max_nl,
+        "square_bolus.max": extras.square_nl,
+        "patient_bolus.dose": extras.patient.volume if extras.patient else None,
+        "periodic_bolus.dose": extras.periodic.volume if extras.periodic else None,
+    }
+    for key, volume in amounts.items():
+        if volume and volume * facts.concentration > facts.basal.day_ng:
+            one, day = facts.mass(volume * facts.concentration), facts.mass(facts.basal.day_ng)
+            yield warning(facts, key, f"one bolus of {one} is more than a day's basal, {day}", "bolus-above-day")
 
 
-SLIP_RULES: Final[tuple[Rule, ...]] = (dose_unit, concentration_unit, total_ratio, reservoir_time, bolus_above_day)
+# Minutes and hours
+
+
+def period_unit(facts: Facts) -> Iterator[Finding]:
+    """A period below an hour that would be a usual one in the next longer unit: both totals are shown (C6)."""
+    table, bolus = facts.document.content.periodic_bolus, facts.boluses.periodic
+    if table is None or bolus is None or table.every is None or bolus.every_ms >= HOUR_MS:
+        return
+    meant = _longer(table.every)
+    if meant is None or meant.value > DAY_MS:
+        return
+    message = f'"{table.every.text}" makes {_totals(facts, bolus.volume, bolus.every_ms)}, '
+    message += f'"{meant.text}" would make {_totals(facts, bolus.volume, int(meant.value))}; was that meant?'
+    yield warning(facts, "periodic_bolus.every", message, "slip-time")
+
+
+def _totals(facts: Facts, volume: Fraction, every_ms: int) -> str:
+    count = DAY_MS // every_ms
+    total = count * volume
+    shown = facts.mass(total * facts.concentration) if facts.concentration else units.show(total, "mL")
+    return f"{count} boluses and {shown} a day"
+
+
+def lockout_unit(facts: Facts) -> Iterator[Finding]:
+    """A lockout that is very short, or longer than a day, and usual in a neighbouring unit."""
+    table = facts.document.content.patient_bolus
+    if table is None or table.lockout is None or not table.lockout.value:
+        return
+    lockout = table.lockout
+    if lockout.value < SHORT_LOCKOUT_MS:
+        meant = _longer(lockout)
+    else:
+        meant = _shorter(lockout) if lockout.value > DAY_MS else None
+    if meant is not None and SHORT_LOCKOUT_MS <= meant.value <= DAY_MS:
+        message = f'"{lockout.text}" between two boluses is unusual; was "{meant.text}" meant?'
+        yield warning(facts, "patient_bolus.lockout", message, "slip-time")
+
+
+def duration_unit(facts: Facts) -> Iterator[Finding]:
+    """A bolus that takes very long or very short, and a usual time in a neighbouring unit."""
+    content = facts.document.content
+    for name, table in (("patient_bolus", content.patient_bolus), ("periodic_bolus", content.periodic_bolus)):
+        if table is None or table.over is None or not table.over.value:
+            continue
+        over = table.over
+        meant = _shorter(over) if over.value > LONG_BOLUS_MS else None
+        if over.value < MINUTE_MS:
+            meant = _longer(over)
+        if meant is not None and MINUTE_MS <= meant.value <= LONG_BOLUS_MS:
+            message = f'"{over.text}" for a bolus is unusual; was "{meant.text}" meant?'
+            yield warning(facts, (name, "over"), message, "slip-time")
+
+
+def _longer(quantity: Quantity) -> Quantity | None:
+    return _in_neighbour(quantity, 1)
+
+
+def _shorter(quantity: Quantity) -> Quantity | None:
+    return _in_neighbour(quantity, -1)
+
+
+def _in_neighbour(quantity: Quantity, places: int) -> Quantity | None:
+    """The same number in the next longer or shorter unit of time; None where there is none."""
+    number, unit = units.split(quantity.text)
+    length = units.value(f"1 {unit}", units.DURATION)
+    lengths = [units.value(f"1 {name}", units.DURATION) for name in _CLOCK_UNITS]
+    at = lengths.index(length) + places if length in lengths else -1
+    return units.parse(f"{number} {_CLOCK_UNITS[at]}", units.DURATION) if 0 <= at < len(_CLOCK_UNITS) else None
+
+
+SLIP_RULES: Final[tuple[Rule, ...]] = (
+    dose_unit,
+    concentration_unit,
+    total_ratio,
+    reservoir_time,
+    bolus_above_day,
+    period_unit,
+    lockout_unit,
+    duration_unit,
+)
 """Rules about slips."""

@@ -20,8 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from dosebench_protocol.messages import CHAIN_BYTES, COUNT_MAX
 from dosebench_protocol.records import GENESIS_CHAIN, Record, RecordError, decode_records, verify_chain
+from dosebench_protocol.tables import CHAIN_BYTES, COUNT_MAX
 
 from dosebench.errors import DosebenchError
 from dosebench.paths import state_dir

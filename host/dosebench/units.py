@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 QUANTITY_CHARS_MAX: Final = 60
 """Longest quantity text that is read, in characters."""
 
+MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
 
@@ -80,6 +81,8 @@ VOLUME_RATE: Final = Dimension("volume per time", "nL/ms", "0.4 mL/day")
 CONCENTRATION: Final = Dimension("concentration", "ng/nL", "2000 ug/mL")
 VOLTAGE: Final = Dimension("voltage", "mV", "3000 mV")
 CHARGE: Final = Dimension("charge", "uAh", "1200 mAh")
+SHARE: Final = Dimension("percentage", "%", "20 %")
+"""A share of something else; its value is a plain number: 20 % is a fifth."""
 
 _DIMENSIONS: Final = (MASS, VOLUME, DURATION, MASS_RATE, VOLUME_RATE, CONCENTRATION, VOLTAGE, CHARGE)
 
@@ -139,6 +142,12 @@ def show(amount: Fraction, unit: str, digits: int = 6) -> str:
         digits: Significant digits, 1 to 28; the rest is rounded half to even.
     """
     return f"{decimal(amount / _unit(unit)[0], digits)} {unit}"
+
+
+def show_time(ms: Fraction | int) -> str:
+    """Write a time for people, in the largest of s, min, h and day that it reaches, to three digits."""
+    lengths = (("day", DAY_MS), ("h", HOUR_MS), ("min", MINUTE_MS), ("s", 1000))
+    return show(Fraction(ms), next((unit for unit, length in lengths if ms >= length), "ms"), 3)
 
 
 def decimal(number: Fraction, digits: int = 6) -> str:
@@ -209,6 +218,8 @@ def _registry() -> pint.UnitRegistry[Fraction]:
 def _unit(unit_text: str) -> tuple[Fraction, Dimension | None]:
     """Factor to the base unit, and the dimension (None if it is none of ours)."""
     unit_text = re.sub(r"\s+", " ", unit_text)
+    if unit_text == SHARE.base:
+        return Fraction(1, 100), SHARE
     if not _UNIT.fullmatch(unit_text):
         raise UnitError(f'"{unit_text}" is not a unit; write it like "ug/mL" or "ug/day"')
     for name in re.split(r" ?/ ?| per ", unit_text):

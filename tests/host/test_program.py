@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import importlib
-import sys
+import math
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from dosebench import profile, program
-from dosebench.profile import Profile
-from dosebench.program import Program, ProgramError, best_fraction, build, from_bytes
-from dosebench.regimen import Mode, Regimen
-from dosebench.units import DAY_MS, HOUR_MS
-from hypothesis import given
-from hypothesis import strategies as st
-
-FIRMWARE = Path(__file__).parents[2] / "firmware"
-LIMIT = 1 << 29
-
-BACLOFEN = Regimen(
-    title="Baclofen",
-    profile="implant-40",
-    drug="baclofen",
-    concentration=Fraction(2),
-    filled=Fraction(40_000_000),
-    low=Fraction(2_000_000),
-    empty=Fraction(1_000_000),
-    mode="continuous",
-    basal=Fraction(400_000, DAY_MS),
-    minimum=Fraction(48_000, DAY_MS),
-    bolus_max=Fraction(25_000),
-    bolus_rate=Fraction(100_000, HOUR_MS),
-    hour_cap=Fraction(117_667),
-    day_cap=Fraction(1_051_000),
-    stability_days=0,
-    on_low="keep",
+from dosebench import profile, program, rational
+from dosebench.build import build
+from dosebench.order import (
+    Bridge,
+    DoseCap,
+    Mode,
+    PatientBolus,
+    Pattern,
+    PatternStep,
+    PeriodicBolus,
+    Priming,
+    RampStep,
 )
+from dosebench.profile import Profile
+from dosebench.program import Cap, FlexStep, Program, Rate, Reading, TitrationStep, from_bytes
+from dosebench.rational import ProgramError, best_fraction, best_fraction_within
+from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from orders import BACLOFEN, orders, programs
+
+LIMIT = 1 << 29
 
 
 @pytest.fixture(scope="session")
@@ -48,69 +40,39 @@ def implant() -> Profile:
     return profile.load("implant-40")
 
 
-@pytest.fixture(scope="session")
-def pump_therapy() -> ModuleType:
-    """The firmware's own module, the very file that runs on the pump."""
-    sys.path.insert(0, str(FIRMWARE))
-    try:
-        return importlib.import_module("pump.therapy")
-    finally:
-        sys.path.remove(str(FIRMWARE))
-
-
 u32 = st.integers(0, (1 << 32) - 1)
 dens = st.integers(1, (1 << 32) - 1)
-programs = st.builds(
+u16 = st.integers(0, 65535)
+u8 = st.integers(0, 255)
+NAMES = {
+    "mode": st.sampled_from(["continuous", "minimum_rate", "stopped", "flex", "titration"]),
+    "on_low": st.sampled_from(["keep", "minimum_rate", "stop"]),
+    "on_cap": st.sampled_from(["minimum_rate", "stop"]),
+    "therapy_id": st.binary(min_size=8, max_size=8),
+    "drug": st.text(max_size=10).map(str.encode),
+    "weekdays": st.lists(st.integers(0, 2), min_size=7, max_size=7).map(bytes),
+    "format": st.just(1),
+    "stability_days": u16,
+    "path_version": u16,
+    "change_permille_max": u16,
+    "patient_per_day": u8,
+    "caps": st.lists(st.builds(Cap, u16, u32), max_size=4).map(tuple),
+    "rates": st.lists(st.builds(Rate, u32, dens), min_size=2, max_size=5).map(tuple),
+    "flex": st.lists(st.builds(FlexStep, st.integers(0, 2), u16, st.integers(0, 1)), max_size=300).map(
+        lambda steps: (FlexStep(0, 0, 0), FlexStep(1, 0, 1), FlexStep(2, 0, 0), *steps)
+    ),
+    "titration": st.lists(st.builds(TitrationStep, u16, st.integers(0, 1)), max_size=64).map(tuple),
+}
+encodable = st.builds(
     Program,
-    format=st.just(1),
-    therapy_id=st.binary(min_size=8, max_size=8),
-    drug=st.text(max_size=10).map(str.encode),
-    step_ng_num=u32,
-    step_ng_den=dens,
-    step_nl_num=u32,
-    step_nl_den=dens,
-    mode=st.sampled_from(["continuous", "minimum_rate", "stopped"]),
-    basal_num=u32,
-    basal_den=dens,
-    minimum_num=u32,
-    minimum_den=dens,
-    bolus_num=u32,
-    bolus_den=dens,
-    bolus_steps_max=u32,
-    hour_ng_max=u32,
-    day_ng_max=u32,
-    reservoir_steps=u32,
-    low_steps=u32,
-    empty_steps=u32,
-    stability_days=st.integers(0, 65535),
-    on_low=st.sampled_from(["keep", "minimum_rate", "stop"]),
+    **{
+        field.name: NAMES.get(field.name, dens if field.name.endswith("_den") else u32)
+        for field in dataclasses.fields(Program)
+    },
 )
 
 
-def order(daily_nl: Fraction, concentration: Fraction, filled_steps: int, stability_days: int, mode: Mode) -> Regimen:
-    """A regimen for the implant with these figures."""
-    return replace(
-        BACLOFEN,
-        concentration=concentration,
-        basal=daily_nl / DAY_MS if mode == "continuous" else Fraction(0),
-        minimum=daily_nl / DAY_MS,
-        filled=Fraction(filled_steps * 250),
-        stability_days=stability_days,
-        mode=mode,
-    )
-
-
-orders = st.builds(
-    order,
-    st.fractions(min_value=48_000, max_value=5_900_000, max_denominator=1 << 40),
-    st.fractions(min_value=Fraction(1, 100), max_value=25, max_denominator=1000),
-    st.integers(9000, 160_000),
-    st.sampled_from([0, 14, 40, 84, 500]),
-    st.sampled_from(["continuous", "minimum_rate", "stopped"]),
-)
-
-
-@given(programs)
+@given(encodable)
 def test_encoding_round_trip(item: Program) -> None:
     data = item.encode()
     assert from_bytes(data) == item
@@ -138,13 +100,28 @@ def test_division_by_zero_is_refused(implant: Profile) -> None:
     data = replace(build(BACLOFEN, implant), basal_den=0).encode()
     with pytest.raises(ProgramError, match="divides by zero: basal_den"):
         from_bytes(data)
+    unused = replace(build(BACLOFEN, implant), bridge_den=0)
+    assert from_bytes(unused.encode()).bridge_rate == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"titration": (TitrationStep(0, 0),)}, "a rate that it does not have"),
+        ({"mode": "flex"}, "a day pattern that it does not have"),
+        ({"rates": (Rate(1, 0),)}, r"divides by zero: rates\[0\]"),
+    ],
+)
+def test_a_number_that_points_nowhere_is_refused(implant: Profile, change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ProgramError, match=words):
+        from_bytes(replace(build(BACLOFEN, implant), **change).encode())
 
 
 def test_a_figure_that_is_too_large_is_refused(implant: Profile) -> None:
     with pytest.raises(ProgramError, match="cannot be encoded"):
-        replace(build(BACLOFEN, implant), day_ng_max=1 << 32).encode()
+        replace(build(BACLOFEN, implant), caps=(Cap(60, 1 << 32),)).encode()
     with pytest.raises(ProgramError, match="more than the pump can count"):
-        build(replace(BACLOFEN, day_cap=Fraction(1 << 30)), implant)
+        build(replace(BACLOFEN, caps=(DoseCap(60, Fraction(1 << 30)),)), implant)
 
 
 @pytest.mark.requirement("C5")
@@ -161,7 +138,9 @@ def test_known_program(implant: Profile) -> None:
     assert (reading.daily_steps, reading.daily_dose_ng, reading.daily_volume_nl) == (1600, 800_000, 400_000)
     assert reading.hour_dose_ng == 33_333
     assert (reading.refill_days, reading.refill_limit) == (95, "volume")
-    assert (reading.bolus_steps_max, reading.hour_ng_max, reading.day_ng_max) == (100, 117_667, 1_051_000)
+    assert (reading.bolus_steps_max, reading.caps) == (100, (Cap(60, 117_667), Cap(1440, 1_051_000)))
+    assert reading.weekly_dose_ng == 5_600_000
+    assert (reading.periodic_dose_ng, reading.patient_dose_ng, reading.bridge_ms) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -227,9 +206,9 @@ def test_best_fraction_refuses_what_cannot_be(value: Fraction) -> None:
 
 
 def test_rounding_is_in_steps_over_ten_years() -> None:
-    assert program.rounding_steps(Fraction(1, 54_000), Fraction(1, 54_000)) == 0
+    assert rational.rounding_steps(Fraction(1, 54_000), Fraction(1, 54_000)) == 0
     ten_years_ms = 36525 * DAY_MS // 10
-    assert program.rounding_steps(Fraction(0), Fraction(1, ten_years_ms)) == 1
+    assert rational.rounding_steps(Fraction(0), Fraction(1, ten_years_ms)) == 1
 
 
 def test_same_order_same_id() -> None:
@@ -240,7 +219,17 @@ def test_same_order_same_id() -> None:
         "drug": "morphine",
         "mode": "stopped",
         "on_low": "stop",
+        "on_cap": "stop",
         "stability_days": 14,
+        "patterns": (Pattern((0,), ()),),
+        "ramp": (RampStep(0, Fraction(1)),),
+        "change_permille": 200,
+        "square_max": Fraction(1),
+        "patient": PatientBolus(Fraction(1), 1, 1, 1),
+        "periodic": PeriodicBolus(Fraction(1), 1, 1),
+        "priming": Priming(Fraction(1), Fraction(1)),
+        "path_version": 1,
+        "bridge": Bridge(Fraction(1), Fraction(1), Fraction(1)),
     }
     for name in BACLOFEN.__dataclass_fields__:
         if name != "title":
@@ -257,26 +246,113 @@ def test_volumes_are_rounded_to_the_safe_side(implant: Profile) -> None:
             low=BACLOFEN.low + half_a_step,
             empty=BACLOFEN.empty + half_a_step,
             bolus_max=BACLOFEN.bolus_max + half_a_step,
-            hour_cap=BACLOFEN.hour_cap + Fraction(9, 10),
+            caps=tuple(DoseCap(cap.minutes, cap.ng + Fraction(9, 10)) for cap in BACLOFEN.caps),
         ),
         implant,
     )
     assert (item.reservoir_steps, item.low_steps, item.empty_steps) == (159_999, 8001, 4001)
-    assert (item.bolus_steps_max, item.hour_ng_max) == (100, 117_667)
+    assert (item.bolus_steps_max, item.caps) == (100, (Cap(60, 117_667), Cap(1440, 1_051_000)))
 
 
 @pytest.mark.requirement("R57")
 @pytest.mark.requirement("R63")
-@given(orders)
+@settings(deadline=None, max_examples=300)
+@given(data=st.data())
 def test_the_pump_reads_a_program_as_the_host_does(
-    implant: Profile, pump_therapy: ModuleType, regimen: Regimen
+    implant: Profile, pump: SimpleNamespace, data: st.DataObject
 ) -> None:
-    item = build(regimen, implant)
-    reading = item.reading()
-    device = pump_therapy.Therapy(item.encode())
-    assert device.per_window(DAY_MS, 1, 1) == reading.daily_steps
-    assert device.per_window(DAY_MS, device.step_ng_num, device.step_ng_den) == reading.daily_dose_ng
-    assert device.per_window(DAY_MS, device.step_nl_num, device.step_nl_den) == reading.daily_volume_nl
-    assert device.per_window(HOUR_MS, device.step_ng_num, device.step_ng_den) == reading.hour_dose_ng
+    item = data.draw(programs(implant))
+    own = dataclasses.asdict(item.reading())
+    device = pump.Program(item.encode()).reading()
     limits = {"volume": 0, "stability": 1, "cap": 2}
-    assert device.refill() == (reading.refill_days, limits[reading.refill_limit])
+    assert device.pop("refill") == (own["refill_days"], limits[own["refill_limit"]])
+    assert device == {name: own[name] for name in device}
+    assert set(device) > {"daily_steps", "weekly_dose_ng", "periodic_dose_ng", "patient_dose_ng", "bridge_ms"}
+
+
+def test_a_reading_from_the_devices_answer(implant: Profile) -> None:
+    own = build(BACLOFEN, implant).reading()
+    answer = dataclasses.asdict(own) | {"caps": [{"minutes": 60, "ng": 117_667}, {"minutes": 1440, "ng": 1_051_000}]}
+    assert Reading.of(answer) == own
+
+
+def test_figures_of_a_flex_week(implant: Profile) -> None:
+    def day(weekdays: tuple[int, ...], night: int, noon: int) -> Pattern:
+        steps = (PatternStep(0, Fraction(night, HOUR_MS)), PatternStep(720, Fraction(noon, HOUR_MS)))
+        return Pattern(weekdays, steps)
+
+    patterns = (day((0, 1, 2, 3, 4), 10_000, 20_000), day((5, 6), 5000, 40_000))
+    item = build(replace(BACLOFEN, mode="flex", basal=Fraction(0), patterns=patterns), implant)
+    assert item.weekdays == bytes([0, 0, 0, 0, 0, 1, 1])
+    assert [step.rate for step in item.flex] == [0, 1, 2, 3]
+    assert item.weekday_steps() == (Fraction(1440),) * 5 + (Fraction(2160),) * 2
+    reading = item.reading()
+    assert (reading.daily_steps, reading.daily_dose_ng) == (2160, 1_080_000)
+    assert reading.hour_dose_ng == 160 * 500
+    assert reading.weekly_dose_ng == (5 * 1440 + 2 * 2160) * 500
+
+
+def test_boluses_count_for_totals_and_refill(implant: Profile) -> None:
+    item = build(
+        replace(
+            BACLOFEN,
+            periodic=PeriodicBolus(Fraction(2500), 600_000, 5 * HOUR_MS),
+            patient=PatientBolus(Fraction(5000), 600_000, 30 * MINUTE_MS, 3),
+        ),
+        implant,
+    )
+    reading = item.reading()
+    assert (item.periodic_per_day, item.patient_per_day_steps) == (4 * 10, 3 * 20)
+    assert (reading.daily_steps, reading.weekly_dose_ng) == (1640, 7 * 1640 * 500)
+    assert (reading.periodic_dose_ng, reading.patient_dose_ng) == (20_000, 30_000)
+    assert reading.refill_days == 152_000 // 1700
+    assert item.window_steps(5 * HOUR_MS) == 5 * 3600 * 241 // 240 // 54 + 1 + 20
+
+
+def test_large_figures_stop_at_what_the_pump_can_count(implant: Profile) -> None:
+    item = replace(build(BACLOFEN, implant), step_ng_num=1 << 29, step_ng_den=1)
+    assert item.reading().daily_dose_ng == (1 << 30) - 1
+
+
+# Boluses and the highest rate
+
+
+@pytest.mark.requirement("R7")
+@pytest.mark.requirement("C8")
+def test_a_bolus_gets_what_the_highest_rate_leaves() -> None:
+    pump = profile.load("external-mlh")
+    hourly = Fraction(1_000_000, HOUR_MS)
+    regimen = replace(
+        BACLOFEN,
+        profile="external-mlh",
+        basal=6 * hourly,
+        minimum=1 * hourly,
+        bolus_max=Fraction(5_000_000),
+        bolus_rate=50 * hourly,
+        patient=PatientBolus(Fraction(1_000_000), MINUTE_MS, 30 * MINUTE_MS, 6),
+    )
+    item = build(regimen, pump)
+    assert item.bolus_rate == pump.steps(50 * hourly)
+    assert item.patient_rate == pump.steps(54 * hourly)
+
+
+@pytest.mark.requirement("R7")
+@settings(deadline=None)
+@given(data=st.data())
+def test_no_bolus_passes_the_highest_rate(implant: Profile, data: st.DataObject) -> None:
+    order = replace(data.draw(orders()), bolus_rate=implant.delivery.rate_max)
+    item = build(order, implant)
+    highest = implant.steps(implant.delivery.rate_max)
+    for rate in (item.bolus_rate, item.patient_rate, item.periodic_rate):
+        assert rate + max(item.rate, item.bridge_rate, item.minimum_rate) <= highest
+        assert max(rate.numerator, rate.denominator) <= LIMIT
+    assert highest - item.bolus_rate - max(item.rate, item.bridge_rate, item.minimum_rate) < Fraction(1, 1 << 29)
+
+
+@given(st.fractions(min_value=Fraction(1, 10**6), max_value=Fraction(999, 1000)), st.integers(1, LIMIT))
+def test_best_fraction_within_is_the_largest_that_fits(limit: Fraction, den: int) -> None:
+    near = best_fraction_within(Fraction(1), limit)
+    assert near <= limit
+    assert max(near.numerator, near.denominator) <= LIMIT
+    assert Fraction(math.floor(limit * den), den) <= near
+    assert best_fraction_within(near, limit) == near

@@ -65,7 +65,7 @@ def test_line_endings_and_byte_order_mark(tmp_path: Path) -> None:
         ('dose = "800 ug/day"\n', "", (12, "therapy.dose", "missing"), "needs it"),
         ('mode = "continuous"\n', "", (12, "therapy.mode", "missing"), "one of"),
         ("800 ug/day", '800 ug/day"\n[bolus]\nrate = "1 mL/h', (15, "bolus.max", "missing"), "largest bolus"),
-        ("800 ug/day", '800 ug/day"\n[flex]\nx = "1', (15, "flex", "later"), "cannot deliver a daily pattern"),
+        ("800 ug/day", '800 ug/day"\n[flex]\nx = "1', (15, "flex", "unknown-key"), "[[therapy.pattern]]"),
         ("[reservoir]\n", "reservoir = 3\n[x]\n", (9, "drug.reservoir", "unknown-key"), "known here are"),
     ],
 )

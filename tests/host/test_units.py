@@ -31,6 +31,8 @@ from hypothesis import strategies as st
         ("2002 ug/mL", units.CONCENTRATION, Fraction(2002, 1000)),
         ("3.6 V", units.VOLTAGE, Fraction(3600)),
         ("1.2 Ah", units.CHARGE, Fraction(1_200_000)),
+        ("12.5 %", units.SHARE, Fraction(1, 8)),
+        ("20%", units.SHARE, Fraction(1, 5)),
     ],
 )
 def test_quantity_is_exact(text: str, dimension: units.Dimension, value: Fraction) -> None:
@@ -64,6 +66,7 @@ def test_quantity_is_exact(text: str, dimension: units.Dimension, value: Fractio
         ("1e999999999 ug/day", "exponent"),
         ("9" * 61 + " ug/day", "at most 60 characters"),
         ("800 ug", "is a drug mass; give a drug per time"),
+        ("800 %", "is a percentage; give a drug per time"),
         ("800 ug/mL/day", "unit that is not used here"),
         ("800 ug*day", "is not a unit"),
         ("800 ug//day", "is not a unit"),
@@ -111,3 +114,11 @@ def test_any_text_gives_a_quantity_or_a_unit_error(text: str) -> None:
 )
 def test_show(amount: Fraction, unit: str, text: str) -> None:
     assert units.show(amount, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [(5, "5 ms"), (1500, "1.5 s"), (90_000, "1.5 min"), (48_960_000, "13.6 h"), (90 * 3_600_000, "3.75 day")],
+)
+def test_show_time(ms: int, text: str) -> None:
+    assert units.show_time(ms) == text

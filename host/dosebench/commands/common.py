@@ -112,6 +112,21 @@ def local_time(days: int, ms: int) -> datetime:
     return EPOCH + timedelta(days=days, milliseconds=ms)
 
 
+def moment(value: str) -> datetime:
+    """A local time that the pump's calendar knows: "now", or ISO 8601. Raises a usage error."""
+    from datetime import datetime  # noqa: PLC0415
+
+    if value == "now":
+        return datetime.now()
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.UsageError(f"{value} is no time; write 2026-03-01T08:00, or now") from None
+    if not 2000 <= parsed.year < 2170:
+        raise click.UsageError(f"the pump's calendar goes from 2000 to 2169, not to {parsed.year}")
+    return parsed
+
+
 def shown_number(value: Fraction | float, digits: int = 6) -> str:
     """A number with at most `digits` significant digits, never in powers of ten for what pumps hold."""
     number = float(value)

@@ -1,10 +1,9 @@
-"""`dosebench start`, `stop`, `bolus`, `refill`, `clear` and `clock`: one command to the pump each."""
+"""`dosebench start`, `stop`, `refill`, `clear` and `clock`: one command to the pump each."""
 
 from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,12 +22,14 @@ class AmountError(DosebenchError):
     """An amount that cannot be turned into motor steps of this pump."""
 
 
-def _outcome_json(client: PumpClient, outcome: dict[str, Any]) -> dict[str, Any]:
+def outcome_json(client: PumpClient, outcome: dict[str, Any]) -> dict[str, Any]:
+    """What every command to a pump prints of its outcome."""
     names = ("accepted", "low_steps", "high_steps", "record")
     return {"device_id": client.device_id} | {name: outcome[name] for name in names}
 
 
-def _answer(as_json: bool, values: dict[str, Any], sentence: str) -> None:
+def answer(as_json: bool, values: dict[str, Any], sentence: str) -> None:
+    """Print the values as JSON, or the sentence."""
     if as_json:
         common.emit(values)
     else:
@@ -41,8 +42,8 @@ def _answer(as_json: bool, values: dict[str, Any], sentence: str) -> None:
 def start(port: str | None, baud: int, as_json: bool) -> None:
     """Start delivery of the therapy in force."""
     with common.commanding(port, baud) as client:
-        values = _outcome_json(client, client.start())
-    _answer(as_json, values, f"The pump delivers. {_count(values)}")
+        values = outcome_json(client, client.start())
+    answer(as_json, values, f"The pump delivers. {_count(values)}")
 
 
 @click.command()
@@ -51,8 +52,8 @@ def start(port: str | None, baud: int, as_json: bool) -> None:
 def stop(port: str | None, baud: int, as_json: bool) -> None:
     """Stop delivery, and a running bolus with it. Stopping a stopped pump is no error."""
     with common.commanding(port, baud) as client:
-        values = _outcome_json(client, client.stop())
-    _answer(as_json, values, f"The pump is stopped. {_count(values)}")
+        values = outcome_json(client, client.stop())
+    answer(as_json, values, f"The pump is stopped. {_count(values)}")
 
 
 def _count(values: dict[str, Any]) -> str:
@@ -60,58 +61,8 @@ def _count(values: dict[str, Any]) -> str:
     return f"Delivered in its life: {low if low == high else f'{low} to {high}'} steps."
 
 
-@click.command()
-@click.argument("dose", required=False)
-@click.option("--cancel", is_flag=True, help="End the running bolus.")
-@common.port_options
-@common.json_option
-def bolus(dose: str | None, cancel: bool, port: str | None, baud: int, as_json: bool) -> None:
-    """Deliver DOSE as a single bolus on top of the basal, or cancel the one that runs.
-
-    DOSE has a unit: "25 ug" of drug, "0.0125 mL", or "50 steps". It is rounded down to whole motor steps, and the
-    answer says what was accepted.
-    """
-    if cancel == (dose is not None):
-        raise click.UsageError('give either a dose such as "25 ug", or --cancel')
-    with common.commanding(port, baud) as client:
-        therapy = _programmed(client)
-        step_ng = Fraction(therapy["step_ng_num"], therapy["step_ng_den"])
-        if dose is None:
-            _cancelled(client, step_ng, as_json)
-            return
-        steps = dose_steps(dose, therapy)
-        outcome = client.bolus(steps)
-        values = _outcome_json(client, outcome) | _bolus_json(steps, step_ng, therapy)
-    drug = therapy["drug"].decode(errors="replace")
-    minutes = common.shown_number(values["minutes"], 3)
-    text = f"Accepted: {common.shown_number(values['dose_ug'])} ug {drug} ({steps} steps) over {minutes} min."
-    _answer(as_json, values, text)
-
-
-def _bolus_json(steps: int, step_ng: Fraction, therapy: dict[str, Any]) -> dict[str, Any]:
-    rate = Fraction(therapy["bolus_num"], therapy["bolus_den"])
-    return {
-        "steps": steps,
-        "dose_ug": float(steps * step_ng / 1000),
-        "minutes": float(steps / rate / 60_000) if rate else None,
-    }
-
-
-def _cancelled(client: PumpClient, step_ng: Fraction, as_json: bool) -> None:
-    outcome = client.bolus_cancel()
-    left = int(outcome["accepted"])
-    values = _outcome_json(client, outcome) | {
-        "steps_not_delivered": left,
-        "dose_not_delivered_ug": float(left * step_ng / 1000),
-    }
-    _answer(
-        as_json,
-        values,
-        f"Cancelled; {common.shown_number(values['dose_not_delivered_ug'])} ug ({left} steps) were not given.",
-    )
-
-
-def _programmed(client: PumpClient) -> dict[str, Any]:
+def programmed(client: PumpClient) -> dict[str, Any]:
+    """Fields of the therapy in force. Raises RefusedError(not_programmed)."""
     from dosebench.client import RefusedError  # noqa: PLC0415
 
     therapy = common.therapy_of(client)
@@ -156,10 +107,10 @@ def refill(volume: str, port: str | None, baud: int, as_json: bool) -> None:
     """
     with common.commanding(port, baud) as client:
         step_nl = _step_nl(client)
-        steps = _volume_steps(volume, step_nl)
+        steps = volume_steps(volume, step_nl)
         outcome = client.refill(steps)
-        values = _outcome_json(client, outcome) | {"steps": steps, "volume_ml": float(steps * step_nl / 10**6)}
-    _answer(as_json, values, f"The reservoir holds {common.shown_number(values['volume_ml'])} mL ({steps} steps).")
+        values = outcome_json(client, outcome) | {"steps": steps, "volume_ml": float(steps * step_nl / 10**6)}
+    answer(as_json, values, f"The reservoir holds {common.shown_number(values['volume_ml'])} mL ({steps} steps).")
 
 
 def _step_nl(client: PumpClient) -> Fraction:
@@ -172,7 +123,8 @@ def _step_nl(client: PumpClient) -> Fraction:
     return load(client.hello_reply["profile"].decode()).delivery.step_volume
 
 
-def _volume_steps(volume: str, step_nl: Fraction) -> int:
+def volume_steps(volume: str, step_nl: Fraction) -> int:
+    """Whole motor steps of a volume ("40 mL") or a count ("160000 steps"), rounded down. Raises UnitError."""
     if counted := _STEPS.fullmatch(volume):
         return int(counted[1])
     from dosebench import units  # noqa: PLC0415
@@ -196,13 +148,13 @@ def clear(alarms: tuple[str, ...], port: str | None, baud: int, as_json: bool) -
         left = list(client.status()["alarms"])
     values = {"device_id": client.device_id, "cleared": wanted, "alarms": left}
     text = f"Cleared: {', '.join(wanted)}." if wanted else "No alarm is on."
-    _answer(as_json, values, f"{text} Still on: {', '.join(left)}." if left else text)
+    answer(as_json, values, f"{text} Still on: {', '.join(left)}." if left else text)
 
 
 def _known_alarms(names: tuple[str, ...]) -> list[str]:
-    from dosebench_protocol.messages import Alarm  # noqa: PLC0415
+    from dosebench_protocol.tables import FLAGS  # noqa: PLC0415
 
-    known = [str(name) for name in Alarm.flags]
+    known = list(FLAGS["Alarm"])
     if wrong := [name for name in names if name not in known]:
         raise click.UsageError(f"there is no alarm {wrong[0]}; known are {', '.join(known)}")
     return list(names)
@@ -214,7 +166,7 @@ def _known_alarms(names: tuple[str, ...]) -> list[str]:
 @common.json_option
 def clock(value: str | None, port: str | None, baud: int, as_json: bool) -> None:
     """Show the pump's calendar, or set it. Lockouts and dose windows do not depend on it."""
-    moment = None if value is None else _moment(value)
+    moment = None if value is None else common.moment(value)
     with common.commanding(port, baud) as client:
         if moment is not None:
             client.set_clock(moment)
@@ -225,16 +177,4 @@ def clock(value: str | None, port: str | None, baud: int, as_json: bool) -> None
         "local_time": shown.isoformat(timespec="milliseconds") if shown else None,
         "pump_time": {"day": state["day"], "ms": state["ms"]},
     }
-    _answer(as_json, values, f"{shown:%Y-%m-%d %H:%M:%S}" if shown else "not set: run `dosebench clock --set now`")
-
-
-def _moment(value: str) -> datetime:
-    if value == "now":
-        return datetime.now()
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.UsageError(f"{value} is no time; write 2026-03-01T08:00, or now") from None
-    if not 2000 <= moment.year < 2170:
-        raise click.UsageError(f"the pump's calendar goes from 2000 to 2169, not to {moment.year}")
-    return moment
+    answer(as_json, values, f"{shown:%Y-%m-%d %H:%M:%S}" if shown else "not set: run `dosebench clock --set now`")

@@ -101,7 +101,7 @@ def _json(journal: Journal, history: History, out: Path) -> dict[str, Any]:
     expected = history.expected_steps(history.points[-1].t_ms)
     worst = max((abs(value) for value in history.deviations()), default=0)
     return {
-        "ok": worst <= 1 and not history.missed_steps and not history.unknown_programs,
+        "ok": worst <= history.limit and not history.missed_steps and not history.unknown_programs,
         "device_id": journal.device,
         "figure": str(out),
         "records": journal.count,

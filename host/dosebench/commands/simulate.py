@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dosebench.check import CheckResult
     from dosebench.simulate import SimulationResult
 
+MINUTE_MS = 60_000
 OUT = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -31,6 +32,7 @@ OUT = click.Path(dir_okay=False, path_type=Path)
     help="Interpreter of the firmware. Default: the best that is installed (see `dosebench doctor`).",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides the noise.")
+@click.option("--patient-every", metavar="DURATION", help='Ask for a patient bolus so often, such as "6 h".')
 @click.option("--log", "log_file", type=OUT, help="Write the journal here, as JSON lines.")
 @click.option("--figure", type=OUT, help="Draw delivered against expected volume here: png, svg or pdf.")
 @click.option("--drugs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Directory of drug files.")
@@ -41,6 +43,7 @@ def simulate(
     days: float,
     runtime: str | None,
     seed: int,
+    patient_every: str | None,
     log_file: Path | None,
     figure: Path | None,
     drugs: Path | None,
@@ -49,7 +52,8 @@ def simulate(
     """Run a regimen on a simulated pump and compare every motor step with the exact schedule.
 
     The pump runs the real firmware and is reached through its serial port only. Exit code 1 when a step is more than
-    half a step off, an alarm comes that should not, or the pump's journal disagrees with its motor.
+    half a step off while only the basal ran (and more than that allows for each bolus), a bolus was given or refused
+    that should not have been, an alarm comes that should not, or the pump's journal disagrees with its motor.
     """
     from dosebench.check import check  # noqa: PLC0415
 
@@ -62,7 +66,7 @@ def simulate(
         else:
             show_check(result)
         return 1
-    run = run_days(result, days, runtime, seed, quiet=as_json)
+    run = run_days(result, days, runtime, seed, quiet=as_json, patient_every=patient_every)
     leave_files(run, title_of(result), log_file, figure)
     if as_json:
         common.emit({"file": str(file)} | run.to_json() | {"log": _text(log_file), "figure": _text(figure)})
@@ -71,13 +75,32 @@ def simulate(
     return 1 if run.faults() else 0
 
 
-def run_days(result: CheckResult, days: float, runtime: Any, seed: int, quiet: bool = False) -> SimulationResult:
-    """Simulate a checked regimen behind a progress bar."""
+def run_days(
+    result: CheckResult,
+    days: float,
+    runtime: Any,
+    seed: int,
+    quiet: bool = False,
+    *,
+    patient_every: str | None = None,
+) -> SimulationResult:
+    """Simulate a checked regimen behind a progress bar; `patient_every` is how often the patient asks for a bolus."""
+    from dosebench.simulate import patient_orders  # noqa: PLC0415
     from dosebench.simulate import simulate as run  # noqa: PLC0415
 
     assert result.program is not None
+    orders = list(patient_orders(_every_ms(patient_every), days)) if patient_every is not None else []
     with bar("delivering", "days", quiet) as advance:
-        return run(result.program, result.figures["profile"], days, runtime, seed, progress=advance)
+        return run(result.program, result.figures["profile"], days, runtime, seed, progress=advance, boluses=orders)
+
+
+def _every_ms(text: str) -> int:
+    from dosebench import units  # noqa: PLC0415
+
+    every_ms = int(units.value(text, units.DURATION))
+    if every_ms < MINUTE_MS:
+        raise click.UsageError("a patient asks once a minute at most")
+    return every_ms
 
 
 def title_of(result: CheckResult) -> str:

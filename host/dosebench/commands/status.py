@@ -33,6 +33,9 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
     rate = (state["rate_num"], state["rate_den"])
     step_nl = (therapy["step_nl_num"], therapy["step_nl_den"]) if therapy else None
     step_ng = (therapy["step_ng_num"], therapy["step_ng_den"]) if therapy else None
+    # What comes out while a bridge lasts is the old solution.
+    bridged = therapy is not None and state["bridge_left_steps"] > 0
+    now_ng = (therapy["bridge_ng_num"], therapy["bridge_ng_den"]) if therapy and bridged else step_ng
     return {
         "device_id": hello["device_id"],
         "firmware": f"{hello['firmware_major']}.{hello['firmware_minor']}.{hello['firmware_patch']}",
@@ -46,14 +49,21 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
         "concentration_ug_per_ml": _product((1000, 1), step_ng, step_nl and step_nl[::-1]),
         "therapy_id": state["therapy_id"] if therapy else None,
         "generation": state["generation"],
-        "daily_dose_ug": _product(rate, (DAY_MS, 1000), step_ng),
+        "daily_dose_ug": _product(rate, (DAY_MS, 1000), now_ng),
         "daily_volume_ml": _product(rate, (DAY_MS, 10**6), step_nl),
-        "hour_dose_ug": state["hour_ng"] / 1000,
-        "hour_cap_ug": therapy["hour_ng_max"] / 1000 if therapy else None,
-        "day_dose_ug": state["day_ng"] / 1000,
-        "day_cap_ug": therapy["day_ng_max"] / 1000 if therapy else None,
-        "bolus_left_ug": _product((state["bolus_left_steps"], 1000), step_ng),
+        "flex_step": flex_step(state, therapy) if therapy and therapy["mode"] == "flex" else None,
+        "pattern_lag_s": state["pattern_lag_ms"] / 1000,
+        "titration_day": state["titration_day"],
+        "windows": [_window(row) for row in state["window_ng"]],
+        "bolus_kind": state["bolus_kind"],
+        "bolus_left_ug": _product((state["bolus_left_steps"], 1000), now_ng),
         "bolus_left_steps": state["bolus_left_steps"],
+        "square_left_ug": _product((state["square_left_steps"], 1000), now_ng),
+        "square_left_steps": state["square_left_steps"],
+        "patient_left": state["patient_left"] if therapy and therapy["patient_steps"] else None,
+        "lockout_left_s": state["lockout_left_ms"] / 1000,
+        "bridge_left_ml": _product((state["bridge_left_steps"], 10**6), step_nl),
+        "bridge_left_steps": state["bridge_left_steps"],
         "reservoir_ml": _reservoir(state, step_nl),
         "reservoir_low": bool(
             therapy and state["reservoir_known"] and state["reservoir_steps"] <= therapy["low_steps"]
@@ -71,6 +81,42 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
         "bad_frames": state["bad_frames"],
         "staged_bytes": state["staged_bytes"],
     }
+
+
+def _window(row: dict[str, int]) -> dict[str, float]:
+    """A rolling window: its length, what it holds and may hold, and what room that leaves."""
+    held, most = row["ng"], row["ng_max"]
+    return {
+        "minutes": row["minutes"],
+        "dose_ug": held / 1000,
+        "cap_ug": most / 1000,
+        "room_ug": max(0, most - held) / 1000,
+    }
+
+
+def flex_step(state: dict[str, Any], therapy: dict[str, Any]) -> dict[str, Any] | None:
+    """The step of the day pattern that runs: `pattern` from 1, and the time `at` which it began.
+
+    While the pattern runs after or ahead of the calendar, its own time is one of two; the rate tells which. None where
+    the clock is unknown or the rate that runs is another.
+    """
+    if not state["clock_known"]:
+        return None
+    now, lag = state["local_days"] * DAY_MS + state["local_ms"], state["pattern_lag_ms"]
+    for at in (now - lag, now + lag):
+        step = _step_at(at, therapy)
+        rate = therapy["rates"][step["rate"]]
+        if (rate["num"], rate["den"]) == (state["rate_num"], state["rate_den"]):
+            return {"pattern": step["pattern"] + 1, "at": f"{step['minute'] // 60:02}:{step['minute'] % 60:02}"}
+    return None
+
+
+def _step_at(at_ms: int, therapy: dict[str, Any]) -> dict[str, int]:
+    """The flex step of a local time in ms since 2000-01-01, a Saturday."""
+    pattern = therapy["weekdays"][(at_ms // DAY_MS + 5) % 7]
+    minute = at_ms % DAY_MS // 60_000
+    steps: list[dict[str, int]] = [step for step in therapy["flex"] if step["pattern"] == pattern]
+    return [step for step in steps if step["minute"] <= minute][-1]
 
 
 def _product(*factors: Ratio | None) -> float | None:
@@ -120,12 +166,9 @@ def _therapy_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     lines = [
         ("drug", f"{report['drug']} {number(report['concentration_ug_per_ml'])} ug/mL"),
         ("rate now", f"{number(report['daily_dose_ug'])} ug/day = {number(report['daily_volume_ml'])} mL/day"),
-        ("this hour", f"{number(report['hour_dose_ug'])} ug of at most {number(report['hour_cap_ug'])} ug"),
-        ("last 24 h", f"{number(report['day_dose_ug'])} ug of at most {number(report['day_cap_ug'])} ug"),
+        *_window_lines(report["windows"]),
+        *_bolus_lines(report),
     ]
-    if report["bolus_left_steps"]:
-        left = report["bolus_left_ug"]
-        lines.append(("bolus", f"{number(left)} ug to go ({report['bolus_left_steps']} steps)"))
     reservoir = report["reservoir_ml"]
     content = "unknown: run `dosebench refill`" if reservoir is None else f"{number(reservoir)} mL"
     lines.append(("reservoir", content + (" (low)" if report["reservoir_low"] else "")))
@@ -136,11 +179,42 @@ def _therapy_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     return lines
 
 
+def _window_lines(windows: list[dict[str, float]]) -> list[tuple[str, str]]:
+    number = common.shown_number
+    lines = []
+    for window in windows:
+        hours, minutes = divmod(int(window["minutes"]), 60)
+        length = f"{window['minutes']} min" if minutes else f"{hours} h"
+        held, most, room = (number(window[name]) for name in ("dose_ug", "cap_ug", "room_ug"))
+        lines.append((f"last {length}", f"{held} ug of at most {most} ug: room for {room} ug"))
+    return lines
+
+
+def _bolus_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """What runs besides the basal, and what the patient may ask for."""
+    number = common.shown_number
+    lines = []
+    if report["bolus_left_steps"]:
+        left = f"{number(report['bolus_left_ug'])} ug to go ({report['bolus_left_steps']} steps)"
+        lines.append(("bolus", f"{report['bolus_kind']}, {left}"))
+    if report["square_left_steps"]:
+        waits = ", waiting for the other one" if report["bolus_left_steps"] else ""
+        left = f"{number(report['square_left_ug'])} ug to go ({report['square_left_steps']} steps)"
+        lines.append(("square", f"{left}{waits}"))
+    if report["bridge_left_steps"]:
+        lines.append(("bridge", f"{number(report['bridge_left_ml'])} mL of the old solution still to go"))
+    if report["patient_left"] is not None:
+        lockout = report["lockout_left_s"]
+        locked = f", locked for {number(lockout / 60, 3)} min" if lockout else ""
+        lines.append(("patient", f"{report['patient_left']} boluses left in 24 h{locked}"))
+    return lines
+
+
 def _delivery(report: dict[str, Any]) -> str:
     if report["delivery"] == "unprogrammed":
         return "not programmed: run `dosebench program FILE`"
     if report["delivery"] == "running":
-        return f"running, {report['mode']}"
+        return f"running, {_runs(report)}"
     if report["delivery"] == "safe":
         return "safe state: see the alarms, put the cause right, then `dosebench clear`"
     return f"stopped ({report['stop_reason']})"
@@ -148,3 +222,17 @@ def _delivery(report: dict[str, Any]) -> str:
 
 def _clock(report: dict[str, Any]) -> str:
     return report["local_time"] or "not set: run `dosebench clock --set now`"
+
+
+def _runs(report: dict[str, Any]) -> str:
+    """The mode, and what of it runs now."""
+    if report["mode"] == "titration":
+        return f"titration, day {report['titration_day']}"
+    step = report["flex_step"]
+    if report["mode"] != "flex" or report["bridge_left_steps"]:
+        return str(report["mode"])
+    if step is None:
+        return "flex, at the fallback rate" if report["local_time"] is None else "flex"
+    lag = report["pattern_lag_s"]
+    apart = f", {common.shown_number(lag, 4)} s from the calendar" if lag else ""
+    return f"flex, pattern {step['pattern']} since {step['at']}{apart}"

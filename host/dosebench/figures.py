@@ -1,0 +1,244 @@
+"""The figures of a check as JSON values: all keys are always there, unknown figures are None.
+
+`docs/REGIMEN.md` lists the keys.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from fractions import Fraction
+from typing import Any
+
+from dosebench import program as pump_program
+from dosebench import units
+from dosebench.facts import CAP_RULE, DAY_MINUTES, HOUR_MINUTES, Facts
+from dosebench.program import Program
+from dosebench.rational import rounding_steps
+from dosebench.regimenfile import WEEKDAYS
+from dosebench.tomlfile import dotted
+from dosebench.units import DAY_MS, HOUR_MS
+
+
+def figures(facts: Facts | None, program: Program | None) -> dict[str, Any]:
+    """The figures of the JSON output."""
+    content = facts.document.content if facts else None
+    return {
+        "title": content.title if content else None,
+        "profile": content.profile if content else None,
+        "drug": content.drug.name if content else None,
+        "mode": content.therapy.mode if content else None,
+        "concentration_ug_per_ml": _number(facts.concentration if facts else None, "ug/mL"),
+        "diluted": facts.diluted if facts else None,
+        "daily_dose_ug": _number(facts.daily_ng if facts else None, "ug"),
+        "daily_volume_ml": _number(facts.daily_nl if facts else None, "mL"),
+        "weekly_dose_ug": _number(facts.weekly_ng if facts else None, "ug"),
+        "largest_hour_ug": _number(_largest_hour(facts), "ug"),
+        "bolus_max_ug": _number(facts.bolus_ng if facts else None, "ug"),
+        "square_bolus_max_ug": _dose(facts, facts.boluses.square_nl if facts else None),
+        "patient_bolus": _patient(facts, program),
+        "periodic_bolus": _periodic(facts, program),
+        "priming_ml": _number(facts.boluses.priming.volume, "mL") if facts and facts.boluses.priming else None,
+        "bridge": _bridge(facts),
+        "patterns": _patterns(facts),
+        "titration": _titration(facts),
+        "refill": _refill(facts),
+        "limits": _limits(facts),
+        "rates": _rates(program),
+        "rounding_steps_10y": _worst_rounding(facts),
+        "rounding": _rounding(facts),
+        "change": _change(facts),
+        "therapy_id": program.therapy_id.hex() if program else None,
+        "program_hash": program.program_hash().hex() if program else None,
+        "reading": _reading(program),
+    }
+
+
+def _number(value: Fraction | None, unit: str) -> float | None:
+    return None if value is None else float(units.in_unit(value, unit))
+
+
+def _dose(facts: Facts | None, volume: Fraction | None) -> float | None:
+    if facts is None or volume is None or facts.concentration is None:
+        return None
+    return _number(volume * facts.concentration, "ug")
+
+
+def _largest_hour(facts: Facts | None) -> Fraction | None:
+    """An hour of the largest basal rate, in ng."""
+    if facts is None or None in [rate.ng for rate in facts.basal.rates] or facts.basal.day_ng is None:
+        return None
+    return HOUR_MS * max((rate.ng for rate in facts.basal.rates if rate.ng is not None), default=Fraction(0))
+
+
+# Boluses
+
+
+def _patient(facts: Facts | None, program: Program | None) -> dict[str, Any] | None:
+    bolus = facts.boluses.patient if facts else None
+    if facts is None or bolus is None:
+        return None
+    return {
+        "dose_ug": _dose(facts, bolus.volume),
+        "takes_s": _takes(program.patient_steps, program.patient_rate) if program else None,
+        "lockout_s": bolus.lockout_ms / 1000,
+        "per_day": bolus.per_day,
+        "daily_ug": _dose(facts, facts.boluses.patient_day_nl),
+    }
+
+
+def _periodic(facts: Facts | None, program: Program | None) -> dict[str, Any] | None:
+    bolus = facts.boluses.periodic if facts else None
+    if facts is None or bolus is None:
+        return None
+    return {
+        "dose_ug": _dose(facts, bolus.volume),
+        "takes_s": _takes(program.periodic_steps, program.periodic_rate) if program else None,
+        "every_s": bolus.every_ms / 1000,
+        "per_day": DAY_MS // bolus.every_ms,
+        "daily_ug": _dose(facts, facts.boluses.periodic_day_nl),
+    }
+
+
+def _takes(steps: int, rate: Fraction) -> float:
+    return float(steps / rate / 1000)
+
+
+def _bridge(facts: Facts | None) -> dict[str, Any] | None:
+    bridge = facts.bridge if facts else None
+    if bridge is None:
+        return None
+    return {
+        "volume_ml": _number(bridge.volume, "mL"),
+        "previous_concentration_ug_per_ml": _number(bridge.concentration, "ug/mL"),
+        "previous_drug_ug": _number(bridge.volume * bridge.concentration, "ug"),
+        "rate_ml_per_day": _number(bridge.rate, "mL/day"),
+        "hours": _number(bridge.volume / bridge.rate, "h"),
+    }
+
+
+# Basal
+
+
+def _patterns(facts: Facts | None) -> list[dict[str, Any]] | None:
+    """Day patterns with their daily dose; None in other modes and where one is wrong."""
+    if facts is None or not facts.basal.patterns or facts.concentration is None:
+        return None
+    names = [table.name for table in facts.document.content.therapy.pattern or []]
+    rows = []
+    for name, pattern in zip(names, facts.basal.patterns, strict=True):
+        ends = [step.minute for step in pattern.steps[1:]] + [DAY_MINUTES]
+        spans = zip(pattern.steps, ends, strict=True)
+        volume = sum((step.rate * (end - step.minute) * units.MINUTE_MS for step, end in spans), Fraction(0))
+        steps = [
+            {"at": f"{step.minute // 60:02}:{step.minute % 60:02}", "rate_ug_per_h": _hourly(facts, step.rate)}
+            for step in pattern.steps
+        ]
+        days = [WEEKDAYS[day] for day in pattern.weekdays]
+        rows.append({"name": name, "days": days, "daily_dose_ug": _dose(facts, volume), "steps": steps})
+    return rows
+
+
+def _hourly(facts: Facts, rate: Fraction) -> float | None:
+    return _dose(facts, rate * HOUR_MS)
+
+
+def _titration(facts: Facts | None) -> list[dict[str, Any]] | None:
+    if facts is None or not facts.basal.ramp:
+        return None
+    return [{"after_days": step.day, "daily_dose_ug": _dose(facts, step.rate * DAY_MS)} for step in facts.basal.ramp]
+
+
+# Reservoir and limits
+
+
+def _refill(facts: Facts | None) -> dict[str, Any]:
+    """When the reservoir must be refilled (R22): days from the filling, each rounded down to a tenth."""
+    volume = _days(facts, facts.low if facts else None)
+    stability = facts.stability_days if facts else 0
+    due, limit = pump_program.refill(volume, stability)
+    return {
+        "due_days": _tenth(due) if facts else None,
+        "due_days_by_volume": _tenth(volume),
+        "limited_by": limit if facts else None,
+        "stability_days": stability or None,
+        "empty_days": _tenth(_days(facts, facts.empty if facts else None)),
+    }
+
+
+def _days(facts: Facts | None, level: Fraction | None) -> Fraction | None:
+    if facts is None or not facts.most_daily_nl or facts.filled is None or level is None:
+        return None
+    return max((facts.filled - level) / facts.most_daily_nl, Fraction(0))
+
+
+def _tenth(days: Fraction | None) -> float | None:
+    return None if days is None else math.floor(days * 10) / 10
+
+
+def _limits(facts: Facts | None) -> dict[str, Any]:
+    caps = facts.caps if facts else ()
+    defaults = [cap.minutes for cap in caps if cap.key is None]
+    return {
+        "per_hour_ug": _number(facts.cap_ng(HOUR_MINUTES) if facts else None, "ug"),
+        "per_day_ug": _number(facts.cap_ng(DAY_MINUTES) if facts else None, "ug"),
+        "per_hour_is_default": not facts or HOUR_MINUTES in defaults,
+        "per_day_is_default": not facts or DAY_MINUTES in defaults,
+        "default_rule": CAP_RULE,
+        "caps": [{"minutes": cap.minutes, "dose_ug": _number(cap.ng, "ug")} for cap in caps],
+        "on_low": facts.on_low if facts else None,
+        "on_cap": facts.on_cap if facts else None,
+    }
+
+
+# Fractions
+
+
+def _rates(program: Program | None) -> dict[str, Any] | None:
+    """The fractions of the program, in steps per millisecond."""
+    if program is None:
+        return None
+    rates: dict[str, Any] = {
+        name: {"num": getattr(program, f"{name}_num"), "den": getattr(program, f"{name}_den")}
+        for name in ("basal", "minimum", "bolus", "patient", "periodic", "prime", "bridge")
+    }
+    return rates | {"table": [asdict(rate) for rate in program.rates]}
+
+
+def _rounding(facts: Facts | None) -> list[dict[str, Any]] | None:
+    """What the pump's fraction of each basal rate gains, or loses, in ten years of nothing else."""
+    if facts is None or facts.profile is None:
+        return None
+    rows = []
+    for rate in facts.basal.rates:
+        fraction = facts.fraction_of(rate.nl) if rate.nl is not None else None
+        if rate.nl is not None and fraction is not None:
+            steps = rounding_steps(facts.profile.steps(rate.nl), fraction)
+            rows.append({"key": dotted(rate.key), "steps_10y": float(steps)})
+    return rows
+
+
+def _worst_rounding(facts: Facts | None) -> float | None:
+    """The largest of `rounding` either way."""
+    if facts is None or facts.rate is None or facts.profile is None:
+        return None
+    return max((row["steps_10y"] for row in _rounding(facts) or []), key=abs, default=0.0)
+
+
+def _change(facts: Facts | None) -> dict[str, Any] | None:
+    if facts is None or facts.previous is None:
+        return None
+    old, new = facts.previous.daily_ng, facts.daily_ng
+    return {
+        "previous_drug": facts.previous.drug,
+        "previous_daily_dose_ug": _number(old, "ug"),
+        "ratio": float(new / old) if new is not None and old else None,
+    }
+
+
+def _reading(program: Program | None) -> dict[str, Any] | None:
+    if program is None:
+        return None
+    values = asdict(program.reading())
+    names = {name: values[name].hex() for name in ("therapy_id", "program_hash")}
+    return values | names | {"drug": program.drug.decode(), "caps": list(values["caps"])}
