@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dosebench_protocol.codec import CodecError, decode_frame
 from dosebench_protocol.frame import DELIMITER, Frame, FrameError, decode
-from dosebench_protocol.messages import FRAME_BYTES_MAX
+from dosebench_protocol.tables import FRAME_BYTES_MAX
 
 RECORDED_MAX: Final = 40
 """Frames, and stretches of bytes that are none, that are kept."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import Run
+from conftest import EXAMPLES, Run
 from dosebench import cli
 
 PAGE = Path(__file__).parents[2] / "docs" / "CLI.md"
@@ -63,16 +63,20 @@ def test_the_list_of_commands_says_what_the_command_says(name: str) -> None:
 
 
 def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: Path) -> None:
-    port = ("-p", "sim://bench")
+    port, primed = ("-p", "sim://bench"), ("-p", "sim://primed")
+    assert run("program", EXAMPLES / "c7-bridge-before.toml", "--yes", *primed).code == 0
     produced: dict[str, set[str]] = {}
     lines = {
         "check": [("check", c5)],
+        "plan": [("plan", c5, "--days", 0.1)],
+        "diff": [("diff", c5, c5)],
         "simulate": [("simulate", c5, "--days", 0.02, "--runtime", "cpython")],
         "demo": [("demo", "--days", 0.02, "--runtime", "cpython", "--out", tmp_path)],
         "program": [("program", c5, "--yes", *port)],
         "status": [("status", *port)],
         "start": [("start", *port)],
         "bolus": [("bolus", "25 ug", *port), ("bolus", "--cancel", *port)],
+        "prime": [("prime", "--arm", "0.2 mL", *primed), ("prime", "0.2 mL", *primed)],
         "refill": [("refill", "40 mL", *port)],
         "clear": [("clear", *port)],
         "clock": [("clock", *port)],

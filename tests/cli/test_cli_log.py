@@ -66,7 +66,7 @@ def test_a_changed_record_is_found(run: Run, programmed: str, state: Path) -> No
     run("log", "pull", "-p", programmed)
     store = sqlite3.connect(state / "dosebench.sqlite3")
     (data,) = store.execute("SELECT data FROM records WHERE sequence = 4").fetchone()
-    store.execute("UPDATE records SET data = ? WHERE sequence = 4", (data[:12] + b"\x01" + data[13:],))
+    store.execute("UPDATE records SET data = ? WHERE sequence = 4", (data[:12] + bytes([data[12] ^ 1]) + data[13:],))
     store.commit()
     store.close()
     ran = run("log", "verify")
@@ -96,7 +96,8 @@ def test_steps_that_the_pump_withheld_show_in_the_plot(run: Run, programmed: str
     run("sim", "bench", "--advance", "1 day")
     # What was given in the last 24 h is more than the new cap: the pump holds basal steps back, with an alarm.
     less = tmp_path / "less.toml"
-    less.write_text(c5.read_text().replace("800 ug/day", "300 ug/day"))
+    limits = '\n[limits]\nper_hour = "100 ug"\nper_day = "400 ug"\n'
+    less.write_text(c5.read_text().replace("800 ug/day", "300 ug/day") + limits)
     run("program", less, "-p", programmed, "--yes", "--confirm")
     run("sim", "bench", "--advance", "3 h")
     run("log", "pull", "-p", programmed)

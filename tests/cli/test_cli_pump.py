@@ -209,7 +209,15 @@ def test_alarms_are_cleared(run: Run, programmed: str) -> None:
     run("sim", "bench", "--advance", "10 min")
     assert _status(run)["alarms"] == ["reservoir_low"]
     assert run("clear", "no_such", "-p", programmed).code == 2
-    assert run("clear", "reservoir_low", "-p", programmed, "--json").json["cleared"] == ["reservoir_low"]
+    still_there = run("clear", "reservoir_low", "-p", programmed)
+    assert (still_there.code, still_there.err) == (1, "error: the cause of this alarm is still there\n")
+    run("refill", "40 mL", "-p", programmed)
+    assert _status(run)["alarms"] == []
+    run("refill", "4001 steps", "-p", programmed)
+    run("sim", "bench", "--advance", "10 min")
+    assert _status(run)["alarms"] == ["reservoir_empty", "reservoir_low"]
+    run("refill", "9000 steps", "-p", programmed)
+    assert _status(run)["alarms"] == []
 
 
 def test_clock(run: Run, programmed: str) -> None:

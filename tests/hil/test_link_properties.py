@@ -7,26 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
 import pytest
 from dosebench.profile import Profile, load
-from dosebench.program import Program, from_bytes, window_steps
+from dosebench.program import Cap, FlexStep, Program, Rate, TitrationStep, from_bytes, window_steps
 from dosebench.reference import Segment, Timeline
 from dosebench.twin.runtimes import RuntimeName
 from dosebench_hil.bench import Bench, TwinBench, TwinOptions
-from dosebench_hil.contract.helpers import DAY_MS, pump_ms, put_in_force, record_at, still, unwritten
+from dosebench_hil.contract.helpers import DAY_MS, pump_ms, put_in_force, reading_of, record_at, still, unwritten
 from dosebench_hil.therapies import build, write_regimen
+from dosebench_protocol.codec import MESSAGES
 from dosebench_protocol.frame import DELIMITER, Frame, FrameError, decode, encode
-from dosebench_protocol.messages import COUNT_MAX, FRACTION_MAX, MESSAGES
+from dosebench_protocol.tables import CAP_MINUTES_MAX, COUNT_MAX, FLEX_STEPS_MAX, FRACTION_MAX, PATTERNS_MAX
 from hypothesis import HealthCheck, assume, example, given, note, settings
 from hypothesis import strategies as st
 
 PROFILE = load("implant-40")
 KNOWN_TYPES = {message.type for message in MESSAGES}
-HOUR_MS = DAY_MS // 24
 MANY, FEW = 200, 12
 NOISE_BYTES_MAX = 300
 STEPS_WATCHED = 30
@@ -91,37 +91,80 @@ def any_fraction() -> st.SearchStrategy[tuple[int, int]]:
     return st.tuples(st.integers(1, FRACTION_MAX), st.integers(1, FRACTION_MAX))
 
 
+def unused() -> dict[str, Any]:
+    """Every figure of a program that may be nothing, as nothing."""
+    lists = {"weekdays": bytes(7), "rates": (), "flex": (), "titration": ()}
+    return {field.name: 0 for field in fields(Program)} | lists
+
+
 @st.composite
 def programs(draw: Draw, profile: Profile = PROFILE) -> Program:
     """Any program that a pump of `profile` must take: also those that no regimen file would lead to."""
-    fields: dict[str, Any] = {"format": 1, "therapy_id": draw(st.binary(min_size=8, max_size=8))}
-    fields["drug"] = draw(st.binary(max_size=31) | st.binary(min_size=200, max_size=255))
-    fields |= draw_rates(draw, profile)
-    fields |= draw_worth(draw, profile)
-    fields |= draw_caps(draw, profile, fields)
-    fields |= draw_volumes(draw, profile)
-    return Program(**fields)
+    made = unused() | {"format": 1, "therapy_id": draw(st.binary(min_size=8, max_size=8))}
+    made["drug"] = draw(st.binary(max_size=31) | st.binary(min_size=200, max_size=255))
+    made |= draw_rates(draw, profile)
+    made |= draw_boluses(draw, profile)
+    made |= draw_worth(draw, profile)
+    made["caps"] = draw_caps(draw, profile, made)
+    made |= draw_volumes(draw, profile)
+    return Program(**made)
 
 
 def draw_rates(draw: Draw, profile: Profile) -> dict[str, Any]:
-    """Mode, rates and bolus; the basal in force stays below the hard cap of a day."""
+    """Mode and rates; the basal in force stays below half the hard cap of a day."""
     rate_min, rate_max = profile.steps(profile.delivery.rate_min), profile.steps(profile.delivery.rate_max)
-    day = profile.steps(profile.caps.day) - 1
+    day = profile.steps(profile.caps.day) / 2
     sustained = min(rate_max, Fraction(int(day), DAY_MS + DAY_MS // 240))
-    mode = draw(st.sampled_from(["continuous", "minimum_rate", "stopped"]))
+    mode = draw(st.sampled_from(["continuous", "minimum_rate", "stopped", "flex", "titration"]))
     basal = draw(fraction_between(rate_min, sustained) if mode == "continuous" else any_fraction() | st.just((0, 1)))
     minimum = draw(fraction_between(rate_min, sustained if mode == "minimum_rate" else rate_max))
-    bolus = draw(fraction_between(rate_min / 1000, rate_max))
-    return {
+    made: dict[str, Any] = {
         "mode": mode,
         "basal_num": basal[0],
         "basal_den": basal[1],
         "minimum_num": minimum[0],
         "minimum_den": minimum[1],
-        "bolus_num": bolus[0],
-        "bolus_den": bolus[1],
-        "bolus_steps_max": draw(st.integers(0, int(profile.steps(profile.caps.bolus)))),
     }
+    if mode in ("flex", "titration"):
+        table = draw(st.lists(fraction_between(rate_min, sustained), min_size=1, max_size=6))
+        made["rates"] = tuple(Rate(num, den) for num, den in table)
+        made |= draw_patterns(draw, len(table)) if mode == "flex" else draw_ramp(draw, len(table))
+    return made
+
+
+def draw_patterns(draw: Draw, rates: int) -> dict[str, Any]:
+    """One to seven day patterns of up to 48 steps, and which weekday has which."""
+    count = draw(st.integers(1, PATTERNS_MAX))
+    steps = []
+    for pattern in range(count):
+        minutes = draw(st.sets(st.integers(1, 1439), max_size=FLEX_STEPS_MAX - 1))
+        steps += [FlexStep(pattern, minute, draw(st.integers(0, rates - 1))) for minute in (0, *sorted(minutes))]
+    days = draw(st.lists(st.integers(0, count - 1), min_size=7, max_size=7))
+    return {"flex": tuple(steps), "weekdays": bytes(days)}
+
+
+def draw_ramp(draw: Draw, rates: int) -> dict[str, Any]:
+    """A titration without a bound on its changes."""
+    days = draw(st.sets(st.integers(1, 255), max_size=20))
+    return {"titration": tuple(TitrationStep(day, draw(st.integers(0, rates - 1))) for day in (0, *sorted(days)))}
+
+
+def draw_boluses(draw: Draw, profile: Profile) -> dict[str, Any]:
+    """Boluses of every kind, at rates that leave room for the basal, and priming."""
+    rate_min, rate_max = profile.steps(profile.delivery.rate_min), profile.steps(profile.delivery.rate_max)
+    most = int(profile.steps(profile.caps.bolus))
+    made = {"bolus_steps_max": draw(st.integers(0, most)), "square_steps_max": draw(st.integers(0, most))}
+    made |= zip(("bolus_num", "bolus_den"), draw(fraction_between(rate_min / 1000, rate_max / 2)), strict=True)
+    if draw(st.booleans()):
+        made |= {"patient_steps": draw(st.integers(1, 100)), "patient_num": 1, "patient_den": 9_000}
+        made |= {"patient_lockout_ms": draw(st.integers(900_000, DAY_MS)), "patient_per_day": draw(st.integers(1, 24))}
+    if draw(st.booleans()):
+        made |= {"periodic_steps": draw(st.integers(1, 10)), "periodic_num": 1, "periodic_den": 9_000}
+        made["periodic_ms"] = draw(st.integers(900_000, FRACTION_MAX))
+    if draw(st.booleans()):
+        made |= {"prime_steps_max": draw(st.integers(1, most)), "prime_num": 1, "prime_den": 9_000}
+        made["path_version"] = draw(st.integers(1, 0xFFFF))
+    return made
 
 
 def draw_worth(draw: Draw, profile: Profile) -> dict[str, int]:
@@ -138,26 +181,26 @@ def draw_worth(draw: Draw, profile: Profile) -> dict[str, int]:
     }
 
 
-def draw_caps(draw: Draw, profile: Profile, fields: dict[str, Any]) -> dict[str, int]:
-    """Caps between what the basal needs and what the pump permits."""
-    rate = {
-        "continuous": Fraction(fields["basal_num"], fields["basal_den"]),
-        "minimum_rate": Fraction(fields["minimum_num"], fields["minimum_den"]),
-        "stopped": Fraction(0),
-    }[fields["mode"]]
-    step_ng = Fraction(fields["step_ng_num"], fields["step_ng_den"])
-    caps = {}
-    for name, span_ms, hard in (("hour", HOUR_MS, profile.caps.hour), ("day", DAY_MS, profile.caps.day)):
+def draw_caps(draw: Draw, profile: Profile, made: dict[str, Any]) -> tuple[Cap, ...]:
+    """Caps between what comes by itself and what the pump permits: of an hour, of a day, and perhaps two more."""
+    rate = Program(**made | {"caps": ()}).rate
+    step_ng = Fraction(made["step_ng_num"], made["step_ng_den"])
+    hour, day = int(profile.steps(profile.caps.hour)), int(profile.steps(profile.caps.day))
+    others = draw(st.sets(st.integers(1, CAP_MINUTES_MAX), max_size=2)) - {60, 1440}
+    caps = []
+    for minutes in (60, 1440, *others):
+        span_ms = minutes * 60_000
+        hard = hour if minutes <= 60 else day if minutes <= 1440 else 2 * day
         # The least and the most nanograms whose whole steps lie in the permitted range.
-        least = -(-window_steps(rate, span_ms) * step_ng // 1)
-        most = -(-(int(profile.steps(hard)) + 1) * step_ng // 1) - 1
-        assume(1 <= least <= most <= COUNT_MAX)
-        caps[f"{name}_ng_max"] = draw(st.integers(int(least), int(most)))
-    return caps
+        least = -(-window_steps(rate, span_ms, made["periodic_steps"], made["periodic_ms"]) * step_ng // 1)
+        most = min(-(-(hard + 1) * step_ng // 1) - 1, COUNT_MAX)
+        assume(1 <= least <= most)
+        caps.append(Cap(minutes, draw(st.integers(int(least), int(most)))))
+    return tuple(caps)
 
 
 def draw_volumes(draw: Draw, profile: Profile) -> dict[str, Any]:
-    """Levels in their order, stability, and what a low reservoir does."""
+    """Levels in their order, stability, and what a low reservoir and a reached cap do."""
     reservoir = draw(st.integers(1, int(profile.steps(profile.reservoir.capacity))))
     low = draw(st.integers(0, reservoir - 1))
     return {
@@ -166,6 +209,7 @@ def draw_volumes(draw: Draw, profile: Profile) -> dict[str, Any]:
         "empty_steps": draw(st.integers(0, low)),
         "stability_days": draw(st.integers(0, 400) | st.just(0xFFFF)),
         "on_low": draw(st.sampled_from(["keep", "minimum_rate", "stop"])),
+        "on_cap": draw(st.sampled_from(["minimum_rate", "stop"])),
     }
 
 
@@ -177,7 +221,7 @@ def test_any_valid_therapy_is_read_back_equal(shared: Bench) -> None:
             shared.reset()
             data = program.encode()
             generation = dut.status()["generation"]
-            assert dut.stage(data) == asdict(program.reading())
+            assert reading_of(dut.stage(data)) == program.reading()
             assert dut.commit(data)["accepted"] == generation + 1
             assert dut.therapy() == (generation + 1, data)
             assert from_bytes(data) == program

@@ -106,10 +106,10 @@ def test_the_options_choose_the_twin(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize("profile", ["implant-40", "implant-20", "external-mlh", "external-mlh-fine"])
 def test_the_small_therapy_fits_every_profile(pytester: pytest.Pytester, profile: str) -> None:
     pytester.makepyfile("""
-        from dataclasses import asdict
+        from dosebench.program import Reading
 
         def test_program(dut, program):
-            assert dut.stage(program.encode()) == asdict(program.reading())
+            assert Reading.of(dut.stage(program.encode())) == program.reading()
             dut.commit(program.encode())
             dut.start()
             assert dut.bolus(program.bolus_steps_max)["accepted"] == 24

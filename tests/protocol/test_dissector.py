@@ -12,7 +12,7 @@ from dosebench_protocol import codec
 from dosebench_protocol.frame import Frame, encode
 from dosebench_protocol.records import Record
 from dosebench_protocol.schema import schema
-from dosebench_protocol.vectors import frame_bytes, golden_frames
+from dosebench_protocol.vectors import body_vectors, frame_bytes, golden_frames
 from wire_helpers import ROOT
 
 SCRIPT = ROOT / "protocol" / "wireshark" / "dosebench.lua"
@@ -59,6 +59,22 @@ def test_every_golden_frame_is_named(tmp_path: Path) -> None:
         message, _, way = title.rpartition("_")
         if way in ("request", "reply"):
             assert info == message + (" reply" if way == "reply" else "")
+
+
+def test_rows_of_an_array_are_shown(tmp_path: Path) -> None:
+    body = next(
+        data for body, case, _, data in body_vectors(schema()) if (body.name, case) == ("status_reply", "zeros")
+    )
+    rows = [{"minutes": 60, "ng": 1234, "ng_max": 5000}, {"minutes": 1440, "ng": 5678, "ng_max": 60000}]
+    whole = codec.encode_reply("status", **{**codec.decode_reply("status", body), "window_ng": rows})
+    told = _dissect(_capture(tmp_path / "rows.pcap", [encode(Frame(0x90, body=whole))]), "-V")
+    for text in ("window_ng[0]", "ng: 1234", "window_ng[1]", "minutes: 1440", "ng_max: 60000"):
+        assert text in told, told
+    assert "window_ng[2]" not in told
+    assert "Body too short" not in told
+    cut = _dissect(_capture(tmp_path / "cut.pcap", [encode(Frame(0x90, body=whole[:-1]))]), "-V")
+    assert "ng: 5678" in cut
+    assert "Body too short" in cut
 
 
 def test_fields_names_and_faults_are_shown(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_generated_files_say_so() -> None:
 
 def test_the_firmware_codec_stays_small() -> None:
     lines = wire_source(schema()).splitlines()
-    assert len(lines) < 450
+    assert len(lines) < 500
     assert max(map(len, lines)) <= 120
 
 
@@ -81,7 +81,7 @@ def test_an_edited_schema_fails_the_check_from_the_command_line(tmp_path: Path) 
     definition = tmp_path / "protocol" / "dosebench_protocol" / "messages.py"
     text = definition.read_text(encoding="utf-8")
     assert "reservoir_empty=69" in text
-    definition.write_text(text.replace("reservoir_empty=69", "reservoir_empty=75"), encoding="utf-8")
+    definition.write_text(text.replace("reservoir_empty=69", "reservoir_empty=101"), encoding="utf-8")
     done = _check(tmp_path)
     assert (done.returncode, done.stdout.count("out of date")) == (1, len(generate.OUTPUTS))
 
@@ -210,7 +210,7 @@ def test_what_the_firmware_cannot_decode_is_refused_by_name(subcon: Any) -> None
         read_body("body", Struct("before" / Int8ul, "field" / subcon), {})
 
 
-@pytest.mark.parametrize("name", ["buf", "off", "n", "class", "a-b", "_hidden", "len", "pack_into"])
+@pytest.mark.parametrize("name", ["buf", "off", "n", "class", "a-b", "_hidden", "_run0", "len", "range", "pack_into"])
 def test_a_name_that_generated_code_cannot_use_is_refused(name: str) -> None:
     with pytest.raises(SchemaError, match="cannot be used"):
         read_body("body", Struct(name / Int8ul), {})

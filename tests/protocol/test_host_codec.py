@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -11,7 +13,17 @@ import construct as cs
 import pytest
 from dosebench_protocol import codec, kinds, messages, plans, tables
 from dosebench_protocol.errors import CodecError
-from dosebench_protocol.schema import Body, Enumeration, IntField, Schema, plain_construct, read_body, schema
+from dosebench_protocol.schema import (
+    ArrayField,
+    Body,
+    Enumeration,
+    Field,
+    IntField,
+    Schema,
+    plain_construct,
+    read_body,
+    schema,
+)
 from dosebench_protocol.tables_source import tables_source
 from dosebench_protocol.vectors import body_vectors
 from hypothesis import given, settings
@@ -65,12 +77,15 @@ def test_the_tables_say_what_the_schema_says() -> None:
         assert plans.field_names(tables.BODIES[name]) == [field.name for field in body.fields]
 
 
-def named(body: Body, values: list[Any]) -> dict[str, Any]:
+def named(body: Body, values: Sequence[Any]) -> dict[str, Any]:
     """Plain values as the codec gives them, without the codec."""
-    return {
-        field.name: by_schema(field.enum, value) if isinstance(field, IntField) and field.enum else value
-        for field, value in zip(body.fields, values, strict=True)
-    }
+    return {field.name: named_value(field, value) for field, value in zip(body.fields, values, strict=True)}
+
+
+def named_value(field: Field, value: Any) -> Any:
+    if isinstance(field, ArrayField):
+        return [named(field.rows, row) for row in value]
+    return by_schema(field.enum, value) if isinstance(field, IntField) and field.enum else value
 
 
 def by_schema(enum: Enumeration, value: int) -> Any:
@@ -130,7 +145,7 @@ def test_it_agrees_on_every_prefix_and_many_mutations() -> None:
 
 
 WRONG = st.sampled_from(
-    [-1, 1 << 8, 1 << 16, 1 << 32, None, "x", 1.5, b"", bytes(3), bytes(300), [], ["x"], ("bit_40",)]
+    [-1, 1 << 8, 1 << 16, 1 << 32, None, "x", 1.5, b"", bytes(3), bytes(300), [], ["x"], ("bit_40",), {}, [{}], [()]]
 )
 
 
@@ -150,7 +165,7 @@ def test_it_writes_nothing_that_construct_would_not_read_back(name: str, data: s
         construct = plain_construct(body)
         assert construct.build(construct.parse(packed)) == packed
         return
-    assert f"{name}.{field}: " in text or "more than a body's" in text
+    assert re.search(rf"{name}\.{field}(\[0\])?: |more than a body's", text)
 
 
 def plan_of(body: Body) -> Any:
@@ -185,6 +200,49 @@ def test_too_many_rows_are_refused() -> None:
     assert plans.pack("body", plan, {"rows": [{"x": 7}] * 255}) == b"\xff" + b"\x07" * 255
     with pytest.raises(CodecError, match=r"body\.rows: 256 rows; at most 255 wanted"):
         plans.pack("body", plan, {"rows": [{"x": 7}] * 256})
+
+
+CAP = {"minutes": 60, "ng": 5}
+
+
+@pytest.mark.parametrize(
+    ("caps", "text"),
+    [
+        (b"", r"therapy\.caps: a list of rows wanted, not bytes"),
+        ({"minutes": 60, "ng": 5}, r"therapy\.caps: a list of rows wanted, not dict"),
+        ([(60, 5)], r"therapy\.caps\[0\]: fields by name wanted, not tuple"),
+        ([CAP, {"minutes": 60}], r"therapy\.caps\[1\]: missing field 'ng'; it has minutes, ng"),
+        ([{**CAP, "nl": 1}], r"therapy\.caps\[0\]: unknown field 'nl'"),
+        ([CAP, CAP, {**CAP, "ng": 1 << 32}], r"therapy\.caps\[2\]\.ng: 4294967296 does not fit into 4 bytes"),
+        ([{**CAP, "minutes": "60"}], r"therapy\.caps\[0\]\.minutes: str is no value for it"),
+        ([CAP] * 256, r"therapy\.caps: 256 rows; at most 255 wanted"),
+    ],
+)
+def test_a_row_that_cannot_be_encoded_is_named(caps: Any, text: str) -> None:
+    fields = codec.decode_struct("therapy", SAMPLES["therapy", "zeros"])
+    with pytest.raises(CodecError, match=f"^{text}"):
+        codec.encode_struct("therapy", **{**fields, "caps": caps})
+
+
+def test_a_therapy_may_be_longer_than_a_body() -> None:
+    """It travels in chunks: the fullest within the limits has room, one beyond `THERAPY_BYTES_MAX` is refused."""
+    fields = codec.decode_struct("therapy", SAMPLES["therapy", "zeros"])
+    fields |= {
+        "drug": bytes(255),
+        "caps": [CAP] * messages.CAPS_MAX,
+        "rates": [{"num": 1, "den": 2}] * messages.RATES_MAX,
+        "flex": [{"pattern": 0, "minute": 1, "rate": 2}] * messages.PATTERNS_MAX * messages.FLEX_STEPS_MAX,
+        "titration": [{"day": 1, "rate": 2}] * messages.TITRATION_STEPS_MAX,
+    }
+    data = codec.encode_struct("therapy", **fields)
+    assert messages.BODY_BYTES_MAX < len(data) <= messages.THERAPY_BYTES_MAX
+    assert codec.decode_struct("therapy", data) == fields
+    spare, odd = divmod(messages.THERAPY_BYTES_MAX - len(data), 4)
+    fields["flex"] += fields["flex"][:1] * spare
+    assert len(codec.encode_struct("therapy", **fields)) == messages.THERAPY_BYTES_MAX - odd
+    fields["flex"] += fields["flex"][:1]
+    with pytest.raises(CodecError, match=f"therapy: {3076 - odd} bytes are more than a therapy's 3072"):
+        codec.encode_struct("therapy", **fields)
 
 
 def test_a_name_that_no_table_knows_is_a_mistake_of_the_caller() -> None:

@@ -95,7 +95,7 @@ def test_every_kind_has_its_fields() -> None:
                 "counter": 1,
                 "generation": 2,
                 "program_hash_head": b"\xaa\xbb\xcc\xdd",
-                "low_steps": 5,
+                "high_steps": 5,
             },
         ),
     ],

@@ -13,7 +13,7 @@ from dosebench_protocol.vectors import all_bodies, body_vectors
 from dosebench_protocol.wire_source import Directions, constant_prefix, wire_source
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_helpers import CONSTRUCTS, ROOT, codec_for, known_bits, load, packed, parsed, unpacked
+from wire_helpers import CONSTRUCTS, ROOT, codec_for, known_bits, load, packed, parsed, plain, unpacked
 from wire_strategies import SCHEMAS, construct_values, mutations, values_of
 
 DEVICE = load((ROOT / "firmware" / "pump" / "wire.py").read_text(encoding="utf-8"))
@@ -90,12 +90,13 @@ def test_pack_needs_room_and_writes_nothing_without() -> None:
     for body, case, values, data in body_vectors(schema()):
         if body.name in BODIES and case == "counting":
             pack = getattr(BOTH, f"pack_{body.name}")
+            plain_values = [plain(field, values[field.name]) for field in body.fields]
             exact = bytearray(len(data) + 3)
-            assert pack(memoryview(exact), 3, *values.values()) == len(exact)
+            assert pack(memoryview(exact), 3, *plain_values) == len(exact)
             assert exact[3:] == data
             tight = bytearray(len(data) + 2)
             with pytest.raises(ValueError, match="no room"):
-                pack(tight, 3, *values.values())
+                pack(tight, 3, *plain_values)
             assert not any(tight)
 
 
@@ -111,8 +112,9 @@ def test_bytes_of_a_wrong_length_are_refused() -> None:
 
 def test_the_device_codec_has_what_a_device_needs_and_no_more() -> None:
     names = {name for name in vars(DEVICE) if name.startswith(("pack_", "unpack_"))}
-    assert {"pack_record", "unpack_record", "pack_therapy", "unpack_therapy", "pack_rejected", "pack_outcome"} < names
+    assert {"pack_header", "unpack_header", "unpack_therapy", "pack_rejected", "pack_outcome"} < names
     assert not names & {"unpack_rejected", "unpack_outcome", "pack_bolus_request", "unpack_status_reply"}
+    assert not names & {"pack_therapy", "pack_record", "unpack_record", "pack_command"}
     for message in MESSAGES:
         request, reply = f"unpack_{message.name}_request", f"pack_{message.name}_reply"
         assert (request in names) == bool(message.request.subcons)

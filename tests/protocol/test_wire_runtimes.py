@@ -14,6 +14,7 @@ from dosebench_protocol.schema import plain_construct, schema, schema_hash
 from dosebench_protocol.vectors import all_bodies
 from dosebench_protocol.wire_source import Directions, wire_source
 from wire_helpers import CONSTRUCTS, ROOT, Runner, load, packed, parsed, run_unix, run_wasm, unpacked, write_lines
+from wire_strategies import construct_values
 
 GOLDEN = json.loads((ROOT / "protocol" / "golden" / "vectors.json").read_text(encoding="utf-8"))
 BODIES = {body.name: body for body in all_bodies(schema())}
@@ -28,6 +29,8 @@ def _json_value(value: Any) -> Any:
 
 
 def _raw(value: Any) -> Any:
+    if isinstance(value, list):
+        return [tuple(map(_raw, row)) for row in value]
     return bytes.fromhex(value) if isinstance(value, str) else value
 
 
@@ -38,7 +41,7 @@ def test_golden_bodies_mean_what_they_say(vector: dict[str, Any]) -> None:
     values = [_raw(value) for _, value in vector["fields"]]
     assert names == [field.name for field in body.fields]
     assert parsed(plain_construct(body), body, data) == values
-    assert CONSTRUCTS[body.name].build(dict(zip(names, values, strict=True))) == data
+    assert CONSTRUCTS[body.name].build(construct_values(body, values)) == data
     if hasattr(BOTH, f"pack_{body.name}"):
         assert unpacked(BOTH, body, data) == values
         assert packed(BOTH, body, values) == data

@@ -9,7 +9,7 @@ from dosebench_protocol.records import Record, decode_records
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
-    from dosebench.program import Program
+    from dosebench.program import Program, Reading
 
     from dosebench_hil.bench import Bench
 
@@ -18,7 +18,18 @@ OTHER_HOST: Final = b"othr"
 """Host id of commands that a test sends by hand."""
 
 MOVING_FIELDS: Final = frozenset(
-    ("day", "ms", "local_days", "local_ms", "battery_mv", "hour_ng", "day_ng", "bad_frames")
+    (
+        "day",
+        "ms",
+        "local_days",
+        "local_ms",
+        "battery_mv",
+        "bad_frames",
+        "window_ng",
+        "lockout_left_ms",
+        "patient_left",
+        "pattern_lag_ms",
+    )
 )
 """Fields of a status that change while nothing happens: time and what hangs on it, and the count of bad frames."""
 
@@ -31,6 +42,13 @@ def still(status: dict[str, Any]) -> dict[str, Any]:
 def unwritten(status: dict[str, Any]) -> dict[str, Any]:
     """`still`, where the journal may have grown: dropping a stage writes a record."""
     return {name: value for name, value in still(status).items() if not name.startswith("journal_")}
+
+
+def reading_of(answer: dict[str, Any]) -> Reading:
+    """The reply to `therapy_verify` as the host's own readings are."""
+    from dosebench.program import Reading  # noqa: PLC0415
+
+    return Reading.of(answer)
 
 
 def same(outcome: dict[str, Any]) -> dict[str, Any]:

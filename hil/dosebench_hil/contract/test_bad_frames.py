@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from dosebench_protocol.frame import DELIMITER, Frame, encode
-from dosebench_protocol.messages import COUNT_MAX, FRAME_BYTES_MAX, PROTOCOL_VERSION
+from dosebench_protocol.tables import COUNT_MAX, FRAME_BYTES_MAX, PROTOCOL_VERSION
 
 from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_force, still
 
@@ -113,7 +113,7 @@ def test_a_tag_without_a_session(unmoved: Bench) -> None:
     assert unmoved.wire.refusal(frame)[0] == "no_session"
 
 
-@pytest.mark.parametrize("number", [0x00, 0x02, 0x37, 0x7F, 0x80, 0xB0, 0xFF])
+@pytest.mark.parametrize("number", [0x00, 0x02, 0x3F, 0x7F, 0x80, 0xB0, 0xFF])
 def test_unknown_types(unmoved: Bench, number: int) -> None:
     frame = unmoved.wire.altered(command(unmoved), type=number)
     assert unmoved.wire.refusal(frame) == ("unknown_type", number)

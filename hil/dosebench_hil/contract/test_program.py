@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from dosebench.client import RefusedError, program_hash
-from dosebench_protocol.messages import THERAPY_BYTES_MAX
+from dosebench.program import Cap
+from dosebench_protocol.tables import CAP_MINUTES_MAX, THERAPY_BYTES_MAX
 
-from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_force, unwritten
+from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_force, reading_of, unwritten
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def test_the_pump_reads_the_program_as_the_host_does(dut: PumpClient, program: Program) -> None:
-    assert dut.stage(program.encode()) == asdict(program.reading())
+    assert reading_of(dut.stage(program.encode())) == program.reading()
 
 
 def test_a_committed_program_is_read_back_equal(dut: PumpClient, program: Program) -> None:
@@ -71,7 +72,7 @@ def test_repeated_chunks_are_accepted(bench: Bench, program: Program) -> None:
     wire.ask("therapy_begin", length=len(data), program_hash=program_hash(data))
     for start, end in ((0, 50), (0, 50), (20, 70), (70, len(data))):
         wire.ask("therapy_chunk", offset=start, data=data[start:end])
-    assert wire.ask("therapy_verify") == asdict(program.reading())
+    assert reading_of(wire.ask("therapy_verify")) == program.reading()
 
 
 def test_an_incomplete_stage_is_not_verified(bench: Bench, program: Program) -> None:
@@ -164,17 +165,29 @@ def _levels_turned(program: Program, _bench: Bench) -> dict[str, Any]:
     return {"low_steps": program.empty_steps - 1}
 
 
-def _no_cap(_program: Program, _bench: Bench) -> dict[str, Any]:
-    return {"day_ng_max": 0}
+def _no_cap(program: Program, _bench: Bench) -> dict[str, Any]:
+    return {"caps": program.caps[:1]}
+
+
+def _no_drug_at_all(program: Program, _bench: Bench) -> dict[str, Any]:
+    return _with_cap(program, 1440, 0)
+
+
+def _long_window(program: Program, _bench: Bench) -> dict[str, Any]:
+    return {"caps": (*program.caps, Cap(CAP_MINUTES_MAX + 1, program.caps[-1].ng))}
 
 
 def _cap_below_basal(program: Program, _bench: Bench) -> dict[str, Any]:
-    return {"day_ng_max": int(program.daily_ng)}
+    return _with_cap(program, 1440, int(program.daily_ng))
 
 
 def _cap_above_hard(program: Program, bench: Bench) -> dict[str, Any]:
     hard = int(bench.profile.steps(bench.profile.caps.hour))
-    return {"hour_ng_max": int((hard + 1) * program.step_ng) + 1}
+    return _with_cap(program, 60, int((hard + 1) * program.step_ng) + 1)
+
+
+def _with_cap(program: Program, minutes: int, ng: int) -> dict[str, Any]:
+    return {"caps": tuple(replace(cap, ng=ng) if cap.minutes == minutes else cap for cap in program.caps)}
 
 
 def _zero_denominator(_program: Program, _bench: Bench) -> dict[str, Any]:
@@ -200,6 +213,8 @@ def _later_format(_program: Program, _bench: Bench) -> dict[str, Any]:
         (_too_full, "reservoir_size"),
         (_levels_turned, "level_order"),
         (_no_cap, "cap_missing"),
+        (_no_drug_at_all, "cap_missing"),
+        (_long_window, "cap_window"),
         (_cap_below_basal, "cap_below_basal"),
         (_cap_above_hard, "cap_above_hard"),
         (_zero_denominator, "therapy_fraction"),
