@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLES, Run
+from commandline import EXAMPLES, Run
 
 
 @pytest.mark.requirement("C5")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import EXAMPLES, Run
+from commandline import EXAMPLES, Run
 from dosebench import cli
 
 PAGE = Path(__file__).parents[2] / "docs" / "CLI.md"

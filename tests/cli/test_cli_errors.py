@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from commandline import Run
 from dosebench import client, ports
 from dosebench.store import Store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from conftest import EXAMPLES
+from commandline import EXAMPLES
 from dosebench.check import load_regimen
 from dosebench.expected import HALF, Expected, limit_of
 from dosebench.program import Program

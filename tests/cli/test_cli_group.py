@@ -7,7 +7,7 @@ import sys
 
 import click
 import pytest
-from conftest import Run
+from commandline import Run
 from dosebench import cli
 
 HEAVY = ("matplotlib", "numpy", "pint", "pydantic", "rich", "sqlite3")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from commandline import Run
 
 Serve = Callable[..., tuple[str, "subprocess.Popen[str]"]]
 

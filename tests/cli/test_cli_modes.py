@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EXAMPLES, Run
+from commandline import EXAMPLES, Run
 from dosebench.check import load_regimen
 from dosebench.commands.status import flex_step
 from dosebench.program import Cap, Program

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import EXAMPLES, Run
+from commandline import EXAMPLES, Run
 from dosebench.client import PumpClient, RefusedError
 from dosebench.program import Program, Reading
 

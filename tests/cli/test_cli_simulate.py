@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLES, Run
+from commandline import EXAMPLES, Run
 from dosebench.check import load_regimen
 from dosebench.program import Program
 from dosebench.simulate import BolusOrder, SimulationError, simulate

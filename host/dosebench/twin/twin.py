@@ -228,9 +228,10 @@ class Twin:
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Keep this thread, and the firmware processes it starts, on one core: a bus round trip then takes a fifth as long.
+    """Keep this thread, and the firmware processes it starts, on one core: a bus round trip then takes as little as a fifth.
 
-    Measured in `benchmarks/`; does nothing where the system has no affinity calls.
+    How much it helps depends on where the system would have put them (`make bench`). Does nothing where the system has
+    no affinity calls.
     """
     if not hasattr(os, "sched_setaffinity"):
         yield
