@@ -4,14 +4,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help demo test bench gen clean
+.PHONY: help demo test campaign bench gen clean
 
 help:
-	@echo "make demo   run the main job: program, deliver 30 days, download, compare; results in out/demo"
-	@echo "make test   style, types, drift of generated files, and all tests"
-	@echo "make bench  measure start-up times and more"
-	@echo "make gen    rewrite what is generated from the protocol"
-	@echo "make clean  remove .venv, build results and caches"
+	@echo "make demo      run the main job: program, deliver 30 days, download, compare; results in out/demo"
+	@echo "make test      style, types, drift of generated files, and all tests"
+	@echo "make campaign  the firmware's properties with fifty times the examples, every power cut, ten years of flex"
+	@echo "make bench     measure start-up times and more"
+	@echo "make gen       rewrite what is generated from the protocol"
+	@echo "make clean     remove .venv, build results and caches"
 
 demo: $(VENV)/.base
 	$(BIN)/dosebench demo
@@ -21,6 +22,9 @@ test: $(VENV)/.dev
 	$(BIN)/mypy -p dosebench_protocol -p dosebench -p dosebench_hil
 	$(BIN)/python -m dosebench_protocol.generate --check
 	$(BIN)/python -m pytest -q -n $(JOBS)
+
+campaign: $(VENV)/.dev
+	DOSEBENCH_LONG=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/firmware
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

@@ -228,7 +228,7 @@ class Twin:
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Keep this thread, and the firmware processes it starts, on one core: a bus round trip then takes as little as a fifth.
+    """Keep this thread, and the firmware processes it starts, on one core: a bus round trip takes as little as a fifth.
 
     How much it helps depends on where the system would have put them (`make bench`). Does nothing where the system has
     no affinity calls.
