@@ -9,7 +9,7 @@ from pump.wire import const
 
 _STAGE_MS_MAX = const(120_000)
 _RECORDS_MAX = const(25)
-_FIRMWARE = (0, 2, 0)
+FIRMWARE = (0, 2, 0)
 _BROADCAST = b"\x00\x00\x00\x00"
 
 STAGE_REPLACED = const(0)
@@ -162,7 +162,7 @@ class Commands:
         wire.unpack_hello_request(link.frame, link.body, link.body_end)
         pump = self._pump
         board = pump.board
-        major, minor, patch = _FIRMWARE
+        major, minor, patch = FIRMWARE
         return wire.pack_hello_reply(
             out,
             link.body_out,

@@ -5,7 +5,7 @@
 
 from pump import wire
 from pump.clock import DAY_MS, Clock
-from pump.commands import Commands
+from pump.commands import FIRMWARE, Commands
 from pump.guard import Guard
 from pump.history import History
 from pump.journal import Journal
@@ -22,7 +22,7 @@ from pump.whole import mul_div
 from pump.wire import const
 
 _SECTOR_BYTES = const(4096)
-_FIRMWARE_PACKED = const(0x000200)
+_FIRMWARE_PACKED = FIRMWARE[0] << 16 | FIRMWARE[1] << 8 | FIRMWARE[2]
 # Longest that requests which write flash are held so that the write does not delay a step.
 _QUIET_MS = const(400)
 _HOLD_MS_MAX = const(1_000)

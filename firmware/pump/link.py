@@ -18,7 +18,7 @@ _COUNT_MASK = const(0x3FFFFFFF)
 
 class Link:
     """After poll() has returned True, `type`, `sequence`, `body` to `body_end` of `frame` hold one request until
-    reply() or drop(); bytes that arrive meanwhile are kept."""
+    reply(); bytes that arrive meanwhile are kept."""
 
     def __init__(self, board, device_id):
         self._board = board
@@ -102,9 +102,6 @@ class Link:
         extra = crc_at - self.body_end
         self.tagged = extra == wire.TAG_BYTES
         return body_bytes <= wire.BODY_BYTES_MAX and (extra == 0 or self.tagged)
-
-    def drop(self):
-        self.pending = False
 
     def out(self):
         """The buffer for a reply's body, to be filled from body_out on."""

@@ -108,6 +108,7 @@ class Program:
             and self.titration == therapy.titration
             and self.weekdays == therapy.weekdays
             and self.period_ms == therapy.periodic_ms
+            and self.bridge_worth == (therapy.bridge_ng_num, therapy.bridge_ng_den)
             and (self.bolus_steps_max, self.patient_steps, self.periodic_steps, self.bridge_steps)
             == (therapy.bolus_steps_max, therapy.patient_steps, therapy.periodic_steps, therapy.bridge_steps)
         )

@@ -38,7 +38,6 @@ class Machine:
     now_us: int = 0
     booted_us: int = 0
     reset_cause: int = 1
-    motor_on: bool = False
     to_device: Line = field(init=False)
     to_host: Line = field(init=False)
 
@@ -83,9 +82,7 @@ class Machine:
             out = self._hello()
         elif op == Op.TONE:
             self.plant.tones.append((self.now_us, a))
-        elif op == Op.MOTOR_OFF:
-            self.motor_on = False
-        else:
+        elif op != Op.MOTOR_OFF:
             raise ValueError(f"the firmware asked for operation {op}, which the bench bus does not have")
         return pack_reply(len(out), self.ticks(), value, self.plant.encoder()), out
 

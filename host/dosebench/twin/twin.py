@@ -58,7 +58,6 @@ class Twin:
         self.machine = Machine(settings.config, device_id, flash, plant, baud=settings.baud)
         self._runtime: Runtime | None = None
         self._wake_us = 0
-        self.boots = 0
 
     # Power
 
@@ -92,7 +91,6 @@ class Twin:
         machine.reset_cause = RESET_CAUSES[cause]
         machine.to_device.clear()
         self._wake_us = machine.now_us
-        self.boots += 1
 
     def attach(self, runtime: Runtime, wake_us: int | None = None) -> None:
         """Drive this firmware from now on; `wake_us` says when it wants to wake, if it waits already."""
