@@ -45,6 +45,8 @@ class Commands:
             wire.OUTCOME: self._outcome,
             wire.JOURNAL_INFO: self._journal_info,
             wire.JOURNAL_READ: self._journal_read,
+            wire.SELFTEST: self._selftest,
+            wire.COUNTERS: self._counters,
         }
         orders = pump.orders
         # Decoder of the request, and what carries it out.
@@ -61,6 +63,7 @@ class Commands:
             wire.PRIME: (wire.unpack_prime_request, orders.prime),
             wire.REFILL: (wire.unpack_refill_request, orders.refill),
             wire.ALARM_CLEAR: (wire.unpack_alarm_clear_request, orders.alarm_clear),
+            wire.ALARM_SILENCE: (wire.unpack_alarm_silence_request, orders.silence),
             wire.CLOCK_SET: (wire.unpack_clock_set_request, orders.clock_set),
         }
 
@@ -208,7 +211,7 @@ class Commands:
             pump.schedule.bolus_left,
             pump.reservoir(),
             1 if pump.reservoir_known() else 0,
-            pump.battery_mv,
+            pump.monitor.battery_mv,
             ledger.journal.first(),
             ledger.journal.next,
             ledger.boot_count,
@@ -222,6 +225,31 @@ class Commands:
             pump.plan.lag_ms(),
             pump.plan.titration_day,
             pump.guard.windows(),
+            pump.alarms.priority(),
+            pump.alarms.silenced_ms,
+            pump.empty_minutes(),
+            pump.stopped_ms(),
+        )
+
+    def _selftest(self, link, out):
+        tests = self._pump.selftest
+        return wire.pack_selftest_reply(out, link.body_out, tests.boot_ms, tests.since_ms, tests.rows())
+
+    def _counters(self, link, out):
+        pump = self._pump
+        wakes = pump.counters.wakes
+        return wire.pack_counters_reply(
+            out,
+            link.body_out,
+            pump.counters.minutes,
+            pump.ledger.high - pump.booted_high,
+            wakes[0],
+            wakes[1],
+            wakes[2],
+            wakes[3],
+            wakes[4],
+            pump.alarms.tones,
+            pump.ledger.journal.next - pump.booted_record,
         )
 
     def _journal_info(self, link, out):

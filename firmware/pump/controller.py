@@ -3,7 +3,10 @@
 # deliver() is the dosing path: plan, schedule, guard, motor and counters. It allocates nothing (tests run it with the
 # heap locked on a 32-bit port). Everything that writes flash happens behind it, between steps.
 
-from pump import wire
+from array import array
+
+from pump import supervisor, wire
+from pump.alarms import Alarms
 from pump.clock import DAY_MS, Clock
 from pump.commands import FIRMWARE, Commands
 from pump.guard import Guard
@@ -11,12 +14,15 @@ from pump.history import History
 from pump.journal import Journal
 from pump.ledger import UNKNOWN, Ledger
 from pump.link import Link
+from pump.monitor import Monitor
 from pump.motor import Motor
 from pump.orders import Orders
 from pump.plan import Plan
 from pump.profile import Profile
 from pump.schedule import Schedule
+from pump.selftest import SelfTest
 from pump.store import TherapyStore
+from pump.supervisor import Supervisor
 from pump.therapy import Therapy
 from pump.whole import mul_div
 from pump.wire import const
@@ -27,15 +33,39 @@ _FIRMWARE_PACKED = FIRMWARE[0] << 16 | FIRMWARE[1] << 8 | FIRMWARE[2]
 _QUIET_MS = const(400)
 _HOLD_MS_MAX = const(1_000)
 _WAKE_MS_MAX = const(3_600_000)
-_BATTERY_MS = const(180_000)
+_NEVER = const(0x3FFFFFFF)
+_MINUTE_MS = const(60_000)
+# Causes of a wake, in the order of the `counters` message.
+_DELIVERY = const(0)
+_SENSORS = const(1)
+_WATCHDOG = const(2)
+_LINK = const(3)
+_OTHER = const(4)
+_CAUSES = const(5)
 
-FAULTS = (
-    wire.ALARM_MOTOR_STALL
-    | wire.ALARM_MOTOR_RUNAWAY
-    | wire.ALARM_THERAPY_LOST
-    | wire.ALARM_GUARD_DISAGREES
-    | wire.ALARM_FLASH_FAILED
-)
+
+class Counters:
+    """What the pump woke for since its boot; each wake belongs to what was due first, or to a byte."""
+
+    def __init__(self):
+        self.wakes = array("i", [0] * _CAUSES)
+        self.minutes = 0
+        self._ms = 0
+        self._cause = _OTHER
+        self.asked_ms = 0
+
+    def sleep(self, ms, cause):
+        self.asked_ms = ms
+        self._cause = cause
+        return ms
+
+    def wake(self, passed):
+        """The pump woke after `passed` ms."""
+        self.wakes[_LINK if passed < self.asked_ms else self._cause] += 1
+        self._ms += passed
+        while self._ms >= _MINUTE_MS:
+            self._ms -= _MINUTE_MS
+            self.minutes += 1
 
 
 class Pump:
@@ -50,13 +80,19 @@ class Pump:
         self.guard = Guard(profile.hard_hour_steps, profile.hard_day_steps)
         self.motor = Motor(board, profile.step_ms, profile.activation_steps_max, profile.activation_ms_max)
         self.motor.off()
+        booted = board.ticks()
         journal = Journal(board, self.clock, 2 * _SECTOR_BYTES, profile.flash_sectors - 2)
         self.ledger = Ledger(journal, self.clock)
         self._history = History(self.ledger, self.guard, self.clock)
         self.store = TherapyStore(board, (0, _SECTOR_BYTES))
         self.therapy = None
-        self.battery_mv = board.battery_mv()
-        self._battery_ms = 0
+        self.alarms = Alarms(board, self.ledger, profile)
+        self.supervisor = Supervisor(board, self.ledger, profile.watchdog_ms)
+        self.monitor = Monitor(self)
+        self.selftest = SelfTest(self)
+        self.counters = Counters()
+        self.booted_high = 0
+        self.booted_record = 0
         self._held_ms = 0
         self._skipped_basal = 0
         self._skipped_bolus = 0
@@ -67,12 +103,16 @@ class Pump:
         self.orders = Orders(self)
         self.commands = Commands(self, self.link)
         self._boot()
+        self.selftest.boot_ms = (board.ticks() - booted) & 0x3FFFFFFF
 
     # Boot
 
     def _boot(self):
         ledger, journal = self.ledger, self.ledger.journal
         ledger.replay()
+        armed = ledger.watchdog_armed
+        self.booted_high = ledger.high
+        self.booted_record = journal.next
         bolus, kind, square = ledger.bolus_left, ledger.bolus_kind, ledger.square_left
         self._write_boot(ledger, journal.voids)
         if bolus:
@@ -81,13 +121,30 @@ class Pump:
         if square:
             ledger.write(wire.RECORD_SQUARE_END, 0, ledger.low, ledger.high, 0, square, 0)
         if journal.damaged:
-            self._raise(wire.ALARM_JOURNAL_DAMAGED, journal.damaged)
+            self.alarm(wire.ALARM_JOURNAL_DAMAGED, journal.damaged)
         if ledger.clock_was_set:
-            self._raise(wire.ALARM_CLOCK_UNKNOWN, 0)
+            self.alarm(wire.ALARM_CLOCK_UNKNOWN, 0)
         if ledger.generation:
             self._load_therapy()
         ledger.window_drug = self._window_drug
+        self.supervisor.boot(self.board.reset_cause, armed)
+        if not self.supervisor.proving:
+            self._ready(armed)
+
+    def _ready(self, proven_now):
+        """The rest of a boot, when the watchdog is known to bite: self-tests, then what was running goes on."""
+        resets = self.ledger.boots_within(self.profile.resets_ms)
+        # The bite of the proof is no reset that anything is wrong with.
+        if resets - (1 if proven_now else 0) > self.profile.resets_max:
+            self.alarm(wire.ALARM_RESETS_REPEATED, resets)
+        self.selftest.at_boot()
+        self._judge_selftest()
         self._resume()
+
+    def _judge_selftest(self):
+        failed = self.selftest.failed
+        if failed:
+            self.alarm(wire.ALARM_SELFTEST_FAILED, failed)
 
     def _write_boot(self, ledger, voids):
         ledger.write(
@@ -106,7 +163,7 @@ class Pump:
     def _load_therapy(self):
         ledger = self.ledger
         if not self.store.load(ledger.generation, ledger.hash_head.to_bytes(4, "little")):
-            self._raise(wire.ALARM_THERAPY_LOST, ledger.generation)
+            self.alarm(wire.ALARM_THERAPY_LOST, ledger.generation)
             return
         self._take(Therapy(self.store.program), False)
 
@@ -128,7 +185,7 @@ class Pump:
         """A new therapy is committed: hold it, and let guard and plan read it."""
         old = self.therapy
         if not self.store.adopt(program, generation):
-            self._fault(wire.ALARM_FLASH_FAILED, generation)
+            self.alarm(wire.ALARM_FLASH_FAILED, generation)
         if old is not None:
             self.guard.change_worth(
                 therapy.step_ng_num, therapy.step_ng_den, old.step_ng_num, old.step_ng_den, therapy.bridge_steps
@@ -160,7 +217,7 @@ class Pump:
     def _resume(self):
         if not self.ledger.running:
             return
-        if self.therapy is None or self.faulty():
+        if self.therapy is None or self.alarms.on(wire.ALARMS_SAFE | wire.ALARMS_HALT):
             self.ledger.halt(wire.STOP_REASON_FAULT)
             return
         self._begin()
@@ -169,6 +226,8 @@ class Pump:
 
     def run(self):
         """Do what is due; return the milliseconds until something will be."""
+        if self.supervisor.proving:
+            return self._prove_watchdog()
         self.deliver()
         self._after_steps()
         waiting = self.link.pending
@@ -176,14 +235,30 @@ class Pump:
             if not waiting:
                 self._held_ms = 0
             self._serve()
+        self.supervisor.report(supervisor.LINK)
+        self.alarms.annunciate()
+        self.supervisor.report(supervisor.ALARMS)
+        self.supervisor.feed()
         return self._sleep_ms()
+
+    def _prove_watchdog(self):
+        """Wait for the bite; coming back from the whole wait is its failure. What arrives meanwhile is lost with it."""
+        self.link.poll()
+        left = self.supervisor.wait_for_bite(self.clock.update(self.board.ticks()))
+        if not self.supervisor.proving:
+            self._ready(False)
+        return left
 
     def deliver(self):
         """Advance time and move what is due, as far as the guard permits. Allocates nothing."""
         passed = self.clock.update(self.board.ticks())
+        self.counters.wake(passed)
+        self.selftest.clock(self.counters.asked_ms, passed)
         self.guard.advance(passed)
         self.orders.pass_time(passed)
-        self._battery_ms += passed
+        self.monitor.pass_time(passed)
+        self.alarms.pass_time(passed)
+        self.selftest.since_ms += passed
         self._held_ms += passed
         if self.commands.stage is not None:
             self.commands.stage.idle_ms += passed
@@ -200,6 +275,7 @@ class Pump:
             basal = 1
         if basal or schedule.bolus_due or schedule.square_due:
             self._move(basal, schedule.bolus_due + schedule.square_due)
+        self.supervisor.report(supervisor.DELIVERY)
 
     def _pass_time(self, passed):
         """Cut the time where the basal rate changes, so that each part is delivered at its own rate."""
@@ -248,9 +324,9 @@ class Pump:
         """What follows from the steps: faults, levels, the end of a bolus, the next lease."""
         schedule, ledger = self.schedule, self.ledger
         if self.motor.stalled:
-            self._fault(wire.ALARM_MOTOR_STALL, ledger.low)
+            self.alarm(wire.ALARM_MOTOR_STALL, ledger.low)
         if self.motor.ran_away:
-            self._fault(wire.ALARM_MOTOR_RUNAWAY, ledger.low)
+            self.alarm(wire.ALARM_MOTOR_RUNAWAY, ledger.low)
         if self._skipped_basal or self._skipped_bolus:
             self._refused_by_guard()
         if self._missed:
@@ -262,7 +338,11 @@ class Pump:
         if schedule.periodic_began:
             self._periodic_began()
         self._check_reservoir()
-        self._check_battery()
+        self._check_stopped()
+        self.monitor.watch()
+        self.supervisor.report(supervisor.MONITOR)
+        if self.selftest.since_ms >= self.profile.retest_ms and self.selftest.again():
+            self._judge_selftest()
         if self.commands.stage_left_ms() <= 0:
             self.commands.expire_stage()
         if self.guard.allowance() < self._next_need():
@@ -279,7 +359,7 @@ class Pump:
             return
         self.commands.handle()
         if self.ledger.journal.failed:
-            self._fault(wire.ALARM_FLASH_FAILED, 0)
+            self.alarm(wire.ALARM_FLASH_FAILED, 0)
 
     def _next_event_ms(self):
         schedule = self.schedule
@@ -291,21 +371,27 @@ class Pump:
         # What was done may have taken time, in which a step came near.
         late = (self.board.ticks() - self.clock.ticks()) & 0x3FFFFFFF
         wake = self._next_event_ms()
-        stage = self.commands.stage_left_ms()
-        if stage < wake:
-            wake = stage
-        if _BATTERY_MS - self._battery_ms < wake:
-            wake = _BATTERY_MS - self._battery_ms
-        if self.link.pending and wake > _HOLD_MS_MAX:
-            wake = _HOLD_MS_MAX
-        if wake > _WAKE_MS_MAX:
-            wake = _WAKE_MS_MAX
-        return wake - late if wake > late else 0
+        cause = _DELIVERY
+        due = self.monitor.next_ms()
+        if due < wake:
+            wake = due
+            cause = _SENSORS
+        due = min(self.commands.stage_left_ms(), self.alarms.next_ms(), self._stopped_next_ms(), _WAKE_MS_MAX)
+        if self.link.pending:
+            due = min(due, _HOLD_MS_MAX)
+        if due < wake:
+            wake = due
+            cause = _OTHER
+        due = self.supervisor.sleep_ms_max()
+        if due < wake:
+            wake = due
+            cause = _WATCHDOG
+        return self.counters.sleep(wake - late if wake > late else 0, cause)
 
     # State
 
     def faulty(self):
-        return self.ledger.alarms & FAULTS != 0
+        return self.alarms.on(wire.ALARMS_SAFE)
 
     def delivery(self):
         if self.faulty():
@@ -360,7 +446,7 @@ class Pump:
         self._write_lease(allowance)
         self.guard.allow(0 if ledger.journal.failed else allowance)
         if ledger.journal.failed:
-            self._fault(wire.ALARM_FLASH_FAILED, 0)
+            self.alarm(wire.ALARM_FLASH_FAILED, 0)
 
     def _write_lease(self, allowance):
         ledger, day = self.ledger, self.plan.titration_day
@@ -421,28 +507,31 @@ class Pump:
         if (ledger.running and not self.schedule.running) or (ledger.bolus_left and not self.schedule.bolus_left):
             ledger.halt(wire.STOP_REASON_COMMAND)
 
-    def _fault(self, alarm, detail):
-        self.halt_motion()
-        self.motor.clear()
-        if not self.ledger.alarms & alarm:
-            self._raise(alarm, detail)
-        if self.ledger.running or self.ledger.bolus_left:
-            self.ledger.halt(wire.STOP_REASON_FAULT)
-
     # Alarms
 
-    def _raise(self, alarm, detail):
-        alarms = self.ledger.alarms | alarm
-        if alarms == self.ledger.alarms:
-            return
-        self.ledger.write(wire.RECORD_ALARM_RAISED, 0, alarm & ~self.ledger.alarms, alarms, detail, 0, 0)
-        self.board.tone(2 if alarm & FAULTS else 1)
+    def alarm(self, alarm, detail):
+        """Raise an alarm, and do about it what the table says. Safe state is one way for all of them."""
+        if alarm & wire.ALARMS_SAFE:
+            self.halt_motion()
+            self.motor.clear()
+        elif alarm & wire.ALARMS_HALT and self.moving():
+            self.halt_motion()
+        new = self.alarms.raise_(alarm, detail)
+        if alarm & (wire.ALARMS_SAFE | wire.ALARMS_HALT) and (self.ledger.running or self.ledger.bolus_left):
+            empty = alarm == wire.ALARM_RESERVOIR_EMPTY
+            self.ledger.halt(wire.STOP_REASON_RESERVOIR_EMPTY if empty else wire.STOP_REASON_FAULT)
+        if new:
+            self.apply_alarms()
+            if self.alarms.repeated(alarm):
+                self.alarm(wire.ALARM_ALARM_REPEATED, alarm)
 
     def drop_alarm(self, alarm):
         """End alarms whose cause is gone."""
-        if self.ledger.alarms & alarm:
-            left = self.ledger.alarms & ~alarm
-            self.ledger.write(wire.RECORD_ALARM_ENDED, 0, self.ledger.alarms & alarm, left, 0, 0, 0)
+        if self.alarms.end(alarm):
+            self.apply_alarms()
+
+    def moving(self):
+        return self.schedule.running or self.schedule.bolus_left != 0
 
     def apply_alarms(self):
         """What a low reservoir and a reached cap make of the basal rate."""
@@ -451,17 +540,17 @@ class Pump:
             return
         low = alarms & wire.ALARM_RESERVOIR_LOW
         cap = alarms & wire.ALARM_DOSE_CAP
+        over = alarms & wire.ALARM_OVER_INFUSION
         self.plan.closed = bool(
             (low and therapy.on_low == wire.ON_LOW_STOP) or (cap and therapy.on_cap == wire.ON_CAP_STOP)
         )
-        self.plan.at_minimum = bool((low and therapy.on_low == wire.ON_LOW_MINIMUM_RATE) or cap)
+        self.plan.at_minimum = bool((low and therapy.on_low == wire.ON_LOW_MINIMUM_RATE) or cap or over)
         self.plan.select()
         self.follow_plan()
 
     def cap_reached(self, steps):
         """A dose did not fit into a window: say so, and fall back."""
-        self._raise(wire.ALARM_DOSE_CAP, steps)
-        self.apply_alarms()
+        self.alarm(wire.ALARM_DOSE_CAP, steps)
 
     def _refused_by_guard(self):
         basal, bolus = self._skipped_basal, self._skipped_bolus
@@ -469,7 +558,7 @@ class Pump:
         self._skipped_bolus = 0
         if not self.guard.sound() or not self.guard.full():
             # No cap stands in the way: schedule and guard do not agree about what may move.
-            self._fault(wire.ALARM_GUARD_DISAGREES, basal + bolus)
+            self.alarm(wire.ALARM_GUARD_DISAGREES, basal + bolus)
             return
         self._missed += basal
         if bolus:
@@ -486,7 +575,7 @@ class Pump:
             self.ledger.missed += missed
             return
         self.ledger.write(wire.RECORD_MISSED, 0, missed, self.ledger.missed + missed, 0, 0, 0)
-        self._raise(wire.ALARM_MISSED_VOLUME, missed)
+        self.alarm(wire.ALARM_MISSED_VOLUME, missed)
 
     def _bolus_done(self):
         ledger = self.ledger
@@ -510,22 +599,40 @@ class Pump:
         therapy, ledger = self.therapy, self.ledger
         if therapy is None or ledger.reservoir == UNKNOWN:
             return
-        if ledger.reservoir <= therapy.low_steps and not ledger.alarms & wire.ALARM_RESERVOIR_LOW:
-            self._raise(wire.ALARM_RESERVOIR_LOW, ledger.reservoir)
-            self.apply_alarms()
-        moving = self.schedule.running or self.schedule.bolus_left
-        if ledger.reservoir <= therapy.empty_steps and moving:
-            self.halt_motion()
-            ledger.halt(wire.STOP_REASON_RESERVOIR_EMPTY)
-            self._raise(wire.ALARM_RESERVOIR_EMPTY, ledger.reservoir)
+        if ledger.reservoir <= therapy.low_steps and not self.alarms.on(wire.ALARM_RESERVOIR_LOW):
+            self.alarm(wire.ALARM_RESERVOIR_LOW, ledger.reservoir)
+        if ledger.reservoir <= therapy.empty_steps and self.moving():
+            self.alarm(wire.ALARM_RESERVOIR_EMPTY, ledger.reservoir)
 
-    def _check_battery(self):
-        if self._battery_ms < _BATTERY_MS:
-            return
-        self._battery_ms = 0
-        self.battery_mv = self.board.battery_mv()
-        if self.battery_mv < self.profile.battery_low_mv:
-            self._raise(wire.ALARM_BATTERY_LOW, self.battery_mv)
+    # Stopped for too long (R43)
+
+    def stopped_ms(self):
+        """How long a programmed pump has been stopped; 0 while it delivers."""
+        since = self.ledger.stopped_since
+        return 0 if self.therapy is None or since is None else self.ledger.since(since)
+
+    def _check_stopped(self):
+        stopped = self.stopped_ms()
+        if stopped >= self.profile.stopped_ms and not self.alarms.on(wire.ALARM_PUMP_STOPPED):
+            self.alarm(wire.ALARM_PUMP_STOPPED, stopped)
+        if stopped >= self.profile.stopped_high_ms:
+            self.alarms.escalate(wire.ALARM_PUMP_STOPPED, stopped)
+
+    def _stopped_next_ms(self):
+        if self.therapy is None or self.ledger.stopped_since is None:
+            return _NEVER
+        stopped, profile = self.stopped_ms(), self.profile
+        if stopped < profile.stopped_ms:
+            return profile.stopped_ms - stopped
+        return profile.stopped_high_ms - stopped if stopped < profile.stopped_high_ms else _NEVER
+
+    def empty_minutes(self):
+        """How long the reservoir lasts at the rate that runs, or would run, less what a bolus still takes (R25)."""
+        num, therapy = self.plan.num, self.therapy
+        if therapy is None or not self.reservoir_known() or num == 0:
+            return wire.COUNT_MAX
+        left = self.ledger.reservoir - therapy.empty_steps - self.schedule.bolus_left - self.schedule.square_left
+        return min(max(left, 0) * self.plan.den // (num * 60_000), wire.COUNT_MAX)
 
 
 def _periodic(therapy):

@@ -10,6 +10,8 @@ HOSTS_MAX = const(8)
 _GAP_MS_MAX = const(0x1FFFFFFF)
 _AGES = const(5)
 _WINDOWS = const(4)
+# As many as the limits of repeated alarms and resets can ask for.
+_MOMENTS = const(16)
 
 # Message type of each command record, to tell a repeat from another command with a used counter.
 _TYPE_OF = {
@@ -26,6 +28,7 @@ _TYPE_OF = {
     wire.RECORD_COMMIT: wire.THERAPY_COMMIT,
     wire.RECORD_CLOCK: wire.CLOCK_SET,
     wire.RECORD_ALARM_CLEARED: wire.ALARM_CLEAR,
+    wire.RECORD_SILENCE: wire.ALARM_SILENCE,
 }
 
 
@@ -67,6 +70,14 @@ class Ledger:
         self.titration_day = 0
         self.boot_count = 0
         self.clock_was_set = False
+        # Alarms that have been on for so long that they became urgent.
+        self.escalated = 0
+        # When a programmed pump was stopped: (day, ms), or None while it delivers.
+        self.stopped_since = None
+        # (alarm, day, ms) of the last alarms that stopped delivery, and (day, ms) of the last boots, oldest first.
+        self._stops = []
+        self._boots = []
+        self.watchdog_armed = False
         self.hosts = []
         # Pump times (day, ms) of patient boluses, oldest first, and of the start that periodic boluses count from.
         self.patient_times = []
@@ -104,6 +115,7 @@ class Ledger:
         self._use(most)
 
     def apply(self, sequence, kind, code, a, b, c, d, e):
+        self.watchdog_armed = kind == wire.RECORD_WATCHDOG_TEST
         if kind in _TYPE_OF:
             self._apply_command(sequence, kind, a, b, c, d, e)
         elif kind == wire.RECORD_LEASE or kind == wire.RECORD_CLOSE:
@@ -112,8 +124,10 @@ class Ledger:
                 self.titration_day = code
         elif kind == wire.RECORD_BOOT:
             self._apply_boot(a, b, c)
-        elif kind == wire.RECORD_ALARM_RAISED or kind == wire.RECORD_ALARM_ENDED:
-            self.alarms = b
+        elif kind == wire.RECORD_ALARM_RAISED:
+            self._apply_alarm(code, a, b)
+        elif kind == wire.RECORD_ALARM_ENDED:
+            self._alarms_left(b)
         elif kind == wire.RECORD_MISSED:
             self.missed = b
         elif kind == wire.RECORD_WORTH:
@@ -155,16 +169,30 @@ class Ledger:
         if self.reservoir != UNKNOWN:
             self.reservoir = self.reservoir - steps if self.reservoir > steps else 0
 
+    def _apply_alarm(self, priority, raised, alarms):
+        if raised & wire.ALARMS_ESCALATE and priority == wire.PRIORITY_HIGH:
+            self.escalated |= raised
+        if raised & (wire.ALARMS_SAFE | wire.ALARMS_HALT) & ~self.alarms:
+            _push(self._stops, (raised, self._clock.day, self._clock.ms))
+        self.alarms = alarms
+
+    def _alarms_left(self, alarms):
+        self.alarms = alarms
+        self.escalated &= alarms
+
     def _apply_boot(self, boot_count, low, high):
         # The open lease counts as delivered, and is never repeated.
         self._show(low, high)
         self.boot_count = boot_count
         self.allowance = 0
         self._period_begins = False
+        _push(self._boots, (self._clock.day, self._clock.ms))
 
     def _apply_state(self, code, low, high, generation, alarms, reservoir):
         self.running = code >= 16
         self.stop_reason = code & 15
+        if not self.running:
+            self._stopped()
         self.low, self.high, self.generation, self.alarms, self.reservoir = low, high, generation, alarms, reservoir
 
     def _apply_ages(self, first, ages):
@@ -181,15 +209,17 @@ class Ledger:
         if kind == wire.RECORD_COMMIT:
             self.generation, self.hash_head, self.commit_high = c, d, e
             self.titration_day = 0
+            if not self.running:
+                self._stopped()
             if self._period_begins:
                 self.periodic_from = (self._clock.day, self._clock.ms)
         elif kind == wire.RECORD_CLOCK:
             self.clock_was_set = True
         elif kind == wire.RECORD_ALARM_CLEARED:
-            self.alarms &= ~c
+            self._alarms_left(self.alarms & ~c)
         elif kind == wire.RECORD_REFILL:
             self.reservoir = c
-        elif kind == wire.RECORD_PRIME_ARM:
+        elif kind == wire.RECORD_PRIME_ARM or kind == wire.RECORD_SILENCE:
             pass
         elif not self._apply_lease(kind, c, e):
             self._apply_delivery(kind, d, e)
@@ -217,10 +247,12 @@ class Ledger:
         self._show(low, high)
         if kind == wire.RECORD_START:
             self.running = True
+            self.stopped_since = None
             self.stop_reason = wire.STOP_REASON_NONE
             self.periodic_from = (self._clock.day, self._clock.ms)
         elif kind == wire.RECORD_STOP:
             self.running = False
+            self._stopped()
             self.stop_reason = wire.STOP_REASON_COMMAND
             self.allowance = 0
             self._end_boluses()
@@ -229,6 +261,10 @@ class Ledger:
         else:
             self.bolus_left = 0
             self.bolus_kind = wire.BOLUS_KIND_NONE
+
+    def _stopped(self):
+        if self.stopped_since is None:
+            self.stopped_since = (self._clock.day, self._clock.ms)
 
     def _end_boluses(self):
         self.bolus_left = 0
@@ -261,6 +297,14 @@ class Ledger:
             if self.since(moment) < window_ms:
                 count += 1
         return count
+
+    def stops_within(self, alarm, window_ms):
+        """How often one of these alarms stopped delivery within `window_ms`."""
+        return len([1 for raised, day, ms in self._stops if raised & alarm and self.since((day, ms)) < window_ms])
+
+    def boots_within(self, window_ms):
+        """How many boots there were within `window_ms` of pump time."""
+        return len([1 for moment in self._boots if self.since(moment) < window_ms])
 
     # Command results, one per host
 
@@ -322,6 +366,12 @@ _LEASING = {
     wire.RECORD_PRIME: wire.BOLUS_KIND_PRIMING,
     wire.RECORD_SQUARE: wire.BOLUS_KIND_NONE,
 }
+
+
+def _push(moments, moment):
+    moments.append(moment)
+    if len(moments) > _MOMENTS:
+        moments.pop(0)
 
 
 def _host_bytes(number):

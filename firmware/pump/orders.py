@@ -45,6 +45,8 @@ class Orders:
             raise Refusal(wire.REASON_NOT_PROGRAMMED)
         if ledger.reservoir == UNKNOWN or ledger.reservoir <= therapy.empty_steps:
             raise Refusal(wire.REASON_RESERVOIR_EMPTY)
+        if ledger.alarms & wire.ALARMS_HALT:
+            raise Refusal(wire.REASON_START_BLOCKED, ledger.alarms & wire.ALARMS_HALT)
 
     def _need_running(self):
         self._need_ready()
@@ -55,9 +57,12 @@ class Orders:
         self._need_ready()
         if self._ledger.running:
             raise Refusal(wire.REASON_ALREADY_RUNNING)
+        if self._ledger.alarms & wire.ALARMS_BLOCK:
+            raise Refusal(wire.REASON_START_BLOCKED, self._ledger.alarms & wire.ALARMS_BLOCK)
         if self._ledger.bolus_left:
             raise Refusal(wire.REASON_BOLUS_RUNNING)
         self._write(wire.RECORD_START, fields, 0)
+        self._pump.drop_alarm(wire.ALARM_PUMP_STOPPED)
         self._pump.go()
 
     def stop(self, fields):
@@ -214,26 +219,45 @@ class Orders:
         if steps > pump.profile.reservoir_steps_max:
             raise Refusal(wire.REASON_RESERVOIR_SIZE)
         self._ledger.command(wire.RECORD_REFILL, host, counter, steps, self._ledger.low, self._ledger.high)
+        if pump.therapy is not None and steps > pump.therapy.empty_steps:
+            pump.drop_alarm(wire.ALARM_RESERVOIR_EMPTY)
         if pump.therapy is not None and steps > pump.therapy.low_steps:
-            pump.drop_alarm(wire.ALARM_RESERVOIR_LOW | wire.ALARM_RESERVOIR_EMPTY)
-            pump.apply_alarms()
+            pump.drop_alarm(wire.ALARM_RESERVOIR_LOW)
 
-    def alarm_clear(self, fields):
-        host, counter, alarms = fields
+    def _present(self):
+        """Alarms that are on and whose cause is there: they cannot be cleared."""
         pump, ledger = self._pump, self._ledger
-        present = 0
+        present = pump.monitor.present() | (ledger.alarms & wire.ALARM_PUMP_STOPPED)
         if pump.therapy is None and ledger.generation:
             present |= wire.ALARM_THERAPY_LOST
         if ledger.journal.failed:
             present |= wire.ALARM_FLASH_FAILED
+        if pump.selftest.failed:
+            present |= wire.ALARM_SELFTEST_FAILED
         if not pump.clock.known and ledger.clock_was_set:
             present |= wire.ALARM_CLOCK_UNKNOWN
-        if pump.reservoir_known() and pump.therapy is not None and ledger.reservoir <= pump.therapy.low_steps:
-            present |= wire.ALARM_RESERVOIR_LOW
+        if pump.reservoir_known() and pump.therapy is not None:
+            present |= wire.ALARM_RESERVOIR_LOW if ledger.reservoir <= pump.therapy.low_steps else 0
+            present |= wire.ALARM_RESERVOIR_EMPTY if ledger.reservoir <= pump.therapy.empty_steps else 0
+        return present
+
+    def alarm_clear(self, fields):
+        host, counter, alarms = fields
+        present = self._present() & self._ledger.alarms
         if alarms & present:
             raise Refusal(wire.REASON_ALARM_PRESENT, alarms & present)
-        ledger.command(wire.RECORD_ALARM_CLEARED, host, counter, alarms, ledger.low, ledger.high)
-        pump.apply_alarms()
+        self._ledger.command(wire.RECORD_ALARM_CLEARED, host, counter, alarms, self._ledger.low, self._ledger.high)
+        self._pump.apply_alarms()
+
+    def silence(self, fields):
+        host, counter, ms = fields
+        alarms = self._pump.alarms
+        if not self._ledger.alarms:
+            raise Refusal(wire.REASON_NO_ALARM)
+        if not 1 <= ms <= alarms.longest_silence_ms():
+            raise Refusal(wire.REASON_SILENCE_TIME, alarms.longest_silence_ms())
+        self._ledger.command(wire.RECORD_SILENCE, host, counter, ms, self._ledger.low, self._ledger.high)
+        alarms.silence(ms)
 
     def clock_set(self, fields):
         host, counter, days, ms = fields

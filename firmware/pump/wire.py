@@ -15,7 +15,7 @@ except ImportError:
     def const(value):
         return value
 
-SCHEMA_HASH = b"\x9d\x8d\x0d\xf7\x3b\x29\x9c\xf3"
+SCHEMA_HASH = b"\xd4\x69\xb6\x61\x94\xd4\x3e\x00"
 
 # limits
 PROTOCOL_VERSION = const(1)
@@ -62,9 +62,12 @@ SQUARE_BOLUS = const(56)
 SQUARE_CANCEL = const(57)
 PRIME_ARM = const(58)
 PRIME = const(59)
+ALARM_SILENCE = const(60)
 CLOCK_SET = const(64)
 JOURNAL_INFO = const(80)
 JOURNAL_READ = const(81)
+SELFTEST = const(96)
+COUNTERS = const(97)
 REPLY = const(128)
 REJECTED = const(255)
 
@@ -138,6 +141,59 @@ ALARM_GUARD_DISAGREES = const(256)
 ALARM_BATTERY_LOW = const(512)
 ALARM_MISSED_VOLUME = const(1024)
 ALARM_FLASH_FAILED = const(2048)
+ALARM_RESERVOIR_DISAGREES = const(4096)
+ALARM_OCCLUSION = const(8192)
+ALARM_LEAK = const(16384)
+ALARM_FREE_FLOW = const(32768)
+ALARM_OVER_INFUSION = const(65536)
+ALARM_UNDER_INFUSION = const(131072)
+ALARM_AIR = const(262144)
+ALARM_OVER_TEMPERATURE = const(524288)
+ALARM_SENSOR_FAULT = const(1048576)
+ALARM_ELECTIVE_REPLACEMENT = const(2097152)
+ALARM_BATTERY_EMPTY = const(4194304)
+ALARM_END_OF_SERVICE = const(8388608)
+ALARM_PUMP_STOPPED = const(16777216)
+ALARM_ALARM_REPEATED = const(33554432)
+ALARM_RESETS_REPEATED = const(67108864)
+ALARM_SELFTEST_FAILED = const(134217728)
+ALARM_REFILL_MISMATCH = const(268435456)
+
+# alarms by what they are and do
+ALARMS_HIGH = const(516798750)
+ALARMS_MEDIUM = const(3293792)
+ALARMS_LOW = const(16778369)
+ALARMS_FALLBACK = const(65601)
+ALARMS_BLOCK = const(268435456)
+ALARMS_HALT = const(12582914)
+ALARMS_SAFE = const(235710748)
+ALARMS_LATCHED = const(515898748)
+ALARMS_ESCALATE = const(16777216)
+
+# Priority
+PRIORITY_NONE = const(0)
+PRIORITY_LOW = const(1)
+PRIORITY_MEDIUM = const(2)
+PRIORITY_HIGH = const(3)
+
+# Test
+TEST_CODE = const(0)
+TEST_SETTINGS = const(1)
+TEST_THERAPY = const(2)
+TEST_JOURNAL = const(3)
+TEST_MEMORY = const(4)
+TEST_CLOCK = const(5)
+TEST_WATCHDOG = const(6)
+TEST_DRIVER = const(7)
+TEST_TONE = const(8)
+TEST_BATTERY = const(9)
+TEST_SENSORS = const(10)
+
+# TestResult
+TEST_RESULT_NOT_RUN = const(0)
+TEST_RESULT_PASSED = const(1)
+TEST_RESULT_FAILED = const(2)
+TEST_RESULT_NOT_FITTED = const(3)
 
 # Reason
 REASON_DONE = const(0)
@@ -209,6 +265,9 @@ REASON_RECORD_GONE = const(97)
 REASON_RECORD_FUTURE = const(98)
 REASON_ALARM_PRESENT = const(99)
 REASON_FLASH_FAILED = const(100)
+REASON_SILENCE_TIME = const(101)
+REASON_START_BLOCKED = const(102)
+REASON_NO_ALARM = const(103)
 
 # RecordKind
 RECORD_BOOT = const(1)
@@ -227,6 +286,7 @@ RECORD_SQUARE_END = const(25)
 RECORD_SQUARE_CANCEL = const(26)
 RECORD_PRIME_ARM = const(27)
 RECORD_PRIME = const(28)
+RECORD_SILENCE = const(29)
 RECORD_COMMIT = const(32)
 RECORD_STAGE_DROPPED = const(33)
 RECORD_WORTH = const(34)
@@ -236,6 +296,8 @@ RECORD_ALARM_CLEARED = const(65)
 RECORD_MISSED = const(66)
 RECORD_TORN = const(67)
 RECORD_ALARM_ENDED = const(68)
+RECORD_WATCHDOG_TEST = const(69)
+RECORD_SELFTEST = const(70)
 RECORD_REFUSED = const(80)
 RECORD_STATE = const(96)
 RECORD_HOST = const(97)
@@ -259,13 +321,13 @@ ROLES = (
     b"\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x03\x03\x03\x03\x03\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
-    b"\x02\x00\x02\x02\x02\x01\x02\x02\x02\x02\x03\x03\xff\xff\xff\xff"
+    b"\x02\x00\x02\x02\x02\x01\x02\x02\x02\x02\x03\x03\x02\xff\xff\xff"
     b"\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
-    b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 )
-CHANGES_STATE = b"\x23\x30\x31\x32\x33\x34\x36\x37\x38\x39\x3a\x3b\x40"  # message types
+CHANGES_STATE = b"\x23\x30\x31\x32\x33\x34\x36\x37\x38\x39\x3a\x3b\x3c\x40"  # message types
 
 def role_of(message_type):
     # least role that may send it, -1 for nobody: what is not in the table is denied
@@ -368,12 +430,13 @@ def pack_hello_reply(buf, off, protocol, schema_hash, device_id, firmware_major,
 def pack_status_reply(buf, off, delivery, stop_reason, mode, alarms, generation, therapy_id, day, ms, clock_known,
     local_days, local_ms, low_steps, high_steps, missed_steps, rate_num, rate_den, bolus_left_steps, reservoir_steps,
     reservoir_known, battery_mv, journal_first, journal_next, boot_count, bad_frames, staged_bytes, bolus_kind,
-    square_left_steps, lockout_left_ms, patient_left, bridge_left_steps, pattern_lag_ms, titration_day, window_ng):
+    square_left_steps, lockout_left_ms, patient_left, bridge_left_steps, pattern_lag_ms, titration_day, window_ng,
+    priority, silenced_ms, empty_minutes, stopped_ms):
     if len(therapy_id) != 8:
         raise ValueError("wrong length")
     if len(window_ng) > 255:
         raise ValueError("too long")
-    _room(buf, off + 101 + 10 * len(window_ng))
+    _room(buf, off + 114 + 10 * len(window_ng))
     pack_into("<BBBII8sHIBHIIIIIIIIBHIIIIHBIIBIIBB", buf, off, delivery, stop_reason, mode, alarms, generation,
         therapy_id, day, ms, clock_known, local_days, local_ms, low_steps, high_steps, missed_steps, rate_num, rate_den,
         bolus_left_steps, reservoir_steps, reservoir_known, battery_mv, journal_first, journal_next, boot_count,
@@ -383,7 +446,8 @@ def pack_status_reply(buf, off, delivery, stop_reason, mode, alarms, generation,
     for row in window_ng:
         pack_into("<HII", buf, off, *row)
         off += 10
-    return off
+    pack_into("<BIII", buf, off, priority, silenced_ms, empty_minutes, stopped_ms)
+    return off + 13
 
 def unpack_therapy_begin_request(buf, off, end):
     _need(end - off - 18)
@@ -475,6 +539,24 @@ def pack_journal_read_reply(buf, off, first, records):
     pack_into("<IH", buf, off, first, len(records))
     return _put(buf, off + 6, records)
 
+def pack_selftest_reply(buf, off, boot_ms, retest_ms, results):
+    if len(results) > 255:
+        raise ValueError("too long")
+    _room(buf, off + 9 + 6 * len(results))
+    pack_into("<IIB", buf, off, boot_ms, retest_ms, len(results))
+    off += 9
+    for row in results:
+        pack_into("<BBI", buf, off, *row)
+        off += 6
+    return off
+
+def pack_counters_reply(buf, off, up_minutes, steps, wakes_delivery, wakes_sensors, wakes_watchdog, wakes_link,
+    wakes_other, tones, records):
+    _room(buf, off + 36)
+    pack_into("<IIIIIIIII", buf, off, up_minutes, steps, wakes_delivery, wakes_sensors, wakes_watchdog, wakes_link,
+        wakes_other, tones, records)
+    return off + 36
+
 # the same layout under another name
 pack_therapy_chunk_reply = pack_therapy_begin_reply
 unpack_start_request = unpack_command
@@ -486,3 +568,4 @@ unpack_alarm_clear_request = unpack_bolus_request
 unpack_patient_bolus_request = unpack_command
 unpack_square_cancel_request = unpack_command
 unpack_prime_request = unpack_bolus_request
+unpack_alarm_silence_request = unpack_bolus_request

@@ -91,6 +91,43 @@ class Battery(_Table):
     capacity: Charge
 
 
+class Alarms(_Table):
+    """When alarms sound, how long they may be silenced, and what counts as too long or too often. Times in ms.
+
+    Attributes:
+        tone_repeat, tone_repeat_high: From one tone to the next; of high priority.
+        silence, silence_high: Longest silence; while an alarm of high priority is on.
+        stopped, stopped_high: How long a programmed pump may be stopped until it alarms, and until that is urgent.
+        repeat_times, repeat_within: So often, within such a time, may the same alarm not stop delivery (R44).
+        resets_max, resets_within: More boots than this, within such a span of pump time, are a fault (R58).
+    """
+
+    tone_repeat: Duration
+    tone_repeat_high: Duration
+    silence: Duration
+    silence_high: Duration
+    stopped: Duration
+    stopped_high: Duration
+    repeat_times: Annotated[int, Field(strict=True, ge=2, le=16)]
+    repeat_within: Duration
+    resets_max: Annotated[int, Field(strict=True, ge=1, le=15)]
+    resets_within: Duration
+
+
+class Supervision(_Table):
+    """How often the pump looks at its sensors and at itself. Times in ms.
+
+    Attributes:
+        sense: From one round over the sensors to the next.
+        retest: From one round of self-tests to the next.
+        watchdog: Its time-out; longer than `sense`, so that feeding it costs no wake of its own.
+    """
+
+    sense: Duration
+    retest: Duration
+    watchdog: Duration
+
+
 class Journal(_Table):
     """Flash that the journal may use, in sectors of 4096 bytes."""
 
@@ -114,6 +151,8 @@ class Profile(_Table):
     caps: Caps
     reservoir: Reservoir
     battery: Battery
+    alarms: Alarms
+    supervision: Supervision
     journal: Journal
 
     def steps(self, volume_nl: Fraction) -> Fraction:
@@ -144,9 +183,28 @@ class Profile(_Table):
             "low_steps_default": math.ceil(self.steps(reservoir.low)),
             "empty_steps_default": math.ceil(self.steps(reservoir.empty)),
             "battery_low_mv": int(self.battery.low),
+            "battery_stop_mv": int(self.battery.stop),
             "flash_sectors": self.journal.flash_sectors,
         }
-        return config
+        return config | self._supervision()
+
+    def _supervision(self) -> dict[str, int | str]:
+        alarms, supervision = self.alarms, self.supervision
+        return {
+            "sense_ms": int(supervision.sense),
+            "retest_ms": int(supervision.retest),
+            "watchdog_ms": int(supervision.watchdog),
+            "tone_ms": int(alarms.tone_repeat),
+            "tone_high_ms": int(alarms.tone_repeat_high),
+            "silence_ms": int(alarms.silence),
+            "silence_high_ms": int(alarms.silence_high),
+            "stopped_ms": int(alarms.stopped),
+            "stopped_high_ms": int(alarms.stopped_high),
+            "repeat_times": alarms.repeat_times,
+            "repeat_ms": int(alarms.repeat_within),
+            "resets_max": alarms.resets_max,
+            "resets_ms": int(alarms.resets_within),
+        }
 
 
 def _pair(name: str, value: Fraction) -> dict[str, int | str]:
@@ -166,7 +224,7 @@ def _faults(profile: Profile) -> Iterator[_Fault]:
 
 
 def _zero_faults(profile: Profile) -> Iterator[_Fault]:
-    for table in ("delivery", "caps", "reservoir", "battery"):
+    for table in ("delivery", "caps", "reservoir", "battery", "alarms", "supervision"):
         for name, value in getattr(profile, table):
             if value == 0:
                 yield (table, name), "must be above zero"
@@ -199,6 +257,10 @@ def _order_faults(profile: Profile) -> Iterator[_Fault]:
         (("reservoir", "low"), reservoir.low, "reservoir.capacity", reservoir.capacity),
         (("battery", "stop"), battery.stop, "battery.low", battery.low),
         (("battery", "low"), battery.low, "battery.start", battery.start),
+        (("alarms", "silence_high"), profile.alarms.silence_high, "2 min (R42)", Fraction(120_000)),
+        (("alarms", "silence_high"), profile.alarms.silence_high, "alarms.silence", profile.alarms.silence),
+        (("alarms", "stopped"), profile.alarms.stopped, "alarms.stopped_high", profile.alarms.stopped_high),
+        (("alarms", "stopped_high"), profile.alarms.stopped_high, "6 days, which the pump can count", 6 * DAY_MS),
     )
     for key, lower, upper_name, upper in orders:
         if lower > upper:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from .alarms_page import alarms_page
 from .dissector_source import dissector_source
 from .page_source import page_source
 from .schema import Schema, SchemaError, schema
@@ -27,6 +28,7 @@ OUTPUTS: Final[Mapping[str, Callable[[Schema], str]]] = {
     "protocol/golden/vectors.json": vectors_source,
     "protocol/wireshark/dosebench.lua": dissector_source,
     "docs/PROTOCOL.md": page_source,
+    "docs/ALARMS.md": alarms_page,
 }
 """Each generated file, relative to the root, and what writes it."""
 

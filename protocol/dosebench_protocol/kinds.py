@@ -70,6 +70,9 @@ KINDS: Final[Mapping[str, KindPlan]] = {
     "missed": _plan("- missed_now_steps missed_steps - - -", "Steps that were due were not made."),
     "torn": _plan("- slots_voided - - - -", "Records torn by a power cut were voided."),
     "alarm_ended": _plan("- ended alarms - - -", "Alarms ended by themselves: their cause is gone."),
+    "silence": _plan("- host counter silence_ms low_steps high_steps", "The tones of the alarms were silenced."),
+    "watchdog_test": _plan("- timeout_ms - - - -", "The watchdog is armed, and must bite before the next record."),
+    "selftest": _plan("- failed detail passed - -", "A self-test failed: bits of the tests, by number."),
     "refused": _plan("reason host counter message low_steps high_steps", "A command was refused."),
     "state": _plan(
         "stop_reason+running low_steps high_steps generation alarms reservoir_steps", "What the pump is at, whole."

@@ -144,7 +144,46 @@ Alarm = FlagsEnum(
     battery_low=512,
     missed_volume=1024,
     flash_failed=2048,
+    reservoir_disagrees=4096,
+    occlusion=8192,
+    leak=16384,
+    free_flow=32768,
+    over_infusion=65536,
+    under_infusion=131072,
+    air=262144,
+    over_temperature=524288,
+    sensor_fault=1048576,
+    elective_replacement=2097152,
+    battery_empty=4194304,
+    end_of_service=8388608,
+    pump_stopped=16777216,
+    alarm_repeated=33554432,
+    resets_repeated=67108864,
+    selftest_failed=134217728,
+    refill_mismatch=268435456,
 )
+"""Bits below 2^30. What each alarm means and does is in `dosebench_protocol.alarms`."""
+
+Priority = Enum(Int8ul, none=0, low=1, medium=2, high=3)
+"""Priority of an alarm, and of the one that is annunciated."""
+
+Test = Enum(
+    Int8ul,
+    code=0,
+    settings=1,
+    therapy=2,
+    journal=3,
+    memory=4,
+    clock=5,
+    watchdog=6,
+    driver=7,
+    tone=8,
+    battery=9,
+    sensors=10,
+)
+"""What the pump tests about itself, at power-on and again while it runs."""
+
+TestResult = Enum(Int8ul, not_run=0, passed=1, failed=2, not_fitted=3)
 
 Reason = Enum(
     Int8ul,
@@ -222,6 +261,9 @@ Reason = Enum(
     record_future=98,
     alarm_present=99,
     flash_failed=100,
+    silence_time=101,
+    start_blocked=102,
+    no_alarm=103,
 )
 """Why a request was refused. `dosebench.reasons` holds the sentence that goes with each."""
 
@@ -243,6 +285,7 @@ RecordKind = Enum(
     square_cancel=26,
     prime_arm=27,
     prime=28,
+    silence=29,
     commit=32,
     stage_dropped=33,
     worth=34,
@@ -252,6 +295,8 @@ RecordKind = Enum(
     missed=66,
     torn=67,
     alarm_ended=68,
+    watchdog_test=69,
+    selftest=70,
     refused=80,
     state=96,
     host=97,
@@ -449,7 +494,15 @@ Status = Struct(
     "pattern_lag_ms" / Int32ul,
     "titration_day" / Int8ul,
     "window_ng" / PrefixedArray(Int8ul, Struct("minutes" / Int16ul, "ng" / Int32ul, "ng_max" / Int32ul)),
+    "priority" / Priority,
+    "silenced_ms" / Int32ul,
+    "empty_minutes" / Int32ul,
+    "stopped_ms" / Int32ul,
 )
+"""What the pump does now. `priority` is that of the alarm that is annunciated, `silenced_ms` how long its tone is still
+silenced. `empty_minutes` is how long the reservoir lasts at the rate that runs, or would run after a start, with what a
+bolus under way still takes (R25); 2^30 - 1 where nothing flows. `stopped_ms` is how long a programmed pump has been
+stopped, at most 2^29 - 1."""
 
 Reading = Struct(
     "therapy_id" / Bytes(8),
@@ -621,6 +674,15 @@ MESSAGES: Final = (
         "Second of two acts: deliver the priming bolus that was armed less than a minute ago.",
     ),
     Message(
+        0x3C,
+        "alarm_silence",
+        "operator",
+        Struct(*_COMMAND, "ms" / Int32ul),
+        Outcome,
+        True,
+        "Silence the tones of the alarms that are on; they sound again after that time, or with a new alarm.",
+    ),
+    Message(
         0x40,
         "clock_set",
         "operator",
@@ -646,6 +708,38 @@ MESSAGES: Final = (
         Struct("first" / Int32ul, "records" / Prefixed(Int16ul, GreedyBytes)),
         False,
         "Records from `first` on, as many as fit into one body.",
+    ),
+    Message(
+        0x60,
+        "selftest",
+        "observer",
+        _EMPTY,
+        Struct(
+            "boot_ms" / Int32ul,
+            "retest_ms" / Int32ul,
+            "results" / PrefixedArray(Int8ul, Struct("test" / Test, "result" / TestResult, "detail" / Int32ul)),
+        ),
+        False,
+        "Results of the self-tests: how long those of the boot took, how long ago the last round was, each by name.",
+    ),
+    Message(
+        0x61,
+        "counters",
+        "observer",
+        _EMPTY,
+        Struct(
+            "up_minutes" / Int32ul,
+            "steps" / Int32ul,
+            "wakes_delivery" / Int32ul,
+            "wakes_sensors" / Int32ul,
+            "wakes_watchdog" / Int32ul,
+            "wakes_link" / Int32ul,
+            "wakes_other" / Int32ul,
+            "tones" / Int32ul,
+            "records" / Int32ul,
+        ),
+        False,
+        "What the pump spent its energy on since its boot: steps, wakes by cause, tones, journal records.",
     ),
 )
 """All messages, in order of their type."""

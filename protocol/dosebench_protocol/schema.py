@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import construct as cs
 
-from . import kinds, messages
+from . import alarms, kinds, messages
 from .errors import ProtocolError
 from .messages import Message
 
@@ -222,6 +222,7 @@ def read(definitions: Sequence[Message], namespace: Mapping[str, Any]) -> Schema
     plans = tuple(_message(message, known, roles) for message in definitions)
     _check_types(plans)
     _check_records(enums)
+    _check_alarms(enums)
     return Schema(enums, shared, plans, limits)
 
 
@@ -254,6 +255,13 @@ def _check_records(enums: Sequence[Enumeration]) -> None:
     numbered = {name for enum in enums if enum.name == "RecordKind" for name, _ in enum.members}
     if odd := sorted(numbered ^ set(kinds.KINDS)):
         raise SchemaError(f"RecordKind.{odd[0]}: must stand in RecordKind and in kinds.KINDS")
+
+
+def _check_alarms(enums: Sequence[Enumeration]) -> None:
+    bits = [name for enum in enums if enum.name == "Alarm" for name, _ in enum.members]
+    if bits and bits != list(alarms.ALARMS):
+        odd = sorted(set(bits) ^ set(alarms.ALARMS)) or ["the order"]
+        raise SchemaError(f"Alarm.{odd[0]}: must stand in Alarm and, in the same order, in alarms.ALARMS")
 
 
 def read_body(name: str, struct: Any, known: Mapping[int, Enumeration]) -> Body:

@@ -16,7 +16,7 @@ Tail = tuple[str, int, str, tuple[Field, ...]]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("9d8d0df73b299cf3")
+SCHEMA_HASH: Final = bytes.fromhex("d469b66194d43e00")
 PROTOCOL_VERSION: Final = 1
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
@@ -64,9 +64,12 @@ MESSAGES: Final[tuple[tuple[int, str, str, bool], ...]] = (
     (57, "square_cancel", "operator", True),
     (58, "prime_arm", "programmer", True),
     (59, "prime", "programmer", True),
+    (60, "alarm_silence", "operator", True),
     (64, "clock_set", "operator", True),
     (80, "journal_info", "observer", False),
     (81, "journal_read", "observer", False),
+    (96, "selftest", "observer", False),
+    (97, "counters", "observer", False),
 )
 
 ENUMS: Final[dict[str, dict[str, int]]] = {
@@ -126,6 +129,31 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "stability": 1,
         "cap": 2,
         "none": 3,
+    },
+    "Priority": {
+        "none": 0,
+        "low": 1,
+        "medium": 2,
+        "high": 3,
+    },
+    "Test": {
+        "code": 0,
+        "settings": 1,
+        "therapy": 2,
+        "journal": 3,
+        "memory": 4,
+        "clock": 5,
+        "watchdog": 6,
+        "driver": 7,
+        "tone": 8,
+        "battery": 9,
+        "sensors": 10,
+    },
+    "TestResult": {
+        "not_run": 0,
+        "passed": 1,
+        "failed": 2,
+        "not_fitted": 3,
     },
     "Reason": {
         "done": 0,
@@ -197,6 +225,9 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "record_future": 98,
         "alarm_present": 99,
         "flash_failed": 100,
+        "silence_time": 101,
+        "start_blocked": 102,
+        "no_alarm": 103,
     },
     "RecordKind": {
         "boot": 1,
@@ -215,6 +246,7 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "square_cancel": 26,
         "prime_arm": 27,
         "prime": 28,
+        "silence": 29,
         "commit": 32,
         "stage_dropped": 33,
         "worth": 34,
@@ -224,6 +256,8 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "missed": 66,
         "torn": 67,
         "alarm_ended": 68,
+        "watchdog_test": 69,
+        "selftest": 70,
         "refused": 80,
         "state": 96,
         "host": 97,
@@ -253,6 +287,23 @@ FLAGS: Final[dict[str, dict[str, int]]] = {
         "battery_low": 512,
         "missed_volume": 1024,
         "flash_failed": 2048,
+        "reservoir_disagrees": 4096,
+        "occlusion": 8192,
+        "leak": 16384,
+        "free_flow": 32768,
+        "over_infusion": 65536,
+        "under_infusion": 131072,
+        "air": 262144,
+        "over_temperature": 524288,
+        "sensor_fault": 1048576,
+        "elective_replacement": 2097152,
+        "battery_empty": 4194304,
+        "end_of_service": 8388608,
+        "pump_stopped": 16777216,
+        "alarm_repeated": 33554432,
+        "resets_repeated": 67108864,
+        "selftest_failed": 134217728,
+        "refill_mismatch": 268435456,
     },
 }
 
@@ -283,6 +334,9 @@ RECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {
     "missed": (None, ("missed_now_steps", "missed_steps", None, None, None)),
     "torn": (None, ("slots_voided", None, None, None, None)),
     "alarm_ended": (None, ("ended", "alarms", None, None, None)),
+    "silence": (None, ("host", "counter", "silence_ms", "low_steps", "high_steps")),
+    "watchdog_test": (None, ("timeout_ms", None, None, None, None)),
+    "selftest": (None, ("failed", "detail", "passed", None, None)),
     "refused": ("reason", ("host", "counter", "message", "low_steps", "high_steps")),
     "state": ("stop_reason+running", ("low_steps", "high_steps", "generation", "alarms", "reservoir_steps")),
     "host": ("reason", ("host", "counter", "accepted", "low_steps", "high_steps")),
@@ -454,6 +508,12 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("pattern_lag_ms", "int", 4),
             ("titration_day", "int", 1),
         ), ("window_ng", 1, "<HII", (("minutes", "int", 2), ("ng", "int", 4), ("ng_max", "int", 4),))),
+        ("<BIII", (
+            ("priority", "Priority", 1),
+            ("silenced_ms", "int", 4),
+            ("empty_minutes", "int", 4),
+            ("stopped_ms", "int", 4),
+        ), None),
     ),
     "therapy_begin_request": (
         ("<H16s", (
@@ -745,6 +805,24 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("record", "int", 4),
         ), None),
     ),
+    "alarm_silence_request": (
+        ("<4sII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("ms", "int", 4),
+        ), None),
+    ),
+    "alarm_silence_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
     "clock_set_request": (
         ("<4sIHI", (
             ("host", "bytes", 4),
@@ -782,5 +860,26 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ("<IH", (
             ("first", "int", 4),
         ), ("records", 2, "", ())),
+    ),
+    "selftest_request": (),
+    "selftest_reply": (
+        ("<IIB", (
+            ("boot_ms", "int", 4),
+            ("retest_ms", "int", 4),
+        ), ("results", 1, "<BBI", (("test", "Test", 1), ("result", "TestResult", 1), ("detail", "int", 4),))),
+    ),
+    "counters_request": (),
+    "counters_reply": (
+        ("<IIIIIIIII", (
+            ("up_minutes", "int", 4),
+            ("steps", "int", 4),
+            ("wakes_delivery", "int", 4),
+            ("wakes_sensors", "int", 4),
+            ("wakes_watchdog", "int", 4),
+            ("wakes_link", "int", 4),
+            ("wakes_other", "int", 4),
+            ("tones", "int", 4),
+            ("records", "int", 4),
+        ), None),
     ),
 }

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
+from .alarms import ALARMS, MASKS, mask_names
 from .messages import REJECTED, REPLY_BIT
 from .schema import (
     NO_ROLE,
@@ -124,6 +125,13 @@ def _constants(plan: Schema) -> Iterator[str]:
     yield f"CHANGES_STATE = {_bytes_text(state)}  # message types"
 
 
+def _alarm_masks(bits: dict[str, int]) -> list[tuple[str, int]]:
+    """Unions of the alarms of each group, and of those that escalate."""
+    groups = {mask: [name for name, row in ALARMS.items() if mask in mask_names(row)] for mask in MASKS}
+    groups["ESCALATE"] = [name for name, row in ALARMS.items() if row.escalates]
+    return [(f"ALARMS_{group}", sum(bits.get(name, 0) for name in names)) for group, names in groups.items()]
+
+
 def _constant_groups(plan: Schema) -> Iterator[tuple[str, list[tuple[str, int]]]]:
     yield "limits", list(plan.limits)
     yield (
@@ -137,6 +145,8 @@ def _constant_groups(plan: Schema) -> Iterator[tuple[str, list[tuple[str, int]]]
     for enum in (*plan.enums, STAGE_DROP):
         prefix = constant_prefix(enum.name)
         yield enum.name, [(f"{prefix}_{name.upper()}", value) for name, value in enum.members]
+        if enum.name == "Alarm":
+            yield "alarms by what they are and do", _alarm_masks(dict(enum.members))
     fixed = [body for body in plan.shared if body.is_fixed]
     yield (
         "bytes of shared structs",

@@ -4,7 +4,7 @@
 -- Each packet of link type USER0 (DLT 147) holds frames with their delimiters; over TCP use "Decode As... dosebench".
 --   tshark -X lua_script:dosebench.lua -r capture.pcap
 
-local SCHEMA_HASH = "9d8d0df73b299cf3"
+local SCHEMA_HASH = "d469b66194d43e00"
 local HEADER_BYTES, TAG_BYTES, CRC_BYTES, BODY_BYTES_MAX = 16, 16, 4, 1024
 local REJECTED = 255
 
@@ -78,6 +78,48 @@ local Alarm = {
   { name = "battery_low", value = 512 },
   { name = "missed_volume", value = 1024 },
   { name = "flash_failed", value = 2048 },
+  { name = "reservoir_disagrees", value = 4096 },
+  { name = "occlusion", value = 8192 },
+  { name = "leak", value = 16384 },
+  { name = "free_flow", value = 32768 },
+  { name = "over_infusion", value = 65536 },
+  { name = "under_infusion", value = 131072 },
+  { name = "air", value = 262144 },
+  { name = "over_temperature", value = 524288 },
+  { name = "sensor_fault", value = 1048576 },
+  { name = "elective_replacement", value = 2097152 },
+  { name = "battery_empty", value = 4194304 },
+  { name = "end_of_service", value = 8388608 },
+  { name = "pump_stopped", value = 16777216 },
+  { name = "alarm_repeated", value = 33554432 },
+  { name = "resets_repeated", value = 67108864 },
+  { name = "selftest_failed", value = 134217728 },
+  { name = "refill_mismatch", value = 268435456 },
+}
+local Priority = {
+  [0] = "none",
+  [1] = "low",
+  [2] = "medium",
+  [3] = "high",
+}
+local Test = {
+  [0] = "code",
+  [1] = "settings",
+  [2] = "therapy",
+  [3] = "journal",
+  [4] = "memory",
+  [5] = "clock",
+  [6] = "watchdog",
+  [7] = "driver",
+  [8] = "tone",
+  [9] = "battery",
+  [10] = "sensors",
+}
+local TestResult = {
+  [0] = "not_run",
+  [1] = "passed",
+  [2] = "failed",
+  [3] = "not_fitted",
 }
 local Reason = {
   [0] = "done",
@@ -149,6 +191,9 @@ local Reason = {
   [98] = "record_future",
   [99] = "alarm_present",
   [100] = "flash_failed",
+  [101] = "silence_time",
+  [102] = "start_blocked",
+  [103] = "no_alarm",
 }
 local RecordKind = {
   [1] = "boot",
@@ -167,6 +212,7 @@ local RecordKind = {
   [26] = "square_cancel",
   [27] = "prime_arm",
   [28] = "prime",
+  [29] = "silence",
   [32] = "commit",
   [33] = "stage_dropped",
   [34] = "worth",
@@ -176,6 +222,8 @@ local RecordKind = {
   [66] = "missed",
   [67] = "torn",
   [68] = "alarm_ended",
+  [69] = "watchdog_test",
+  [70] = "selftest",
   [80] = "refused",
   [96] = "state",
   [97] = "host",
@@ -204,9 +252,12 @@ local MESSAGES = {
   [57] = { name = "square_cancel", request = "square_cancel_request", reply = "square_cancel_reply" },
   [58] = { name = "prime_arm", request = "prime_arm_request", reply = "prime_arm_reply" },
   [59] = { name = "prime", request = "prime_request", reply = "prime_reply" },
+  [60] = { name = "alarm_silence", request = "alarm_silence_request", reply = "alarm_silence_reply" },
   [64] = { name = "clock_set", request = "clock_set_request", reply = "clock_set_reply" },
   [80] = { name = "journal_info", request = "journal_info_request", reply = "journal_info_reply" },
   [81] = { name = "journal_read", request = "journal_read_request", reply = "journal_read_reply" },
+  [96] = { name = "selftest", request = "selftest_request", reply = "selftest_reply" },
+  [97] = { name = "counters", request = "counters_request", reply = "counters_reply" },
 }
 local BODIES = {
   header = {
@@ -350,6 +401,10 @@ local BODIES = {
     { name = "pattern_lag_ms", kind = "int", width = 4 },
     { name = "titration_day", kind = "int", width = 1 },
     { name = "window_ng", kind = "array", width = 1, rows = { { name = "minutes", kind = "int", width = 2 }, { name = "ng", kind = "int", width = 4 }, { name = "ng_max", kind = "int", width = 4 } } },
+    { name = "priority", kind = "int", width = 1, enum = Priority },
+    { name = "silenced_ms", kind = "int", width = 4 },
+    { name = "empty_minutes", kind = "int", width = 4 },
+    { name = "stopped_ms", kind = "int", width = 4 },
   },
   therapy_begin_request = {
     { name = "length", kind = "int", width = 2 },
@@ -575,6 +630,20 @@ local BODIES = {
     { name = "high_steps", kind = "int", width = 4 },
     { name = "record", kind = "int", width = 4 },
   },
+  alarm_silence_request = {
+    { name = "host", kind = "bytes", length = 4 },
+    { name = "counter", kind = "int", width = 4 },
+    { name = "ms", kind = "int", width = 4 },
+  },
+  alarm_silence_reply = {
+    { name = "host", kind = "bytes", length = 4 },
+    { name = "counter", kind = "int", width = 4 },
+    { name = "reason", kind = "int", width = 1, enum = Reason },
+    { name = "accepted", kind = "int", width = 4 },
+    { name = "low_steps", kind = "int", width = 4 },
+    { name = "high_steps", kind = "int", width = 4 },
+    { name = "record", kind = "int", width = 4 },
+  },
   clock_set_request = {
     { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
@@ -603,6 +672,24 @@ local BODIES = {
   journal_read_reply = {
     { name = "first", kind = "int", width = 4 },
     { name = "records", kind = "blob", width = 2, rows = {}, row_bytes = 40 },
+  },
+  selftest_request = {},
+  selftest_reply = {
+    { name = "boot_ms", kind = "int", width = 4 },
+    { name = "retest_ms", kind = "int", width = 4 },
+    { name = "results", kind = "array", width = 1, rows = { { name = "test", kind = "int", width = 1, enum = Test }, { name = "result", kind = "int", width = 1, enum = TestResult }, { name = "detail", kind = "int", width = 4 } } },
+  },
+  counters_request = {},
+  counters_reply = {
+    { name = "up_minutes", kind = "int", width = 4 },
+    { name = "steps", kind = "int", width = 4 },
+    { name = "wakes_delivery", kind = "int", width = 4 },
+    { name = "wakes_sensors", kind = "int", width = 4 },
+    { name = "wakes_watchdog", kind = "int", width = 4 },
+    { name = "wakes_link", kind = "int", width = 4 },
+    { name = "wakes_other", kind = "int", width = 4 },
+    { name = "tones", kind = "int", width = 4 },
+    { name = "records", kind = "int", width = 4 },
   },
 }
 

@@ -13,7 +13,8 @@ import micropython
 from boards import stdio
 from pump.controller import Pump
 
-BATTERY_SOON_MS = 170_000
+SENSORS_SOON_MS = 10_000
+SELFTEST_SOON_MS = 10_000
 PERIODIC_SOON_MS = 100_000
 
 
@@ -28,7 +29,8 @@ class Probe:
         pump = self.pump
         quiet = (
             pump.guard.allowance() > 4
-            and pump._battery_ms < BATTERY_SOON_MS
+            and pump.monitor.next_ms() > SENSORS_SOON_MS
+            and pump.selftest.since_ms < pump.profile.retest_ms - SELFTEST_SOON_MS
             and pump.schedule.periodic_ms > PERIODIC_SOON_MS
         )
         if pump.ledger.running and quiet and not self.bytes_wait():

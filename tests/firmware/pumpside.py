@@ -177,9 +177,12 @@ class PumpSide:
 def pump(
     runtime: RuntimeName = "cpython", *, seed: int = 0, profile: str = "implant-40", **config: int
 ) -> Iterator[PumpSide]:
-    """A fresh pump of a profile, connected; `config` replaces figures of its profile."""
+    """A fresh pump of a profile, connected; `config` replaces figures of its profile.
+
+    There is no watchdog unless `config` says so: proving it costs a second boot.
+    """
     settings = profile_settings(profile, runtime, seed)
-    settings.config.update(config)
+    settings.config.update({"watchdog_ms": 0} | config)
     with Twin(settings) as twin:
         twin.power_on()
         client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), MemoryIds())

@@ -26,7 +26,10 @@ question (`hello`, `status`), and when it carries out a command (a commit writes
 
 @pytest.fixture
 def probed() -> object:
-    twin = Twin(profile_settings("implant-40", "wasm", seed=1))
+    settings = profile_settings("implant-40", "wasm", seed=1)
+    # The proof of the watchdog would end the process that is measured.
+    settings.config["watchdog_ms"] = 0
+    twin = Twin(settings)
     runtime = ProcessRuntime.start(twin.machine, "wasm", PROBE)
     with one_core():
         twin.start(runtime, "power_on")

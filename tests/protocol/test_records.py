@@ -72,14 +72,14 @@ def test_every_kind_has_its_fields() -> None:
             },
         ),
         (
-            record("state", 0x11, (1, 2, 3, 4 | 1 << 20, 0xFFFFFFFF)),
+            record("state", 0x11, (1, 2, 3, 4 | 1 << 30, 0xFFFFFFFF)),
             {
                 "stop_reason": "command",
                 "running": True,
                 "low_steps": 1,
                 "high_steps": 2,
                 "generation": 3,
-                "alarms": ("bit_20", "motor_stall"),
+                "alarms": ("bit_30", "motor_stall"),
                 "reservoir_steps": None,
             },
         ),

@@ -1,0 +1,91 @@
+# Self-tests: what the pump tests about itself at power-on, and again while it runs. Each has a name (wire.TEST_*) and a
+# result; one that failed means safe state.
+
+from array import array
+
+from pump import wire
+from pump.store import program_hash
+from pump.wire import const
+
+_TESTS = const(11)
+_CODE_BYTES = const(16)
+
+
+class SelfTest:
+    """`failed` has a bit for each test that failed, by its number."""
+
+    def __init__(self, pump):
+        self._pump = pump
+        self._results = bytearray(_TESTS)
+        self._details = array("i", [0] * _TESTS)
+        self._code = bytearray(_CODE_BYTES)
+        self.failed = 0
+        self.boot_ms = 0
+        self.since_ms = 0
+
+    def rows(self):
+        return [(test, self._results[test], self._details[test]) for test in range(_TESTS)]
+
+    def note(self, test, result, detail=0):
+        self._results[test] = result
+        self._details[test] = detail
+        bit = 1 << test
+        if result == wire.TEST_RESULT_FAILED:
+            self.failed |= bit
+        else:
+            self.failed &= ~bit
+
+    def _judge(self, test, passed, detail=0):
+        self.note(test, wire.TEST_RESULT_PASSED if passed else wire.TEST_RESULT_FAILED, detail)
+
+    def at_boot(self):
+        """All tests that a pump makes before it listens to anybody. Allocates."""
+        pump = self._pump
+        ledger = pump.ledger
+        self._judge(wire.TEST_JOURNAL, not ledger.journal.failed, ledger.journal.damaged)
+        self._judge(wire.TEST_THERAPY, ledger.generation == 0 or pump.therapy is not None, ledger.generation)
+        self._driver()
+        self._battery()
+        self._again()
+
+    def again(self):
+        """The tests that are made again while the pump runs. Returns whether one failed that had not before."""
+        before = self.failed
+        self._again()
+        self._battery()
+        self.since_ms = 0
+        return self.failed & ~before != 0
+
+    def _again(self):
+        self._code_sound()
+        self._memory()
+        self.note(wire.TEST_WATCHDOG, self._pump.supervisor.proven)
+
+    def _code_sound(self):
+        board = self._pump.board
+        board.code_hash(self._code)
+        self._judge(wire.TEST_CODE, self._code == board.code_expected)
+
+    def _memory(self):
+        """What RAM holds of the therapy is still what was committed."""
+        pump = self._pump
+        sound = pump.guard.sound()
+        if pump.therapy is not None:
+            head = int.from_bytes(program_hash(pump.store.program)[:4], "little")
+            sound = sound and head == pump.ledger.hash_head
+        self._judge(wire.TEST_MEMORY, sound)
+
+    def _driver(self):
+        """Off means off: what the driver's own line says after it was switched off."""
+        board = self._pump.board
+        board.motor_off()
+        self._judge(wire.TEST_DRIVER, not board.driver_on())
+
+    def _battery(self):
+        mv = self._pump.monitor.battery_mv
+        self._judge(wire.TEST_BATTERY, mv >= self._pump.profile.battery_stop_mv, mv)
+
+    def clock(self, asked_ms, passed_ms):
+        """Time passed while the pump slept: a counter that stands still, or jumps by more than a day, is none."""
+        if asked_ms and self._results[wire.TEST_CLOCK] == wire.TEST_RESULT_NOT_RUN:
+            self._judge(wire.TEST_CLOCK, 0 < passed_ms <= 86_400_000, passed_ms)
