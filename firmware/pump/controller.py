@@ -55,7 +55,7 @@ class Pump:
         self._history = History(self.ledger, self.guard, self.clock)
         self.store = TherapyStore(board, (0, _SECTOR_BYTES))
         self.therapy = None
-        self.battery_mv = board.battery_mv()
+        self.battery_mv = board.adc(0)
         self._battery_ms = 0
         self._held_ms = 0
         self._skipped_basal = 0
@@ -523,7 +523,7 @@ class Pump:
         if self._battery_ms < _BATTERY_MS:
             return
         self._battery_ms = 0
-        self.battery_mv = self.board.battery_mv()
+        self.battery_mv = self.board.adc(0)
         if self.battery_mv < self.profile.battery_low_mv:
             self._raise(wire.ALARM_BATTERY_LOW, self.battery_mv)
 

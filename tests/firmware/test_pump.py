@@ -176,7 +176,7 @@ def test_motion_that_nothing_commanded_ends_in_the_safe_state() -> None:
         side.program()
         side.start()
         side.twin.advance(600)
-        side.twin.plant.faults.runaway_steps = 4
+        side.twin.plant.faults.runaway = 4
         side.twin.advance(60)
         status = side.client.status()
         assert status["delivery"] == "safe"
