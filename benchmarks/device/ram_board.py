@@ -51,7 +51,7 @@ class RamBoard:
     def flash_erase(self, address):
         self._flash[address : address + 4096] = b"\xff" * 4096
 
-    def battery_mv(self):
+    def adc(self, _channel):
         return 3000
 
     def tone(self, pattern):

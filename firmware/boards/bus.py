@@ -20,6 +20,10 @@ _FLASH_ERASE = const(8)
 _ADC = const(9)
 _HELLO = const(10)
 _TONE = const(11)
+_COUNTER = const(12)
+_WATCHDOG = const(13)
+_DRIVER = const(14)
+_CODE = const(15)
 
 SECTOR_BYTES = const(4096)
 
@@ -35,12 +39,13 @@ class BusBoard:
         self.runtime = runtime
         self._heap_free = heap_free
         self._tidy = tidy
-        hello = bytearray(2048)
+        hello = bytearray(4096)
         self._call(_HELLO, 0, 0, 0, None, hello)
         told = parse_json(bytes(hello[: self._reply[1]]))
         self.config = told["config"]
         self.device_id = bytes(told["device_id"])
         self.reset_cause = told["reset_cause"]
+        self.flashed_hash = told["code_hash"]
 
     def _call(self, op, a, b, c, payload, into):
         request = self._request
@@ -84,8 +89,21 @@ class BusBoard:
     def flash_erase(self, address):
         self._call(_FLASH_ERASE, address, 0, 0, None, None)
 
-    def battery_mv(self):
-        return self._call(_ADC, 0, 0, 0, None, None)
+    def adc(self, channel):
+        return self._call(_ADC, channel, 0, 0, None, None)
+
+    def flow_count(self):
+        return self._call(_COUNTER, 0, 0, 0, None, None)
+
+    def watchdog(self, ms):
+        self._call(_WATCHDOG, ms, 0, 0, None, None)
+
+    def driver_on(self):
+        return self._call(_DRIVER, 0, 0, 0, None, None) != 0
+
+    def code_hash(self, buffer):
+        # Of the code as it is at this moment; `flashed_hash` is what it was when it was written.
+        self._call(_CODE, 0, 0, 0, None, buffer)
 
     def tone(self, pattern):
         self._call(_TONE, pattern, 0, 0, None, None)

@@ -176,7 +176,7 @@ class Commands:
             minor,
             patch,
             pump.ledger.boot_count,
-            board.reset_cause,
+            pump.reset_cause,
             wire.BODY_BYTES_MAX,
             board.heap_free(),
             board.name.encode(),

@@ -111,6 +111,8 @@ class Pump:
         ledger, journal = self.ledger, self.ledger.journal
         ledger.replay()
         armed = ledger.watchdog_armed
+        # The bite of the proof hides why the board was reset before it.
+        self.reset_cause = ledger.boot_cause if armed else self.board.reset_cause
         self.booted_high = ledger.high
         self.booted_record = journal.next
         bolus, kind, square = ledger.bolus_left, ledger.bolus_kind, ledger.square_left

@@ -78,6 +78,7 @@ class Ledger:
         self._stops = []
         self._boots = []
         self.watchdog_armed = False
+        self.boot_cause = wire.RESET_CAUSE_UNKNOWN
         self.hosts = []
         # Pump times (day, ms) of patient boluses, oldest first, and of the start that periodic boluses count from.
         self.patient_times = []
@@ -123,7 +124,7 @@ class Ledger:
             if kind == wire.RECORD_LEASE:
                 self.titration_day = code
         elif kind == wire.RECORD_BOOT:
-            self._apply_boot(a, b, c)
+            self._apply_boot(code, a, b, c)
         elif kind == wire.RECORD_ALARM_RAISED:
             self._apply_alarm(code, a, b)
         elif kind == wire.RECORD_ALARM_ENDED:
@@ -180,10 +181,11 @@ class Ledger:
         self.alarms = alarms
         self.escalated &= alarms
 
-    def _apply_boot(self, boot_count, low, high):
+    def _apply_boot(self, cause, boot_count, low, high):
         # The open lease counts as delivered, and is never repeated.
         self._show(low, high)
         self.boot_count = boot_count
+        self.boot_cause = cause
         self.allowance = 0
         self._period_begins = False
         _push(self._boots, (self._clock.day, self._clock.ms))

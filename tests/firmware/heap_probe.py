@@ -13,8 +13,7 @@ import micropython
 from boards import stdio
 from pump.controller import Pump
 
-SENSORS_SOON_MS = 10_000
-SELFTEST_SOON_MS = 10_000
+SELFTEST_SOON_MS = 200_000
 PERIODIC_SOON_MS = 100_000
 
 
@@ -29,7 +28,6 @@ class Probe:
         pump = self.pump
         quiet = (
             pump.guard.allowance() > 4
-            and pump.monitor.next_ms() > SENSORS_SOON_MS
             and pump.selftest.since_ms < pump.profile.retest_ms - SELFTEST_SOON_MS
             and pump.schedule.periodic_ms > PERIODIC_SOON_MS
         )

@@ -139,7 +139,7 @@ def test_an_empty_reservoir_stops_the_pump() -> None:
         side.program()
         side.client.refill(4_050)
         side.start()
-        side.twin.advance(2 * 3_600)
+        side.twin.advance(3_600)
         status = side.client.status()
         assert (status["delivery"], status["stop_reason"]) == ("stopped", "reservoir_empty")
         assert set(status["alarms"]) == {"reservoir_low", "reservoir_empty"}
@@ -176,7 +176,7 @@ def test_motion_that_nothing_commanded_ends_in_the_safe_state() -> None:
         side.program()
         side.start()
         side.twin.advance(600)
-        side.twin.plant.faults.runaway_steps = 4
+        side.twin.plant.faults.runaway = 4
         side.twin.advance(60)
         status = side.client.status()
         assert status["delivery"] == "safe"

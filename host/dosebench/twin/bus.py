@@ -32,11 +32,20 @@ class Op(IntEnum):
     FLASH_ERASE = 8
     """a: address of a 4096-byte sector."""
     ADC = 9
-    """a: channel (0: battery). Reply: millivolts."""
+    """a: channel (0 battery, 1 reservoir level, 2 pressure at the catheter's inlet, 3 temperature, 4 air detector).
+    Reply: millivolts; 0 where no sensor is fitted."""
     HELLO = 10
-    """Reply payload: JSON with config, device_id, reset_cause."""
+    """Reply payload: JSON with config, device_id, reset_cause, code_hash (hexadecimal)."""
     TONE = 11
-    """a: pattern (1: non-critical, 2: critical)."""
+    """a: pattern (0: off, 1: non-critical, 2: critical)."""
+    COUNTER = 12
+    """a: counter (0: flow meter). Reply: its count, modulo 2^30."""
+    WATCHDOG = 13
+    """a: milliseconds from now until the board is reset, unless this is called again; 0 disarms, on a bench only."""
+    DRIVER = 14
+    """Reply: 1 when the motor driver is energised, as the hardware has it."""
+    CODE = 15
+    """Reply payload: the first 16 bytes of the SHA-256 of the code as the board holds it now."""
 
 
 def pack_reply(payload_bytes: int, ticks: int, value: int, encoder: int) -> bytes:

@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from dosebench.errors import DosebenchError
 from dosebench.twin.bus import Op, pack_reply
+from dosebench.twin.code import code_hash
 from dosebench.twin.flash import Flash
 from dosebench.twin.plant import Plant
 from dosebench.twin.uart import Line
@@ -14,6 +16,17 @@ from dosebench.twin.uart import Line
 TICKS_MASK: Final = 0x3FFFFFFF
 TICKS_AT_BOOT: Final = TICKS_MASK - 60_000
 """Boards start at 0; the twin starts a minute before the counter wraps, so that every run crosses a wrap."""
+READS_PER_RUN_MAX: Final = 200_000
+"""Flash reads, which take no virtual time, in one run of the firmware before it is taken to spin: some thirty times the
+records of a full journal of 256 KiB."""
+
+
+class SpinError(DosebenchError):
+    """The firmware runs without an end and without letting time pass."""
+
+
+class WatchdogBite(BaseException):
+    """The watchdog resets the board inside an operation. Not an Exception: no firmware code can catch it."""
 
 
 @dataclass
@@ -28,6 +41,8 @@ class Machine:
         now_us: Virtual time since the twin was made.
         booted_us: When the firmware was last started.
         reset_cause: What the firmware is told (number of `ResetCause`).
+        code: Hash of the code that was flashed; a boot finds what is there then.
+        watchdog_us: When the watchdog bites; None while it is not armed.
     """
 
     config: dict[str, Any]
@@ -38,6 +53,9 @@ class Machine:
     now_us: int = 0
     booted_us: int = 0
     reset_cause: int = 1
+    code: bytes = field(default_factory=code_hash)
+    watchdog_us: int | None = None
+    _reads: int = 0
     to_device: Line = field(init=False)
     to_host: Line = field(init=False)
 
@@ -45,20 +63,48 @@ class Machine:
         self.to_device = Line(self.baud, buffer_bytes=65_536)
         self.to_host = Line(self.baud)
 
+    def begin_boot(self, cause: int) -> None:
+        """The board starts: its counter, its watchdog and what it has received begin anew."""
+        self.booted_us = self.now_us
+        self.reset_cause = cause
+        self.watchdog_us = None
+        self._reads = 0
+        self.code = code_hash()
+        self.to_device.clear()
+
     def ticks(self) -> int:
         """The firmware's millisecond counter, which wraps at 2^30."""
-        return ((self.now_us - self.booted_us) // 1000 + TICKS_AT_BOOT) & TICKS_MASK
+        return (self._ticks_since_boot() + TICKS_AT_BOOT) & TICKS_MASK
+
+    def _ticks_since_boot(self) -> int:
+        return (self.now_us - self.booted_us) * (1_000_000 + self.plant.settings.clock_ppm) // 1_000_000_000
+
+    def _us_of_tick(self, since_boot: int) -> int:
+        return self.booted_us - (-since_boot * 1_000_000_000 // (1_000_000 + self.plant.settings.clock_ppm))
+
+    def tick_after_us(self, at_us: int) -> int:
+        """When the firmware's counter next moves, at `at_us` or later."""
+        scaled = (at_us - self.booted_us) * (1_000_000 + self.plant.settings.clock_ppm)
+        return self._us_of_tick(-(-scaled // 1_000_000_000))
 
     def wait_reply(self) -> bytes:
         """Header that ends a WAIT at the present time."""
-        self.plant.wakes += 1
-        self.plant.run_away(self.now_us)
+        self._reads = 0
+        self.plant.wake(self.now_us)
         return pack_reply(0, self.ticks(), 0, self.plant.encoder())
 
     def wake_at_us(self, delay_ms: int) -> int:
         """When a WAIT of `delay_ms` that begins now is over: on a tick of the firmware's counter."""
-        since_boot = (self.now_us - self.booted_us) // 1000 + delay_ms
-        return self.booted_us + since_boot * 1000
+        return self._us_of_tick(self._ticks_since_boot() + delay_ms)
+
+    @property
+    def code_flipped(self) -> bool:
+        """Whether a bit of the code that the board holds differs from what was flashed: the fault `code_flip`."""
+        return self.plant.faults.code_flip
+
+    @code_flipped.setter
+    def code_flipped(self, flipped: bool) -> None:
+        self.plant.faults.code_flip = flipped
 
     def handle(self, op: int, a: int, b: int, c: int, payload: bytes) -> tuple[bytes, bytes]:
         """Carry out one operation (not WAIT); return the header and payload of its reply."""
@@ -71,29 +117,69 @@ class Machine:
         elif op == Op.UART_WRITE:
             self.to_host.send(self.now_us, payload)
         elif op == Op.FLASH_READ:
+            self._count_read()
             out = self.flash.read(a, b)
         elif op == Op.FLASH_WRITE:
-            self.now_us += self.flash.write(a, payload)
+            self._pass_flash(self.flash.write(a, payload))
         elif op == Op.FLASH_ERASE:
-            self.now_us += self.flash.erase(a)
+            self._pass_flash(self.flash.erase(a))
         elif op == Op.ADC:
-            value = self.plant.battery_mv(self.now_us)
-        elif op == Op.HELLO:
-            out = self._hello()
-        elif op == Op.TONE:
-            self.plant.tones.append((self.now_us, a))
+            value = self.plant.sample_mv(a, self.now_us)
         elif op != Op.MOTOR_OFF:
-            raise ValueError(f"the firmware asked for operation {op}, which the bench bus does not have")
+            value, out = self._rare(op, a)
         return pack_reply(len(out), self.ticks(), value, self.plant.encoder()), out
 
     def _motor(self, steps: int, step_ms: int, on_ms_max: int) -> int:
         done = 0
         while done < steps and (done + 1) * step_ms <= on_ms_max:
             self.plant.step(self.now_us)
-            self.now_us += step_ms * 1000
+            self._pass(step_ms * 1000)
             done += 1
         return done
 
+    def _rare(self, op: int, a: int) -> tuple[int, bytes]:
+        """Reply value and payload of the operations that are not part of every turn of the loop."""
+        if op == Op.COUNTER:
+            return self.plant.flow_count(self.now_us), b""
+        if op == Op.WATCHDOG:
+            self.watchdog_us = self.now_us + a * 1000 if a else None
+        elif op == Op.DRIVER:
+            # The bus carries one call at a time, so outside of MOTOR the driver is on only by a fault.
+            return int(self.plant.faults.driver_stuck), b""
+        elif op == Op.CODE:
+            held = bytearray(self.code)
+            held[0] ^= self.code_flipped
+            return 0, bytes(held)
+        elif op == Op.HELLO:
+            return 0, self._hello()
+        elif op == Op.TONE:
+            self.plant.sound(a, self.now_us)
+        else:
+            raise ValueError(f"the firmware asked for operation {op}, which the bench bus does not have")
+        return 0, b""
+
+    def _pass_flash(self, us: int) -> None:
+        self.plant.flash_us += us
+        self._pass(us)
+
+    def _pass(self, us: int) -> None:
+        """Let time pass inside an operation."""
+        self.plant.busy_us += us
+        self.now_us += us
+        if self.watchdog_us is not None and self.now_us >= self.watchdog_us:
+            raise WatchdogBite
+
+    def _count_read(self) -> None:
+        self._reads += 1
+        if self._reads <= READS_PER_RUN_MAX:
+            return
+        if self.watchdog_us is None:
+            raise SpinError(f"the firmware spins at {self.now_us} us: it reads flash without an end")
+        # The reads of a real board would have taken that long.
+        self.now_us = max(self.now_us, self.watchdog_us)
+        raise WatchdogBite
+
     def _hello(self) -> bytes:
         told = {"config": self.config, "device_id": list(self.device_id), "reset_cause": self.reset_cause}
+        told["code_hash"] = self.code.hex()
         return json.dumps(told, separators=(",", ":")).encode()

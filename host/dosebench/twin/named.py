@@ -23,12 +23,12 @@ from urllib.parse import parse_qsl, urlsplit
 from dosebench.errors import DosebenchError
 from dosebench.paths import state_dir
 from dosebench.twin.plant import Plant, PlantSettings
-from dosebench.twin.runtimes import RUNTIMES, ProcessRuntime, boot_detached, default_runtime
+from dosebench.twin.runtimes import RUNTIMES, ProcessRuntime, Runtime, boot_detached, default_runtime
 from dosebench.twin.twin import Twin, TwinSettings
 
 DEFAULT_PROFILE: Final = "implant-40"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 
 
 class SimError(DosebenchError):
@@ -158,8 +158,8 @@ class NamedTwin:
 
     def _create(self) -> Twin:
         twin = Twin(self.options.settings())
-        self._boot(twin, "power_on")
-        return twin
+        twin.booter = self._booter(twin)
+        return twin.power_on()
 
     def _load(self) -> Twin:
         kept = json.loads((self.directory / "twin.json").read_text())
@@ -169,17 +169,17 @@ class NamedTwin:
         self._check_options(kept["options"])
         twin = Twin(self._kept_settings(kept["config"]))
         self._restore(twin, kept)
+        twin.booter = self._booter(twin)
         if self._alive() and not (self.directory / "open").exists():
             self._pid = kept["pid"]
             runtime = ProcessRuntime(twin.machine, twin.runtime_name, *reversed(self._fifos()))
             runtime.waiting = True
-            runtime.log = self.directory / "firmware.log"
+            self._own(runtime)
             twin.attach(runtime, kept["wake_us"])
             return twin
         # The firmware is gone, or was left in the middle of something: its last saved state loses power now.
         stop_process(self.directory)
-        self._boot(twin, "brown_out")
-        return twin
+        return twin.power_on("brown_out")
 
     def _check_options(self, kept: dict[str, Any]) -> None:
         asked = {"profile": self.options.profile, "runtime": self.options.runtime}
@@ -201,7 +201,14 @@ class NamedTwin:
             config, options.runtime, options.seed, options.baud, device_id=_device_id(options.name)  # type: ignore[arg-type]
         )
 
-    def _boot(self, twin: Twin, cause: str) -> None:
+    def _booter(self, twin: Twin) -> Callable[[], Runtime]:
+        return lambda: self._boot(twin)
+
+    def _own(self, runtime: ProcessRuntime) -> None:
+        runtime.log = self.directory / "firmware.log"
+        runtime.end_detached = lambda: stop_process(self.directory)
+
+    def _boot(self, twin: Twin) -> Runtime:
         inward, outward = self._fifo_paths()
         for path in (inward, outward):
             path.unlink(missing_ok=True)
@@ -212,9 +219,9 @@ class NamedTwin:
                 twin.machine, twin.runtime_name, (inward, outward), log, alive.fileno()
             )
         alive.close()
-        runtime.log = self.directory / "firmware.log"
+        self._own(runtime)
         (self.directory / "pid").write_text(str(self._pid))
-        twin.start(runtime, cause)
+        return runtime
 
     def _fifo_paths(self) -> tuple[Path, Path]:
         return self.directory / "to-firmware", self.directory / "from-firmware"
@@ -264,6 +271,8 @@ class NamedTwin:
         machine.flash.data[:] = (self.directory / "flash.bin").read_bytes()
         machine.flash.operations, machine.flash.erases = kept["flash_operations"], kept["flash_erases"]
         machine.now_us, machine.booted_us = kept["now_us"], kept["booted_us"]
+        machine.watchdog_us, machine.reset_cause = kept["watchdog_us"], kept["reset_cause"]
+        machine.code = bytes.fromhex(kept["code"])
         machine.to_device.restore(kept["to_device"])
         machine.to_host.restore(kept["to_host"])
 
@@ -274,6 +283,9 @@ def snapshot(twin: Twin) -> dict[str, Any]:
     return {
         "now_us": machine.now_us,
         "booted_us": machine.booted_us,
+        "watchdog_us": machine.watchdog_us,
+        "reset_cause": machine.reset_cause,
+        "code": machine.code.hex(),
         "plant": machine.plant.state(),
         "flash_operations": machine.flash.operations,
         "flash_erases": machine.flash.erases,

@@ -18,6 +18,7 @@ from typing import IO, Any, Final, Literal
 
 from dosebench.errors import DosebenchError
 from dosebench.twin.bus import WORDS, WORDS_BYTES, Op
+from dosebench.twin.code import firmware_dir
 from dosebench.twin.machine import Machine
 
 RuntimeName = Literal["unix", "wasm", "cpython"]
@@ -32,15 +33,6 @@ class RuntimeMissingError(DosebenchError):
 
 class FirmwareDiedError(DosebenchError):
     """The firmware's process ended by itself; the message holds what it printed last."""
-
-
-def firmware_dir() -> Path:
-    """Directory with `main.py`, `pump/` and `boards/`: in the wheel, or in the source tree."""
-    import dosebench  # noqa: PLC0415
-
-    package = Path(dosebench.__file__).parent
-    packed = package / "_firmware"
-    return packed if packed.is_dir() else package.parents[1] / "firmware"
 
 
 def available() -> dict[RuntimeName, bool]:
@@ -138,6 +130,7 @@ class ProcessRuntime(Runtime):
         self._buffer = b""
         self.waiting = False
         self.process: subprocess.Popen[bytes] | None = None
+        self.end_detached: Callable[[], object] | None = None
         self.log: Path | None = None
 
     @classmethod
@@ -198,6 +191,9 @@ class ProcessRuntime(Runtime):
     def kill(self) -> None:
         process = self.process
         if process is None:
+            if self.end_detached is not None:
+                self.detach()
+                self.end_detached()
             return
         process.kill()
         process.wait()

@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Any, Final
 
 from dosebench.errors import DosebenchError
+from dosebench.twin.faults import Value
 from dosebench.twin.flash import CutPlan, Flash, PowerCut, When
-from dosebench.twin.machine import Machine
+from dosebench.twin.machine import Machine, WatchdogBite
 from dosebench.twin.plant import Plant, PlantSettings
 from dosebench.twin.runtimes import ProcessRuntime, Runtime, RuntimeName, boot, default_runtime
 
@@ -58,6 +59,8 @@ class Twin:
         self.machine = Machine(settings.config, device_id, flash, plant, baud=settings.baud)
         self._runtime: Runtime | None = None
         self._wake_us = 0
+        # How the firmware is started; a twin that is kept puts its own way here.
+        self.booter: Callable[[], Runtime] = lambda: boot(self.machine, self.runtime_name)
 
     # Power
 
@@ -70,7 +73,7 @@ class Twin:
         """Boot the firmware. It does what is due at once; no time passes but what its flash takes."""
         if self._runtime is not None:
             raise TwinError("the twin is powered already")
-        self.start(boot(self.machine, self.runtime_name), cause)
+        self.start(self.booter(), cause)
         return self
 
     def start(self, runtime: Runtime, cause: str) -> None:
@@ -86,11 +89,8 @@ class Twin:
         self._runtime = None
 
     def _begin_boot(self, cause: str) -> None:
-        machine = self.machine
-        machine.booted_us = machine.now_us
-        machine.reset_cause = RESET_CAUSES[cause]
-        machine.to_device.clear()
-        self._wake_us = machine.now_us
+        self.machine.begin_boot(RESET_CAUSES[cause])
+        self._wake_us = self.machine.now_us
 
     def attach(self, runtime: Runtime, wake_us: int | None = None) -> None:
         """Drive this firmware from now on; `wake_us` says when it wants to wake, if it waits already."""
@@ -150,38 +150,62 @@ class Twin:
                 if spins > IDLE_RUNS_MAX:
                     raise TwinError(f"the firmware spins at {machine.now_us} us: it wants to run without an end")
                 continue
+            if self._bitten():
+                self._bite()
+                if machine.now_us <= until_us:
+                    continue
             if stop is not None and stop():
                 return
             if machine.now_us >= until_us:
                 return
             machine.now_us = min(until_us, self._next_event(stop is not None))
 
+    def _bitten(self) -> bool:
+        deadline = self.machine.watchdog_us
+        return self._runtime is not None and deadline is not None and self.machine.now_us >= deadline
+
+    def _bite(self) -> None:
+        """The watchdog resets the board; its next boot is due now."""
+        self.power_off()
+        self.plant.faults.hang = False
+        self._begin_boot("watchdog")
+        self.attach(self.booter())
+
     def _due(self) -> bool:
+        if self.plant.faults.hang:
+            return False
         arrived = self.machine.to_device.next_us()
         now = self.machine.now_us
-        return now >= self._wake_us or (arrived is not None and self._tick_after(arrived) <= now)
-
-    def _tick_after(self, at_us: int) -> int:
         # A sleeping board notices a byte at its next millisecond.
-        since = at_us - self.machine.booted_us
-        return self.machine.booted_us + -(-since // 1000) * 1000
+        return now >= self._wake_us or (arrived is not None and self.machine.tick_after_us(arrived) <= now)
 
     def _next_event(self, watch_host: bool) -> int:
-        events = [self._wake_us] if self._runtime is not None else []
-        arrived = self.machine.to_device.next_us()
-        if arrived is not None and self._runtime is not None:
-            events.append(self._tick_after(arrived))
-        to_host = self.machine.to_host.next_us()
+        machine = self.machine
+        events = [] if self._runtime is None else self._board_events()
+        to_host = machine.to_host.next_us()
         if watch_host and to_host is not None:
             events.append(to_host)
-        later = [at for at in events if at > self.machine.now_us]
-        return min(later, default=self.machine.now_us + DAY_US)
+        later = [at for at in events if at > machine.now_us]
+        return min(later, default=machine.now_us + DAY_US)
+
+    def _board_events(self) -> list[int]:
+        machine = self.machine
+        events = [self._wake_us]
+        arrived = machine.to_device.next_us()
+        if arrived is not None:
+            events.append(machine.tick_after_us(arrived))
+        if machine.watchdog_us is not None:
+            events.append(machine.watchdog_us)
+        return events
 
     def _run_firmware(self, runtime: Runtime) -> None:
         try:
             delay_ms = runtime.run()
         except PowerCut:
             self.power_off()
+            return
+        except WatchdogBite:
+            self._bite()
             return
         self._wake_us = self.machine.wake_at_us(delay_ms)
 
@@ -206,6 +230,13 @@ class Twin:
     def flash(self) -> Flash:
         """The flash chip."""
         return self.machine.flash
+
+    def fault(self, name: str, value: Value | str | None = None) -> None:
+        """Break something from now on, or mend it: `name` of `faults.KINDS` or `none` for all, and the fault's value.
+
+        Without a value it takes its usual one; 0, False or "off" end it. Raises FaultError.
+        """
+        self.plant.set_fault(name, value, self.machine.now_us)
 
     def step_times_ms(self) -> list[int]:
         """Virtual time of every step that the motor made, in milliseconds."""

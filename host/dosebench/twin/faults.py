@@ -1,0 +1,178 @@
+"""What can be broken in a simulated pump: every fault by name, what it does, and which values it takes.
+
+`Twin.fault` and `dosebench sim --fault` set them; `docs/TWIN.md` has the same list.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final
+
+from dosebench.errors import DosebenchError
+
+COMPLETE: Final = 1e9
+"""Factor on the catheter's resistance that stands for no way through at all: a step would take centuries to pass."""
+_WORDS: Final = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
+
+Value = bool | int | float
+
+
+class FaultError(DosebenchError):
+    """No such fault, or a value that it cannot take; the text says what is right."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What one fault is.
+
+    Attributes:
+        meaning: What it does, as a sentence.
+        off: Its value when there is no such fault.
+        usual: Its value when none is given.
+        low, high: Smallest and largest value.
+        unit: Of its value; empty for a plain number, a factor or a switch.
+    """
+
+    meaning: str
+    off: Value
+    usual: Value
+    low: float
+    high: float
+    unit: str = ""
+
+
+def _switch(meaning: str) -> Any:
+    return field(default=False, metadata={"kind": Kind(meaning, False, True, 0, 1)})
+
+
+def _number(meaning: str, usual: Value, low: float, high: float, *, unit: str = "", off: Value = 0.0) -> Any:
+    return field(default=off, metadata={"kind": Kind(meaning, off, usual, low, high, unit)})
+
+
+def _offset(what: str) -> Any:
+    return _number(f"The {what} reads so much too high (negative: too low).", 200.0, -3300, 3300, unit="mV")
+
+
+def _stuck(what: str) -> Any:
+    return _switch(f"The {what} repeats its next reading for ever.")
+
+
+def _open(what: str) -> Any:
+    return _switch(f"The lead of the {what} is broken: it reads the top of its range.")
+
+
+def _short(what: str) -> Any:
+    return _switch(f"The lead of the {what} is shorted: it reads 0 mV.")
+
+
+@dataclass(slots=True)
+class Faults:
+    """What is broken at the moment; `KINDS` describes each.
+
+    Set them through `Plant.set_fault` or `Twin.fault`, which first account for the time until now.
+    """
+
+    stall: bool = _switch("The motor does not turn.")
+    slip: int = _number("Every n-th step of the motor is lost.", 3, 1, 1_000_000, unit="steps", off=0)
+    runaway: int = _number("The motor makes so many steps by itself at the next wake.", 4, 1, 10_000, unit="steps", off=0)
+    driver_stuck: bool = _switch("The motor driver stays energised and drains the battery.")
+    step_volume_factor: float = _number(
+        "A step delivers its volume times this; the encoder does not see it, level and flow do.", 1.2, 0, 100, off=1.0
+    )
+    occlusion: float = _number(
+        "The catheter's resistance times this; without a value nothing passes any more.", COMPLETE, 1, COMPLETE
+    )
+    leak: float = _number("This share of the flow leaves in front of the catheter's resistance.", 0.5, 0, 1)
+    disconnect: bool = _switch("The catheter has come off: nothing reaches its tip, no pressure is left.")
+    free_flow: float = _number(
+        "So much siphons out of the reservoir through the line without the motor.", 1_000.0, 0, 1e6, unit="nL/s"
+    )
+    air: float = _number(
+        "Air in the line: its detector shows it, and the compliance is this many times larger.", 10.0, 1, 1_000
+    )
+    drain: float = _number("Additional current out of the battery.", 1_000.0, 0, 1e6, unit="uA")
+    overheat: float = _number("The pump is so much warmer than its surroundings.", 30.0, 0, 200, unit="K")
+    hang: bool = _switch("The firmware stops running, until a reset.")
+    code_flip: bool = _switch("One bit of the firmware's code is not what was flashed.")
+    battery_offset: float = _offset("battery voltage")
+    battery_stuck: bool = _stuck("battery voltage")
+    battery_open: bool = _open("battery divider")
+    battery_short: bool = _short("battery divider")
+    level_offset: float = _offset("level sensor")
+    level_stuck: bool = _stuck("level sensor")
+    level_open: bool = _open("level sensor")
+    level_short: bool = _short("level sensor")
+    pressure_offset: float = _offset("pressure sensor")
+    pressure_stuck: bool = _stuck("pressure sensor")
+    pressure_open: bool = _open("pressure sensor")
+    pressure_short: bool = _short("pressure sensor")
+    temperature_offset: float = _offset("temperature sensor")
+    temperature_stuck: bool = _stuck("temperature sensor")
+    temperature_open: bool = _open("temperature sensor")
+    temperature_short: bool = _short("temperature sensor")
+    air_offset: float = _offset("air detector")
+    air_stuck: bool = _stuck("air detector")
+    air_open: bool = _open("air detector")
+    air_short: bool = _short("air detector")
+    flow_stuck: bool = _switch("The flow meter counts no more.")
+
+    def set(self, name: str, value: Value | str | None = None) -> None:
+        """Set one fault; `value` None takes its usual value. `none` ends them all. Raises FaultError."""
+        if name == "none":
+            for each, kind in KINDS.items():
+                setattr(self, each, kind.off)
+            return
+        setattr(self, name, check(name, value))
+
+    def present(self) -> dict[str, Value]:
+        """The faults that are there, by name."""
+        return {name: value for name, value in asdict(self).items() if value != KINDS[name].off}
+
+
+KINDS: Final[dict[str, Kind]] = {each.name: each.metadata["kind"] for each in fields(Faults)}
+
+
+def check(name: str, value: Value | str | None = None) -> Value:
+    """The value that a fault takes. Raises FaultError: no such fault (with the nearest), or no such value."""
+    kind = KINDS.get(name)
+    if kind is None:
+        near = difflib.get_close_matches(name, [*KINDS, "none"], n=1, cutoff=0.5)
+        guess = f'; did you mean "{near[0]}"?' if near else ""
+        raise FaultError(f'there is no fault "{name}"{guess}', hint="`dosebench sim --faults` lists them all")
+    if value is None:
+        return kind.usual
+    number = _read(name, kind, value) if isinstance(value, str) else value
+    if isinstance(kind.off, bool):
+        if number not in (0, 1):
+            raise FaultError(f"{name} is on or off, not {value}")
+        return bool(number)
+    if number != kind.off and not kind.low <= number <= kind.high:
+        raise FaultError(f"{name} takes {_range(kind)}, not {value}")
+    if isinstance(kind.off, int) and number != int(number):
+        raise FaultError(f"{name} takes whole numbers, not {value}")
+    return int(number) if isinstance(kind.off, int) else float(number)
+
+
+def parse(text: str) -> tuple[str, Value | None]:
+    """Read `NAME`, `NAME=VALUE` or `none`, as on a command line; a value None ends all faults. Raises FaultError."""
+    name, equals, value = text.partition("=")
+    if name == "none" and not equals:
+        return name, None
+    return name, check(name, value if equals else None)
+
+
+def _read(name: str, kind: Kind, text: str) -> Value:
+    word = _WORDS.get(text.strip().lower())
+    if word is not None:
+        return kind.usual if word else kind.off
+    try:
+        return float(text)
+    except ValueError:
+        raise FaultError(f"{name} takes {_range(kind)}, not {text!r}") from None
+
+
+def _range(kind: Kind) -> str:
+    if isinstance(kind.off, bool):
+        return "on or off"
+    return f"{kind.low:g} to {kind.high:g}" + (f" {kind.unit}" if kind.unit else "")
