@@ -116,7 +116,8 @@ class Pump:
         self.booted_high = ledger.high
         self.booted_record = journal.next
         bolus, kind, square = ledger.bolus_left, ledger.bolus_kind, ledger.square_left
-        self._write_boot(ledger, journal.voids)
+        # The boot before a bite that was wanted never listened to anybody: both count as one.
+        self._write_boot(ledger, journal.voids, ledger.boot_count if armed else ledger.boot_count + 1)
         if bolus:
             # A bolus that a reset cut is over: its lease counts as delivered, and it is never repeated.
             ledger.write(wire.RECORD_BOLUS_END, kind, ledger.low, ledger.high, 0, bolus, 0)
@@ -131,13 +132,12 @@ class Pump:
         ledger.window_drug = self._window_drug
         self.supervisor.boot(self.board.reset_cause, armed)
         if not self.supervisor.proving:
-            self._ready(armed)
+            self._ready()
 
-    def _ready(self, proven_now):
+    def _ready(self):
         """The rest of a boot, when the watchdog is known to bite: self-tests, then what was running goes on."""
         resets = self.ledger.boots_within(self.profile.resets_ms)
-        # The bite of the proof is no reset that anything is wrong with.
-        if resets - (1 if proven_now else 0) > self.profile.resets_max:
+        if resets > self.profile.resets_max:
             self.alarm(wire.ALARM_RESETS_REPEATED, resets)
         self.selftest.at_boot()
         self._judge_selftest()
@@ -148,11 +148,11 @@ class Pump:
         if failed:
             self.alarm(wire.ALARM_SELFTEST_FAILED, failed)
 
-    def _write_boot(self, ledger, voids):
+    def _write_boot(self, ledger, voids, boot_count):
         ledger.write(
             wire.RECORD_BOOT,
             self.board.reset_cause,
-            ledger.boot_count + 1,
+            boot_count,
             ledger.low,
             ledger.high + ledger.allowance,
             _FIRMWARE_PACKED,
@@ -248,7 +248,7 @@ class Pump:
         self.link.poll()
         left = self.supervisor.wait_for_bite(self.clock.update(self.board.ticks()))
         if not self.supervisor.proving:
-            self._ready(False)
+            self._ready()
         return left
 
     def deliver(self):

@@ -116,6 +116,7 @@ class Ledger:
         self._use(most)
 
     def apply(self, sequence, kind, code, a, b, c, d, e):
+        proven = self.watchdog_armed
         self.watchdog_armed = kind == wire.RECORD_WATCHDOG_TEST
         if kind in _TYPE_OF:
             self._apply_command(sequence, kind, a, b, c, d, e)
@@ -124,7 +125,7 @@ class Ledger:
             if kind == wire.RECORD_LEASE:
                 self.titration_day = code
         elif kind == wire.RECORD_BOOT:
-            self._apply_boot(code, a, b, c)
+            self._apply_boot(code, proven, a, b, c)
         elif kind == wire.RECORD_ALARM_RAISED:
             self._apply_alarm(code, a, b)
         elif kind == wire.RECORD_ALARM_ENDED:
@@ -181,14 +182,16 @@ class Ledger:
         self.alarms = alarms
         self.escalated &= alarms
 
-    def _apply_boot(self, cause, boot_count, low, high):
+    def _apply_boot(self, cause, proven, boot_count, low, high):
         # The open lease counts as delivered, and is never repeated.
         self._show(low, high)
         self.boot_count = boot_count
         self.boot_cause = cause
         self.allowance = 0
         self._period_begins = False
-        _push(self._boots, (self._clock.day, self._clock.ms))
+        if not proven:
+            # The bite of the watchdog's proof is no reset that anything is wrong with.
+            _push(self._boots, (self._clock.day, self._clock.ms))
 
     def _apply_state(self, code, low, high, generation, alarms, reservoir):
         self.running = code >= 16

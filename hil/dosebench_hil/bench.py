@@ -102,10 +102,11 @@ class Bench(ABC):
         client.abort()
         client.set_clock(datetime.now())
         client.refill(int(self.profile.steps(self.profile.reservoir.capacity)))
-        if alarms := client.status()["alarms"]:
-            client.alarm_clear(list(alarms))
+        if alarms := [name for name in client.status()["alarms"] if name != "pump_stopped"]:
+            client.alarm_clear(alarms)
         status = client.status()
-        if status["alarms"] or status["delivery"] not in ("stopped", "unprogrammed"):
+        # A pump that has been stopped for long says so until it is started.
+        if set(status["alarms"]) - {"pump_stopped"} or status["delivery"] not in ("stopped", "unprogrammed"):
             raise StateError(
                 f"the pump is {status['delivery']} with alarms {', '.join(status['alarms']) or 'none'} after a stop "
                 "and an alarm clear",
@@ -124,8 +125,11 @@ class Bench(ABC):
         self.twin("power_cycle").power_cycle(off_s)
 
     def steps_ms(self) -> list[int]:
-        """When the motor really stepped, in milliseconds of the bench's clock (step_counter)."""
-        return self.twin("step_counter").step_times_ms()
+        """When the motor really stepped since the last boot, in milliseconds of pump time (step_counter)."""
+        twin = self.twin("step_counter")
+        booted_ms = twin.machine.booted_us // 1000
+        shift = booted_ms - self.client.boot_ms()
+        return [at - shift for at in twin.step_times_ms() if at >= booted_ms]
 
     def steps(self) -> int:
         """How many steps the motor really made in its life (step_counter)."""

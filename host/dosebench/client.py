@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from dosebench_protocol import codec
 from dosebench_protocol.frame import Deframer, Frame, encode
+from dosebench_protocol.records import decode_records
 from dosebench_protocol.tables import CHUNK_BYTES_MAX, PROTOCOL_VERSION, REJECTED, SCHEMA_HASH
 
 from dosebench.errors import DosebenchError
@@ -29,6 +30,7 @@ TRIES: Final = 3
 RECORDED_FRAMES: Final = 32
 RECORDS_PER_READ: Final = 25
 HASH_BYTES: Final = 16
+DAY_MS: Final = 86_400_000
 EPOCH: Final = datetime(2000, 1, 1)
 NO_SESSION: Final = bytes(4)
 BROADCAST: Final = bytes(4)
@@ -269,6 +271,30 @@ class PumpClient:
         since = local.replace(tzinfo=None) - EPOCH
         ms = (since - timedelta(days=since.days)) // timedelta(milliseconds=1)
         return self._command("clock_set", local_days=since.days, local_ms=ms)
+
+    def alarm_silence(self, ms: int) -> dict[str, Any]:
+        """Silence the tones of the alarms that are on for `ms`; a new alarm, or a reset, ends the silence."""
+        return self._command("alarm_silence", ms=ms)
+
+    def selftest(self) -> dict[str, Any]:
+        """Results of the self-tests: `boot_ms`, `retest_ms`, and `results` by test with result and detail."""
+        return self._ask("selftest")
+
+    def counters(self) -> dict[str, Any]:
+        """What the pump spent its energy on since its boot: steps, wakes by cause, tones, records."""
+        return self._ask("counters")
+
+    def boot_ms(self) -> int:
+        """Pump time of the last boot, in ms since commissioning; time without power counts as none.
+
+        Raises DosebenchError when the journal holds no boot any more.
+        """
+        info = self.journal_info()
+        for first in (max(info["next"] - RECORDS_PER_READ, info["first"]), info["first"]):
+            for record in reversed(decode_records(b"".join(self.journal(first)))):
+                if record.kind == "boot":
+                    return record.day * DAY_MS + record.ms
+        raise DosebenchError("the journal holds no boot any more")
 
     def _command(self, name: str, **fields: Any) -> dict[str, Any]:
         """Send one command; every retry carries the same id. Raises RefusedError or UnknownOutcomeError."""

@@ -75,6 +75,10 @@ SENTENCES: Final = {
     "record_future": "that record does not exist yet: the next is {detail}",
     "alarm_present": "the cause of this alarm is still there",
     "flash_failed": "the pump's flash did not take the data: replace the board",
+    "silence_time": "the tones can be silenced for {detail} ms at most while these alarms are on",
+    "start_blocked": "an alarm that is on forbids it: see `dosebench alarms`, put its cause right, then "
+    "`dosebench clear`",
+    "no_alarm": "no alarm is on",
 }
 """By name of the protocol's `Reason`; a test holds that none is missing."""
 

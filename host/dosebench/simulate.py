@@ -306,6 +306,7 @@ class _Run:
         self.length_ms = length_ms
         self.progress = progress
         self.start_ms = 0
+        self.shift_ms = 0
         self.asked = _Asked()
         self.expected = Expected()
         self.disagreements: list[str] = []
@@ -313,6 +314,7 @@ class _Run:
     def all(self, boluses: Sequence[BolusOrder]) -> SimulationResult:
         hello = self.client.connect()
         self.twin.advance_us(SETTLED_MS * 1000)
+        self.shift_ms = self.twin.machine.booted_us // 1000 - self.client.boot_ms()
         if self.program.bridge_steps:
             self._commit(before_bridge(self.program))
         self._begin(self._commit(self.program))
@@ -354,15 +356,15 @@ class _Run:
         self.asked.given.append((self._moment(outcome), order))
 
     def _moment(self, outcome: dict[str, Any]) -> int:
-        """Pump time at which a command took effect: that of its record, in whole milliseconds.
+        """Virtual time at which a command took effect: that of its record, in whole milliseconds.
 
         The firmware stamps a record with its clock at the beginning of the run of its loop in which it carries the
-        command out, and its schedule counts from the same reading of the clock. A new twin's pump time is its virtual
-        time.
+        command out, and its schedule counts from the same reading of the clock. Pump time is behind virtual time by what the
+        boots took of it.
         """
         raw = next(iter(self.client.journal(outcome["record"])))
         record = decode_records(raw)[0]
-        return record.day * DAY_MS + record.ms
+        return record.day * DAY_MS + record.ms + self.shift_ms
 
     def _advance(self, until_ms: int) -> None:
         now_ms = self.twin.machine.now_us // 1000
@@ -434,6 +436,8 @@ class _Run:
 
     def _empty(self, t_ms: int, alarms: set[str]) -> None:
         alarms.add("reservoir_empty")
+        if self.start_ms + self.length_ms - t_ms >= self.twin.machine.config["stopped_ms"]:
+            alarms.add("pump_stopped")
         self.expected.pump.stop(t_ms)
 
     def _refused(self, t_ms: int, refused: Refused, alarms: set[str]) -> None:
@@ -460,7 +464,7 @@ class _Run:
         raised = []
         for record in decode_records(b"".join(journal)):
             if record.kind == "alarm_raised":
-                at = record.day * DAY_MS + record.ms - self.start_ms
+                at = record.day * DAY_MS + record.ms + self.shift_ms - self.start_ms
                 raised += [(name, at) for name in record.fields["raised"]]
         return raised
 

@@ -61,7 +61,7 @@ def test_published_volumes_are_delivered(name: str, ml_per_day: float) -> None:
 def test_a_reservoir_that_runs_low_and_empty_is_expected(on_low: str) -> None:
     program = replace(_program("c5-baclofen-800"), reservoir_steps=8_400, on_low=on_low)
     result = simulate(program, "implant-40", 4, "cpython")
-    names = ["reservoir_low", "reservoir_empty"] if on_low == "keep" else ["reservoir_low"]
+    names = ["reservoir_low", "reservoir_empty", "pump_stopped"] if on_low == "keep" else ["reservoir_low"]
     assert [name for name, _ in result.alarms] == names
     assert result.max_deviation <= HALF
     assert result.faults() == []

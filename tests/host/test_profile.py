@@ -31,6 +31,20 @@ CONFIG_KEYS = {
     "low_steps_default",
     "empty_steps_default",
     "battery_low_mv",
+    "battery_stop_mv",
+    "sense_ms",
+    "retest_ms",
+    "watchdog_ms",
+    "tone_ms",
+    "tone_high_ms",
+    "silence_ms",
+    "silence_high_ms",
+    "stopped_ms",
+    "stopped_high_ms",
+    "repeat_times",
+    "repeat_ms",
+    "resets_max",
+    "resets_ms",
     "flash_sectors",
 }
 
@@ -97,8 +111,8 @@ def test_hard_caps_leave_room_for_the_lowest_rate_and_bound_the_highest(name: st
         ('lease = "1 h"', 'lease = "0 h"', 15, "must be above zero"),
         ('step_time = "100 ms"', 'step_time = "0.5 ms"', 12, "whole number"),
         ("activation_steps_max = 4", "activation_steps_max = 40", 14, "shorter than"),
-        ("flash_sectors = 64", "flash_sectors = 0", 37, "greater than or equal to 1"),
-        ("flash_sectors = 64", 'flash_sectors = "64"', 37, "valid integer"),
+        ("flash_sectors = 64", "flash_sectors = 0", 54, "greater than or equal to 1"),
+        ("flash_sectors = 64", 'flash_sectors = "64"', 54, "valid integer"),
         ('step_volume = "0.25 uL"', 'step_volume = "0.2500000001 uL"', 1, "which the firmware cannot take"),
         ("format = 1", "format = 2", 3, "should be 1"),
     ],
@@ -110,7 +124,7 @@ def test_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, line
 
 
 def test_all_mistakes_at_once(tmp_path: Path) -> None:
-    path = edited(tmp_path, '"1 h"', '"1 hou"')
+    path = edited(tmp_path, 'lease = "1 h"', 'lease = "1 hou"')
     path.write_text(path.read_text().replace('"600 ms"', '"600 mss"').replace('"3600 mV"', '"3600"'))
     with pytest.raises(ProfileError) as caught:
         profile.load_file(path)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dosebench_protocol.records import Record, decode_records
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dosebench.client import PumpClient
     from dosebench.program import Program, Reading
 
@@ -29,6 +31,9 @@ MOVING_FIELDS: Final = frozenset(
         "lockout_left_ms",
         "patient_left",
         "pattern_lag_ms",
+        "silenced_ms",
+        "empty_minutes",
+        "stopped_ms",
     )
 )
 """Fields of a status that change while nothing happens: time and what hangs on it, and the count of bad frames."""
@@ -91,3 +96,10 @@ def record_at(dut: PumpClient, sequence: int) -> Record:
 def seconds_for(steps: int, rate: Fraction) -> float:
     """How long `steps` take at `rate` steps per millisecond, in seconds."""
     return float(steps / rate) / 1000
+
+
+def boots(records: Sequence[Record]) -> int:
+    """How often the pump was booted; the bite that proves the watchdog belongs to the boot before it."""
+    kinds = [record.kind for record in records]
+    proofs = sum(pair == ("watchdog_test", "boot") for pair in zip(kinds, kinds[1:], strict=False))
+    return kinds.count("boot") - proofs

@@ -9,7 +9,7 @@ import pytest
 from dosebench.client import RefusedError
 from dosebench_protocol.records import GENESIS_CHAIN, decode_records, verify_chain
 
-from dosebench_hil.contract.helpers import put_in_force, records_from, seconds_for
+from dosebench_hil.contract.helpers import boots, put_in_force, records_from, seconds_for
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
@@ -72,7 +72,7 @@ def test_the_chain_begins_at_the_first_boot(lived: tuple[Bench, int]) -> None:
     records = decode_records(b"".join(lived[0].client.journal()))
     assert records[0].sequence == 0
     assert next(record for record in records if record.kind != "state").kind in ("boot", "lease")
-    assert [record.kind for record in records].count("boot") == 1
+    assert boots(records) == 1
     verify_chain(records, GENESIS_CHAIN)
 
 

@@ -8,7 +8,15 @@ import pytest
 from dosebench.client import RefusedError, program_hash
 from dosebench_protocol.records import GENESIS_CHAIN, decode_records, verify_chain
 
-from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_force, records_from, same, seconds_for
+from dosebench_hil.contract.helpers import (
+    OTHER_HOST,
+    boots,
+    next_command,
+    put_in_force,
+    records_from,
+    same,
+    seconds_for,
+)
 
 if TYPE_CHECKING:
     from dosebench.program import Program
@@ -114,7 +122,7 @@ def test_the_chain_goes_on_across_resets(running: Bench, program: Program) -> No
         running.advance(seconds_for(2, program.rate))
         cut(running)
     records = decode_records(b"".join(running.client.journal()))
-    assert [record.kind for record in records].count("boot") == 4
+    assert boots(records) == 4
     verify_chain(records, GENESIS_CHAIN)
 
 

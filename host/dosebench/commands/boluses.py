@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dosebench.commands import common
-from dosebench.commands.deliver import answer, dose_steps, outcome_json, programmed, volume_steps
+from dosebench.commands.deliver import dose_steps, outcome_json, programmed, volume_steps
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
@@ -66,7 +66,7 @@ def bolus(
             values, text = _square(client, therapy, str(dose), duration_ms)
         else:
             values, text = _clinician(client, therapy, str(dose))
-    answer(as_json, values, text)
+    common.answer(as_json, values, text)
 
 
 def _check(order: _Order) -> None:
@@ -166,7 +166,7 @@ def prime(volume: str, arm: bool, port: str | None, baud: int, as_json: bool) ->
         "minutes": float(_length_ms(steps, therapy, "prime") / MINUTE_MS),
         "path_version": version,
     }
-    answer(as_json, values, _primed(values))
+    common.answer(as_json, values, _primed(values))
 
 
 def _primed(values: dict[str, Any]) -> str:

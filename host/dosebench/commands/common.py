@@ -47,6 +47,14 @@ def emit(values: Mapping[str, Any]) -> None:
     click.echo(json.dumps(values, indent=2, default=plain))
 
 
+def answer(as_json: bool, values: dict[str, Any], sentence: str) -> None:
+    """Print the values as JSON, or the sentence."""
+    if as_json:
+        emit(values)
+    else:
+        click.echo(sentence)
+
+
 def plain(value: Any) -> Any:
     """A value that JSON does not know, as one that it does."""
     if isinstance(value, bytes):

@@ -28,14 +28,6 @@ def outcome_json(client: PumpClient, outcome: dict[str, Any]) -> dict[str, Any]:
     return {"device_id": client.device_id} | {name: outcome[name] for name in names}
 
 
-def answer(as_json: bool, values: dict[str, Any], sentence: str) -> None:
-    """Print the values as JSON, or the sentence."""
-    if as_json:
-        common.emit(values)
-    else:
-        click.echo(sentence)
-
-
 @click.command()
 @common.port_options
 @common.json_option
@@ -43,7 +35,7 @@ def start(port: str | None, baud: int, as_json: bool) -> None:
     """Start delivery of the therapy in force."""
     with common.commanding(port, baud) as client:
         values = outcome_json(client, client.start())
-    answer(as_json, values, f"The pump delivers. {_count(values)}")
+    common.answer(as_json, values, f"The pump delivers. {_count(values)}")
 
 
 @click.command()
@@ -53,7 +45,7 @@ def stop(port: str | None, baud: int, as_json: bool) -> None:
     """Stop delivery, and a running bolus with it. Stopping a stopped pump is no error."""
     with common.commanding(port, baud) as client:
         values = outcome_json(client, client.stop())
-    answer(as_json, values, f"The pump is stopped. {_count(values)}")
+    common.answer(as_json, values, f"The pump is stopped. {_count(values)}")
 
 
 def _count(values: dict[str, Any]) -> str:
@@ -110,7 +102,9 @@ def refill(volume: str, port: str | None, baud: int, as_json: bool) -> None:
         steps = volume_steps(volume, step_nl)
         outcome = client.refill(steps)
         values = outcome_json(client, outcome) | {"steps": steps, "volume_ml": float(steps * step_nl / 10**6)}
-    answer(as_json, values, f"The reservoir holds {common.shown_number(values['volume_ml'])} mL ({steps} steps).")
+    common.answer(
+        as_json, values, f"The reservoir holds {common.shown_number(values['volume_ml'])} mL ({steps} steps)."
+    )
 
 
 def _step_nl(client: PumpClient) -> Fraction:
@@ -133,34 +127,6 @@ def volume_steps(volume: str, step_nl: Fraction) -> int:
 
 
 @click.command()
-@click.argument("alarms", nargs=-1, metavar="[ALARM]...")
-@common.port_options
-@common.json_option
-def clear(alarms: tuple[str, ...], port: str | None, baud: int, as_json: bool) -> None:
-    """Clear alarms whose cause is gone: those that are named, or all that are on.
-
-    Clearing the last fault leaves the safe state; the pump is stopped then, and `dosebench start` starts it.
-    """
-    with common.commanding(port, baud) as client:
-        wanted = _known_alarms(alarms) or list(client.status()["alarms"])
-        if wanted:
-            client.alarm_clear(wanted)
-        left = list(client.status()["alarms"])
-    values = {"device_id": client.device_id, "cleared": wanted, "alarms": left}
-    text = f"Cleared: {', '.join(wanted)}." if wanted else "No alarm is on."
-    answer(as_json, values, f"{text} Still on: {', '.join(left)}." if left else text)
-
-
-def _known_alarms(names: tuple[str, ...]) -> list[str]:
-    from dosebench_protocol.tables import FLAGS  # noqa: PLC0415
-
-    known = list(FLAGS["Alarm"])
-    if wrong := [name for name in names if name not in known]:
-        raise click.UsageError(f"there is no alarm {wrong[0]}; known are {', '.join(known)}")
-    return list(names)
-
-
-@click.command()
 @click.option("--set", "value", metavar="now|TIME", help='"now", or a local time such as 2026-03-01T08:00.')
 @common.port_options
 @common.json_option
@@ -177,4 +143,5 @@ def clock(value: str | None, port: str | None, baud: int, as_json: bool) -> None
         "local_time": shown.isoformat(timespec="milliseconds") if shown else None,
         "pump_time": {"day": state["day"], "ms": state["ms"]},
     }
-    answer(as_json, values, f"{shown:%Y-%m-%d %H:%M:%S}" if shown else "not set: run `dosebench clock --set now`")
+    text = f"{shown:%Y-%m-%d %H:%M:%S}" if shown else "not set: run `dosebench clock --set now`"
+    common.answer(as_json, values, text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 import click
+from dosebench_protocol.alarms import ordered
+from dosebench_protocol.tables import COUNT_MAX
 
 from dosebench.commands import common
 
@@ -72,7 +74,11 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
         "delivered_steps_high": state["high_steps"],
         "missed_steps": state["missed_steps"],
         "battery_mv": state["battery_mv"],
-        "alarms": list(state["alarms"]),
+        "alarms": ordered(state["alarms"]),
+        "priority": state["priority"],
+        "silenced_s": state["silenced_ms"] / 1000,
+        "stopped_s": state["stopped_ms"] / 1000,
+        "lasts_days": None if state["empty_minutes"] == COUNT_MAX else state["empty_minutes"] / 1440,
         "pump_time": {"day": state["day"], "ms": state["ms"]},
         "local_time": _local(state),
         "journal_first": state["journal_first"],
@@ -156,9 +162,18 @@ def _lines(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("clock", _clock(report)),
         ("age", f"{report['pump_time']['day']} days {hours:.1f} h, {report['boot_count']} boots"),
         ("journal", f"{report['journal_next']} records, from {report['journal_first']}"),
-        ("alarms", ", ".join(report["alarms"]) or "none"),
+        ("alarms", _alarms(report)),
     ]
     return lines
+
+
+def _alarms(report: dict[str, Any]) -> str:
+    """The alarms that are on, the most urgent first."""
+    if not report["alarms"]:
+        return "none"
+    silenced = report["silenced_s"]
+    silent = f", silenced for {common.shown_number(silenced / 60, 3)} min" if silenced else ""
+    return f"{', '.join(report['alarms'])} ({report['priority']} priority{silent}): see `dosebench alarms`"
 
 
 def _therapy_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
@@ -171,12 +186,19 @@ def _therapy_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     reservoir = report["reservoir_ml"]
     content = "unknown: run `dosebench refill`" if reservoir is None else f"{number(reservoir)} mL"
+    if report["lasts_days"] is not None:
+        content += f", empty in {_span(report['lasts_days'])} at this rate"
     lines.append(("reservoir", content + (" (low)" if report["reservoir_low"] else "")))
     low, high = report["delivered_steps_low"], report["delivered_steps_high"]
     lines.append(("delivered", f"{low} steps in all" if low == high else f"{low} to {high} steps in all"))
     if report["missed_steps"]:
         lines.append(("missed", f"{report['missed_steps']} steps"))
     return lines
+
+
+def _span(days: float) -> str:
+    number = common.shown_number
+    return f"{number(days, 3)} days" if days >= 2 else f"{number(days * 24, 3)} h"
 
 
 def _window_lines(windows: list[dict[str, float]]) -> list[tuple[str, str]]:
@@ -217,7 +239,7 @@ def _delivery(report: dict[str, Any]) -> str:
         return f"running, {_runs(report)}"
     if report["delivery"] == "safe":
         return "safe state: see the alarms, put the cause right, then `dosebench clear`"
-    return f"stopped ({report['stop_reason']})"
+    return f"stopped ({report['stop_reason']}) for {_span(report['stopped_s'] / 86_400)}"
 
 
 def _clock(report: dict[str, Any]) -> str:
