@@ -75,7 +75,7 @@ class Faults:
 
     stall: bool = _switch("The motor does not turn.")
     slip: int = _number("Every n-th step of the motor is lost.", 3, 1, 1_000_000, unit="steps", off=0)
-    runaway: int = _number("The motor makes so many steps by itself at the next wake.", 4, 1, 10_000, unit="steps", off=0)
+    runaway: int = _number("The motor makes so many steps by itself, once.", 4, 1, 10_000, unit="steps", off=0)
     driver_stuck: bool = _switch("The motor driver stays energised and drains the battery.")
     step_volume_factor: float = _number(
         "A step delivers its volume times this; the encoder does not see it, level and flow do.", 1.2, 0, 100, off=1.0
