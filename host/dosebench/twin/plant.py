@@ -238,8 +238,9 @@ class Plant:
         """Volume in the reservoir now."""
         return max(0.0, self.filled_nl - self.out_nl - self.evaporated_nl)
 
-    def refill(self, content_nl: float) -> None:
-        """Fill the reservoir to `content_nl`."""
+    def refill(self, content_nl: float, now_us: int = 0) -> None:
+        """Fill the reservoir to `content_nl`; `now_us` accounts first for what ran out of it by itself."""
+        self.settle(now_us)
         self.filled_nl = self.out_nl + self.evaporated_nl + content_nl
 
     def _stiffness(self) -> float:
