@@ -88,6 +88,7 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
         "sim": [
             ("sim", "bench", "--advance", "1 s"),
             ("sim", "--list"),
+            ("sim", "--faults"),
             ("sim", "--stop", "bench"),
             ("sim", "--remove", "bench"),
         ],
