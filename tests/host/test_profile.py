@@ -32,6 +32,20 @@ CONFIG_KEYS = {
     "empty_steps_default",
     "battery_low_mv",
     "flash_sectors",
+    "sense_ms",
+    "retest_ms",
+    "watchdog_ms",
+    "tone_ms",
+    "tone_high_ms",
+    "silence_ms",
+    "silence_high_ms",
+    "stopped_ms",
+    "stopped_high_ms",
+    "repeat_times",
+    "repeat_ms",
+    "resets_max",
+    "resets_ms",
+    "battery_stop_mv",
 }
 SENSOR_KEYS = {
     "level": {"level_low_mv", "level_high_mv", "level_low", "level_high"},
@@ -126,35 +140,43 @@ def test_hard_caps_leave_room_for_the_lowest_rate_and_bound_the_highest(name: st
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "words"),
+    ("old", "new", "at", "words"),
     [
-        ('rate_max = "24 mL/day" ', 'rate_max = "60 mL/day" ', 11, "flash is written only between steps"),
-        ("step_time", "steptime", 12, 'did you mean "step_time"?'),
-        ('capacity = "40 mL"', 'capacity = "40 mg"', 24, "give a volume"),
-        ('empty = "1 mL"', 'empty = "3 mL"', 26, "is above reservoir.low"),
-        ('lease = "1 h"', 'lease = "0 h"', 15, "must be above zero"),
-        ('step_time = "100 ms"', 'step_time = "0.5 ms"', 12, "whole number"),
-        ("activation_steps_max = 4", "activation_steps_max = 40", 14, "shorter than"),
-        ("flash_sectors = 64", "flash_sectors = 0", 41, "greater than or equal to 1"),
-        ("flash_sectors = 64", 'flash_sectors = "64"', 41, "valid integer"),
-        ('step_volume = "0.25 uL"', 'step_volume = "0.2500000001 uL"', 1, "which the firmware cannot take"),
-        ("format = 1", "format = 2", 3, "should be 1"),
-        ('high_output = "2500 mV"', 'high_ouput = "2500 mV"', 66, 'did you mean "high_output"?'),
-        ('high_output = "2500 mV"', 'high_output = "400 mV"', 65, "to tell a broken lead"),
-        ('high_output = "3190 mV"', 'high_output = "3300 mV"', 72, "to tell a broken lead"),
-        ('high = "398.15 K"', 'high = "125 K"', 77, "is not below sensors.temperature.high"),
-        ('high = "400 kPa"', 'high = "400 K"', 71, "give a pressure"),
-        ('cell = "lithium_thionyl_chloride"', 'cell = "lead"', 35, "alkaline"),
+        ('rate_max = "24 mL/day" ', 'rate_max = "60 mL/day" ', "", "flash is written only between steps"),
+        ("step_time", "steptime", "", 'did you mean "step_time"?'),
+        ('capacity = "40 mL"', 'capacity = "40 mg"', "", "give a volume"),
+        ('empty = "1 mL"', 'empty = "3 mL"', "", "is above reservoir.low"),
+        ('lease = "1 h"', 'lease = "0 h"', "", "must be above zero"),
+        ('step_time = "100 ms"', 'step_time = "0.5 ms"', "", "whole number"),
+        ("activation_steps_max = 4", "activation_steps_max = 40", "activation_time_max", "shorter than"),
+        ("flash_sectors = 64", "flash_sectors = 0", "", "greater than or equal to 1"),
+        ("flash_sectors = 64", 'flash_sectors = "64"', "", "valid integer"),
+        ("format = 1", "format = 2", "", "should be 1"),
+        ('high_output = "2500 mV"', 'high_ouput = "2500 mV"', "", 'did you mean "high_output"?'),
+        ('high_output = "2500 mV"', 'high_output = "400 mV"', 'low_output = "500 mV"', "to tell a broken lead"),
+        ('high_output = "3190 mV"', 'high_output = "3300 mV"', 'low_output = "150 mV"', "to tell a broken lead"),
+        ('high = "398.15 K"', 'high = "125 K"', 'low = "233.15 K"', "is not below sensors.temperature.high"),
+        ('high = "400 kPa"', 'high = "400 K"', "", "give a pressure"),
+        ('cell = "lithium_thionyl_chloride"', 'cell = "lead"', "", "alkaline"),
     ],
 )
-def test_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, line: int, words: str) -> None:
+def test_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, at: str, words: str) -> None:
+    """`at` is in the line that is named, where that is not the line with the mistake."""
+    path = edited(tmp_path, old, new)
+    text = path.read_text()
+    line = text[: text.index(at or new)].count("\n") + 1
     with pytest.raises(ProfileError) as caught:
-        profile.load_file(edited(tmp_path, old, new))
+        profile.load_file(path)
     assert [p for p in caught.value.problems if p.line == line and words in p.message], str(caught.value)
 
 
+def test_a_figure_that_no_key_holds_is_named_too(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="which the firmware cannot take"):
+        profile.load_file(edited(tmp_path, 'step_volume = "0.25 uL"', 'step_volume = "0.2500000001 uL"'))
+
+
 def test_all_mistakes_at_once(tmp_path: Path) -> None:
-    path = edited(tmp_path, '"1 h"', '"1 hou"')
+    path = edited(tmp_path, 'lease = "1 h"', 'lease = "1 hou"')
     path.write_text(path.read_text().replace('"600 ms"', '"600 mss"').replace('"3600 mV"', '"3600"'))
     with pytest.raises(ProfileError) as caught:
         profile.load_file(path)

@@ -156,9 +156,8 @@ class Twin:
                 self._bite()
                 if machine.now_us <= until_us:
                     continue
-            if stop is not None and stop():
-                return
-            if machine.now_us >= until_us:
+            if machine.now_us >= until_us or (stop is not None and stop()):
+                self.plant.settle(machine.now_us)
                 return
             machine.now_us = min(until_us, self._next_event(stop is not None))
 
