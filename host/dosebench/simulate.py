@@ -313,6 +313,8 @@ class _Run:
     def all(self, boluses: Sequence[BolusOrder]) -> SimulationResult:
         hello = self.client.connect()
         self.twin.advance_us(SETTLED_MS * 1000)
+        # Filled as the program says: what a level sensor sees agrees with what the pump reckons.
+        self.twin.plant.refill(float(self.program.reservoir_steps * self.program.step_nl))
         if self.program.bridge_steps:
             self._commit(before_bridge(self.program))
         self._begin(self._commit(self.program))
