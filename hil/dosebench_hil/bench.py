@@ -11,8 +11,9 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from dosebench.client import MemoryIds, PumpClient
@@ -25,6 +26,7 @@ from dosebench_hil.wire import Wire
 
 if TYPE_CHECKING:
     from dosebench.profile import Profile
+    from dosebench.twin.faults import Value
     from dosebench.twin.runtimes import RuntimeName
     from dosebench.twin.twin import Twin
 
@@ -41,6 +43,29 @@ class FeatureMissingError(DosebenchError):
 
 class StateError(DosebenchError):
     """The pump could not be brought into the known state."""
+
+
+class Fault:
+    """Something that was broken; leaving it as a context manager puts back what was there before."""
+
+    def __init__(self, twin: Twin, name: str, value: Value | str | None) -> None:
+        self._twin = twin
+        present = asdict(twin.plant.faults)
+        twin.fault(name, value)
+        self._before = present if name == "none" else {name: present[name]}
+
+    def __enter__(self) -> Fault:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Put back what was there before."""
+        for name, value in self._before.items():
+            self._twin.fault(name, value)
 
 
 class Bench(ABC):
@@ -97,11 +122,17 @@ class Bench(ABC):
         It may hold a therapy. Raises StateError when an alarm stays, or the client's errors.
         """
         self.line.mend()
+        if "faults" in self.features:
+            self.no_faults()
         client = self.client
         client.stop()
         client.abort()
         client.set_clock(datetime.now())
-        client.refill(int(self.profile.steps(self.profile.reservoir.capacity)))
+        capacity = self.profile.reservoir.capacity
+        if "reservoir_level" in self.features:
+            twin = self.twin("reservoir_level")
+            twin.plant.refill(float(capacity), twin.machine.now_us)
+        client.refill(int(self.profile.steps(capacity)))
         if alarms := [name for name in client.status()["alarms"] if name != "pump_stopped"]:
             client.alarm_clear(alarms)
         status = client.status()
@@ -138,6 +169,17 @@ class Bench(ABC):
     def reservoir_nl(self) -> float:
         """What the reservoir really holds, in nanolitres (reservoir_level)."""
         return self.twin("reservoir_level").plant.reservoir_nl()
+
+    def fault(self, name: str, value: Value | str | None = None) -> Fault:
+        """Break something from now on (faults): a name of docs/TWIN.md and its value, else the usual one.
+
+        As a context manager it is as it was before at the end of the block. Raises FaultError.
+        """
+        return Fault(self.twin("faults"), name, value)
+
+    def no_faults(self) -> None:
+        """Mend everything (faults)."""
+        self.twin("faults").fault("none")
 
     def twin(self, feature: str) -> Twin:
         """The simulation behind the port, for what `feature` covers. Raises FeatureMissingError."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from dosebench_protocol.messages import COUNT_MAX, FRACTION_MAX
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -39,8 +39,17 @@ VolumeRate = Annotated[Fraction, reader(units.VOLUME_RATE)]
 Duration = Annotated[Fraction, reader(units.DURATION)]
 Voltage = Annotated[Fraction, reader(units.VOLTAGE)]
 Charge = Annotated[Fraction, reader(units.CHARGE)]
+Current = Annotated[Fraction, reader(units.CURRENT)]
+Resistance = Annotated[Fraction, reader(units.RESISTANCE)]
+Pressure = Annotated[Fraction, reader(units.PRESSURE)]
+Compliance = Annotated[Fraction, reader(units.COMPLIANCE)]
+Temperature = Annotated[Fraction, reader(units.TEMPERATURE)]
 Count = Annotated[int, Field(strict=True, ge=1, le=COUNT_MAX)]
 OnLow = Literal["keep", "minimum_rate", "stop"]
+CellName = Literal["linear", "lithium_thionyl_chloride", "alkaline"]
+
+CONVERTER_MV: Final = 3_300
+"""Supply of a board's analogue-to-digital converter, in mV: no sensor can give more."""
 
 
 class ProfileError(TomlFileError):
@@ -48,7 +57,12 @@ class ProfileError(TomlFileError):
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    # A default is a quantity's text too: it is read when a profile is loaded, and not at the start of every command.
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_default=True)
+
+
+def _usual(text: str) -> Any:
+    return Field(default=text)
 
 
 class Delivery(_Table):
@@ -83,12 +97,96 @@ class Reservoir(_Table):
 
 
 class Battery(_Table):
-    """Battery levels in mV, capacity in uAh."""
+    """Battery levels in mV and capacity in uAh; for the twin its discharge curve, resistance and recovery."""
 
     start: Voltage
     low: Voltage
     stop: Voltage
     capacity: Charge
+    cell: CellName = "linear"
+    resistance_fresh: Resistance = _usual("15 ohm")
+    resistance_empty: Resistance = _usual("60 ohm")
+    recovery: Duration = _usual("3 s")
+
+
+class Power(_Table):
+    """Currents of the board; `wake_time` is how long a wake lasts at the current `awake`."""
+
+    asleep: Current = _usual("6 uA")
+    awake: Current = _usual("2 mA")
+    wake_time: Duration = _usual("0.7 ms")
+    motor: Current = _usual("3 mA")
+    flash: Current = _usual("20 mA")
+    tone: Current = _usual("5 mA")
+
+
+class Catheter(_Table):
+    """The line to the tip: what it holds under pressure, how fast that runs out, what the pump head pushes at most."""
+
+    compliance: Compliance = _usual("250 nL/kPa")
+    time_constant: Duration = _usual("20 s")
+    head_pressure_max: Pressure = _usual("200 kPa")
+
+
+class Ambient(_Table):
+    """Where the pump is: mean temperature and its daily amplitude, pressure at the tip, what the reservoir loses."""
+
+    temperature: Temperature = _usual("310.15 K")
+    swing: Temperature = _usual("0.5 K")
+    posture: Pressure = _usual("3 kPa")
+    evaporation: VolumeRate = _usual("0 nL/day")
+
+
+class _Analogue(_Table):
+    low_output: Voltage
+    high_output: Voltage
+    noise: Voltage
+
+
+class LevelSensor(_Analogue):
+    """Reservoir level: linear from `low` to `high`; outputs in mV, `noise` is the standard deviation of a sample."""
+
+    low: Volume
+    high: Volume
+
+
+class PressureSensor(_Analogue):
+    """Absolute pressure at the catheter's inlet, as the level sensor."""
+
+    low: Pressure
+    high: Pressure
+
+
+class TemperatureSensor(_Analogue):
+    """Temperature of the pump, as the level sensor."""
+
+    low: Temperature
+    high: Temperature
+
+
+class AirDetector(_Table):
+    """Outputs with liquid and with air in the line; above `threshold` it is air."""
+
+    liquid_output: Voltage
+    air_output: Voltage
+    threshold: Voltage
+    noise: Voltage
+
+
+class FlowMeter(_Table):
+    """Volume of one count."""
+
+    count: Volume
+
+
+class Sensors(_Table):
+    """The sensors that are fitted."""
+
+    level: LevelSensor | None = None
+    pressure: PressureSensor | None = None
+    temperature: TemperatureSensor | None = None
+    air: AirDetector | None = None
+    flow: FlowMeter | None = None
 
 
 class Alarms(_Table):
@@ -154,6 +252,10 @@ class Profile(_Table):
     alarms: Alarms
     supervision: Supervision
     journal: Journal
+    power: Power = Field(default_factory=Power)
+    catheter: Catheter = Field(default_factory=Catheter)
+    ambient: Ambient = Field(default_factory=Ambient)
+    sensors: Sensors = Field(default_factory=Sensors)
 
     def steps(self, volume_nl: Fraction) -> Fraction:
         """How many steps `volume_nl` is, exactly (not rounded)."""
@@ -164,7 +266,9 @@ class Profile(_Table):
 
         Returns:
             Names and whole numbers below 2^30; a pair `x_num`, `x_den` is a fraction with both at most 2^29. Rates are
-            in steps per millisecond, times in ms, counts in steps, voltages in mV.
+            in steps per millisecond, times in ms, counts in steps, voltages in mV. A sensor that is fitted has its two
+            points: level in steps, absolute pressure in Pa, temperature in mK; `air_mv` is where air begins, and a
+            count of the flow meter is `flow_nl_num` / `flow_nl_den` nL.
         """
         delivery, caps, reservoir = self.delivery, self.caps, self.reservoir
         config: dict[str, int | str] = {"profile": self.name}
@@ -186,7 +290,7 @@ class Profile(_Table):
             "battery_stop_mv": int(self.battery.stop),
             "flash_sectors": self.journal.flash_sectors,
         }
-        return config | self._supervision()
+        return config | self._supervision() | self._sensor_config()
 
     def _supervision(self) -> dict[str, int | str]:
         alarms, supervision = self.alarms, self.supervision
@@ -206,6 +310,29 @@ class Profile(_Table):
             "resets_ms": int(alarms.resets_within),
         }
 
+    def _sensor_config(self) -> dict[str, int | str]:
+        sensors = self.sensors
+        config: dict[str, int | str] = {}
+        if level := sensors.level:
+            config |= _points("level", level, int(self.steps(level.low)), int(self.steps(level.high)))
+        if pressure := sensors.pressure:
+            config |= _points("pressure", pressure, int(pressure.low), int(pressure.high), "_pa")
+        if temperature := sensors.temperature:
+            config |= _points("temperature", temperature, int(temperature.low), int(temperature.high), "_mk")
+        if sensors.air:
+            config["air_mv"] = int(sensors.air.threshold)
+        if sensors.flow:
+            config |= _pair("flow_nl", sensors.flow.count)
+        return config
+
+
+def _points(name: str, sensor: _Analogue, low: int, high: int, unit: str = "") -> dict[str, int | str]:
+    outputs: dict[str, int | str] = {
+        f"{name}_low_mv": int(sensor.low_output),
+        f"{name}_high_mv": int(sensor.high_output),
+    }
+    return outputs | {f"{name}_low{unit}": low, f"{name}_high{unit}": high}
+
 
 def _pair(name: str, value: Fraction) -> dict[str, int | str]:
     return {f"{name}_num": value.numerator, f"{name}_den": value.denominator}
@@ -217,6 +344,7 @@ _Fault = tuple[tuple[str, ...], str]
 def _faults(profile: Profile) -> Iterator[_Fault]:
     """What contradicts itself in a profile whose single figures are right: (key, message)."""
     yield from _zero_faults(profile)
+    yield from _sensor_faults(profile.sensors)
     if profile.delivery.step_volume and profile.delivery.rate_max:
         yield from _motor_faults(profile)
         yield from _order_faults(profile)
@@ -228,6 +356,24 @@ def _zero_faults(profile: Profile) -> Iterator[_Fault]:
         for name, value in getattr(profile, table):
             if value == 0:
                 yield (table, name), "must be above zero"
+
+
+def _sensor_faults(sensors: Sensors) -> Iterator[_Fault]:
+    for name in ("level", "pressure", "temperature"):
+        sensor = getattr(sensors, name)
+        if sensor is None:
+            continue
+        if not sensor.low < sensor.high:
+            yield ("sensors", name, "low"), f"is not below sensors.{name}.high"
+        if not 0 < sensor.low_output < sensor.high_output < CONVERTER_MV:
+            yield (
+                ("sensors", name, "low_output"),
+                f"must be above 0 and below high_output, and that below {CONVERTER_MV} mV, to tell a broken lead",
+            )
+    if (air := sensors.air) and not air.liquid_output < air.threshold < air.air_output < CONVERTER_MV:
+        yield ("sensors", "air", "threshold"), f"must lie between the two outputs, and these below {CONVERTER_MV} mV"
+    if sensors.flow and not sensors.flow.count:
+        yield ("sensors", "flow", "count"), "must be above zero"
 
 
 def _motor_faults(profile: Profile) -> Iterator[_Fault]:
@@ -270,8 +416,9 @@ def _order_faults(profile: Profile) -> Iterator[_Fault]:
 def _integer_faults(profile: Profile) -> Iterator[_Fault]:
     for name, value in profile.device_config().items():
         limit = FRACTION_MAX if name.endswith(("_num", "_den")) else COUNT_MAX
-        if isinstance(value, int) and not 0 < value <= limit:
-            yield (), f"{name} is {value}, which the firmware cannot take: 1 to {limit}"
+        lowest = 0 if name == "level_low" else 1
+        if isinstance(value, int) and not lowest <= value <= limit:
+            yield (), f"{name} is {value}, which the firmware cannot take: {lowest} to {limit}"
     whole = {
         ("delivery", "lease"): profile.delivery.lease,
         ("delivery", "step_time"): profile.delivery.step_time,
@@ -329,11 +476,15 @@ def _extended(own: TomlFile, directories: Sequence[Path], depth: int) -> TomlFil
     for key, value in base.data.items():
         if key in ("name", "title"):
             continue
-        if isinstance(value, dict) and isinstance(data.get(key, {}), dict):
-            data[key] = {**value, **data.get(key, {})}
-        else:
-            data.setdefault(key, value)
+        data[key] = _over(value, data[key]) if key in data else value
     return TomlFile(own.name, data, own.lines)
+
+
+def _over(base: Any, own: Any) -> Any:
+    """A table of a profile with what its base has besides, at any depth; anything else is the profile's own."""
+    if not (isinstance(base, dict) and isinstance(own, dict)):
+        return own
+    return base | {key: _over(base[key], value) if key in base else value for key, value in own.items()}
 
 
 def _find(name: str, directories: Sequence[Path]) -> TomlFile:
@@ -370,11 +521,13 @@ def _problems(file: TomlFile, error: ValidationError) -> Iterator[Problem]:
             yield problem
 
 
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
 def _known(table: tuple[Any, ...]) -> list[str]:
     model: type[BaseModel] = Profile
     for name in table:
         annotation = model.model_fields[name].annotation
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        model = annotation
+        model = next(kind for kind in (annotation, *get_args(annotation)) if _is_table(kind))
     return [field.alias or name for name, field in model.model_fields.items()] + ([] if table else ["extends"])

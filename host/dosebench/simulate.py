@@ -315,6 +315,8 @@ class _Run:
         hello = self.client.connect()
         self.twin.advance_us(SETTLED_MS * 1000)
         self.shift_ms = self.twin.machine.booted_us // 1000 - self.client.boot_ms()
+        # Filled as the program says: what a level sensor sees agrees with what the pump reckons.
+        self.twin.plant.refill(float(self.program.reservoir_steps * self.program.step_nl))
         if self.program.bridge_steps:
             self._commit(before_bridge(self.program))
         self._begin(self._commit(self.program))
@@ -359,8 +361,8 @@ class _Run:
         """Virtual time at which a command took effect: that of its record, in whole milliseconds.
 
         The firmware stamps a record with its clock at the beginning of the run of its loop in which it carries the
-        command out, and its schedule counts from the same reading of the clock. Pump time is behind virtual time by what the
-        boots took of it.
+        command out, and its schedule counts from the same reading of the clock. Pump time is behind virtual time by
+        what the boots took of it.
         """
         raw = next(iter(self.client.journal(outcome["record"])))
         record = decode_records(raw)[0]

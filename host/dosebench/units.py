@@ -51,6 +51,13 @@ _DEFINITIONS: Final = (
     "microampere_hour = [charge] = uAh",
     "milliampere_hour = 1000 * uAh = mAh",
     "ampere_hour = 1000000 * uAh = Ah",
+    "microampere = microampere_hour / hour = uA",
+    "milliampere = 1000 * uA = mA",
+    "ohm = millivolt / milliampere",
+    "pascal = [pressure] = Pa",
+    "kilopascal = 1000 * Pa = kPa",
+    "millikelvin = [temperature] = mK",
+    "kelvin = 1000 * mK = K",
 )
 
 
@@ -81,10 +88,19 @@ VOLUME_RATE: Final = Dimension("volume per time", "nL/ms", "0.4 mL/day")
 CONCENTRATION: Final = Dimension("concentration", "ng/nL", "2000 ug/mL")
 VOLTAGE: Final = Dimension("voltage", "mV", "3000 mV")
 CHARGE: Final = Dimension("charge", "uAh", "1200 mAh")
+CURRENT: Final = Dimension("current", "uAh/ms", "6 uA")
+RESISTANCE: Final = Dimension("resistance", "mV*ms/uAh", "15 ohm")
+PRESSURE: Final = Dimension("pressure", "Pa", "20 kPa")
+COMPLIANCE: Final = Dimension("compliance", "nL/Pa", "250 nL/kPa")
+TEMPERATURE: Final = Dimension("temperature", "mK", "310.15 K")
+"""Absolute, in kelvin: 0 degrees Celsius are 273.15 K."""
 SHARE: Final = Dimension("percentage", "%", "20 %")
 """A share of something else; its value is a plain number: 20 % is a fifth."""
 
-_DIMENSIONS: Final = (MASS, VOLUME, DURATION, MASS_RATE, VOLUME_RATE, CONCENTRATION, VOLTAGE, CHARGE)
+_DIMENSIONS: Final = (
+    *(MASS, VOLUME, DURATION, MASS_RATE, VOLUME_RATE, CONCENTRATION, VOLTAGE, CHARGE),
+    *(CURRENT, RESISTANCE, PRESSURE, COMPLIANCE, TEMPERATURE),
+)
 
 _QUANTITY: Final = re.compile(r"([^A-Za-z%µμ]*(?:(?<=[0-9])[eE][+-]?[0-9]+)?)\s*(.*)", re.DOTALL)
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")

@@ -31,7 +31,7 @@ CONFIG_KEYS = {
     "low_steps_default",
     "empty_steps_default",
     "battery_low_mv",
-    "battery_stop_mv",
+    "flash_sectors",
     "sense_ms",
     "retest_ms",
     "watchdog_ms",
@@ -45,8 +45,16 @@ CONFIG_KEYS = {
     "repeat_ms",
     "resets_max",
     "resets_ms",
-    "flash_sectors",
+    "battery_stop_mv",
 }
+SENSOR_KEYS = {
+    "level": {"level_low_mv", "level_high_mv", "level_low", "level_high"},
+    "pressure": {"pressure_low_mv", "pressure_high_mv", "pressure_low_pa", "pressure_high_pa"},
+    "temperature": {"temperature_low_mv", "temperature_high_mv", "temperature_low_mk", "temperature_high_mk"},
+    "air": {"air_mv"},
+    "flow": {"flow_nl_num", "flow_nl_den"},
+}
+FITTED = {"implant": ("level", "pressure", "temperature"), "external": ("pressure", "temperature", "air", "flow")}
 
 
 def edited(tmp_path: Path, old: str, new: str, name: str = "implant-40") -> Path:
@@ -61,12 +69,13 @@ def edited(tmp_path: Path, old: str, new: str, name: str = "implant-40") -> Path
 @pytest.mark.parametrize("name", profile.builtin_names())
 def test_device_config_is_what_the_firmware_takes(name: str) -> None:
     config = profile.load(name).device_config()
-    assert set(config) == CONFIG_KEYS
+    fitted = FITTED[name.split("-", maxsplit=1)[0]]
+    assert set(config) == CONFIG_KEYS.union(*(SENSOR_KEYS[sensor] for sensor in fitted))
     assert config.pop("profile") == name
     for key, value in config.items():
         assert isinstance(value, int)
         limit = 1 << 29 if key.endswith(("_num", "_den")) else (1 << 30) - 1
-        assert 1 <= value <= limit, key
+        assert (0 if key == "level_low" else 1) <= value <= limit, key
 
 
 @pytest.mark.requirement("C1")
@@ -81,6 +90,7 @@ def test_implant_figures() -> None:
     assert profile.load("implant-20").device_config() == config | {
         "profile": "implant-20",
         "reservoir_steps_max": 80_000,
+        "level_high": 80_000,
     }
 
 
@@ -94,6 +104,34 @@ def test_external_pulses() -> None:
     assert 2 * coarse.delivery.step_time <= 1000, "52 priming pulses at one a second"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "key", "words"),
+    [
+        ('threshold = "1500 mV"', 'threshold = "300 mV"', "sensors.air.threshold", "between the two outputs"),
+        ('count = "6.25 uL"', 'count = "0 uL"', "sensors.flow.count", "above zero"),
+    ],
+)
+def test_mistakes_of_the_external_sensors(tmp_path: Path, old: str, new: str, key: str, words: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        profile.load_file(edited(tmp_path, old, new, "external-mlh"))
+    assert [p for p in caught.value.problems if p.key == key and words in p.message], str(caught.value)
+
+
+def test_a_table_inside_a_table_extends_that_of_the_base() -> None:
+    level, base = profile.load("implant-20").sensors.level, profile.load("implant-40").sensors.level
+    assert level is not None
+    assert base is not None
+    assert (level.high, level.noise, level.high_output) == (20_000_000, 5, base.high_output)
+
+
+def test_sensors_and_currents_are_optional(tmp_path: Path) -> None:
+    path = edited(tmp_path, "format", "format")
+    path.write_text(path.read_text().split("[power]")[0])
+    pump = profile.load_file(path)
+    assert set(pump.device_config()) == CONFIG_KEYS
+    assert pump.power.motor * 3_600_000 == 3_000
+
+
 @pytest.mark.requirement("R14")
 @pytest.mark.parametrize("name", profile.builtin_names())
 def test_hard_caps_leave_room_for_the_lowest_rate_and_bound_the_highest(name: str) -> None:
@@ -102,25 +140,39 @@ def test_hard_caps_leave_room_for_the_lowest_rate_and_bound_the_highest(name: st
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "words"),
+    ("old", "new", "at", "words"),
     [
-        ('rate_max = "24 mL/day" ', 'rate_max = "60 mL/day" ', 11, "flash is written only between steps"),
-        ("step_time", "steptime", 12, 'did you mean "step_time"?'),
-        ('capacity = "40 mL"', 'capacity = "40 mg"', 24, "give a volume"),
-        ('empty = "1 mL"', 'empty = "3 mL"', 26, "is above reservoir.low"),
-        ('lease = "1 h"', 'lease = "0 h"', 15, "must be above zero"),
-        ('step_time = "100 ms"', 'step_time = "0.5 ms"', 12, "whole number"),
-        ("activation_steps_max = 4", "activation_steps_max = 40", 14, "shorter than"),
-        ("flash_sectors = 64", "flash_sectors = 0", 54, "greater than or equal to 1"),
-        ("flash_sectors = 64", 'flash_sectors = "64"', 54, "valid integer"),
-        ('step_volume = "0.25 uL"', 'step_volume = "0.2500000001 uL"', 1, "which the firmware cannot take"),
-        ("format = 1", "format = 2", 3, "should be 1"),
+        ('rate_max = "24 mL/day" ', 'rate_max = "60 mL/day" ', "", "flash is written only between steps"),
+        ("step_time", "steptime", "", 'did you mean "step_time"?'),
+        ('capacity = "40 mL"', 'capacity = "40 mg"', "", "give a volume"),
+        ('empty = "1 mL"', 'empty = "3 mL"', "", "is above reservoir.low"),
+        ('lease = "1 h"', 'lease = "0 h"', "", "must be above zero"),
+        ('step_time = "100 ms"', 'step_time = "0.5 ms"', "", "whole number"),
+        ("activation_steps_max = 4", "activation_steps_max = 40", "activation_time_max", "shorter than"),
+        ("flash_sectors = 64", "flash_sectors = 0", "", "greater than or equal to 1"),
+        ("flash_sectors = 64", 'flash_sectors = "64"', "", "valid integer"),
+        ("format = 1", "format = 2", "", "should be 1"),
+        ('high_output = "2500 mV"', 'high_ouput = "2500 mV"', "", 'did you mean "high_output"?'),
+        ('high_output = "2500 mV"', 'high_output = "400 mV"', 'low_output = "500 mV"', "to tell a broken lead"),
+        ('high_output = "3190 mV"', 'high_output = "3300 mV"', 'low_output = "150 mV"', "to tell a broken lead"),
+        ('high = "398.15 K"', 'high = "125 K"', 'low = "233.15 K"', "is not below sensors.temperature.high"),
+        ('high = "400 kPa"', 'high = "400 K"', "", "give a pressure"),
+        ('cell = "lithium_thionyl_chloride"', 'cell = "lead"', "", "alkaline"),
     ],
 )
-def test_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, line: int, words: str) -> None:
+def test_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, at: str, words: str) -> None:
+    """`at` is in the line that is named, where that is not the line with the mistake."""
+    path = edited(tmp_path, old, new)
+    text = path.read_text()
+    line = text[: text.index(at or new)].count("\n") + 1
     with pytest.raises(ProfileError) as caught:
-        profile.load_file(edited(tmp_path, old, new))
+        profile.load_file(path)
     assert [p for p in caught.value.problems if p.line == line and words in p.message], str(caught.value)
+
+
+def test_a_figure_that_no_key_holds_is_named_too(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="which the firmware cannot take"):
+        profile.load_file(edited(tmp_path, 'step_volume = "0.25 uL"', 'step_volume = "0.2500000001 uL"'))
 
 
 def test_all_mistakes_at_once(tmp_path: Path) -> None:

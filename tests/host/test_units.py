@@ -31,6 +31,11 @@ from hypothesis import strategies as st
         ("2002 ug/mL", units.CONCENTRATION, Fraction(2002, 1000)),
         ("3.6 V", units.VOLTAGE, Fraction(3600)),
         ("1.2 Ah", units.CHARGE, Fraction(1_200_000)),
+        ("36 uA", units.CURRENT, Fraction(1, 100_000)),
+        ("3 mA", units.CURRENT, Fraction(1, 1_200)),
+        ("20 kPa", units.PRESSURE, Fraction(20_000)),
+        ("250 nL/kPa", units.COMPLIANCE, Fraction(1, 4)),
+        ("310.15 K", units.TEMPERATURE, Fraction(310_150)),
         ("12.5 %", units.SHARE, Fraction(1, 8)),
         ("20%", units.SHARE, Fraction(1, 5)),
     ],
@@ -40,6 +45,12 @@ def test_quantity_is_exact(text: str, dimension: units.Dimension, value: Fractio
     assert quantity.value == value
     assert quantity.dimension is dimension
     assert quantity.text == text
+
+
+def test_a_resistance_is_a_voltage_by_a_current() -> None:
+    volts, amperes = units.value("45 mV", units.VOLTAGE), units.value("3 mA", units.CURRENT)
+    assert units.value("15 ohm", units.RESISTANCE) == volts / amperes
+    assert units.in_unit(volts / amperes, "ohm") == 15
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench_protocol.records import Record, decode_records
@@ -101,5 +102,5 @@ def seconds_for(steps: int, rate: Fraction) -> float:
 def boots(records: Sequence[Record]) -> int:
     """How often the pump was booted; the bite that proves the watchdog belongs to the boot before it."""
     kinds = [record.kind for record in records]
-    proofs = sum(pair == ("watchdog_test", "boot") for pair in zip(kinds, kinds[1:], strict=False))
+    proofs = sum(pair == ("watchdog_test", "boot") for pair in pairwise(kinds))
     return kinds.count("boot") - proofs

@@ -36,7 +36,7 @@ TESTS: Final = {
 @click.option("--table", is_flag=True, help="Show every alarm that there is, not only those that are on.")
 @common.port_options
 @common.json_option
-def alarms(table: bool, port: str | None, baud: int, as_json: bool) -> None:
+def alarms(table: bool, port: str | None, baud: int, as_json: bool) -> int:
     """Show the alarms that are on, the most urgent first, each with its cause and what to do about it.
 
     The exit code is 1 when an alarm is on.
@@ -45,7 +45,7 @@ def alarms(table: bool, port: str | None, baud: int, as_json: bool) -> None:
 
     if table:
         _print_rows([_row(name) for name in ALARMS], as_json)
-        return
+        return 0
     with common.connected(port, baud) as client:
         state = client.status()
     rows = [_row(name) for name in ordered(state["alarms"])]
@@ -55,8 +55,7 @@ def alarms(table: bool, port: str | None, baud: int, as_json: bool) -> None:
         _print_rows(rows, as_json=False)
         if state["silenced_ms"]:
             click.echo(f"The tones are silenced for another {state['silenced_ms'] / 60_000:.1f} min.")
-    if rows:
-        raise SystemExit(ALARMS_ON)
+    return ALARMS_ON if rows else 0
 
 
 def _row(name: str) -> dict[str, Any]:
@@ -115,7 +114,7 @@ def silence(duration: str, port: str | None, baud: int, as_json: bool) -> None:
 @click.argument("names", nargs=-1, metavar="[ALARM]...")
 @common.port_options
 @common.json_option
-def clear(names: tuple[str, ...], port: str | None, baud: int, as_json: bool) -> None:
+def clear(names: tuple[str, ...], port: str | None, baud: int, as_json: bool) -> int:
     """Clear alarms whose cause is gone: those that are named, or all that wait for it.
 
     Clearing the last alarm that stopped the pump leaves the safe state; the pump is stopped then, and `dosebench start`
@@ -127,8 +126,7 @@ def clear(names: tuple[str, ...], port: str | None, baud: int, as_json: bool) ->
         left = list(client.status()["alarms"])
     values = {"device_id": client.device_id, "cleared": cleared, "cause_still_there": kept, "alarms": left}
     common.answer(as_json, values, _said(cleared, kept, left))
-    if kept:
-        raise SystemExit(ALARMS_ON)
+    return ALARMS_ON if kept else 0
 
 
 def _clear(client: PumpClient, wanted: list[str]) -> tuple[list[str], list[str]]:
@@ -170,7 +168,7 @@ def _known_alarms(names: tuple[str, ...]) -> list[str]:
 @click.command()
 @common.port_options
 @common.json_option
-def selftest(port: str | None, baud: int, as_json: bool) -> None:
+def selftest(port: str | None, baud: int, as_json: bool) -> int:
     """Show what the pump tested about itself: at its boot, and again while it runs.
 
     The exit code is 1 when a test failed; the pump is in its safe state then.
@@ -185,8 +183,7 @@ def selftest(port: str | None, baud: int, as_json: bool) -> None:
         rows.append(("boot", f"the tests of the boot took {told['boot_ms'] / 1000:.1f} s"))
         rows.append(("again", f"{told['retest_ms'] / 60_000:.1f} min ago"))
         common.rows(rows)
-    if failed:
-        raise SystemExit(ALARMS_ON)
+    return ALARMS_ON if failed else 0
 
 
 def _result(row: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from dosebench.ports import BAUD
 
 if TYPE_CHECKING:
     from dosebench.live import Endpoint
+    from dosebench.twin.faults import Kind
     from dosebench.twin.twin import Twin
 
 DAY_US: Final = 86_400_000_000
@@ -42,6 +44,11 @@ SLICE_US: Final = DAY_US // 8
 @click.option("--seed", type=click.IntRange(min=0), help="Decides the noise.")
 @click.option("--baud", type=click.IntRange(min=1), help=f"Baud rate of the board's UART. Default: {BAUD}.")
 @click.option("--advance", metavar="DURATION", help='Let virtual time pass, such as "2 h" or "30 days", and end.')
+@click.option(
+    "--fault", "faults", multiple=True, metavar="NAME[=VALUE]", help="Break something; none mends it all. Repeatable."
+)
+@click.option("--fill", metavar="VOLUME", help='Fill the true reservoir to so much, such as "40 mL".')
+@click.option("--faults", "list_faults", is_flag=True, help="List what can be broken and end.")
 @click.option("--list", "list_them", is_flag=True, help="List the named boards and end.")
 @click.option("--stop", metavar="NAME", help="Cut the power of a named board and end; its next use boots it.")
 @click.option("--remove", metavar="NAME", help="Forget a named board and end.")
@@ -59,6 +66,9 @@ def sim(
     seed: int | None,
     baud: int | None,
     advance: str | None,
+    faults: tuple[str, ...],
+    fill: str | None,
+    list_faults: bool,
     list_them: bool,
     stop: str | None,
     remove: str | None,
@@ -67,21 +77,74 @@ def sim(
     """Run a simulated pump at real time, or faster, until Ctrl-C.
 
     Without NAME the board is new and ends with the command. With NAME its flash, reservoir and time are kept; other
-    commands reach it directly as sim://NAME, where time stands still between them: --advance lets it pass.
+    commands reach it directly as sim://NAME, where time stands still between them: --advance lets it pass. --fault and
+    --fill act at once, before time passes.
     """
-    _one_task(advance=advance, list=list_them, stop=stop, remove=remove, serve=use_pty or tcp is not None or link)
+    serve = use_pty or tcp is not None or link
+    _one_task(advance=advance, faults=list_faults, list=list_them, stop=stop, remove=remove, serve=serve)
+    if list_faults:
+        _list_faults(as_json)
+        return
+    acts = _acts(faults, fill)
     if list_them or stop is not None or remove is not None:
         _manage(stop, remove, as_json)
         return
     url = _url(name, runtime=runtime, profile=profile, seed=seed, baud=baud)
-    if advance is not None:
-        if name is None:
-            raise click.UsageError("--advance needs the name of a board")
-        _advance(url, name, advance, as_json)
+    if advance is not None and name is None:
+        raise click.UsageError("--advance needs the name of a board")
+    if name is not None and (advance is not None or (acts and not serve)):
+        _advance(url, name, acts, advance, as_json)
         return
     if tcp is not None and (use_pty or link):
         raise click.UsageError("--tcp and --pty (--link) exclude each other")
-    _serve(url, tcp, bind, link, speed, as_json=as_json)
+    _serve(url, tcp, bind, link, speed, acts=acts, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class _Acts:
+    """What is done to a board before its time goes on: faults as `Faults.set` takes them, and a content in nL."""
+
+    faults: tuple[tuple[str, str | None], ...]
+    fill_nl: float | None
+
+    def __bool__(self) -> bool:
+        return bool(self.faults) or self.fill_nl is not None
+
+    def carry_out(self, twin: Twin) -> None:
+        for name, value in self.faults:
+            twin.fault(name, value)
+        if self.fill_nl is not None:
+            twin.plant.refill(self.fill_nl, twin.machine.now_us)
+
+
+def _acts(faults: tuple[str, ...], fill: str | None) -> _Acts:
+    # Read before a board is touched: a mistake must leave it as it was.
+    from dosebench import units  # noqa: PLC0415
+    from dosebench.twin.faults import parse  # noqa: PLC0415
+
+    fill_nl = None if fill is None else float(units.value(fill, units.VOLUME))
+    return _Acts(tuple(parse(text) for text in faults), fill_nl)
+
+
+def _list_faults(as_json: bool) -> None:
+    from dosebench.twin.faults import KINDS  # noqa: PLC0415
+
+    rows = []
+    for name, kind in KINDS.items():
+        switch = isinstance(kind.off, bool)
+        takes = None if switch else {"low": kind.low, "high": kind.high, "usual": kind.usual, "unit": kind.unit}
+        rows.append({"fault": name, "meaning": kind.meaning, "takes": takes})
+    width = max(map(len, KINDS))
+    lines = [f"{name:{width}}  {kind.meaning}{_takes(kind)}" for name, kind in KINDS.items()]
+    lines.append(f"{'none':{width}}  Ends them all.")
+    _answer(as_json, {"known_faults": rows}, "\n".join(lines))
+
+
+def _takes(kind: Kind) -> str:
+    if isinstance(kind.off, bool):
+        return ""
+    unit = f" {kind.unit}" if kind.unit else ""
+    return f" ({kind.low:g} to {kind.high:g}{unit}; {kind.usual:g} when none is given)"
 
 
 def _one_task(**tasks: Any) -> None:
@@ -118,16 +181,18 @@ def _answer(as_json: bool, values: dict[str, Any], text: str) -> None:
         click.echo(text)
 
 
-def _advance(url: str, name: str, duration: str, as_json: bool) -> None:
+def _advance(url: str, name: str, acts: _Acts, duration: str | None, as_json: bool) -> None:
     from dosebench import units  # noqa: PLC0415
+    from dosebench.twin.faults import show  # noqa: PLC0415
     from dosebench.twin.named import open_url  # noqa: PLC0415
     from dosebench.twin.twin import one_core  # noqa: PLC0415
 
-    length_us = round(units.value(duration, units.DURATION) * 1000)
+    length_us = round(units.value(duration, units.DURATION) * 1000) if duration else 0
     with one_core():
         twin, release = open_url(url)
         began, steps = twin.machine.now_us, twin.plant.encoder()
         try:
+            acts.carry_out(twin)
             _pass(twin, began + length_us, quiet=as_json)
         finally:
             release()
@@ -137,8 +202,12 @@ def _advance(url: str, name: str, duration: str, as_json: bool) -> None:
         "now_s": twin.now_s,
         "steps": twin.plant.encoder() - steps,
         "reservoir_ml": twin.plant.reservoir_nl() / 1e6,
+        "faults": twin.plant.faults.present(),
     }
-    text = f"sim://{name}: {duration} have passed, {values['steps']} steps; it is day {twin.now_s / 86_400:.3f}"
+    text = f"sim://{name}: "
+    if duration:
+        text += f"{duration} have passed, {values['steps']} steps; it is day {twin.now_s / 86_400:.3f}; "
+    text += f"{show(twin.plant.faults.present())}; {twin.plant.reservoir_nl() / 1e6:.4g} mL in the reservoir"
     _answer(as_json, values, text)
 
 
@@ -150,7 +219,9 @@ def _pass(twin: Twin, until_us: int, quiet: bool) -> None:
             moved((twin.machine.now_us - began) / DAY_US, (until_us - began) / DAY_US)
 
 
-def _serve(url: str, tcp: int | None, bind: str, link: Path | None, speed: float, *, as_json: bool) -> None:
+def _serve(
+    url: str, tcp: int | None, bind: str, link: Path | None, speed: float, *, acts: _Acts, as_json: bool
+) -> None:
     from dosebench.live import Live, PtyEndpoint, TcpEndpoint  # noqa: PLC0415
     from dosebench.twin.named import open_url  # noqa: PLC0415
     from dosebench.twin.twin import one_core  # noqa: PLC0415
@@ -161,6 +232,7 @@ def _serve(url: str, tcp: int | None, bind: str, link: Path | None, speed: float
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         twin, release = open_url(url)
         try:
+            acts.carry_out(twin)
             _announce(url, twin, endpoint, speed, as_json)
             Live(twin, endpoint, speed).run()
         except KeyboardInterrupt:

@@ -24,8 +24,8 @@ CURVES: Final[dict[str, Curve]] = {
 """Depth of discharge, and what is left of the way from fresh to empty.
 
 lithium_thionyl_chloride: flat for nine tenths and then a knee, after the low-rate curves of Linden's Handbook of
-Batteries, 4th ed., figures 14.17 and 14.20. alkaline: the slope of an AA cell at low drain from 1.5 V to 1.0 V, whose shape
-is that of all alkaline cells' published curves. The points are rounded (chosen). linear: where a profile names no cell.
+Batteries, 4th ed., figures 14.17 and 14.20. alkaline: the slope of an AA cell at low drain from 1.5 V to 1.0 V, in
+the shape of the published curves of such cells. The points are rounded (chosen). linear: where a profile names no cell.
 """
 
 

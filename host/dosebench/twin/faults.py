@@ -75,7 +75,7 @@ class Faults:
 
     stall: bool = _switch("The motor does not turn.")
     slip: int = _number("Every n-th step of the motor is lost.", 3, 1, 1_000_000, unit="steps", off=0)
-    runaway: int = _number("The motor makes so many steps by itself at the next wake.", 4, 1, 10_000, unit="steps", off=0)
+    runaway: int = _number("The motor makes so many steps by itself, once.", 4, 1, 10_000, unit="steps", off=0)
     driver_stuck: bool = _switch("The motor driver stays energised and drains the battery.")
     step_volume_factor: float = _number(
         "A step delivers its volume times this; the encoder does not see it, level and flow do.", 1.2, 0, 100, off=1.0
@@ -154,12 +154,18 @@ def check(name: str, value: Value | str | None = None) -> Value:
     return int(number) if isinstance(kind.off, int) else float(number)
 
 
-def parse(text: str) -> tuple[str, Value | None]:
-    """Read `NAME`, `NAME=VALUE` or `none`, as on a command line; a value None ends all faults. Raises FaultError."""
+def parse(text: str) -> tuple[str, str | None]:
+    """What `Faults.set` takes for `NAME`, `NAME=VALUE` or `none`, as on a command line. Raises FaultError."""
     name, equals, value = text.partition("=")
-    if name == "none" and not equals:
-        return name, None
-    return name, check(name, value if equals else None)
+    if name != "none" or equals:
+        check(name, value if equals else None)
+    return name, value if equals else None
+
+
+def show(present: dict[str, Value]) -> str:
+    """Faults for people: `occlusion, slip=10`; "no faults" when there are none."""
+    told = [name if value == KINDS[name].usual else f"{name}={value:g}" for name, value in present.items()]
+    return ", ".join(told) or "no faults"
 
 
 def _read(name: str, kind: Kind, text: str) -> Value:

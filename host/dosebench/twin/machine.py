@@ -74,18 +74,18 @@ class Machine:
 
     def ticks(self) -> int:
         """The firmware's millisecond counter, which wraps at 2^30."""
-        return (self._ticks_since_boot() + TICKS_AT_BOOT) & TICKS_MASK
+        return (self._ticks_at(self.now_us) + TICKS_AT_BOOT) & TICKS_MASK
 
-    def _ticks_since_boot(self) -> int:
-        return (self.now_us - self.booted_us) * (1_000_000 + self.plant.settings.clock_ppm) // 1_000_000_000
+    def _ticks_at(self, at_us: int) -> int:
+        return (at_us - self.booted_us) * (1_000_000 + self.plant.settings.clock_ppm) // 1_000_000_000
 
     def _us_of_tick(self, since_boot: int) -> int:
         return self.booted_us - (-since_boot * 1_000_000_000 // (1_000_000 + self.plant.settings.clock_ppm))
 
     def tick_after_us(self, at_us: int) -> int:
         """When the firmware's counter next moves, at `at_us` or later."""
-        scaled = (at_us - self.booted_us) * (1_000_000 + self.plant.settings.clock_ppm)
-        return self._us_of_tick(-(-scaled // 1_000_000_000))
+        ticks = self._ticks_at(at_us)
+        return self._us_of_tick(ticks if self._us_of_tick(ticks) == at_us else ticks + 1)
 
     def wait_reply(self) -> bytes:
         """Header that ends a WAIT at the present time."""
@@ -95,7 +95,7 @@ class Machine:
 
     def wake_at_us(self, delay_ms: int) -> int:
         """When a WAIT of `delay_ms` that begins now is over: on a tick of the firmware's counter."""
-        return self._us_of_tick(self._ticks_since_boot() + delay_ms)
+        return self._us_of_tick(self._ticks_at(self.now_us) + delay_ms)
 
     @property
     def code_flipped(self) -> bool:

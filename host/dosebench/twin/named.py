@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from dosebench.errors import DosebenchError
 from dosebench.paths import state_dir
-from dosebench.twin.plant import Plant, PlantSettings
+from dosebench.twin.plant import Plant
 from dosebench.twin.runtimes import RUNTIMES, ProcessRuntime, Runtime, boot_detached, default_runtime
 from dosebench.twin.twin import Twin, TwinSettings
 
@@ -78,19 +78,12 @@ class SimOptions:
 
 
 def profile_settings(profile: str, runtime: str | None, seed: int, baud: int = 115_200, name: str = "") -> TwinSettings:
-    """Settings of a twin of a pump profile: the firmware's figures, and a plant with its step volume and reservoir."""
+    """Settings of a twin of a pump profile: the firmware's figures, and the plant's constants."""
     from dosebench.profile import load  # noqa: PLC0415
+    from dosebench.twin.fromprofile import plant_settings  # noqa: PLC0415
 
     loaded = load(profile)
-    config = loaded.device_config()
-    step_nl = float(loaded.delivery.step_volume)
-    plant = PlantSettings(
-        step_nl=step_nl,
-        fill_nl=int(config["reservoir_steps_max"]) * step_nl,
-        battery_uah=float(loaded.battery.capacity),
-        battery_full_mv=int(loaded.battery.start),
-        battery_empty_mv=int(loaded.battery.stop),
-    )
+    config, plant = loaded.device_config(), plant_settings(loaded)
     return TwinSettings(config, runtime, seed, baud, plant, _device_id(name))  # type: ignore[arg-type]
 
 

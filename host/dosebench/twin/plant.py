@@ -184,19 +184,22 @@ class Plant:
     def _turn(self, now_us: int) -> None:
         settings = self.settings
         held = self.held_at(now_us)
-        room = settings.head_kpa_max / self._stiffness() - held
+        room = self._held_max() - held
         volume = settings.step_nl * self.faults.step_volume_factor
         self._enter(max(0.0, min(volume, self.reservoir_nl(), room)), held, now_us)
         self.steps_us.append(now_us)
 
-    def _enter(self, volume_nl: float, held_nl: float, now_us: int) -> None:
-        faults = self.faults
-        lost = volume_nl if faults.disconnect else volume_nl * faults.leak
+    def _enter(self, volume_nl: float, held_nl: float, at_us: int) -> None:
+        """`volume_nl` leaves the reservoir at once, into a line that holds `held_nl`."""
+        entered = volume_nl * self._share_in()
         self.out_nl += volume_nl
-        self.lost_nl += lost
-        self.entered_nl += volume_nl - lost
-        self.held_nl = held_nl + volume_nl - lost
-        self.held_at_us = now_us
+        self.lost_nl += volume_nl - entered
+        self.entered_nl += entered
+        self.held_nl = held_nl + entered
+        self.held_at_us = at_us
+
+    def _share_in(self) -> float:
+        return 0.0 if self.faults.disconnect else 1.0 - self.faults.leak
 
     def encoder(self) -> int:
         """Steps that the motor made in its life, modulo 2^30."""
@@ -218,15 +221,20 @@ class Plant:
             gone = settings.evaporation_nl_per_day * passed_us / DAY_US
             self.evaporated_nl += min(gone, self.reservoir_nl())
         if faults.free_flow:
-            self._siphon(min(faults.free_flow * passed_us / 1e6, self.reservoir_nl()), now_us, passed_us)
+            self._siphon(faults.free_flow / 1e6, now_us - passed_us, passed_us)
 
-    def _siphon(self, volume_nl: float, now_us: int, passed_us: int) -> None:
-        """`volume_nl` ran evenly through the line in the time that passed: what of it is still held now."""
-        held = self.held_at(now_us)
-        self._enter(volume_nl, held, now_us)
+    def _siphon(self, nl_per_us: float, from_us: int, passed_us: int) -> None:
+        """Liquid ran evenly through the line until the reservoir was empty, no faster than the line lets through."""
         tau_us = self._tau_s() * 1e6
-        share = tau_us / passed_us * -math.expm1(-passed_us / tau_us)
-        self.held_nl = held + (self.held_nl - held) * share
+        share = self._share_in()
+        if share:
+            nl_per_us = min(nl_per_us, self._held_max() / (tau_us * share))
+        left = self.reservoir_nl()
+        lasted_us = min(passed_us, round(left / nl_per_us))
+        volume = left if lasted_us < passed_us else min(left, nl_per_us * passed_us)
+        held = self.held_at(from_us + lasted_us)
+        self._enter(volume, held, from_us + lasted_us)
+        self.held_nl = held - nl_per_us * tau_us * share * math.expm1(-lasted_us / tau_us)
 
     # Reservoir and catheter
 
@@ -238,13 +246,17 @@ class Plant:
         """Volume in the reservoir now."""
         return max(0.0, self.filled_nl - self.out_nl - self.evaporated_nl)
 
-    def refill(self, content_nl: float) -> None:
-        """Fill the reservoir to `content_nl`."""
+    def refill(self, content_nl: float, now_us: int = 0) -> None:
+        """Fill the reservoir to `content_nl`; `now_us` accounts first for what ran out of it by itself."""
+        self.settle(now_us)
         self.filled_nl = self.out_nl + self.evaporated_nl + content_nl
 
     def _stiffness(self) -> float:
         # Air makes the line softer: less pressure for what it holds, and longer until it has gone.
         return self.settings.catheter_kpa_per_nl / (self.faults.air or 1.0)
+
+    def _held_max(self) -> float:
+        return self.settings.head_kpa_max / self._stiffness()
 
     def _tau_s(self) -> float:
         return self.settings.catheter_tau_s * (self.faults.occlusion or 1.0) * (self.faults.air or 1.0)

@@ -59,6 +59,7 @@ class Twin:
         self.machine = Machine(settings.config, device_id, flash, plant, baud=settings.baud)
         self._runtime: Runtime | None = None
         self._wake_us = 0
+        self._cut_short = False
         # How the firmware is started; a twin that is kept puts its own way here.
         self.booter: Callable[[], Runtime] = lambda: boot(self.machine, self.runtime_name)
 
@@ -90,6 +91,7 @@ class Twin:
 
     def _begin_boot(self, cause: str) -> None:
         self.machine.begin_boot(RESET_CAUSES[cause])
+        self._cut_short = False
         self._wake_us = self.machine.now_us
 
     def attach(self, runtime: Runtime, wake_us: int | None = None) -> None:
@@ -154,9 +156,8 @@ class Twin:
                 self._bite()
                 if machine.now_us <= until_us:
                     continue
-            if stop is not None and stop():
-                return
-            if machine.now_us >= until_us:
+            if machine.now_us >= until_us or (stop is not None and stop()):
+                self.plant.settle(machine.now_us)
                 return
             machine.now_us = min(until_us, self._next_event(stop is not None))
 
@@ -172,7 +173,7 @@ class Twin:
         self.attach(self.booter())
 
     def _due(self) -> bool:
-        if self.plant.faults.hang:
+        if self._cut_short or self.plant.faults.hang:
             return False
         arrived = self.machine.to_device.next_us()
         now = self.machine.now_us
@@ -205,7 +206,7 @@ class Twin:
             self.power_off()
             return
         except WatchdogBite:
-            self._bite()
+            self._cut_short = True
             return
         self._wake_us = self.machine.wake_at_us(delay_ms)
 
