@@ -91,6 +91,7 @@ class Pump:
         self.monitor = Monitor(self)
         self.selftest = SelfTest(self)
         self.counters = Counters()
+        self.settled = False
         self.booted_high = 0
         self.booted_record = 0
         self._held_ms = 0
@@ -341,6 +342,8 @@ class Pump:
             self._periodic_began()
         self._check_reservoir()
         self._check_stopped()
+        if self._mark_next_ms() == 0:
+            self._mark_time()
         self.monitor.watch()
         self.supervisor.report(supervisor.MONITOR)
         if self.selftest.since_ms >= self.profile.retest_ms and self.selftest.again():
@@ -378,7 +381,8 @@ class Pump:
         if due < wake:
             wake = due
             cause = _SENSORS
-        due = min(self.commands.stage_left_ms(), self.alarms.next_ms(), self._stopped_next_ms(), _WAKE_MS_MAX)
+        due = min(self.commands.stage_left_ms(), self.alarms.next_ms(), self._stopped_next_ms(), self._mark_next_ms())
+        due = min(due, _WAKE_MS_MAX)
         if self.link.pending:
             due = min(due, _HOLD_MS_MAX)
         if due < wake:
@@ -619,6 +623,27 @@ class Pump:
             self.alarm(wire.ALARM_PUMP_STOPPED, stopped)
         if stopped >= self.profile.stopped_high_ms:
             self.alarms.escalate(wire.ALARM_PUMP_STOPPED, stopped)
+
+    def _mark_next_ms(self):
+        """How long until pump time must be made durable.
+
+        A reset takes it back to the last record. One is written when the pump has run for as long as tells one reset
+        from repeated ones, and, while no lease is written, as often as leases are.
+        """
+        if self.therapy is None or (self.settled and self.ledger.running):
+            return _NEVER
+        due = self.profile.lease_ms if self.settled else self.profile.resets_ms
+        since = self.ledger.since(self.ledger.written)
+        return due - since if since < due else 0
+
+    def _mark_time(self):
+        ledger = self.ledger
+        self.settled = True
+        if ledger.running or ledger.bolus_left:
+            self.lease()
+        else:
+            reason = ledger.stop_reason
+            ledger.write(wire.RECORD_CLOSE, reason, ledger.low, ledger.high, 0, ledger.missed, ledger.reservoir)
 
     def _stopped_next_ms(self):
         if self.therapy is None or self.ledger.stopped_since is None:

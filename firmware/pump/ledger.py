@@ -72,6 +72,8 @@ class Ledger:
         self.clock_was_set = False
         # Alarms that have been on for so long that they became urgent.
         self.escalated = 0
+        # When the last record was written: pump time is as durable as that.
+        self.written = (0, 0)
         # When a programmed pump was stopped: (day, ms), or None while it delivers.
         self.stopped_since = None
         # (alarm, day, ms) of the last alarms that stopped delivery, and (day, ms) of the last boots, oldest first.
@@ -116,6 +118,7 @@ class Ledger:
         self._use(most)
 
     def apply(self, sequence, kind, code, a, b, c, d, e):
+        self.written = (self._clock.day, self._clock.ms)
         proven = self.watchdog_armed
         self.watchdog_armed = kind == wire.RECORD_WATCHDOG_TEST
         if kind in _TYPE_OF:

@@ -15,7 +15,7 @@ except ImportError:
     def const(value):
         return value
 
-SCHEMA_HASH = b"\xd4\x69\xb6\x61\x94\xd4\x3e\x00"
+SCHEMA_HASH = b"\xac\x46\x5b\x65\x87\x42\x45\x06"
 
 # limits
 PROTOCOL_VERSION = const(1)

@@ -65,7 +65,7 @@ KINDS: Final[Mapping[str, KindPlan]] = {
         "What a step holds, and held before the commit.",
     ),
     "clock": _plan("- host counter local_days local_ms -", "The local calendar was set."),
-    "alarm_raised": _plan("- raised alarms detail - -", "An alarm was raised."),
+    "alarm_raised": _plan("priority raised alarms detail - -", "An alarm was raised, or became urgent."),
     "alarm_cleared": _plan("- host counter cleared low_steps high_steps", "Alarms were cleared."),
     "missed": _plan("- missed_now_steps missed_steps - - -", "Steps that were due were not made."),
     "torn": _plan("- slots_voided - - - -", "Records torn by a power cut were voided."),

@@ -16,7 +16,7 @@ Tail = tuple[str, int, str, tuple[Field, ...]]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("d469b66194d43e00")
+SCHEMA_HASH: Final = bytes.fromhex("ac465b6587424506")
 PROTOCOL_VERSION: Final = 1
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
@@ -329,7 +329,7 @@ RECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {
     "stage_dropped": ("drop", ("received_bytes", "length_bytes", None, None, None)),
     "worth": ("period_begins", ("step_ng_num", "step_ng_den", "old_ng_num", "old_ng_den", "bridge_steps")),
     "clock": (None, ("host", "counter", "local_days", "local_ms", None)),
-    "alarm_raised": (None, ("raised", "alarms", "detail", None, None)),
+    "alarm_raised": ("priority", ("raised", "alarms", "detail", None, None)),
     "alarm_cleared": (None, ("host", "counter", "cleared", "low_steps", "high_steps")),
     "missed": (None, ("missed_now_steps", "missed_steps", None, None, None)),
     "torn": (None, ("slots_voided", None, None, None, None)),
