@@ -173,7 +173,7 @@ def test_a_feature_that_does_not_exist_fails(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(FEATURE_TEST.format(feature="teleport"))
     result = pytester.runpytest()
     result.assert_outcomes(errors=1, passed=1)
-    result.stdout.fnmatch_lines(["*there is no hil_feature 'teleport'; there are fresh_device,*"])
+    result.stdout.fnmatch_lines(["*there is no hil_feature 'teleport'; there are faults, fresh_device,*"])
 
 
 def test_a_bench_says_what_it_cannot_do(pytester: pytest.Pytester) -> None:

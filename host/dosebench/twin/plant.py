@@ -164,12 +164,12 @@ class Plant:
     def step(self, now_us: int) -> None:
         """One commanded motor step begins."""
         self.commanded += 1
-        settings = self.settings
+        settings, faults = self.settings, self.faults
         # A step's charge counts at its beginning: it is short against the recovery.
-        self.strain_ua = self._strain_at(now_us) + settings.step_uah * 3_600 / settings.recovery_s
+        left = math.exp((self.strained_us - now_us) / (settings.recovery_s * 1e6))
+        self.strain_ua = self.strain_ua * left + settings.step_uah * 3_600 / settings.recovery_s
         self.strained_us = now_us
-        slip = self.faults.slip
-        if self.faults.stall or (slip and self.commanded % slip == 0):
+        if faults.stall or (faults.slip and self.commanded % faults.slip == 0):
             return
         self._turn(now_us)
 
@@ -182,18 +182,25 @@ class Plant:
             self._turn(now_us)
 
     def _turn(self, now_us: int) -> None:
-        settings = self.settings
-        held = self.held_at(now_us)
+        # The commonest act of a simulation: what is the same in most turns is not asked for again.
+        held = self.held_nl * math.exp((self.held_at_us - now_us) / (self._tau_s() * 1e6))
+        volume = self.settings.step_nl * self.faults.step_volume_factor
+        reservoir = self.filled_nl - self.out_nl - self.evaporated_nl
+        if volume > reservoir:
+            volume = max(0.0, reservoir)
         room = self._held_max() - held
-        volume = settings.step_nl * self.faults.step_volume_factor
-        self._enter(max(0.0, min(volume, self.reservoir_nl(), room)), held, now_us)
+        if volume > room:
+            volume = max(0.0, room)
+        self._enter(volume, held, now_us)
         self.steps_us.append(now_us)
 
     def _enter(self, volume_nl: float, held_nl: float, at_us: int) -> None:
         """`volume_nl` leaves the reservoir at once, into a line that holds `held_nl`."""
-        entered = volume_nl * self._share_in()
+        entered = volume_nl
+        if self.faults.leak or self.faults.disconnect:
+            entered *= self._share_in()
+            self.lost_nl += volume_nl - entered
         self.out_nl += volume_nl
-        self.lost_nl += volume_nl - entered
         self.entered_nl += entered
         self.held_nl = held_nl + entered
         self.held_at_us = at_us
@@ -323,7 +330,15 @@ class Plant:
 
     def used_uah(self, now_us: int) -> float:
         """Charge taken from the battery."""
-        return sum(self.charges_uah(now_us).values())
+        self.settle(now_us)
+        settings = self.settings
+        between = now_us * settings.idle_ua + self.busy_us * settings.awake_ua + self.flash_us * settings.flash_ua
+        return (
+            (between + self.tone_s * 1e6 * settings.tone_ua) / HOUR_US
+            + self.wakes * settings.wake_uah
+            + self.commanded * settings.step_uah
+            + self.drained_uah
+        )
 
     def _strain_at(self, now_us: int) -> float:
         return self.strain_ua * _decay(now_us - self.strained_us, self.settings.recovery_s)
