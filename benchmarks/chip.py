@@ -44,7 +44,7 @@ class ChipError(Exception):
 
 def figures(rounds: int = 2) -> list[Figure]:
     """Instructions and bytes; every count is taken `rounds` times and must be the same."""
-    config = load(PROFILE).device_config() | {"flash_sectors": SECTORS}
+    config = load(PROFILE).device_config() | {"flash_sectors": SECTORS, "watchdog_ms": 0}
     basics = {"PROGRAM": program(), "HARD_STEPS": HARD_STEPS}
     whole = {"CONFIG": config, "REQUESTS": requests()}
     found = {

@@ -31,7 +31,7 @@ def main():
         assert link.poll()
         if unpack:
             unpack(link.frame, link.body, link.body_end)
-        link.drop()
+        link.pending = False
     assert link.bad_frames == 0
 
 
