@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from dosebench_protocol.messages import COUNT_MAX
+from dosebench_protocol.tables import COUNT_MAX
 
 from dosebench import units
 from dosebench.basal import Basal, as_mass, basal, minimum_rate

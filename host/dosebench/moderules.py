@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
-from dosebench_protocol.messages import FLEX_STEPS_MAX, PATTERNS_MAX, RATES_MAX, TITRATION_STEPS_MAX
+from dosebench_protocol.tables import FLEX_STEPS_MAX, PATTERNS_MAX, RATES_MAX, TITRATION_STEPS_MAX
 
 from dosebench import units
 from dosebench.basal import pattern_days

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from dosebench_protocol.messages import COUNT_MAX, FRACTION_MAX
+from dosebench_protocol.tables import COUNT_MAX, FRACTION_MAX
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dosebench import tomlfile, units

@@ -17,8 +17,9 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final
 
-from construct import ConstructError
-from dosebench_protocol.messages import COUNT_MAX, THERAPY_FORMAT, Therapy
+from dosebench_protocol.codec import decode_struct, encode_struct
+from dosebench_protocol.errors import ProtocolError
+from dosebench_protocol.tables import COUNT_MAX, THERAPY_FORMAT
 
 from dosebench.rational import ProgramError
 from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS
@@ -310,8 +311,8 @@ class Program:
             ProgramError: A figure is too large for its field.
         """
         try:
-            return bytes(Therapy.build(asdict(self)))
-        except ConstructError as error:
+            return encode_struct("therapy", **asdict(self))
+        except ProtocolError as error:
             raise ProgramError(f"this program cannot be encoded: {error}") from error
 
     def program_hash(self) -> bytes:
@@ -367,16 +368,15 @@ def from_bytes(data: bytes) -> Program:
         ProgramError: These bytes are no program, or one of a later format.
     """
     try:
-        stored: Any = Therapy.parse(data)
-    except ConstructError as error:
+        stored = decode_struct("therapy", data)
+    except ProtocolError as error:
         raise ProgramError(f"these {len(data)} bytes are no program: {error}") from error
-    if stored.format != THERAPY_FORMAT:
+    if stored["format"] != THERAPY_FORMAT:
         raise ProgramError(
-            f"this program has format {stored.format}; this dosebench reads format {THERAPY_FORMAT}",
+            f"this program has format {stored['format']}; this dosebench reads format {THERAPY_FORMAT}",
             hint="use the dosebench that wrote it, or a newer one",
         )
     values: dict[str, Any] = {field.name: stored[field.name] for field in fields(Program)}
-    values |= {name: str(values[name]) for name in ("mode", "on_low", "on_cap")}
     for name, row in _LISTS.items():
         columns = [field.name for field in fields(row)]
         values[name] = tuple(row(**{column: item[column] for column in columns}) for item in values[name])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Final
 
-from dosebench_protocol.messages import CAP_MINUTES_MAX, CAPS_MAX, COUNT_MAX, FRACTION_MAX
+from dosebench_protocol.tables import CAP_MINUTES_MAX, CAPS_MAX, COUNT_MAX, FRACTION_MAX
 
 from dosebench import units
 from dosebench.facts import CapFact, Facts
