@@ -16,10 +16,10 @@ from dosebench.boluses import SPAN_MS_MAX, previous_concentration, whole_ms
 from dosebench.facts import Facts
 from dosebench.findings import Finding, Rule, error, volume_rate, warning
 from dosebench.order import PatientBolus, PeriodicBolus
-from dosebench.program import window_steps
 from dosebench.regimenfile import WEEKDAYS, PatternTable
 from dosebench.tomlfile import Key
 from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity, show_time
+from dosebench.windows import window_steps
 
 TITRATION_DAYS_MAX: Final = 255
 """Latest step of a titration, in days of delivery."""

@@ -23,6 +23,7 @@ from dosebench_protocol.tables import COUNT_MAX, THERAPY_FORMAT
 
 from dosebench.rational import ProgramError
 from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS
+from dosebench.windows import window_steps
 
 REFILL_CAP_DAYS: Final = 180
 """Longest time between refills, in days, whatever volume and drug allow (R22)."""
@@ -299,8 +300,9 @@ class Program:
         return (self.reservoir_steps - steps_left) / per_day if per_day else None
 
     def window_steps(self, span_ms: int) -> int:
-        """Most steps that the pump's own window of `span_ms` can count; see the function `window_steps`."""
-        return window_steps(self.rate, span_ms, self.periodic_steps, self.periodic_ms)
+        """Most steps that the pump demands of a cap on `span_ms`; see `windows.window_steps`."""
+        used = [self.patterns[number] for number in sorted(set(self.weekdays))] if self.mode == "flex" else []
+        return window_steps(self.rate, span_ms, self.periodic_steps, self.periodic_ms, used)
 
     # Bytes
 
@@ -418,19 +420,3 @@ def refill(by_volume: Fraction | None, stability_days: int) -> tuple[Fraction, s
     if by_volume is not None and by_volume < days:
         days, limit = max(by_volume, Fraction(0)), "volume"
     return days, limit
-
-
-def window_steps(rate: Fraction, span_ms: int, periodic_steps: int = 0, periodic_ms: int = 0) -> int:
-    """Most steps that the pump's own window of `span_ms` can count of a basal and its periodic boluses.
-
-    floor(rate * (span + span // 240)) + 1 + periodic_steps * (span // periodic_ms + 1): one step more than the mean can
-    fall into a window, and the window, kept in 240 buckets, counts up to one bucket too many. A cap below this stops a
-    sound basal; the pump refuses it.
-
-    Args:
-        rate: Largest basal rate that may run, in steps per ms.
-        span_ms: Length of the window.
-        periodic_steps, periodic_ms: Size and period of the periodic boluses; zero where there are none.
-    """
-    steps = math.floor(rate * (span_ms + span_ms // 240)) + 1
-    return steps + (periodic_steps * (span_ms // periodic_ms + 1) if periodic_steps else 0)
