@@ -221,3 +221,21 @@ def test_what_was_used_shortens_what_is_left() -> None:
 
 def test_usage_of_nothing_costs_nothing() -> None:
     assert set(charges_uah(IMPLANT, Usage(days=0)).values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ('[power]\nasleep = "0 uA"', "power.asleep", "above zero"),
+        ('[power]\nasleep = "6 mV"', "power.asleep", "give a current"),
+        ('[energy]\nreserve = "100 %"', "energy.reserve", "below 100 %"),
+        ("[energy]\nservice_years = 0", "energy.service_years", "greater than or equal to 1"),
+        ('[energy]\nlistenning = "1 uA"', "energy.listenning", 'did you mean "listening"'),
+    ],
+)
+def test_a_profile_that_prices_wrongly_is_refused(tmp_path: Path, text: str, key: str, words: str) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(f'format = 1\nname = "own"\nextends = "implant-40"\n{text}\n')
+    with pytest.raises(profile.ProfileError) as caught:
+        profile.load_file(path)
+    assert [(problem.key, words in problem.message) for problem in caught.value.problems] == [(key, True)]
