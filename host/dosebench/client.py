@@ -172,10 +172,6 @@ class PumpClient:
         """The pump's status (`Status` of the protocol)."""
         return self._ask("status")
 
-    def counters(self) -> dict[str, Any]:
-        """Wakes by cause, steps, tones and records since the pump's boot."""
-        return self._ask("counters")
-
     def journal_info(self) -> dict[str, Any]:
         """First and next sequence number, and the chain value of the newest record."""
         return self._ask("journal_info")

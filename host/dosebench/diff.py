@@ -99,9 +99,9 @@ def _battery_rows(old: Program | None, new: Program, profile: Profile, state: Ba
     lows, services = [end.low.isoformat() for end in ends], [end.ends.isoformat() for end in ends]
     ratio = years[1] / years[0] if old else None
     texts = [f"{value:.1f} years" if value >= 2 else f"{value * YEAR_DAYS:.0f} days" for value in years]
-    low = "ERI of the battery" if profile.kind == "implant" else "battery low"
+    low = "battery ERI" if profile.kind == "implant" else "battery low"
     return [
-        _battery_row("battery_years", "a fresh battery lasts", texts, ratio),
+        _battery_row("battery_years", "new battery lasts", texts, ratio),
         _battery_row("battery_low_date", low, lows),
         _battery_row("service_end_date", "end of service", services),
     ]
