@@ -15,6 +15,7 @@ from dosebench.energy import charges_uah, life, usage_by, usage_of
 from dosebench.order import DoseCap, Regimen
 from dosebench.program import Program
 from dosebench.simport import Serial
+from dosebench.twin.battery import voltage_left
 from dosebench.twin.named import profile_settings
 from dosebench.twin.twin import Twin
 from dosebench.units import DAY_MS
@@ -107,3 +108,12 @@ def test_every_consumer_is_counted_by_both(twin: Twin) -> None:
     assert told["steps"] + told["flash"] == pytest.approx(seen["steps"] + seen["awake"] + seen["flash"], rel=CLOSE)
     # An hour's lease is a record; whether one sector more or less begins in a few days is a matter of chance.
     assert told["flash"] == pytest.approx(seen["flash"], rel=0.5)
+
+
+@pytest.mark.parametrize("name", pump_profile.builtin_names())
+def test_the_level_of_a_low_battery_leaves_the_reserve(name: str) -> None:
+    """The twin's cell shows the low level when the share of its charge is left that the estimate reckons with."""
+    pump = pump_profile.load(name)
+    battery = pump.battery
+    left = voltage_left(battery.cell, 1 - float(pump.energy.reserve))
+    assert float(battery.stop + (battery.start - battery.stop) * Fraction(left)) == pytest.approx(battery.low, abs=10)
