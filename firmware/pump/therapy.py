@@ -2,6 +2,7 @@
 
 from pump import wire
 from pump.clock import DAY_MS
+from pump.flexbound import FlexBound
 from pump.whole import mul_div
 from pump.wire import const
 
@@ -228,6 +229,7 @@ class Therapy:
     def _check_caps(self, profile):
         if not 1 <= len(self.caps) <= wire.CAPS_MAX:
             return wire.REASON_CAP_MISSING, len(self.caps)
+        basal = self._basal_bound()
         short = False
         day = False
         for at, (minutes, nanograms) in enumerate(self.caps):
@@ -238,17 +240,23 @@ class Therapy:
             short = short or minutes <= _HOUR_MINUTES
             day = day or minutes == _DAY_MINUTES
             steps = mul_div(nanograms, self.step_ng_den, self.step_ng_num)[0]
-            if steps < self._window_steps(minutes * _MINUTE_MS):
+            if steps < self._window_steps(basal, minutes * _MINUTE_MS):
                 return wire.REASON_CAP_BELOW_BASAL, at
             if steps > _hard_steps(minutes, profile):
                 return wire.REASON_CAP_ABOVE_HARD, at
         return _DONE if short and day else (wire.REASON_CAP_MISSING, 0)
 
-    def _window_steps(self, window_ms):
+    def _basal_bound(self):
+        """The largest rate, and what bounds it more closely, if anything does."""
+        num, den = self.largest_rate()
+        return num, den, FlexBound(self, num, den) if self.mode == wire.MODE_FLEX else None
+
+    def _window_steps(self, basal, window_ms):
         """Most steps of basal and periodic boluses that the guard may find in a window: a bucket counts twice, and a
         step more than the mean may fall into it."""
-        num, den = self.largest_rate()
-        steps = mul_div(window_ms + window_ms // 240, num, den)[0] + 1
+        num, den, flex = basal
+        counted_ms = window_ms + window_ms // 240
+        steps = mul_div(counted_ms, num, den)[0] + 1 if flex is None else flex.steps(counted_ms)
         if self.periodic_steps:
             steps += self.periodic_steps * (window_ms // self.periodic_ms + 1)
         return steps

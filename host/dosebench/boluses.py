@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from dosebench_protocol.messages import FRACTION_MAX
+from dosebench_protocol.tables import FRACTION_MAX
 
 from dosebench.basal import as_volume
 from dosebench.order import Bridge, PatientBolus, PeriodicBolus, Priming

@@ -11,7 +11,7 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from dosebench_protocol.messages import COUNT_MAX, THERAPY_FORMAT
+from dosebench_protocol.tables import COUNT_MAX, THERAPY_FORMAT
 
 from dosebench.order import PatientBolus, Pattern, PeriodicBolus, Regimen
 from dosebench.profile import Profile

@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "check": ("check:check", "Check a regimen file and show what it would deliver."),
     "plan": ("plan:plan", "Show what a regimen would deliver in the coming days, and draw it."),
     "diff": ("diff:diff", "Show two therapies side by side: regimen files, or what a pump has."),
+    "longevity": ("longevity:longevity", "Show how long a battery lasts against the flow rate, and draw it."),
     "simulate": ("simulate:simulate", "Run a regimen on a simulated pump and compare every step with the schedule."),
     "demo": ("demo:demo", "Run the main job on published regimens: program, deliver, download, compare."),
     "program": ("program:program", "Program a pump with a regimen file, after you have confirmed its own reading."),

@@ -13,6 +13,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench import units
+from dosebench.energy import YEAR_DAYS, BatteryState, life, service, usage_of
+from dosebench.profile import Profile
 from dosebench.program import DAY_MINUTES, Program, Reading
 from dosebench.regimenfile import WEEKDAYS
 from dosebench.units import HOUR_MS, MINUTE_MS, show_time
@@ -61,13 +63,19 @@ _Number = Callable[[Program], tuple[Fraction | None, str]]
 _Text = Callable[[Program], str]
 
 
-def compare(old: Program | None, new: Program, filled_on: datetime.date | None = None) -> Review:
+def compare(
+    old: Program | None,
+    new: Program,
+    filled_on: datetime.date | None = None,
+    battery: tuple[Profile, BatteryState] | None = None,
+) -> Review:
     """Hold a new program against the one that it replaces.
 
     Args:
         old: The program in force; None where the pump has none.
         new: The program to be confirmed.
         filled_on: Day of the filling that `new` assumes; with it the refill is shown as a date too.
+        battery: The pump's profile and what is known of its battery; with it, how long that lasts is shown too.
 
     Returns:
         A row for everything that at least one of them has.
@@ -77,8 +85,32 @@ def compare(old: Program | None, new: Program, filled_on: datetime.date | None =
     if filled_on is not None:
         due = filled_on + datetime.timedelta(days=new.reading().refill_days)
         rows.append(Row("refill_date", "refill by", NOTHING, due.isoformat(), None, True))
+    if battery is not None:
+        rows += _battery_rows(old, new, *battery)
     rows += [_text_row(name, old, new) for name in _TEXTS if name not in ("drug", "mode")]
     return Review(tuple(row for row in rows if (row.old, row.new) != (NOTHING, NOTHING)))
+
+
+def _battery_rows(old: Program | None, new: Program, profile: Profile, state: BatteryState) -> list[Row]:
+    """How long a fresh battery lasts on either therapy, and with which dates the present one would end on it."""
+    lives = [life(profile, usage_of(profile, program)) for program in (old, new) if program]
+    years = [expected.years_to_low for expected in lives]
+    ends = [service(profile, expected, state) for expected in lives]
+    lows, services = [end.low.isoformat() for end in ends], [end.ends.isoformat() for end in ends]
+    ratio = years[1] / years[0] if old else None
+    texts = [f"{value:.1f} years" if value >= 2 else f"{value * YEAR_DAYS:.0f} days" for value in years]
+    low = "battery ERI" if profile.kind == "implant" else "battery low"
+    return [
+        _battery_row("battery_years", "new battery lasts", texts, ratio),
+        _battery_row("battery_low_date", low, lows),
+        _battery_row("service_end_date", "end of service", services),
+    ]
+
+
+def _battery_row(name: str, label: str, texts: list[str], ratio: float | None = None) -> Row:
+    """A row of the new therapy, and of the old one where there is one."""
+    old = texts[0] if len(texts) == 2 else NOTHING
+    return Row(name, label, old, texts[-1], ratio, old != texts[-1])
 
 
 def disagreements(own: Reading, device: Reading) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from dosebench_protocol.messages import COUNT_MAX
+from dosebench_protocol.tables import COUNT_MAX
 
 from dosebench import units
 from dosebench.basal import Basal, as_mass, basal, minimum_rate
@@ -16,11 +16,12 @@ from dosebench.boluses import Boluses, boluses, bridge
 from dosebench.drugs import Drug
 from dosebench.order import Bridge, DoseCap, OnCap, Regimen
 from dosebench.profile import OnLow, Profile
-from dosebench.program import Program, window_steps
+from dosebench.program import Program
 from dosebench.rational import best_fraction
 from dosebench.regimen import Document
 from dosebench.tomlfile import Key
 from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity
+from dosebench.windows import DayPattern, counted_ms, window_steps
 
 CAP_RULE = (
     "three times the basal's hour (or 1.25 times its day; of the therapy before, where that is more), one largest "
@@ -158,12 +159,7 @@ class Facts:
 
     def fraction_of(self, rate: Fraction) -> Fraction | None:
         """A rate in nL/ms as the pump will run it, in steps/ms; None where the pump cannot do it."""
-        if self.profile is None:
-            return None
-        delivery = self.profile.delivery
-        if rate and not delivery.rate_min <= rate <= delivery.rate_max:
-            return None
-        return best_fraction(self.profile.steps(rate))
+        return None if self.profile is None else _fraction_of(rate, self.profile)
 
     @property
     def step_ng(self) -> Fraction | None:
@@ -183,12 +179,13 @@ class Facts:
         return self.profile.steps(self.profile.delivery.rate_max) - max(known)
 
     def window_steps(self, span_ms: int) -> int | None:
-        """Most steps that the pump can count in a window of basal and periodic boluses; see `program.window_steps`."""
+        """Most steps that the pump demands of a cap for basal and periodic boluses; see `windows.window_steps`."""
         if self.fraction is None or self.profile is None:
             return None
         periodic = self.boluses.periodic
         steps = int(self.profile.steps(periodic.volume)) if periodic else 0
-        return window_steps(self.fraction, span_ms, steps, periodic.every_ms if periodic else 0)
+        patterns = _pattern_fractions(self.basal, self.profile)
+        return window_steps(self.fraction, span_ms, steps, periodic.every_ms if periodic else 0, patterns)
 
     def cap_ng(self, minutes: int) -> Fraction | None:
         """The cap of a window, in ng."""
@@ -264,6 +261,26 @@ class Facts:
     def _order_caps(self) -> tuple[DoseCap, ...] | None:
         caps = [DoseCap(cap.minutes, cap.ng) for cap in self.caps if cap.minutes and cap.ng is not None]
         return tuple(caps) if len(caps) == len(self.caps) else None
+
+
+def _fraction_of(rate: Fraction, profile: Profile) -> Fraction | None:
+    """A rate in nL/ms as the pump will run it, in steps/ms; None where it cannot."""
+    delivery = profile.delivery
+    if rate and not delivery.rate_min <= rate <= delivery.rate_max:
+        return None
+    return best_fraction(profile.steps(rate))
+
+
+def _pattern_fractions(basal: Basal, profile: Profile) -> list[DayPattern]:
+    """Day patterns as the pump will run them; none in other modes, and where one of them is wrong."""
+    patterns: list[DayPattern] = []
+    for pattern in basal.patterns or ():
+        rates = [_fraction_of(step.rate, profile) for step in pattern.steps]
+        known = [(step.minute, rate) for step, rate in zip(pattern.steps, rates, strict=True) if rate is not None]
+        if len(known) < len(rates):
+            return []
+        patterns.append(known)
+    return patterns
 
 
 def derive(document: Document, profile: Profile | None, drug: Drug | None, previous: Previous | None) -> Facts:
@@ -359,10 +376,16 @@ class _Flow:
             share, hard = 3 * HOUR_MS * max(rate, minimum), profile.caps.hour
         else:
             share, hard = Fraction(5, 4) * max(day, DAY_MS * minimum), profile.caps.day
-        counted = rate * (span_ms + span_ms // 240)
-        volume = max(share, counted, self._left_in(minutes) / concentration)
+        volume = max(share, self._counted(profile, rate, span_ms), self._left_in(minutes) / concentration)
         most = min(volume + extra + 2 * profile.delivery.step_volume, hard)
         return min(most * concentration, Fraction(COUNT_MAX))
+
+    def _counted(self, profile: Profile, rate: Fraction, span_ms: int) -> Fraction:
+        """What the pump demands of a cap for the basal alone, in nL, short of a step."""
+        patterns, fraction = _pattern_fractions(self.basal, profile), _fraction_of(rate, profile)
+        if not patterns or fraction is None:
+            return rate * counted_ms(span_ms)
+        return (window_steps(fraction, span_ms, patterns=patterns) - 1) * profile.delivery.step_volume
 
 
 def _caps(document: Document, concentration: Fraction | None, flow: _Flow) -> tuple[CapFact, ...]:

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
+from dosebench import energy, units
 from dosebench import program as pump_program
-from dosebench import units
 from dosebench.facts import CAP_RULE, DAY_MINUTES, HOUR_MINUTES, Facts
 from dosebench.program import Program
 from dosebench.rational import rounding_steps
@@ -43,6 +44,7 @@ def figures(facts: Facts | None, program: Program | None) -> dict[str, Any]:
         "patterns": _patterns(facts),
         "titration": _titration(facts),
         "refill": _refill(facts),
+        "battery": _battery(facts, program),
         "limits": _limits(facts),
         "rates": _rates(program),
         "rounding_steps_10y": _worst_rounding(facts),
@@ -174,6 +176,24 @@ def _days(facts: Facts | None, level: Fraction | None) -> Fraction | None:
 
 def _tenth(days: Fraction | None) -> float | None:
     return None if days is None else math.floor(days * 10) / 10
+
+
+def _battery(facts: Facts | None, program: Program | None) -> dict[str, Any] | None:
+    """How long a fresh battery lasts on this therapy, every patient bolus taken (R33), and when service ends (R31)."""
+    if facts is None or facts.profile is None or program is None:
+        return None
+    expected = energy.life(facts.profile, energy.usage_of(facts.profile, program))
+    today = datetime.date.today()
+    ends = energy.service(facts.profile, expected, energy.BatteryState.fresh(today))
+    return {
+        "years_to_low": round(expected.years_to_low, 2),
+        "uah_per_day": round(expected.day_uah, 1),
+        "service_years": facts.profile.energy.service_years,
+        "low_date": ends.low.isoformat(),
+        "service_ends": ends.ends.isoformat(),
+        "limited_by": ends.limited_by,
+        "shares": {name: round(share, 4) for name, share in expected.shares.items()},
+    }
 
 
 def _limits(facts: Facts | None) -> dict[str, Any]:

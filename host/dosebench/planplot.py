@@ -7,64 +7,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench import units
+from dosebench.canvas import AMBER, BLUE, GREEN, INK, PLUM, RED, page, plain
 from dosebench.plan import Plan
 from dosebench.units import HOUR_MS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-DPI: Final = 150
-INK: Final = "#1f2933"
-MUTED: Final = "#7b8794"
-BASAL: Final = "#1b5e8c"
-VOLUME: Final = "#5b8e7d"
-LIMIT: Final = "#bc4b51"
+BASAL: Final = BLUE
+VOLUME: Final = GREEN
+LIMIT: Final = RED
 KINDS: Final = {
-    "periodic": ("#f4a259", "v", "periodic bolus"),
-    "patient": ("#8a4f7d", "^", "patient bolus"),
+    "periodic": (AMBER, "v", "periodic bolus"),
+    "patient": (PLUM, "^", "patient bolus"),
 }
 """Colour, marker and name of the boluses that a plan may have."""
 
 
 def draw_plan(plan: Plan, path: Path, title: str = "") -> None:
     """Draw a plan into a file; its suffix chooses the format (png, svg, pdf)."""
-    import matplotlib as mpl  # noqa: PLC0415
-
-    mpl.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
-
-    style: dict[Any, Any] = {"font.size": 9.5, "axes.edgecolor": MUTED, "text.color": INK, "axes.labelcolor": INK}
-    with mpl.rc_context(style | {"xtick.color": MUTED, "ytick.color": MUTED, "axes.grid": False}):
-        figure, (top, bottom) = pyplot.subplots(
-            2, 1, sharex=True, figsize=(9, 6), height_ratios=(1.6, 1), layout="constrained"
-        )
+    with page(path, title or f"{plan.drug}: the coming days", _summary(plan), (1.6, 1)) as (top, bottom):
         _rates(top, plan)
         _totals(bottom, plan)
         _events(top, bottom, plan)
-        _headings(figure, top, plan, title)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DPI)
-        pyplot.close(figure)
 
 
-def _headings(figure: Figure, top: Axes, plan: Plan, title: str) -> None:
-    figure.suptitle(title or f"{plan.drug}: the coming days", x=0.012, ha="left", fontsize=13, fontweight="bold")
+def _summary(plan: Plan) -> str:
     total = plan.totals[-1]
     days = units.decimal(units.in_unit(units.value(f"{plan.length_ms} ms", units.DURATION), "day"), 4)
     text = f"{days} days from {plan.start:%a %d %b %Y %H:%M}: {units.show(total.nl, 'mL', 4)}, "
-    text += units.show(total.ng, "ug", 5)
-    top.set_title(text, loc="left", fontsize=9.5, color=MUTED)
-    figure.supxlabel(
-        "dosebench, a bench testbed. Never for use on people.", fontsize=7.5, color=MUTED, x=0.99, ha="right"
-    )
-
-
-def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#e4e7eb", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.margins(x=0.01)
+    return text + units.show(total.ng, "ug", 5)
 
 
 def _moments(plan: Plan, times: Sequence[int]) -> list[Any]:
@@ -72,7 +44,7 @@ def _moments(plan: Plan, times: Sequence[int]) -> list[Any]:
 
 
 def _rates(axes: Axes, plan: Plan) -> None:
-    _plain(axes)
+    plain(axes)
     times = [*(rate.t_ms for rate in plan.rates), plan.length_ms]
     hourly = [float(units.in_unit(rate.ng * HOUR_MS, "ug")) for rate in plan.rates]
     moments: Any = _moments(plan, times)
@@ -96,7 +68,7 @@ def _totals(axes: Axes, plan: Plan) -> None:
     import matplotlib.dates  # noqa: PLC0415
 
     dates: Any = matplotlib.dates
-    _plain(axes)
+    plain(axes)
     moments: Any = _moments(plan, [total.t_ms for total in plan.totals])
     axes.plot(moments, [float(units.in_unit(total.nl, "mL")) for total in plan.totals], color=VOLUME, linewidth=1.8)
     axes.set_ylabel("volume [mL]")

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dosebench.canvas import AMBER, BLUE, GREEN, MUTED, RED, page, plain
 from dosebench.history import DAY_MS, History
 from dosebench.program import Program
 from dosebench.simulate import SimulationResult
@@ -15,12 +16,10 @@ from dosebench.simulate import SimulationResult
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-DPI: Final = 150
 SAMPLES: Final = 1500
 """Points of a curve, and bins of the deviation band."""
 INSET_STEPS: Final = 8
@@ -28,12 +27,10 @@ INSET_STEPS: Final = 8
 MARKS_MAX: Final = 12
 """Most events that get a label; more would cover each other."""
 
-INK: Final = "#1f2933"
-MUTED: Final = "#7b8794"
-EXPECTED: Final = "#f4a259"
-DELIVERED: Final = "#1b5e8c"
-BAND: Final = "#5b8e7d"
-LIMIT: Final = "#bc4b51"
+EXPECTED: Final = AMBER
+DELIVERED: Final = BLUE
+BAND: Final = GREEN
+LIMIT: Final = RED
 
 
 @dataclass(frozen=True)
@@ -63,45 +60,17 @@ class Curves:
 
 def draw(curves: Curves, path: Path) -> None:
     """Draw the figure into a file; its suffix chooses the format (png, svg, pdf)."""
-    import matplotlib as mpl  # noqa: PLC0415
-
-    mpl.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
-
-    style: dict[Any, Any] = {"font.size": 9.5, "axes.edgecolor": MUTED, "text.color": INK, "axes.labelcolor": INK}
-    with mpl.rc_context(style | {"xtick.color": MUTED, "ytick.color": MUTED, "axes.grid": False}):
-        figure, (top, bottom) = pyplot.subplots(
-            2, 1, sharex=True, figsize=(9, 6), height_ratios=(2.4, 1), layout="constrained"
-        )
+    with page(path, curves.title, curves.subtitle, (2.4, 1)) as (top, bottom):
         _volumes(top, curves)
         _deviation(bottom, curves)
-        _headings(figure, top, curves)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DPI)
-        pyplot.close(figure)
-
-
-def _headings(figure: Figure, top: Axes, curves: Curves) -> None:
-    figure.suptitle(curves.title, x=0.012, ha="left", fontsize=13, fontweight="bold")
-    top.set_title(curves.subtitle, loc="left", fontsize=9.5, color=MUTED)
-    figure.supxlabel(
-        "dosebench, a bench testbed. Never for use on people.", fontsize=7.5, color=MUTED, x=0.99, ha="right"
-    )
-
-
-def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#e4e7eb", linewidth=0.8)
-    axes.set_axisbelow(True)
 
 
 def _volumes(axes: Axes, curves: Curves) -> None:
-    _plain(axes)
+    plain(axes)
     axes.plot(*curves.expected, color=EXPECTED, linewidth=5, alpha=0.75, solid_capstyle="butt", label="expected")
     axes.plot(*curves.delivered, color=DELIVERED, linewidth=1.4, drawstyle="steps-post", label="delivered")
     axes.set_ylabel("volume [mL]")
     axes.set_ylim(0, axes.get_ylim()[1] * (1.25 if curves.marks else 1.0))
-    axes.margins(x=0.01)
     axes.legend(loc="center left", bbox_to_anchor=(0.05, 0.6), facecolor="white", edgecolor="none", framealpha=1)
     if curves.ug_per_ml:
         factor = curves.ug_per_ml / 1000
@@ -136,7 +105,7 @@ def _inset(axes: Axes, times: list[float], rate: float) -> None:
 
 
 def _deviation(axes: Axes, curves: Curves) -> None:
-    _plain(axes)
+    plain(axes)
     days, lowest, highest = curves.band
     axes.fill_between(days, lowest, highest, color=BAND, alpha=0.5, linewidth=0, step="mid")
     axes.step(days, highest, where="mid", color=BAND, linewidth=0.8)

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from dosebench_protocol.messages import COUNT_MAX, FRACTION_MAX
+from dosebench_protocol.tables import COUNT_MAX, FRACTION_MAX
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dosebench import tomlfile, units
@@ -40,6 +40,7 @@ Duration = Annotated[Fraction, reader(units.DURATION)]
 Voltage = Annotated[Fraction, reader(units.VOLTAGE)]
 Charge = Annotated[Fraction, reader(units.CHARGE)]
 Current = Annotated[Fraction, reader(units.CURRENT)]
+Share = Annotated[Fraction, reader(units.SHARE)]
 Resistance = Annotated[Fraction, reader(units.RESISTANCE)]
 Pressure = Annotated[Fraction, reader(units.PRESSURE)]
 Compliance = Annotated[Fraction, reader(units.COMPLIANCE)]
@@ -107,17 +108,6 @@ class Battery(_Table):
     resistance_fresh: Resistance = _usual("15 ohm")
     resistance_empty: Resistance = _usual("60 ohm")
     recovery: Duration = _usual("3 s")
-
-
-class Power(_Table):
-    """Currents of the board; `wake_time` is how long a wake lasts at the current `awake`."""
-
-    asleep: Current = _usual("6 uA")
-    awake: Current = _usual("2 mA")
-    wake_time: Duration = _usual("0.7 ms")
-    motor: Current = _usual("3 mA")
-    flash: Current = _usual("20 mA")
-    tone: Current = _usual("5 mA")
 
 
 class Catheter(_Table):
@@ -226,6 +216,33 @@ class Supervision(_Table):
     watchdog: Duration
 
 
+class Power(_Table):
+    """Currents of the board; `wake_time` is how long a wake lasts at the current `awake`."""
+
+    asleep: Current = _usual("6 uA")
+    awake: Current = _usual("1 mA")
+    wake_time: Duration = _usual("10 ms")
+    motor: Current = _usual("2 mA")
+    flash: Current = _usual("20 mA")
+    tone: Current = _usual("5 mA")
+
+
+class Energy(_Table):
+    """What wears the battery beside delivery, and when its service ends.
+
+    Attributes:
+        listening: Mean current of the receiver that hears a host.
+        self_discharge: What the battery loses by itself in a year, as a share of its capacity.
+        reserve: Share of the charge that is left when the battery is at its low level: for the service after it.
+        service_years: Calendar years after which service ends whatever the battery holds (R31); None is no such end.
+    """
+
+    listening: Current = _usual("0 uA")
+    self_discharge: Share = _usual("0 %")
+    reserve: Share = _usual("10 %")
+    service_years: Annotated[int, Field(strict=True, ge=1, le=50)] | None = None
+
+
 class Journal(_Table):
     """Flash that the journal may use, in sectors of 4096 bytes."""
 
@@ -253,6 +270,7 @@ class Profile(_Table):
     supervision: Supervision
     journal: Journal
     power: Power = Field(default_factory=Power)
+    energy: Energy = Field(default_factory=Energy)
     catheter: Catheter = Field(default_factory=Catheter)
     ambient: Ambient = Field(default_factory=Ambient)
     sensors: Sensors = Field(default_factory=Sensors)
@@ -356,6 +374,10 @@ def _zero_faults(profile: Profile) -> Iterator[_Fault]:
         for name, value in getattr(profile, table):
             if value == 0:
                 yield (table, name), "must be above zero"
+    if not profile.power.asleep:
+        yield ("power", "asleep"), "must be above zero"
+    if profile.energy.reserve >= 1:
+        yield ("energy", "reserve"), "leaves no charge to deliver with: it is a share below 100 %"
 
 
 def _sensor_faults(sensors: Sensors) -> Iterator[_Fault]:

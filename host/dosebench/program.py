@@ -17,11 +17,13 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final
 
-from construct import ConstructError
-from dosebench_protocol.messages import COUNT_MAX, THERAPY_FORMAT, Therapy
+from dosebench_protocol.codec import decode_struct, encode_struct
+from dosebench_protocol.errors import ProtocolError
+from dosebench_protocol.tables import COUNT_MAX, THERAPY_FORMAT
 
 from dosebench.rational import ProgramError
 from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS
+from dosebench.windows import window_steps
 
 REFILL_CAP_DAYS: Final = 180
 """Longest time between refills, in days, whatever volume and drug allow (R22)."""
@@ -298,8 +300,9 @@ class Program:
         return (self.reservoir_steps - steps_left) / per_day if per_day else None
 
     def window_steps(self, span_ms: int) -> int:
-        """Most steps that the pump's own window of `span_ms` can count; see the function `window_steps`."""
-        return window_steps(self.rate, span_ms, self.periodic_steps, self.periodic_ms)
+        """Most steps that the pump demands of a cap on `span_ms`; see `windows.window_steps`."""
+        used = [self.patterns[number] for number in sorted(set(self.weekdays))] if self.mode == "flex" else []
+        return window_steps(self.rate, span_ms, self.periodic_steps, self.periodic_ms, used)
 
     # Bytes
 
@@ -310,8 +313,8 @@ class Program:
             ProgramError: A figure is too large for its field.
         """
         try:
-            return bytes(Therapy.build(asdict(self)))
-        except ConstructError as error:
+            return encode_struct("therapy", **asdict(self))
+        except ProtocolError as error:
             raise ProgramError(f"this program cannot be encoded: {error}") from error
 
     def program_hash(self) -> bytes:
@@ -367,16 +370,15 @@ def from_bytes(data: bytes) -> Program:
         ProgramError: These bytes are no program, or one of a later format.
     """
     try:
-        stored: Any = Therapy.parse(data)
-    except ConstructError as error:
+        stored = decode_struct("therapy", data)
+    except ProtocolError as error:
         raise ProgramError(f"these {len(data)} bytes are no program: {error}") from error
-    if stored.format != THERAPY_FORMAT:
+    if stored["format"] != THERAPY_FORMAT:
         raise ProgramError(
-            f"this program has format {stored.format}; this dosebench reads format {THERAPY_FORMAT}",
+            f"this program has format {stored['format']}; this dosebench reads format {THERAPY_FORMAT}",
             hint="use the dosebench that wrote it, or a newer one",
         )
     values: dict[str, Any] = {field.name: stored[field.name] for field in fields(Program)}
-    values |= {name: str(values[name]) for name in ("mode", "on_low", "on_cap")}
     for name, row in _LISTS.items():
         columns = [field.name for field in fields(row)]
         values[name] = tuple(row(**{column: item[column] for column in columns}) for item in values[name])
@@ -418,19 +420,3 @@ def refill(by_volume: Fraction | None, stability_days: int) -> tuple[Fraction, s
     if by_volume is not None and by_volume < days:
         days, limit = max(by_volume, Fraction(0)), "volume"
     return days, limit
-
-
-def window_steps(rate: Fraction, span_ms: int, periodic_steps: int = 0, periodic_ms: int = 0) -> int:
-    """Most steps that the pump's own window of `span_ms` can count of a basal and its periodic boluses.
-
-    floor(rate * (span + span // 240)) + 1 + periodic_steps * (span // periodic_ms + 1): one step more than the mean can
-    fall into a window, and the window, kept in 240 buckets, counts up to one bucket too many. A cap below this stops a
-    sound basal; the pump refuses it.
-
-    Args:
-        rate: Largest basal rate that may run, in steps per ms.
-        span_ms: Length of the window.
-        periodic_steps, periodic_ms: Size and period of the periodic boluses; zero where there are none.
-    """
-    steps = math.floor(rate * (span_ms + span_ms // 240)) + 1
-    return steps + (periodic_steps * (span_ms // periodic_ms + 1) if periodic_steps else 0)

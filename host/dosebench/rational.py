@@ -8,7 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Final
 
-from dosebench_protocol.messages import FRACTION_MAX
+from dosebench_protocol.tables import FRACTION_MAX
 
 from dosebench.errors import DosebenchError
 from dosebench.units import DAY_MS

@@ -10,7 +10,7 @@ import difflib
 import re
 from typing import Annotated, Final, Literal
 
-from dosebench_protocol.messages import PATIENT_BOLUSES_MAX
+from dosebench_protocol.tables import PATIENT_BOLUSES_MAX
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from dosebench import units

@@ -55,6 +55,7 @@ def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
         ("events", _events(result)),
         ("alarms", _alarms(result)),
         ("next refill", _refill(result)),
+        ("charge", f"{result.used_uah / 1000:.4g} mAh used, {result.estimated_uah / 1000:.4g} mAh estimated"),
         ("journal", f"{len(result.journal)} records, hash chain {'whole' if result.journal_whole else 'BROKEN'}"),
         (
             "speed",

@@ -21,10 +21,12 @@ from dosebench_protocol.records import Record, RecordError, decode_records
 
 from dosebench.client import EPOCH, MemoryIds, PumpClient, RefusedError
 from dosebench.diff import disagreements
+from dosebench.energy import charges_uah, usage_per_day
 from dosebench.errors import DosebenchError
 from dosebench.expected import Expected
 from dosebench.history import DAY_MS
 from dosebench.ports import READ_TIMEOUT_S
+from dosebench.profile import Profile, load
 from dosebench.program import Cap, Program, Reading
 from dosebench.simport import Serial
 from dosebench.store import verify_held
@@ -105,6 +107,8 @@ class SimulationResult:
         alarms: Every alarm that was raised: (name, ms since the start).
         expected_alarms: Names of those that the schedule explains.
         runtime_version, firmware: As the pump told.
+        used_uah: Charge that the plant counted during the delivery, in uAh.
+        estimated_uah: What `energy` says of the same days and doses.
         wall_s: Seconds that the simulated days took.
     """
 
@@ -127,6 +131,8 @@ class SimulationResult:
     expected_alarms: frozenset[str]
     runtime_version: str
     firmware: str
+    used_uah: float
+    estimated_uah: float
     wall_s: float
 
     @property
@@ -214,6 +220,7 @@ class SimulationResult:
             "alarms": [{"alarm": name, "day": round(at / DAY_MS, 4)} for name, at in self.alarms],
             "unexpected_alarms": self.unexpected_alarms,
             "refill": self._refill(),
+            "charge": {"used_uah": self.used_uah, "estimated_uah": self.estimated_uah},
             "pump_days_per_second": round(self.days / self.wall_s, 2),
             "wall_s": round(self.wall_s, 3),
         }
@@ -252,7 +259,8 @@ def simulate(
     settings = profile_settings(profile, runtime, seed)
     with one_core(), Twin(settings).power_on() as twin:
         port = Serial(twin=twin, baudrate=settings.baud, timeout=READ_TIMEOUT_S)
-        run = _Run(twin, PumpClient(port, MemoryIds()), program, round(days * DAY_MS), progress)
+        client = PumpClient(port, MemoryIds())
+        run = _Run(twin, client, program, load(profile), round(days * DAY_MS), progress=progress)
         return run.all(boluses)
 
 
@@ -298,15 +306,24 @@ class _Run:
     """One simulation under way."""
 
     def __init__(
-        self, twin: Twin, client: PumpClient, program: Program, length_ms: int, progress: Progress | None
+        self,
+        twin: Twin,
+        client: PumpClient,
+        program: Program,
+        profile: Profile,
+        length_ms: int,
+        *,
+        progress: Progress | None,
     ) -> None:
         self.twin = twin
         self.client = client
         self.program = program
+        self.profile = profile
         self.length_ms = length_ms
         self.progress = progress
         self.start_ms = 0
         self.shift_ms = 0
+        self.used_uah = 0.0
         self.asked = _Asked()
         self.expected = Expected()
         self.disagreements: list[str] = []
@@ -320,11 +337,12 @@ class _Run:
         if self.program.bridge_steps:
             self._commit(before_bridge(self.program))
         self._begin(self._commit(self.program))
-        began = time.perf_counter()
+        began, fresh_uah = time.perf_counter(), self._used_uah()
         for order in boluses:
             self._advance(self.start_ms + order.after_ms)
             self._ask(order)
         self._advance(self.start_ms + self.length_ms)
+        self.used_uah = self._used_uah() - fresh_uah
         return self._judge(hello, time.perf_counter() - began)
 
     def _commit(self, program: Program) -> int:
@@ -368,6 +386,17 @@ class _Run:
         record = decode_records(raw)[0]
         return record.day * DAY_MS + record.ms + self.shift_ms
 
+    def _used_uah(self) -> float:
+        return self.twin.plant.used_uah(self.twin.machine.now_us)
+
+    def _estimated_uah(self) -> float:
+        """Charge for the days and doses of the perfect pump."""
+        days, given = self.length_ms / DAY_MS, self.expected.given
+        bolus_steps = sum(bolus.steps for bolus in given)
+        basal = float(self.expected.ideal_steps(self.start_ms + self.length_ms)) - bolus_steps
+        per_day = usage_per_day(self.profile, basal / days, bolus_steps / days, len(given) / days)
+        return days * sum(charges_uah(self.profile, per_day).values())
+
     def _advance(self, until_ms: int) -> None:
         now_ms = self.twin.machine.now_us // 1000
         while now_ms < until_ms:
@@ -404,6 +433,8 @@ class _Run:
             expected_alarms=frozenset(alarms | ({"battery_low"} if battery_low else set())),
             runtime_version=hello["runtime"].decode(),
             firmware=f"{hello['firmware_major']}.{hello['firmware_minor']}.{hello['firmware_patch']}",
+            used_uah=self.used_uah,
+            estimated_uah=self._estimated_uah(),
             wall_s=wall_s,
         )
 

@@ -73,6 +73,7 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
         "check": [("check", c5)],
         "plan": [("plan", c5, "--days", 0.1)],
         "diff": [("diff", c5, c5)],
+        "longevity": [("longevity", c5)],
         "simulate": [("simulate", c5, "--days", 0.02, "--runtime", "cpython")],
         "demo": [("demo", "--days", 0.02, "--runtime", "cpython", "--out", tmp_path)],
         "program": [("program", c5, "--yes", *port)],

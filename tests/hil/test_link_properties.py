@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from dosebench.profile import Profile, load
-from dosebench.program import Cap, FlexStep, Program, Rate, TitrationStep, from_bytes, window_steps
+from dosebench.program import Cap, FlexStep, Program, Rate, TitrationStep, from_bytes
 from dosebench.reference import Segment, Timeline
 from dosebench.twin.runtimes import RuntimeName
 from dosebench_hil.bench import Bench, TwinBench, TwinOptions
@@ -183,7 +183,7 @@ def draw_worth(draw: Draw, profile: Profile) -> dict[str, int]:
 
 def draw_caps(draw: Draw, profile: Profile, made: dict[str, Any]) -> tuple[Cap, ...]:
     """Caps between what comes by itself and what the pump permits: of an hour, of a day, and perhaps two more."""
-    rate = Program(**made | {"caps": ()}).rate
+    program = Program(**made | {"caps": ()})
     step_ng = Fraction(made["step_ng_num"], made["step_ng_den"])
     hour, day = int(profile.steps(profile.caps.hour)), int(profile.steps(profile.caps.day))
     others = draw(st.sets(st.integers(1, CAP_MINUTES_MAX), max_size=2)) - {60, 1440}
@@ -192,7 +192,7 @@ def draw_caps(draw: Draw, profile: Profile, made: dict[str, Any]) -> tuple[Cap, 
         span_ms = minutes * 60_000
         hard = hour if minutes <= 60 else day if minutes <= 1440 else 2 * day
         # The least and the most nanograms whose whole steps lie in the permitted range.
-        least = -(-window_steps(rate, span_ms, made["periodic_steps"], made["periodic_ms"]) * step_ng // 1)
+        least = -(-program.window_steps(span_ms) * step_ng // 1)
         most = min(-(-(hard + 1) * step_ng // 1) - 1, COUNT_MAX)
         assume(1 <= least <= most)
         caps.append(Cap(minutes, draw(st.integers(int(least), int(most)))))

@@ -129,7 +129,7 @@ def test_sensors_and_currents_are_optional(tmp_path: Path) -> None:
     path.write_text(path.read_text().split("[power]")[0])
     pump = profile.load_file(path)
     assert set(pump.device_config()) == CONFIG_KEYS
-    assert pump.power.motor * 3_600_000 == 3_000
+    assert pump.power.motor * 3_600_000 == 2_000
 
 
 @pytest.mark.requirement("R14")

@@ -53,6 +53,30 @@ def step(after: str, dose: str) -> str:
 # Flex
 
 
+ONE_HIGH_HOUR = (
+    'steps = [{ at = "00:00", rate = "10 ug/h" }, { at = "08:00", rate = "100 ug/h" }, '
+    '{ at = "09:00", rate = "10 ug/h" }]\n'
+)
+"""A day of 330 ug. By its largest rate alone a day would be 2410 ug; a clock that is set at will may make 638 of it."""
+
+
+def test_one_high_hour_a_day_does_not_count_as_a_high_day(bench: Bench, pump: SimpleNamespace) -> None:
+    device = pump.Profile(profile.load("implant-40").device_config())
+    text = flex("[[therapy.pattern]]\n" + ONE_HIGH_HOUR + '[limits]\nper_day = "{} ug"\n')
+    passed = bench.check(text.replace("{}", "640"))
+    assert passed.program is not None
+    assert pump.Therapy(passed.program.encode()).check(device) == (0, 0)
+    assert places(bench.check(text.replace("{}", "637"))) == [("limits.per_day", "cap-below-basal")]
+
+
+def test_default_caps_of_a_flex_regimen_leave_room_for_its_clock(bench: Bench, pump: SimpleNamespace) -> None:
+    device = pump.Profile(profile.load("implant-40").device_config())
+    result = bench.check(flex("[[therapy.pattern]]\n" + ONE_HIGH_HOUR))
+    assert result.program is not None
+    assert pump.Therapy(result.program.encode()).check(device) == (0, 0)
+    assert 638 <= figures(result)["limits"]["per_day_ug"] < 641
+
+
 def test_flex_example(library: DrugLibrary) -> None:
     result = check(EXAMPLES / "flex-weekdays.toml", library)
     found = figures(result)

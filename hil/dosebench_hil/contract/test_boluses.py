@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from dosebench.client import RefusedError
-from dosebench.program import Cap, window_steps
+from dosebench.program import Cap
+from dosebench.windows import window_steps
 from dosebench_protocol.tables import PATIENT_BOLUSES_MAX, PRIME_ARMED_MS
 
 from dosebench_hil.contract.helpers import put_in_force, records_from, seconds_for

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -12,6 +12,8 @@ from dosebench.commands import common
 if TYPE_CHECKING:
     from dosebench.check import CheckResult
     from dosebench.tomlfile import Problem
+
+YEAR_DAYS: Final = 365.25
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -80,6 +82,7 @@ def _lines(figures: dict[str, Any]) -> list[tuple[str, str]]:
         ("largest bolus", _bolus(figures)),
         ("caps", f"{number(limits['per_hour_ug'])} ug per hour, {number(limits['per_day_ug'])} ug per 24 h"),
         ("refill", _refill(figures["refill"])),
+        ("battery", _battery(figures["battery"])),
         ("program", figures["program_hash"]),
         *_change(figures["change"]),
     ]
@@ -94,6 +97,13 @@ def _refill(refill: dict[str, Any]) -> str:
     text = f"day {common.shown_number(refill['due_days'])} after filling, limited by {refill['limited_by']}"
     empty = refill["empty_days"]
     return text if empty is None else f"{text}; empty on day {common.shown_number(empty)}"
+
+
+def _battery(battery: dict[str, Any]) -> str:
+    years, service = battery["years_to_low"], battery["service_years"]
+    lasts = f"{years:.1f} years" if years >= 2 else f"{years * YEAR_DAYS:.0f} days"
+    text = f"low about {lasts} after a fresh one, no alarm sounding"
+    return text if service is None else f"{text}; service at most {service} years"
 
 
 def _change(change: dict[str, Any] | None) -> list[tuple[str, str]]:

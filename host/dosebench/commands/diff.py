@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,8 @@ from dosebench.commands.check import library
 from dosebench.errors import DosebenchError
 
 if TYPE_CHECKING:
+    from dosebench.energy import BatteryState
+    from dosebench.profile import Profile
     from dosebench.program import Program
 
 DEVICE: Final = "device"
@@ -32,7 +35,8 @@ def diff(old: str, new: str, *, port: str | None, baud: int, drugs: Path | None,
     """Show two therapies side by side, as before a pump is programmed: doses, volumes, ratios, limits, refill.
 
     OLD and NEW are regimen files, or "device" for what the pump at --port has in force. The date of the refill is that
-    of a reservoir filled today.
+    of a reservoir filled today. The battery's dates are those of a new one, implanted today; with "device" of the
+    pump's own, by its count of days, steps and wakes.
     """
     from datetime import date  # noqa: PLC0415
 
@@ -41,9 +45,9 @@ def diff(old: str, new: str, *, port: str | None, baud: int, drugs: Path | None,
     if old == new == DEVICE:
         raise click.UsageError("give at least one regimen file")
     before, after = _side(old, port, baud, drugs), _side(new, port, baud, drugs)
-    review = compare(before, after, date.today())
+    review = compare(before.program, after.program, date.today(), _battery(before, after))
     if as_json:
-        same = before.encode() == after.encode()
+        same = before.program.encode() == after.program.encode()
         common.emit({"old": old, "new": new, "same": same, "review": review.to_json()})
         return
     from rich.console import Console  # noqa: PLC0415
@@ -54,17 +58,45 @@ def diff(old: str, new: str, *, port: str | None, baud: int, drugs: Path | None,
     Console().print(drawn)
 
 
-def _side(name: str, port: str | None, baud: int, drugs: Path | None) -> Program:
-    """The program of a regimen file or of the pump. Raises NoTherapyError, RegimenError and the client's errors."""
-    from dosebench.program import from_bytes  # noqa: PLC0415
+@dataclass(frozen=True)
+class _Side:
+    """A program; the profile of its pump, where it is known here; and what the pump tells of its battery."""
 
+    program: Program
+    profile: Profile | None
+    battery: BatteryState | None = None
+
+
+def _side(name: str, port: str | None, baud: int, drugs: Path | None) -> _Side:
+    """A regimen file, or the pump. Raises NoTherapyError, RegimenError and the client's errors."""
     if name == DEVICE:
-        with common.connected(port, baud) as client:
-            return from_bytes(client.therapy()[1])
+        return _device(port, baud)
     if not Path(name).is_file():
         raise NoTherapyError(f"there is no regimen file {name}", hint='give a file, or "device" for what the pump has')
     from dosebench.check import load_regimen  # noqa: PLC0415
 
-    program = load_regimen(Path(name), library(drugs)).program
-    assert program is not None
-    return program
+    result = load_regimen(Path(name), library(drugs))
+    assert result.program is not None
+    assert result.facts is not None
+    return _Side(result.program, result.facts.profile)
+
+
+def _device(port: str | None, baud: int) -> _Side:
+    from dosebench.commands.batteries import battery_of, profile_of  # noqa: PLC0415
+    from dosebench.program import from_bytes  # noqa: PLC0415
+
+    with common.connected(port, baud) as client:
+        program, profile = from_bytes(client.therapy()[1]), profile_of(client)
+        return _Side(program, profile, battery_of(client, profile) if profile else None)
+
+
+def _battery(before: _Side, after: _Side) -> tuple[Profile, BatteryState] | None:
+    """The pump and its battery: that of a device, else a new one."""
+    from datetime import date  # noqa: PLC0415
+
+    from dosebench.energy import BatteryState  # noqa: PLC0415
+
+    for side in (before, after):
+        if side.profile is not None and side.battery is not None:
+            return side.profile, side.battery
+    return (after.profile, BatteryState.fresh(date.today())) if after.profile else None

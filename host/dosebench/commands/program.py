@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dosebench.check import CheckResult
     from dosebench.client import PumpClient
     from dosebench.diff import Review
+    from dosebench.energy import BatteryState
+    from dosebench.profile import Profile
     from dosebench.program import Program, Reading
     from dosebench.store import Store
 
@@ -116,13 +118,21 @@ def _program(order: _Order, store: Store, client: PumpClient) -> dict[str, Any] 
     if new is None:
         _refuse(result, order.as_json)
         return None
-    review = diff.compare(old, new)
+    review = diff.compare(old, new, None, _battery(result, client))
     with _stage_dropped_on_failure(client):
         theirs = _staged(client, new)
         _confirm(order, result, review, theirs)
         outcome = _commit(client, new)
     store.add_program(client.device_id, new.program_hash()[:4], new.encode(), str(order.file))
     return _after(order, client, result, review, theirs=theirs, outcome=outcome)
+
+
+def _battery(result: CheckResult, client: PumpClient) -> tuple[Profile, BatteryState] | None:
+    """The pump that the regimen is for, and its battery as it tells."""
+    from dosebench.commands.batteries import battery_of  # noqa: PLC0415
+
+    profile = result.facts.profile if result.facts else None
+    return (profile, battery_of(client, profile)) if profile else None
 
 
 def _in_force(client: PumpClient) -> Program | None:
@@ -194,6 +204,7 @@ def _show_review(review: Review, theirs: Reading) -> None:
     from dosebench import diff  # noqa: PLC0415
 
     Console().print(diff.table(review))
+    click.echo("The battery's dates follow from the pump's own count of days, steps and wakes, were nothing changed.")
     number = common.shown_number
     click.echo(
         f"The pump's own reading, equal to this host's: {theirs.drug.decode(errors='replace')}, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from dosebench.energy import resting_ua
 from dosebench.profile import Battery, Power, Profile, Sensors
 from dosebench.twin.plant import PlantSettings
 from dosebench.twin.sensors import Sensor
@@ -26,6 +27,7 @@ def plant_settings(profile: Profile) -> PlantSettings:
         ambient_mk=float(ambient.temperature),
         ambient_swing_mk=float(ambient.swing),
         **_battery(battery),
+        idle_ua=resting_ua(profile),
         **_power(power, profile.delivery.step_time),
         sensors=_sensors(sensors),
         flow_nl_per_count=float(sensors.flow.count) if sensors.flow else 0.0,
@@ -46,7 +48,6 @@ def _battery(battery: Battery) -> dict[str, Any]:
 
 def _power(power: Power, step_ms: Fraction) -> dict[str, Any]:
     return {
-        "idle_ua": float(power.asleep * HOUR_MS),
         "awake_ua": float(power.awake * HOUR_MS),
         "wake_uah": float(power.awake * power.wake_time),
         "motor_ua": float(power.motor * HOUR_MS),
