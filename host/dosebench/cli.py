@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "bolus": ("boluses:bolus", "Deliver a bolus on top of the basal (clinician, patient or square), or cancel it."),
     "prime": ("boluses:prime", "Prime the pump's path in two deliberate acts, while it is stopped."),
     "refill": ("deliver:refill", "Tell the pump what its reservoir holds now."),
+    "why": ("why:why", "Say in one sentence why the pump is not delivering what was asked."),
     "alarms": ("alarms:alarms", "Show the alarms that are on, with cause and remedy."),
     "silence": ("alarms:silence", "Silence the tones for a while."),
     "clear": ("alarms:clear", "Clear alarms whose cause is gone."),
