@@ -47,6 +47,7 @@ class Commands:
             wire.JOURNAL_READ: self._journal_read,
             wire.SELFTEST: self._selftest,
             wire.COUNTERS: self._counters,
+            wire.SENSORS: self._sensors,
         }
         orders = pump.orders
         # Decoder of the request, and what carries it out.
@@ -251,6 +252,9 @@ class Commands:
             pump.alarms.tones,
             pump.ledger.journal.next - pump.booted_record,
         )
+
+    def _sensors(self, link, out):
+        return wire.pack_sensors_reply(out, link.body_out, self._pump.monitor.rows())
 
     def _journal_info(self, link, out):
         journal = self._pump.ledger.journal

@@ -37,3 +37,6 @@ class Profile:
         self.resets_max = config["resets_max"]
         self.resets_ms = config["resets_ms"]
         self.flash_sectors = config["flash_sectors"]
+        # Volume of a count of the flow meter; 0: none is fitted.
+        self.flow_nl_num = config.get("flow_nl_num", 0)
+        self.flow_nl_den = config.get("flow_nl_den", 1)

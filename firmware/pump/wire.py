@@ -15,7 +15,7 @@ except ImportError:
     def const(value):
         return value
 
-SCHEMA_HASH = b"\xac\x46\x5b\x65\x87\x42\x45\x06"
+SCHEMA_HASH = b"\xda\x2a\xb6\xde\x94\xde\x73\x57"
 
 # limits
 PROTOCOL_VERSION = const(1)
@@ -68,6 +68,7 @@ JOURNAL_INFO = const(80)
 JOURNAL_READ = const(81)
 SELFTEST = const(96)
 COUNTERS = const(97)
+SENSORS = const(99)
 REPLY = const(128)
 REJECTED = const(255)
 
@@ -194,6 +195,20 @@ TEST_RESULT_NOT_RUN = const(0)
 TEST_RESULT_PASSED = const(1)
 TEST_RESULT_FAILED = const(2)
 TEST_RESULT_NOT_FITTED = const(3)
+
+# Sensor
+SENSOR_BATTERY = const(0)
+SENSOR_LEVEL = const(1)
+SENSOR_PRESSURE = const(2)
+SENSOR_TEMPERATURE = const(3)
+SENSOR_AIR = const(4)
+SENSOR_FLOW = const(5)
+
+# SensorState
+SENSOR_STATE_OK = const(0)
+SENSOR_STATE_OPEN = const(1)
+SENSOR_STATE_SHORT = const(2)
+SENSOR_STATE_STUCK = const(3)
 
 # Reason
 REASON_DONE = const(0)
@@ -324,7 +339,7 @@ ROLES = (
     b"\x02\x00\x02\x02\x02\x01\x02\x02\x02\x02\x03\x03\x02\xff\xff\xff"
     b"\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
-    b"\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x01\x01\xff\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 )
 CHANGES_STATE = b"\x23\x30\x31\x32\x33\x34\x36\x37\x38\x39\x3a\x3b\x3c\x40"  # message types
@@ -556,6 +571,17 @@ def pack_counters_reply(buf, off, up_minutes, steps, wakes_delivery, wakes_senso
     pack_into("<IIIIIIIII", buf, off, up_minutes, steps, wakes_delivery, wakes_sensors, wakes_watchdog, wakes_link,
         wakes_other, tones, records)
     return off + 36
+
+def pack_sensors_reply(buf, off, sensors):
+    if len(sensors) > 255:
+        raise ValueError("too long")
+    _room(buf, off + 1 + 8 * len(sensors))
+    pack_into("<B", buf, off, len(sensors))
+    off += 1
+    for row in sensors:
+        pack_into("<BBHI", buf, off, *row)
+        off += 8
+    return off
 
 # the same layout under another name
 pack_therapy_chunk_reply = pack_therapy_begin_reply

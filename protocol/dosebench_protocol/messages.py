@@ -185,6 +185,11 @@ Test = Enum(
 
 TestResult = Enum(Int8ul, not_run=0, passed=1, failed=2, not_fitted=3)
 
+Sensor = Enum(Int8ul, battery=0, level=1, pressure=2, temperature=3, air=4, flow=5)
+"""What the pump senses; the first five are channels of its converter, the last is the flow meter."""
+
+SensorState = Enum(Int8ul, ok=0, open=1, short=2, stuck=3)
+
 Reason = Enum(
     Int8ul,
     done=0,
@@ -740,6 +745,21 @@ MESSAGES: Final = (
         ),
         False,
         "What the pump spent its energy on since its boot: steps, wakes by cause, tones, journal records.",
+    ),
+    Message(
+        0x63,
+        "sensors",
+        "observer",
+        _EMPTY,
+        Struct(
+            "sensors"
+            / PrefixedArray(
+                Int8ul, Struct("sensor" / Sensor, "state" / SensorState, "raw_mv" / Int16ul, "value" / Int32ul)
+            ),
+        ),
+        False,
+        "A sample of every sensor that is fitted: battery and air in mV, level in steps, absolute pressure in Pa, "
+        "temperature in mK, flow in counts; `value` is the last that could be used.",
     ),
 )
 """All messages, in order of their type."""

@@ -16,7 +16,7 @@ Tail = tuple[str, int, str, tuple[Field, ...]]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("ac465b6587424506")
+SCHEMA_HASH: Final = bytes.fromhex("da2ab6de94de7357")
 PROTOCOL_VERSION: Final = 1
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
@@ -70,6 +70,7 @@ MESSAGES: Final[tuple[tuple[int, str, str, bool], ...]] = (
     (81, "journal_read", "observer", False),
     (96, "selftest", "observer", False),
     (97, "counters", "observer", False),
+    (99, "sensors", "observer", False),
 )
 
 ENUMS: Final[dict[str, dict[str, int]]] = {
@@ -154,6 +155,20 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "passed": 1,
         "failed": 2,
         "not_fitted": 3,
+    },
+    "Sensor": {
+        "battery": 0,
+        "level": 1,
+        "pressure": 2,
+        "temperature": 3,
+        "air": 4,
+        "flow": 5,
+    },
+    "SensorState": {
+        "ok": 0,
+        "open": 1,
+        "short": 2,
+        "stuck": 3,
     },
     "Reason": {
         "done": 0,
@@ -881,5 +896,10 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("tones", "int", 4),
             ("records", "int", 4),
         ), None),
+    ),
+    "sensors_request": (),
+    "sensors_reply": (
+        ("<B", (
+        ), ("sensors", 1, "<BBHI", (("sensor", "Sensor", 1), ("state", "SensorState", 1), ("raw_mv", "int", 2), ("value", "int", 4),))),
     ),
 }

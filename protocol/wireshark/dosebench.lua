@@ -4,7 +4,7 @@
 -- Each packet of link type USER0 (DLT 147) holds frames with their delimiters; over TCP use "Decode As... dosebench".
 --   tshark -X lua_script:dosebench.lua -r capture.pcap
 
-local SCHEMA_HASH = "ac465b6587424506"
+local SCHEMA_HASH = "da2ab6de94de7357"
 local HEADER_BYTES, TAG_BYTES, CRC_BYTES, BODY_BYTES_MAX = 16, 16, 4, 1024
 local REJECTED = 255
 
@@ -120,6 +120,20 @@ local TestResult = {
   [1] = "passed",
   [2] = "failed",
   [3] = "not_fitted",
+}
+local Sensor = {
+  [0] = "battery",
+  [1] = "level",
+  [2] = "pressure",
+  [3] = "temperature",
+  [4] = "air",
+  [5] = "flow",
+}
+local SensorState = {
+  [0] = "ok",
+  [1] = "open",
+  [2] = "short",
+  [3] = "stuck",
 }
 local Reason = {
   [0] = "done",
@@ -258,6 +272,7 @@ local MESSAGES = {
   [81] = { name = "journal_read", request = "journal_read_request", reply = "journal_read_reply" },
   [96] = { name = "selftest", request = "selftest_request", reply = "selftest_reply" },
   [97] = { name = "counters", request = "counters_request", reply = "counters_reply" },
+  [99] = { name = "sensors", request = "sensors_request", reply = "sensors_reply" },
 }
 local BODIES = {
   header = {
@@ -690,6 +705,10 @@ local BODIES = {
     { name = "wakes_other", kind = "int", width = 4 },
     { name = "tones", kind = "int", width = 4 },
     { name = "records", kind = "int", width = 4 },
+  },
+  sensors_request = {},
+  sensors_reply = {
+    { name = "sensors", kind = "array", width = 1, rows = { { name = "sensor", kind = "int", width = 1, enum = Sensor }, { name = "state", kind = "int", width = 1, enum = SensorState }, { name = "raw_mv", kind = "int", width = 2 }, { name = "value", kind = "int", width = 4 } } },
   },
 }
 
