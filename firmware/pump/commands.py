@@ -1,6 +1,7 @@
 # What each message does. Form was checked by the link; here are roles, command ids, the stage, and the answers.
 
 from pump import wire
+from pump.ledger import UNKNOWN
 from pump.orders import Refusal
 from pump.program import Program
 from pump.store import program_hash
@@ -48,6 +49,7 @@ class Commands:
             wire.SELFTEST: self._selftest,
             wire.COUNTERS: self._counters,
             wire.SENSORS: self._sensors,
+            wire.SERVICE: self._service,
         }
         orders = pump.orders
         # Decoder of the request, and what carries it out.
@@ -66,6 +68,7 @@ class Commands:
             wire.ALARM_CLEAR: (wire.unpack_alarm_clear_request, orders.alarm_clear),
             wire.ALARM_SILENCE: (wire.unpack_alarm_silence_request, orders.silence),
             wire.CLOCK_SET: (wire.unpack_clock_set_request, orders.clock_set),
+            wire.IMPLANT: (wire.unpack_implant_request, orders.implant),
         }
 
     def needs_flash(self):
@@ -212,7 +215,7 @@ class Commands:
             pump.schedule.bolus_left,
             pump.reservoir(),
             1 if pump.reservoir_known() else 0,
-            pump.monitor.battery_mv,
+            pump.monitor.battery.mv,
             ledger.journal.first(),
             ledger.journal.next,
             ledger.boot_count,
@@ -255,6 +258,21 @@ class Commands:
 
     def _sensors(self, link, out):
         return wire.pack_sensors_reply(out, link.body_out, self._pump.monitor.rows())
+
+    def _service(self, link, out):
+        pump = self._pump
+        ledger, service = pump.ledger, pump.service
+        left_days, left_ms = service.left()
+        return wire.pack_service_reply(
+            out,
+            link.body_out,
+            ledger.implant_days,
+            service.cap_days(),
+            ledger.replacement_local,
+            left_ms,
+            left_days,
+            UNKNOWN if ledger.filled_steps == UNKNOWN else pump.clock.day - ledger.filled_day,
+        )
 
     def _journal_info(self, link, out):
         journal = self._pump.ledger.journal

@@ -21,6 +21,7 @@ from pump.plan import Plan
 from pump.profile import Profile
 from pump.schedule import Schedule
 from pump.selftest import SelfTest
+from pump.service import Service
 from pump.store import TherapyStore
 from pump.supervisor import Supervisor
 from pump.therapy import Therapy
@@ -88,6 +89,7 @@ class Pump:
         self.therapy = None
         self.alarms = Alarms(board, self.ledger, profile)
         self.supervisor = Supervisor(board, self.ledger, profile.watchdog_ms)
+        self.service = Service(self)
         self.monitor = Monitor(self)
         self.selftest = SelfTest(self)
         self.counters = Counters()
@@ -142,6 +144,7 @@ class Pump:
             self.alarm(wire.ALARM_RESETS_REPEATED, resets)
         self.selftest.at_boot()
         self._judge_selftest()
+        self.monitor.judge()
         self._resume()
 
     def _judge_selftest(self):
@@ -311,6 +314,7 @@ class Pump:
             if granted == 0:
                 return
         commanded = self.motor.activate(granted)
+        self.monitor.battery.loaded()
         moved = self.motor.moved
         most = moved if moved > commanded else commanded
         self.guard.moved(most)

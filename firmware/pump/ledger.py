@@ -29,6 +29,7 @@ _TYPE_OF = {
     wire.RECORD_CLOCK: wire.CLOCK_SET,
     wire.RECORD_ALARM_CLEARED: wire.ALARM_CLEAR,
     wire.RECORD_SILENCE: wire.ALARM_SILENCE,
+    wire.RECORD_IMPLANT: wire.IMPLANT,
 }
 
 
@@ -79,6 +80,15 @@ class Ledger:
         # (alarm, day, ms) of the last alarms that stopped delivery, and (day, ms) of the last boots, oldest first.
         self._stops = []
         self._boots = []
+        # What the last refill left: content, lifetime steps and day of pump time then.
+        self.filled_steps = UNKNOWN
+        self.filled_low = 0
+        self.filled_high = 0
+        self.filled_day = 0
+        # Pump time (day, ms) of the elective replacement indicator, and its local day; local day of the implant.
+        self.replacement_since = None
+        self.replacement_local = UNKNOWN
+        self.implant_days = UNKNOWN
         self.watchdog_armed = False
         self.boot_cause = wire.RESET_CAUSE_UNKNOWN
         self.hosts = []
@@ -163,6 +173,18 @@ class Ledger:
             self.square_left = e
         elif kind == wire.RECORD_PATIENT_TIMES:
             self._apply_ages(code, (a, b, c, d, e))
+        elif kind == wire.RECORD_FILLED:
+            self._fill(a, b, c, d)
+        elif kind == wire.RECORD_SERVICE:
+            self._apply_service(a, b, c, d)
+
+    def _fill(self, content, low, high, day):
+        self.filled_steps, self.filled_low, self.filled_high, self.filled_day = content, low, high, day
+
+    def _apply_service(self, day, ms, local_days, implant_days):
+        self.replacement_since = None if day == UNKNOWN else (day, ms)
+        self.replacement_local = local_days
+        self.implant_days = implant_days
 
     def _show(self, low, high):
         """A record shows what was delivered: in a replay, what came since the record before it used up its lease."""
@@ -227,6 +249,9 @@ class Ledger:
             self._alarms_left(self.alarms & ~c)
         elif kind == wire.RECORD_REFILL:
             self.reservoir = c
+            self._fill(c, d, e, self._clock.day)
+        elif kind == wire.RECORD_IMPLANT:
+            self.implant_days = c
         elif kind == wire.RECORD_PRIME_ARM or kind == wire.RECORD_SILENCE:
             pass
         elif not self._apply_lease(kind, c, e):
@@ -336,6 +361,20 @@ class Ledger:
         code = self.stop_reason | (16 if self.running else 0)
         self.write(wire.RECORD_STATE, code, self.low, self.high, self.generation, self.alarms, self.reservoir)
 
+    def write_filled(self, content):
+        """The reservoir was filled without a command of its own."""
+        self.write(wire.RECORD_FILLED, 0, content, self.low, self.high, self._clock.day, 0)
+
+    def _checkpoint_supplies(self):
+        if self.filled_steps != UNKNOWN:
+            self.write(
+                wire.RECORD_FILLED, 0, self.filled_steps, self.filled_low, self.filled_high, self.filled_day, 0
+            )
+        since = self.replacement_since
+        if since is not None or self.implant_days != UNKNOWN:
+            day, ms = (UNKNOWN, 0) if since is None else since
+            self.write(wire.RECORD_SERVICE, 0, day, ms, self.replacement_local, self.implant_days, 0)
+
     def _checkpoint(self):
         # Taken while a record is being appended: these must not change what that record is about to say.
         allowance, left, square = self.allowance, self.bolus_left, self.square_left
@@ -356,6 +395,7 @@ class Ledger:
         drug += [0] * (_WINDOWS - len(drug))
         self.write(wire.RECORD_WINDOWS, 0, drug[0], drug[1], drug[2], drug[3], square)
         self._checkpoint_ages()
+        self._checkpoint_supplies()
         for known in list(self.hosts):
             host = int.from_bytes(known.host, "little")
             self.write(wire.RECORD_HOST, known.reason, host, known.counter, known.accepted, known.low, known.high)

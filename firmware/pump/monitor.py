@@ -1,10 +1,9 @@
 # What the pump watches besides its own steps: a round over all sensors every few minutes.
 
 from pump import wire
+from pump.battery import Battery
+from pump.reservoir import Reservoir
 from pump.sensors import fitted
-from pump.wire import const
-
-_BATTERY = const(0)
 
 
 class Monitor:
@@ -14,10 +13,12 @@ class Monitor:
         self._since_ms = 0
         # By channel; None where none is fitted.
         self.sensors = fitted(self._board)
-        self.battery_mv = self._board.adc(_BATTERY)
+        self.battery = Battery(pump, self.sensors[wire.SENSOR_BATTERY])
+        self.reservoir = Reservoir(pump, self.sensors[wire.SENSOR_LEVEL])
 
     def pass_time(self, ms):
         self._since_ms += ms
+        self.battery.pass_time(ms)
 
     def next_ms(self):
         """Milliseconds until the next round."""
@@ -31,21 +32,36 @@ class Monitor:
             self._round()
 
     def _round(self):
-        self.battery_mv = self._board.adc(_BATTERY)
-        if self.battery_mv < self._pump.profile.battery_low_mv:
-            self._pump.alarm(wire.ALARM_BATTERY_LOW, self.battery_mv)
+        self.battery.watch()
+        self.reservoir.watch()
+        self.judge()
+
+    def judge(self):
+        """Raise and end the alarms that follow from what was seen last."""
+        for sensor in self.sensors:
+            if sensor is not None and not sensor.sound():
+                self._pump.alarm(wire.ALARM_SENSOR_FAULT, sensor.channel)
+        self.battery.judge()
+        self._pump.service.judge()
+        self.reservoir.judge()
 
     def present(self):
         """Alarms of the monitor whose cause is there now."""
-        return wire.ALARM_BATTERY_LOW if self.battery_mv < self._pump.profile.battery_low_mv else 0
+        present = self.battery.present() | self.reservoir.present() | self._pump.service.present()
+        for sensor in self.sensors:
+            if sensor is not None and not sensor.sound():
+                present |= wire.ALARM_SENSOR_FAULT
+        return present
 
     def rows(self):
-        """A fresh sample of every sensor: its number, state, raw millivolts, last value that could be used."""
+        """Every sensor: its number, state, raw millivolts, last value that could be used."""
+        values = {wire.SENSOR_BATTERY: self.battery.mv, wire.SENSOR_LEVEL: self.reservoir.measured}
         rows = []
         for sensor in self.sensors:
             if sensor is not None:
                 sensor.sample()
-                rows.append((sensor.channel, sensor.state, sensor.raw_mv, max(sensor.value, 0)))
+                value = values.get(sensor.channel, sensor.value)
+                rows.append((sensor.channel, sensor.state, sensor.raw_mv, max(value, 0)))
         if self._pump.profile.flow_nl_num:
             rows.append((wire.SENSOR_FLOW, wire.SENSOR_STATE_OK, 0, self._board.flow_count()))
         return rows

@@ -214,11 +214,15 @@ class Orders:
     # Reservoir, alarms, clock
 
     def refill(self, fields):
-        host, counter, steps = fields
+        host, counter, steps, withdrawn = fields
         pump = self._pump
-        if steps > pump.profile.reservoir_steps_max:
+        most = pump.profile.reservoir_steps_max
+        if steps > most or (withdrawn != UNKNOWN and withdrawn > most):
             raise Refusal(wire.REASON_RESERVOIR_SIZE)
+        if withdrawn != UNKNOWN:
+            pump.monitor.reservoir.reconcile(withdrawn)
         self._ledger.command(wire.RECORD_REFILL, host, counter, steps, self._ledger.low, self._ledger.high)
+        pump.monitor.reservoir.settle()
         if pump.therapy is not None and steps > pump.therapy.empty_steps:
             pump.drop_alarm(wire.ALARM_RESERVOIR_EMPTY)
         if pump.therapy is not None and steps > pump.therapy.low_steps:
@@ -269,6 +273,15 @@ class Orders:
         self._pump.drop_alarm(wire.ALARM_CLOCK_UNKNOWN)
         self._pump.follow_plan()
 
+    def implant(self, fields):
+        host, counter, days = fields
+        ledger, clock = self._ledger, self._pump.clock
+        if ledger.implant_days != UNKNOWN:
+            raise Refusal(wire.REASON_IMPLANTED, ledger.implant_days)
+        if not clock.known or days > clock.local_days():
+            raise Refusal(wire.REASON_IMPLANT_DATE)
+        ledger.command(wire.RECORD_IMPLANT, host, counter, days, ledger.low, ledger.high)
+
     # The therapy
 
     def check_against(self, program, therapy):
@@ -299,4 +312,5 @@ class Orders:
         if first and ledger.reservoir == UNKNOWN:
             ledger.reservoir = stage.therapy.reservoir_steps
             ledger.write_state()
+            ledger.write_filled(ledger.reservoir)
         pump.go_on()

@@ -22,6 +22,15 @@ class Profile:
         self.activation_ms_max = config["activation_ms_max"]
         self.battery_low_mv = config["battery_low_mv"]
         self.battery_stop_mv = config["battery_stop_mv"]
+        self.battery_hysteresis_mv = config["battery_hysteresis_mv"]
+        # What a motor step takes off the voltage, and how long that shows.
+        self.battery_sag_mv = config["battery_sag_mv"]
+        self.battery_rest_ms = config["battery_rest_ms"]
+        self.battery_replaceable = config["battery_replaceable"]
+        # 0: no cap of the service life.
+        self.service_months = config["service_months"]
+        self.disagree_steps = config["disagree_steps"]
+        self.reconcile_steps = config["reconcile_steps"]
         self.sense_ms = config["sense_ms"]
         self.retest_ms = config["retest_ms"]
         # 0: no watchdog.

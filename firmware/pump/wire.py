@@ -15,7 +15,7 @@ except ImportError:
     def const(value):
         return value
 
-SCHEMA_HASH = b"\xda\x2a\xb6\xde\x94\xde\x73\x57"
+SCHEMA_HASH = b"\x6c\x8d\x64\xe5\x4d\x07\xd7\xc0"
 
 # limits
 PROTOCOL_VERSION = const(1)
@@ -64,11 +64,13 @@ PRIME_ARM = const(58)
 PRIME = const(59)
 ALARM_SILENCE = const(60)
 CLOCK_SET = const(64)
+IMPLANT = const(65)
 JOURNAL_INFO = const(80)
 JOURNAL_READ = const(81)
 SELFTEST = const(96)
 COUNTERS = const(97)
 SENSORS = const(99)
+SERVICE = const(100)
 REPLY = const(128)
 REJECTED = const(255)
 
@@ -210,6 +212,12 @@ SENSOR_STATE_OPEN = const(1)
 SENSOR_STATE_SHORT = const(2)
 SENSOR_STATE_STUCK = const(3)
 
+# RefillFlag
+REFILL_FLAG_AGREES = const(0)
+REFILL_FLAG_TOO_LITTLE = const(1)
+REFILL_FLAG_TOO_MUCH = const(2)
+REFILL_FLAG_NOT_JUDGED = const(3)
+
 # Reason
 REASON_DONE = const(0)
 REASON_MALFORMED = const(1)
@@ -283,6 +291,8 @@ REASON_FLASH_FAILED = const(100)
 REASON_SILENCE_TIME = const(101)
 REASON_START_BLOCKED = const(102)
 REASON_NO_ALARM = const(103)
+REASON_IMPLANTED = const(104)
+REASON_IMPLANT_DATE = const(105)
 
 # RecordKind
 RECORD_BOOT = const(1)
@@ -302,10 +312,12 @@ RECORD_SQUARE_CANCEL = const(26)
 RECORD_PRIME_ARM = const(27)
 RECORD_PRIME = const(28)
 RECORD_SILENCE = const(29)
+RECORD_REFILL_CHECK = const(30)
 RECORD_COMMIT = const(32)
 RECORD_STAGE_DROPPED = const(33)
 RECORD_WORTH = const(34)
 RECORD_CLOCK = const(48)
+RECORD_IMPLANT = const(49)
 RECORD_ALARM_RAISED = const(64)
 RECORD_ALARM_CLEARED = const(65)
 RECORD_MISSED = const(66)
@@ -313,12 +325,14 @@ RECORD_TORN = const(67)
 RECORD_ALARM_ENDED = const(68)
 RECORD_WATCHDOG_TEST = const(69)
 RECORD_SELFTEST = const(70)
+RECORD_SERVICE = const(71)
 RECORD_REFUSED = const(80)
 RECORD_STATE = const(96)
 RECORD_HOST = const(97)
 RECORD_IDENTITY = const(98)
 RECORD_WINDOWS = const(99)
 RECORD_PATIENT_TIMES = const(100)
+RECORD_FILLED = const(105)
 
 # StageDrop
 STAGE_DROP_NEW_STAGE = const(0)
@@ -337,12 +351,12 @@ ROLES = (
     b"\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x03\x03\x03\x03\x03\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x02\x00\x02\x02\x02\x01\x02\x02\x02\x02\x03\x03\x02\xff\xff\xff"
-    b"\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x02\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
-    b"\x01\x01\xff\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x01\x01\xff\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 )
-CHANGES_STATE = b"\x23\x30\x31\x32\x33\x34\x36\x37\x38\x39\x3a\x3b\x3c\x40"  # message types
+CHANGES_STATE = b"\x23\x30\x31\x32\x33\x34\x36\x37\x38\x39\x3a\x3b\x3c\x40\x41"  # message types
 
 def role_of(message_type):
     # least role that may send it, -1 for nobody: what is not in the table is denied
@@ -524,7 +538,7 @@ def unpack_bolus_request(buf, off, end):
     _need(end - off - 12)
     return unpack_from("<4sII", buf, off)
 
-def unpack_square_bolus_request(buf, off, end):
+def unpack_refill_request(buf, off, end):
     _need(end - off - 16)
     return unpack_from("<4sIII", buf, off)
 
@@ -535,6 +549,10 @@ def unpack_prime_arm_request(buf, off, end):
 def unpack_clock_set_request(buf, off, end):
     _need(end - off - 14)
     return unpack_from("<4sIHI", buf, off)
+
+def unpack_implant_request(buf, off, end):
+    _need(end - off - 10)
+    return unpack_from("<4sIH", buf, off)
 
 def pack_journal_info_reply(buf, off, first, next, chain):
     if len(chain) != 8:
@@ -583,15 +601,22 @@ def pack_sensors_reply(buf, off, sensors):
         off += 8
     return off
 
+def pack_service_reply(buf, off, implant_days, cap_days, replacement_days, replacement_left_ms, replacement_left_days,
+    filled_age_days):
+    _room(buf, off + 24)
+    pack_into("<IIIIII", buf, off, implant_days, cap_days, replacement_days, replacement_left_ms, replacement_left_days,
+        filled_age_days)
+    return off + 24
+
 # the same layout under another name
 pack_therapy_chunk_reply = pack_therapy_begin_reply
 unpack_start_request = unpack_command
 unpack_stop_request = unpack_command
 unpack_bolus_cancel_request = unpack_command
-unpack_refill_request = unpack_bolus_request
 unpack_outcome_request = unpack_command
 unpack_alarm_clear_request = unpack_bolus_request
 unpack_patient_bolus_request = unpack_command
+unpack_square_bolus_request = unpack_refill_request
 unpack_square_cancel_request = unpack_command
 unpack_prime_request = unpack_bolus_request
 unpack_alarm_silence_request = unpack_bolus_request

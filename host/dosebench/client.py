@@ -10,13 +10,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Protocol
 
 from dosebench_protocol import codec
 from dosebench_protocol.frame import Deframer, Frame, encode
 from dosebench_protocol.records import decode_records
+from dosebench_protocol.records import UNKNOWN_STEPS
 from dosebench_protocol.tables import CHUNK_BYTES_MAX, PROTOCOL_VERSION, REJECTED, SCHEMA_HASH
 
 from dosebench.errors import DosebenchError
@@ -100,6 +101,10 @@ def program_hash(data: bytes) -> bytes:
     from hashlib import sha256  # noqa: PLC0415
 
     return sha256(data).digest()[:HASH_BYTES]
+
+
+def _known(value: int) -> int | None:
+    return None if value == UNKNOWN_STEPS else value
 
 
 class PumpClient:
@@ -258,9 +263,22 @@ class PumpClient:
         """Second of two acts: deliver the priming bolus that was armed within the last minute."""
         return self._command("prime", steps=steps)
 
-    def refill(self, steps: int) -> dict[str, Any]:
-        """State that the reservoir now holds `steps`."""
-        return self._command("refill", steps=steps)
+    def refill(self, steps: int, withdrawn_steps: int | None = None) -> dict[str, Any]:
+        """State that the reservoir now holds `steps`, and what was withdrawn before; None where nobody measured."""
+        withdrawn = UNKNOWN_STEPS if withdrawn_steps is None else withdrawn_steps
+        return self._command("refill", steps=steps, withdrawn_steps=withdrawn)
+
+    def implant(self, date: date) -> dict[str, Any]:
+        """State the date of implant, once in the pump's life."""
+        return self._command("implant", local_days=(date - EPOCH.date()).days)
+
+    def sensors(self) -> list[dict[str, Any]]:
+        """What each fitted sensor says: name, state, raw_mv and value (None: no value) of the message `sensors`."""
+        return [row | {"value": _known(row["value"])} for row in self._ask("sensors")["sensors"]]
+
+    def service(self) -> dict[str, int | None]:
+        """Days of the message `service`; None where it is unknown, or there is none."""
+        return {name: _known(value) for name, value in self._ask("service").items()}
 
     def alarm_clear(self, alarms: list[str]) -> dict[str, Any]:
         """Clear latched alarms by name."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from importlib import resources
@@ -27,11 +28,21 @@ FLASH_FREEZE_MS: Final = 450
 """Longest time that a board may stand still for one flash operation, in ms (DESIGN, section 5: 400 ms and more)."""
 
 _EXTENDS_MAX: Final = 4
+_CALENDAR: Final = re.compile(r"\s*([0-9]{1,4})\s*(month|year)s?\s*")
+_MAY_BE_ZERO: Final = frozenset({"level_low", "battery_replaceable", "service_months"})
 
 
 def reader(*dimensions: units.Dimension) -> BeforeValidator:
     """A pydantic validator that reads a quantity of one of `dimensions` into its exact base value."""
     return BeforeValidator(lambda text: units.value(text, *dimensions))
+
+
+def _months(text: object) -> int:
+    """Calendar months of "84 months" or "7 years"."""
+    found = _CALENDAR.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError('must be a number of calendar months or years, such as "84 months"')
+    return int(found[1]) * (12 if found[2] == "year" else 1)
 
 
 Volume = Annotated[Fraction, reader(units.VOLUME)]
@@ -45,6 +56,7 @@ Resistance = Annotated[Fraction, reader(units.RESISTANCE)]
 Pressure = Annotated[Fraction, reader(units.PRESSURE)]
 Compliance = Annotated[Fraction, reader(units.COMPLIANCE)]
 Temperature = Annotated[Fraction, reader(units.TEMPERATURE)]
+Months = Annotated[int, BeforeValidator(_months), Field(ge=1, le=600)]
 Count = Annotated[int, Field(strict=True, ge=1, le=COUNT_MAX)]
 OnLow = Literal["keep", "minimum_rate", "stop"]
 CellName = Literal["linear", "lithium_thionyl_chloride", "alkaline"]
@@ -88,22 +100,51 @@ class Caps(_Table):
 
 
 class Reservoir(_Table):
-    """Reservoir of the pump. Volumes in nL, times in ms."""
+    """Reservoir of the pump. Volumes in nL, times in ms.
+
+    Attributes:
+        capacity: What it holds at most.
+        low, empty: Default levels of its alarms.
+        on_low: Default of what a low reservoir does to the basal.
+        lasts_min: A regimen that empties it sooner is taken for a slip.
+        disagreement: More than this between measured and dead-reckoned content alarms (R20).
+        reconcile: At a refill, delivery of less than this is too little for a ratio (R23).
+    """
 
     capacity: Volume
     low: Volume
     empty: Volume
     on_low: OnLow
     lasts_min: Duration
+    disagreement: Volume
+    reconcile: Volume
 
 
 class Battery(_Table):
-    """Battery levels in mV and capacity in uAh; for the twin its discharge curve, resistance and recovery."""
+    """Battery levels in mV, capacity in uAh, times in ms; for the twin its discharge curve, resistance and recovery.
+
+    Attributes:
+        start: Voltage of a fresh battery.
+        low: Below it the battery is to be replaced, or the whole pump where that is not possible.
+        stop: Below it nothing is delivered.
+        capacity: Charge of a fresh battery.
+        hysteresis: So far above `low` a warning ends.
+        sag, rest: What a motor step takes off the voltage, and how long that shows after it.
+        replaceable: Whether a battery can be changed; where it cannot, `low` is the elective replacement level (R31).
+        service_life: Calendar months from implant to the end of service; None is no such cap.
+        cell: Name of its discharge curve.
+        resistance_fresh, resistance_empty, recovery: Internal resistance, and how fast the voltage recovers.
+    """
 
     start: Voltage
     low: Voltage
     stop: Voltage
     capacity: Charge
+    hysteresis: Voltage
+    sag: Voltage
+    rest: Duration
+    replaceable: Annotated[bool, Field(strict=True)]
+    service_life: Months | None = None
     cell: CellName = "linear"
     resistance_fresh: Resistance = _usual("15 ohm")
     resistance_empty: Resistance = _usual("60 ohm")
@@ -304,11 +345,23 @@ class Profile(_Table):
             "activation_ms_max": int(delivery.activation_time_max),
             "low_steps_default": math.ceil(self.steps(reservoir.low)),
             "empty_steps_default": math.ceil(self.steps(reservoir.empty)),
-            "battery_low_mv": int(self.battery.low),
-            "battery_stop_mv": int(self.battery.stop),
+            "disagree_steps": math.floor(self.steps(reservoir.disagreement)),
+            "reconcile_steps": math.ceil(self.steps(reservoir.reconcile)),
             "flash_sectors": self.journal.flash_sectors,
         }
-        return config | self._supervision() | self._sensor_config()
+        return config | self._battery() | self._supervision() | self._sensor_config()
+
+    def _battery(self) -> dict[str, int | str]:
+        battery = self.battery
+        return {
+            "battery_low_mv": int(battery.low),
+            "battery_stop_mv": int(battery.stop),
+            "battery_hysteresis_mv": int(battery.hysteresis),
+            "battery_sag_mv": int(battery.sag),
+            "battery_rest_ms": int(battery.rest),
+            "battery_replaceable": int(battery.replaceable),
+            "service_months": battery.service_life or 0,
+        }
 
     def _supervision(self) -> dict[str, int | str]:
         alarms, supervision = self.alarms, self.supervision
@@ -372,7 +425,7 @@ def _faults(profile: Profile) -> Iterator[_Fault]:
 def _zero_faults(profile: Profile) -> Iterator[_Fault]:
     for table in ("delivery", "caps", "reservoir", "battery", "alarms", "supervision"):
         for name, value in getattr(profile, table):
-            if value == 0:
+            if value == 0 and not isinstance(value, bool):
                 yield (table, name), "must be above zero"
     if not profile.power.asleep:
         yield ("power", "asleep"), "must be above zero"
@@ -423,8 +476,12 @@ def _order_faults(profile: Profile) -> Iterator[_Fault]:
         (("caps", "hour"), caps.hour, "caps.day", caps.day),
         (("reservoir", "empty"), reservoir.empty, "reservoir.low", reservoir.low),
         (("reservoir", "low"), reservoir.low, "reservoir.capacity", reservoir.capacity),
+        (("reservoir", "disagreement"), reservoir.disagreement, "reservoir.capacity", reservoir.capacity),
+        (("reservoir", "reconcile"), reservoir.reconcile, "reservoir.capacity", reservoir.capacity),
         (("battery", "stop"), battery.stop, "battery.low", battery.low),
         (("battery", "low"), battery.low, "battery.start", battery.start),
+        (("battery", "hysteresis"), battery.hysteresis, "battery.start less battery.low", battery.start - battery.low),
+        (("battery", "sag"), battery.sag, "battery.low less battery.stop", battery.low - battery.stop),
         (("alarms", "silence_high"), profile.alarms.silence_high, "2 min (R42)", Fraction(120_000)),
         (("alarms", "silence_high"), profile.alarms.silence_high, "alarms.silence", profile.alarms.silence),
         (("alarms", "stopped"), profile.alarms.stopped, "alarms.stopped_high", profile.alarms.stopped_high),
@@ -438,7 +495,7 @@ def _order_faults(profile: Profile) -> Iterator[_Fault]:
 def _integer_faults(profile: Profile) -> Iterator[_Fault]:
     for name, value in profile.device_config().items():
         limit = FRACTION_MAX if name.endswith(("_num", "_den")) else COUNT_MAX
-        lowest = 0 if name == "level_low" else 1
+        lowest = 0 if name in _MAY_BE_ZERO else 1
         if isinstance(value, int) and not lowest <= value <= limit:
             yield (), f"{name} is {value}, which the firmware cannot take: {lowest} to {limit}"
     whole = {

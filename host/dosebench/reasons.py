@@ -74,6 +74,9 @@ SENTENCES: Final = {
     "record_gone": "that record was overwritten: the oldest is {detail}",
     "record_future": "that record does not exist yet: the next is {detail}",
     "alarm_present": "the cause of this alarm is still there",
+    "implanted": "the date of implant was stated before; it is stated once",
+    "implant_date": "the date of implant lies after the pump's today, or its calendar is not set: run `dosebench clock "
+    "--set now` first",
     "flash_failed": "the pump's flash did not take the data: replace the board",
     "silence_time": "the tones can be silenced for {detail} ms at most while these alarms are on",
     "start_blocked": "an alarm that is on forbids it: see `dosebench alarms`, put its cause right, then "

@@ -58,6 +58,10 @@ KINDS: Final[Mapping[str, KindPlan]] = {
     "prime": _plan("- host counter steps path_version allowance_steps", "A priming bolus began, with its lease."),
     "bolus_cancel": _plan("- host counter steps_not_delivered low_steps high_steps", "A bolus was cancelled."),
     "refill": _plan("- host counter steps low_steps high_steps", "The reservoir holds so much from now on."),
+    "refill_check": _plan(
+        "flag expected_steps withdrawn_steps delivered_low_steps delivered_high_steps ratio_permille",
+        "Before a refill: withdrawn against expected volume, and delivery by it over delivery by steps.",
+    ),
     "commit": _plan("- host counter generation program_hash_head high_steps", "A therapy came into force."),
     "stage_dropped": _plan("drop received_bytes length_bytes - - -", "A staged therapy was dropped."),
     "worth": _plan(
@@ -65,6 +69,7 @@ KINDS: Final[Mapping[str, KindPlan]] = {
         "What a step holds, and held before the commit.",
     ),
     "clock": _plan("- host counter local_days local_ms -", "The local calendar was set."),
+    "implant": _plan("- host counter implant_days low_steps high_steps", "The date of implant was stated."),
     "alarm_raised": _plan("priority raised alarms detail - -", "An alarm was raised, or became urgent."),
     "alarm_cleared": _plan("- host counter cleared low_steps high_steps", "Alarms were cleared."),
     "missed": _plan("- missed_now_steps missed_steps - - -", "Steps that were due were not made."),
@@ -73,6 +78,10 @@ KINDS: Final[Mapping[str, KindPlan]] = {
     "silence": _plan("- host counter silence_ms low_steps high_steps", "The tones of the alarms were silenced."),
     "watchdog_test": _plan("- timeout_ms - - - -", "The watchdog is armed, and must bite before the next record."),
     "selftest": _plan("- failed detail passed - -", "A self-test failed: bits of the tests, by number."),
+    "service": _plan(
+        "- replacement_day replacement_ms replacement_local_days implant_days battery_mv",
+        "The elective replacement indicator came on, at this pump time; also carried on, with the date of implant.",
+    ),
     "refused": _plan("reason host counter message low_steps high_steps", "A command was refused."),
     "state": _plan(
         "stop_reason+running low_steps high_steps generation alarms reservoir_steps", "What the pump is at, whole."
@@ -83,6 +92,9 @@ KINDS: Final[Mapping[str, KindPlan]] = {
         "More of what the pump is at: therapy, clock, open bolus.",
     ),
     "windows": _plan("- first_ng second_ng third_ng fourth_ng square_left_steps", "Drug in the windows of the caps."),
+    "filled": _plan(
+        "- content_steps low_steps high_steps filled_day -", "What the last refill left, carried on."
+    ),
     "patient_times": _plan(
         "place first_age_ms second_age_ms third_age_ms fourth_age_ms fifth_age_ms", "How long ago patient boluses were."
     ),

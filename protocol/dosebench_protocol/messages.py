@@ -190,6 +190,10 @@ Sensor = Enum(Int8ul, battery=0, level=1, pressure=2, temperature=3, air=4, flow
 
 SensorState = Enum(Int8ul, ok=0, open=1, short=2, stuck=3)
 
+RefillFlag = Enum(Int8ul, agrees=0, too_little=1, too_much=2, not_judged=3)
+"""What a withdrawn volume says of the delivery since the refill before: as the steps say, less, more, or nothing
+because too little was delivered to tell."""
+
 Reason = Enum(
     Int8ul,
     done=0,
@@ -269,6 +273,8 @@ Reason = Enum(
     silence_time=101,
     start_blocked=102,
     no_alarm=103,
+    implanted=104,
+    implant_date=105,
 )
 """Why a request was refused. `dosebench.reasons` holds the sentence that goes with each."""
 
@@ -291,10 +297,12 @@ RecordKind = Enum(
     prime_arm=27,
     prime=28,
     silence=29,
+    refill_check=30,
     commit=32,
     stage_dropped=33,
     worth=34,
     clock=48,
+    implant=49,
     alarm_raised=64,
     alarm_cleared=65,
     missed=66,
@@ -302,12 +310,14 @@ RecordKind = Enum(
     alarm_ended=68,
     watchdog_test=69,
     selftest=70,
+    service=71,
     refused=80,
     state=96,
     host=97,
     identity=98,
     windows=99,
     patient_times=100,
+    filled=105,
 )
 
 Record = Struct(
@@ -617,10 +627,10 @@ MESSAGES: Final = (
         0x34,
         "refill",
         "operator",
-        Struct(*_COMMAND, "steps" / Int32ul),
+        Struct(*_COMMAND, "steps" / Int32ul, "withdrawn_steps" / Int32ul),
         Outcome,
         True,
-        "State what the reservoir holds now, in steps.",
+        "State what the reservoir holds now, and what was withdrawn before it was filled (0xFFFFFFFF: not measured).",
     ),
     Message(
         0x35,
@@ -697,6 +707,15 @@ MESSAGES: Final = (
         "Set the local calendar: days since 2000-01-01 and milliseconds of that day.",
     ),
     Message(
+        0x41,
+        "implant",
+        "programmer",
+        Struct(*_COMMAND, "local_days" / Int16ul),
+        Outcome,
+        True,
+        "State once the local date of implant, in days since 2000-01-01: the service life counts from it.",
+    ),
+    Message(
         0x50,
         "journal_info",
         "observer",
@@ -759,7 +778,25 @@ MESSAGES: Final = (
         ),
         False,
         "A sample of every sensor that is fitted: battery and air in mV, level in steps, absolute pressure in Pa, "
-        "temperature in mK, flow in counts; `value` is the last that could be used.",
+        "temperature in mK, flow in counts; `value` is the last that could be used, of battery and level a mean of ten.",
+    ),
+    Message(
+        0x64,
+        "service",
+        "observer",
+        _EMPTY,
+        Struct(
+            "implant_days" / Int32ul,
+            "cap_days" / Int32ul,
+            "replacement_days" / Int32ul,
+            "replacement_left_ms" / Int32ul,
+            "replacement_left_days" / Int32ul,
+            "filled_age_days" / Int32ul,
+        ),
+        False,
+        "Dates of the pump's service as days since 2000-01-01: implant, the cap of its service life, the elective "
+        "replacement indicator; what is left of the 90 days after it; how many days ago the reservoir was filled. "
+        "0xFFFFFFFF: unknown, or there is none.",
     ),
 )
 """All messages, in order of their type."""

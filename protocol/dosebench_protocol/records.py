@@ -18,7 +18,7 @@ CHAINED_BYTES: Final = RECORD_BYTES - CHAIN_BYTES
 """How many bytes of a record, from its first, its chain value covers."""
 
 UNKNOWN_STEPS: Final = 0xFFFFFFFF
-"""Reservoir content that the pump does not know; decoded as None."""
+"""Reservoir content, or another number, that the pump does not know; decoded as None."""
 
 _RECORD = Packer(BODIES["record"][0][0])
 
@@ -149,7 +149,7 @@ def _version(value: int) -> str:
     return f"{value >> 16}.{value >> 8 & 255}.{value & 255}"
 
 
-def _known_steps(value: int) -> int | None:
+def _known(value: int) -> int | None:
     return None if value == UNKNOWN_STEPS else value
 
 
@@ -177,6 +177,12 @@ _READERS: Final[Mapping[str, Callable[[int], Any]]] = {
     "host": _raw_bytes,
     "program_hash_head": _raw_bytes,
     "firmware": _version,
-    "reservoir_steps": _known_steps,
+    "reservoir_steps": _known,
+    "content_steps": _known,
+    "flag": partial(named_value, "RefillFlag", 1),
+    "ratio_permille": _known,
+    "replacement_day": _known,
+    "replacement_local_days": _known,
+    "implant_days": _known,
     "clock_known": bool,
 }

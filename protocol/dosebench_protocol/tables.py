@@ -16,7 +16,7 @@ Tail = tuple[str, int, str, tuple[Field, ...]]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("da2ab6de94de7357")
+SCHEMA_HASH: Final = bytes.fromhex("6c8d64e54d07d7c0")
 PROTOCOL_VERSION: Final = 1
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
@@ -66,11 +66,13 @@ MESSAGES: Final[tuple[tuple[int, str, str, bool], ...]] = (
     (59, "prime", "programmer", True),
     (60, "alarm_silence", "operator", True),
     (64, "clock_set", "operator", True),
+    (65, "implant", "programmer", True),
     (80, "journal_info", "observer", False),
     (81, "journal_read", "observer", False),
     (96, "selftest", "observer", False),
     (97, "counters", "observer", False),
     (99, "sensors", "observer", False),
+    (100, "service", "observer", False),
 )
 
 ENUMS: Final[dict[str, dict[str, int]]] = {
@@ -170,6 +172,12 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "short": 2,
         "stuck": 3,
     },
+    "RefillFlag": {
+        "agrees": 0,
+        "too_little": 1,
+        "too_much": 2,
+        "not_judged": 3,
+    },
     "Reason": {
         "done": 0,
         "malformed": 1,
@@ -243,6 +251,8 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "silence_time": 101,
         "start_blocked": 102,
         "no_alarm": 103,
+        "implanted": 104,
+        "implant_date": 105,
     },
     "RecordKind": {
         "boot": 1,
@@ -262,10 +272,12 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "prime_arm": 27,
         "prime": 28,
         "silence": 29,
+        "refill_check": 30,
         "commit": 32,
         "stage_dropped": 33,
         "worth": 34,
         "clock": 48,
+        "implant": 49,
         "alarm_raised": 64,
         "alarm_cleared": 65,
         "missed": 66,
@@ -273,12 +285,14 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "alarm_ended": 68,
         "watchdog_test": 69,
         "selftest": 70,
+        "service": 71,
         "refused": 80,
         "state": 96,
         "host": 97,
         "identity": 98,
         "windows": 99,
         "patient_times": 100,
+        "filled": 105,
     },
     "StageDrop": {
         "new_stage": 0,
@@ -340,10 +354,12 @@ RECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {
     "prime": (None, ("host", "counter", "steps", "path_version", "allowance_steps")),
     "bolus_cancel": (None, ("host", "counter", "steps_not_delivered", "low_steps", "high_steps")),
     "refill": (None, ("host", "counter", "steps", "low_steps", "high_steps")),
+    "refill_check": ("flag", ("expected_steps", "withdrawn_steps", "delivered_low_steps", "delivered_high_steps", "ratio_permille")),
     "commit": (None, ("host", "counter", "generation", "program_hash_head", "high_steps")),
     "stage_dropped": ("drop", ("received_bytes", "length_bytes", None, None, None)),
     "worth": ("period_begins", ("step_ng_num", "step_ng_den", "old_ng_num", "old_ng_den", "bridge_steps")),
     "clock": (None, ("host", "counter", "local_days", "local_ms", None)),
+    "implant": (None, ("host", "counter", "implant_days", "low_steps", "high_steps")),
     "alarm_raised": ("priority", ("raised", "alarms", "detail", None, None)),
     "alarm_cleared": (None, ("host", "counter", "cleared", "low_steps", "high_steps")),
     "missed": (None, ("missed_now_steps", "missed_steps", None, None, None)),
@@ -352,11 +368,13 @@ RECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {
     "silence": (None, ("host", "counter", "silence_ms", "low_steps", "high_steps")),
     "watchdog_test": (None, ("timeout_ms", None, None, None, None)),
     "selftest": (None, ("failed", "detail", "passed", None, None)),
+    "service": (None, ("replacement_day", "replacement_ms", "replacement_local_days", "implant_days", "battery_mv")),
     "refused": ("reason", ("host", "counter", "message", "low_steps", "high_steps")),
     "state": ("stop_reason+running", ("low_steps", "high_steps", "generation", "alarms", "reservoir_steps")),
     "host": ("reason", ("host", "counter", "accepted", "low_steps", "high_steps")),
     "identity": ("kind", ("boot_count", "program_hash_head", "bolus_left_steps", "clock_known", "commit_high_steps")),
     "windows": (None, ("first_ng", "second_ng", "third_ng", "fourth_ng", "square_left_steps")),
+    "filled": (None, ("content_steps", "low_steps", "high_steps", "filled_day", None)),
     "patient_times": ("place", ("first_age_ms", "second_age_ms", "third_age_ms", "fourth_age_ms", "fifth_age_ms")),
 }
 
@@ -678,10 +696,11 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "refill_request": (
-        ("<4sII", (
+        ("<4sIII", (
             ("host", "bytes", 4),
             ("counter", "int", 4),
             ("steps", "int", 4),
+            ("withdrawn_steps", "int", 4),
         ), None),
     ),
     "refill_reply": (
@@ -857,6 +876,24 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("record", "int", 4),
         ), None),
     ),
+    "implant_request": (
+        ("<4sIH", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("local_days", "int", 2),
+        ), None),
+    ),
+    "implant_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
     "journal_info_request": (),
     "journal_info_reply": (
         ("<II8s", (
@@ -901,5 +938,16 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
     "sensors_reply": (
         ("<B", (
         ), ("sensors", 1, "<BBHI", (("sensor", "Sensor", 1), ("state", "SensorState", 1), ("raw_mv", "int", 2), ("value", "int", 4),))),
+    ),
+    "service_request": (),
+    "service_reply": (
+        ("<IIIIII", (
+            ("implant_days", "int", 4),
+            ("cap_days", "int", 4),
+            ("replacement_days", "int", 4),
+            ("replacement_left_ms", "int", 4),
+            ("replacement_left_days", "int", 4),
+            ("filled_age_days", "int", 4),
+        ), None),
     ),
 }

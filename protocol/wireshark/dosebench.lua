@@ -4,7 +4,7 @@
 -- Each packet of link type USER0 (DLT 147) holds frames with their delimiters; over TCP use "Decode As... dosebench".
 --   tshark -X lua_script:dosebench.lua -r capture.pcap
 
-local SCHEMA_HASH = "da2ab6de94de7357"
+local SCHEMA_HASH = "6c8d64e54d07d7c0"
 local HEADER_BYTES, TAG_BYTES, CRC_BYTES, BODY_BYTES_MAX = 16, 16, 4, 1024
 local REJECTED = 255
 
@@ -135,6 +135,12 @@ local SensorState = {
   [2] = "short",
   [3] = "stuck",
 }
+local RefillFlag = {
+  [0] = "agrees",
+  [1] = "too_little",
+  [2] = "too_much",
+  [3] = "not_judged",
+}
 local Reason = {
   [0] = "done",
   [1] = "malformed",
@@ -208,6 +214,8 @@ local Reason = {
   [101] = "silence_time",
   [102] = "start_blocked",
   [103] = "no_alarm",
+  [104] = "implanted",
+  [105] = "implant_date",
 }
 local RecordKind = {
   [1] = "boot",
@@ -227,10 +235,12 @@ local RecordKind = {
   [27] = "prime_arm",
   [28] = "prime",
   [29] = "silence",
+  [30] = "refill_check",
   [32] = "commit",
   [33] = "stage_dropped",
   [34] = "worth",
   [48] = "clock",
+  [49] = "implant",
   [64] = "alarm_raised",
   [65] = "alarm_cleared",
   [66] = "missed",
@@ -238,12 +248,14 @@ local RecordKind = {
   [68] = "alarm_ended",
   [69] = "watchdog_test",
   [70] = "selftest",
+  [71] = "service",
   [80] = "refused",
   [96] = "state",
   [97] = "host",
   [98] = "identity",
   [99] = "windows",
   [100] = "patient_times",
+  [105] = "filled",
 }
 local MESSAGES = {
   [1] = { name = "hello", request = "hello_request", reply = "hello_reply" },
@@ -268,11 +280,13 @@ local MESSAGES = {
   [59] = { name = "prime", request = "prime_request", reply = "prime_reply" },
   [60] = { name = "alarm_silence", request = "alarm_silence_request", reply = "alarm_silence_reply" },
   [64] = { name = "clock_set", request = "clock_set_request", reply = "clock_set_reply" },
+  [65] = { name = "implant", request = "implant_request", reply = "implant_reply" },
   [80] = { name = "journal_info", request = "journal_info_request", reply = "journal_info_reply" },
   [81] = { name = "journal_read", request = "journal_read_request", reply = "journal_read_reply" },
   [96] = { name = "selftest", request = "selftest_request", reply = "selftest_reply" },
   [97] = { name = "counters", request = "counters_request", reply = "counters_reply" },
   [99] = { name = "sensors", request = "sensors_request", reply = "sensors_reply" },
+  [100] = { name = "service", request = "service_request", reply = "service_reply" },
 }
 local BODIES = {
   header = {
@@ -538,6 +552,7 @@ local BODIES = {
     { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "steps", kind = "int", width = 4 },
+    { name = "withdrawn_steps", kind = "int", width = 4 },
   },
   refill_reply = {
     { name = "host", kind = "bytes", length = 4 },
@@ -674,6 +689,20 @@ local BODIES = {
     { name = "high_steps", kind = "int", width = 4 },
     { name = "record", kind = "int", width = 4 },
   },
+  implant_request = {
+    { name = "host", kind = "bytes", length = 4 },
+    { name = "counter", kind = "int", width = 4 },
+    { name = "local_days", kind = "int", width = 2 },
+  },
+  implant_reply = {
+    { name = "host", kind = "bytes", length = 4 },
+    { name = "counter", kind = "int", width = 4 },
+    { name = "reason", kind = "int", width = 1, enum = Reason },
+    { name = "accepted", kind = "int", width = 4 },
+    { name = "low_steps", kind = "int", width = 4 },
+    { name = "high_steps", kind = "int", width = 4 },
+    { name = "record", kind = "int", width = 4 },
+  },
   journal_info_request = {},
   journal_info_reply = {
     { name = "first", kind = "int", width = 4 },
@@ -709,6 +738,15 @@ local BODIES = {
   sensors_request = {},
   sensors_reply = {
     { name = "sensors", kind = "array", width = 1, rows = { { name = "sensor", kind = "int", width = 1, enum = Sensor }, { name = "state", kind = "int", width = 1, enum = SensorState }, { name = "raw_mv", kind = "int", width = 2 }, { name = "value", kind = "int", width = 4 } } },
+  },
+  service_request = {},
+  service_reply = {
+    { name = "implant_days", kind = "int", width = 4 },
+    { name = "cap_days", kind = "int", width = 4 },
+    { name = "replacement_days", kind = "int", width = 4 },
+    { name = "replacement_left_ms", kind = "int", width = 4 },
+    { name = "replacement_left_days", kind = "int", width = 4 },
+    { name = "filled_age_days", kind = "int", width = 4 },
   },
 }
 

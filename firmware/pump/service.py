@@ -1,0 +1,118 @@
+# How long this pump may serve: 90 days from its elective replacement indicator, and a number of calendar months from
+# its implant, whichever ends first. The days run on pump time, which nobody can set; the months need a known calendar.
+
+from pump import wire
+from pump.clock import DAY_MS
+from pump.ledger import UNKNOWN
+from pump.wire import const
+
+_SERVICE_DAYS = const(90)
+_MONTH_DAYS = b"\x1f\x1c\x1f\x1e\x1f\x1e\x1f\x1f\x1e\x1f\x1e\x1f"
+
+
+class Service:
+    def __init__(self, pump):
+        self._pump = pump
+        self._ledger = pump.ledger
+        self._cap_of = UNKNOWN
+        self._cap = UNKNOWN
+
+    def replacement_due(self, mv):
+        """The battery has reached the level of its elective replacement."""
+        ledger, clock = self._ledger, self._pump.clock
+        if ledger.replacement_since is None:
+            today = clock.local_days() if clock.known else UNKNOWN
+            ledger.write(
+                wire.RECORD_SERVICE, 0, clock.day, clock.ms, today, ledger.implant_days, mv
+            )
+            self._pump.alarm(wire.ALARM_ELECTIVE_REPLACEMENT, mv)
+
+    def judge(self):
+        present = self.present()
+        if present & wire.ALARM_ELECTIVE_REPLACEMENT:
+            self._pump.alarm(wire.ALARM_ELECTIVE_REPLACEMENT, 0)
+        if present & wire.ALARM_END_OF_SERVICE:
+            self._pump.alarm(wire.ALARM_END_OF_SERVICE, 0)
+
+    def present(self):
+        """Alarms whose cause is there. Allocates nothing."""
+        clock = self._pump.clock
+        present = 0
+        since = self._ledger.replacement_since
+        if since is not None:
+            present = wire.ALARM_ELECTIVE_REPLACEMENT
+            days = clock.day - since[0]
+            if days > _SERVICE_DAYS or (days == _SERVICE_DAYS and clock.ms >= since[1]):
+                present |= wire.ALARM_END_OF_SERVICE
+        cap = self.cap_days()
+        if cap != UNKNOWN and clock.known and clock.local_days() >= cap:
+            present |= wire.ALARM_END_OF_SERVICE
+        return present
+
+    def cap_days(self):
+        """The local day on which the service life ends, in days since 2000-01-01; UNKNOWN where none is known."""
+        implant = self._ledger.implant_days
+        if self._cap_of != implant:
+            self._cap_of = implant
+            months = self._pump.profile.service_months
+            self._cap = months_later(implant, months) if months and implant != UNKNOWN else UNKNOWN
+        return self._cap
+
+    def left(self):
+        """(days, ms) that are left of the days after the indicator; UNKNOWN before it."""
+        since = self._ledger.replacement_since
+        if since is None:
+            return UNKNOWN, UNKNOWN
+        clock = self._pump.clock
+        days = since[0] + _SERVICE_DAYS - clock.day
+        ms = since[1] - clock.ms
+        if ms < 0:
+            days -= 1
+            ms += DAY_MS
+        return (days, ms) if days >= 0 else (0, 0)
+
+
+def months_later(days, months):
+    """The same day of a later month, or that month's last day; days since 2000-01-01."""
+    year, month, day = _date(days)
+    month += months
+    year += month // 12
+    month %= 12
+    length = _month_days(year, month)
+    return _first(year, month) + (day if day < length else length - 1)
+
+
+def _date(days):
+    """(years since 2000, month from 0, day from 0)."""
+    year = 0
+    while days >= _year_days(year):
+        days -= _year_days(year)
+        year += 1
+    month = 0
+    while days >= _month_days(year, month):
+        days -= _month_days(year, month)
+        month += 1
+    return year, month, days
+
+
+def _first(year, month):
+    """Days from 2000-01-01 to the first of a month."""
+    days = 0
+    for each in range(year):
+        days += _year_days(each)
+    for each in range(month):
+        days += _month_days(year, each)
+    return days
+
+
+def _year_days(year):
+    return 366 if _leap(year) else 365
+
+
+def _month_days(year, month):
+    return 29 if month == 1 and _leap(year) else _MONTH_DAYS[month]
+
+
+def _leap(year):
+    # 2100 and 2200 are none.
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
