@@ -2,6 +2,7 @@
 
 # Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`
 # fmt: off
+# ruff: noqa: E501
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ HEAD: Final = '''\
 
 # Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`
 # fmt: off
+# ruff: noqa: E501
 
 from __future__ import annotations
 

@@ -131,6 +131,12 @@ class PumpSide:
         self._at(outcome)
         self.rate = Fraction(made["basal_num"], made["basal_den"])
 
+    def refill(self, steps: int, withdrawn: int | None = None) -> None:
+        """Fill the true reservoir to so many steps, and tell the pump."""
+        plant = self.twin.plant
+        plant.refill(steps * plant.settings.step_nl)
+        self.client.refill(steps, withdrawn)
+
     def start(self) -> None:
         self._at(self.client.start())
         self.running = True

@@ -119,7 +119,7 @@ def test_a_bolus_is_cut_when_the_cap_is_reached_and_the_basal_waits_for_room() -
 def test_a_low_reservoir_alarms_and_does_what_the_therapy_says(on_low: str, rate: tuple[int, int]) -> None:
     with pump() as side:
         side.program(on_low=on_low)
-        side.client.refill(8_100)
+        side.refill(8_100)
         side.start()
         side.twin.advance(5_300)
         assert side.client.status()["alarms"] == ()
@@ -127,7 +127,7 @@ def test_a_low_reservoir_alarms_and_does_what_the_therapy_says(on_low: str, rate
         status = side.client.status()
         assert status["alarms"] == ("reservoir_low",)
         assert (status["rate_num"], status["rate_den"]) == rate
-        side.client.refill(100_000)
+        side.refill(100_000)
         status = side.client.status()
         assert (status["alarms"], status["rate_den"]) == ((), 54_000)
 
@@ -137,7 +137,7 @@ def test_a_low_reservoir_alarms_and_does_what_the_therapy_says(on_low: str, rate
 def test_an_empty_reservoir_stops_the_pump() -> None:
     with pump() as side:
         side.program()
-        side.client.refill(4_050)
+        side.refill(4_050)
         side.start()
         side.twin.advance(3_600)
         status = side.client.status()

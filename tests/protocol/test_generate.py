@@ -238,7 +238,7 @@ EMPTY = Struct()
     ("definitions", "names", "text"),
     [
         (_changed("start", type=0x31), {}, "unique and in ascending order"),
-        (_changed("counters", type=0x7F), {}, "type 127 is outside"),
+        (_changed(MESSAGES[-1].name, type=0x7F), {}, "type 127 is outside"),
         (_changed("start", name="stop"), {}, "names must be unique"),
         (_changed("start", role="nurse"), {}, "no role is called 'nurse'"),
         (_changed("start", request=EMPTY), {}, "start: a request that changes state begins with host"),
