@@ -38,6 +38,7 @@ class Battery:
         before = self.mv
         sample = self._sample()
         if sample < 0:
+            self._fill()
             return
         self._put(sample)
         far = sample - before

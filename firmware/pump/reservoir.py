@@ -42,15 +42,14 @@ class Reservoir:
     def _look(self):
         """Ten samples at once."""
         total = 0
+        sound = True
         for at in range(_SAMPLES):
             sample = self._sensor.sample()
-            if sample < 0:
-                self.measured = -1
-                return
+            sound = sound and sample >= 0
             self._ring[at] = sample
             total += sample
         self._sum = total
-        self.measured = total // _SAMPLES
+        self.measured = total // _SAMPLES if sound else -1
 
     def watch(self):
         """One more sample of the level."""
