@@ -16,8 +16,7 @@ from typing import Any, Final, Protocol
 
 from dosebench_protocol import codec
 from dosebench_protocol.frame import Deframer, Frame, encode
-from dosebench_protocol.records import decode_records
-from dosebench_protocol.records import UNKNOWN_STEPS
+from dosebench_protocol.records import UNKNOWN_STEPS, decode_records
 from dosebench_protocol.tables import CHUNK_BYTES_MAX, PROTOCOL_VERSION, REJECTED, SCHEMA_HASH
 
 from dosebench.errors import DosebenchError
