@@ -10,6 +10,7 @@ import pytest
 from commandline import EXAMPLES, Run
 from dosebench.client import PumpClient, RefusedError
 from dosebench.program import Program, Reading
+from dosebench.twin.named import open_url
 
 BENCH = "sim://bench"
 
@@ -194,9 +195,89 @@ def test_refill(run: Run, programmed: str) -> None:
     ran = run("refill", "20 mL", "-p", programmed, "--json")
     assert (ran.json["steps"], ran.json["volume_ml"]) == (80_000, 20)
     assert _status(run)["reservoir_ml"] == pytest.approx(20, abs=0.001)
-    assert run("refill", "1000 steps", "-p", programmed).out == "The reservoir holds 0.25 mL (1000 steps).\n"
+    assert run("refill", "1000 steps", "-p", programmed).out.startswith("The reservoir holds 0.25 mL (1000 steps).")
     too_much = run("refill", "50 mL", "-p", programmed)
     assert too_much.err == "error: the volume is more than this pump's reservoir holds\n"
+
+
+def fill(name: str, steps: int) -> None:
+    """Fill the true reservoir of a named board."""
+    twin, release = open_url(f"sim://{name}")
+    twin.plant.refill(steps * twin.plant.settings.step_nl)
+    release()
+
+
+@pytest.mark.requirement("R22")
+@pytest.mark.requirement("R25")
+def test_a_refill_says_how_long_it_lasts_and_when_the_next_is_due(run: Run, programmed: str) -> None:
+    run("clock", "--set", "2028-01-01T08:00", "-p", programmed)
+    ran = run("refill", "40 mL", "-p", programmed, "--json")
+    # 0.4 mL a day: 38 mL to the low level, 39 mL to the empty one (case C5).
+    assert (ran.json["refill_days"], ran.json["refill_limit"]) == (95, "volume")
+    assert ran.json["refill_date"] == "2028-04-05"
+    assert ran.json["lasts_days"] == pytest.approx(97.5, abs=0.01)
+    assert ran.json["check"] is None
+    text = run("refill", "40 mL", "-p", programmed).out
+    assert "The reservoir is empty in 97.5 days at this rate." in text
+    assert "Refill it by day 95, 2028-04-05, limited by volume." in text
+
+
+@pytest.mark.requirement("R23")
+@pytest.mark.requirement("R24")
+def test_what_was_withdrawn_is_held_against_the_steps(run: Run, programmed: str) -> None:
+    run("sim", "bench", "--advance", "10 days")
+    fill("bench", 160_000)
+    ran = run("refill", "40 mL", "--withdrawn", "36.1 mL", "-p", programmed, "--json")
+    check = ran.json["check"]
+    assert check["expected_ml"] == pytest.approx(36, abs=0.001)
+    assert (check["withdrawn_ml"], check["flag"], check["ratio"]) == (36.1, "agrees", 0.975)
+    text = run("refill", "40 mL", "--withdrawn", "40 mL", "-p", programmed).out
+    assert "too little was delivered since the last refill to tell" in text
+    run("sim", "bench", "--advance", "10 days")
+    fill("bench", 160_000)
+    text = run("refill", "40 mL", "--withdrawn", "39 mL", "-p", programmed).out
+    assert "Withdrawn 39 mL, expected 36 mL, 25 % of what the steps say: too little was delivered" in text
+    assert _status(run)["alarms"] == ["refill_mismatch"]
+    assert _status(run)["delivery"] == "running"
+    run("stop", "-p", programmed)
+    assert run("start", "-p", programmed).code == 1
+    run("clear", "-p", programmed)
+    assert run("start", "-p", programmed).code == 0
+
+
+@pytest.mark.requirement("R25")
+def test_starts_and_boluses_say_how_long_the_reservoir_lasts(run: Run, programmed: str) -> None:
+    run("stop", "-p", programmed)
+    assert "The reservoir is empty in 97.5 days at this rate." in run("start", "-p", programmed).out
+    assert "The reservoir is empty in 97.5 days" in run("bolus", "25 ug", "-p", programmed).out
+    assert run("status", "-p", programmed).out.count("empty in 97.5 days") == 1
+
+
+@pytest.mark.requirement("R20")
+def test_the_measured_content_stands_beside_the_counted_one(run: Run, programmed: str) -> None:
+    assert _status(run)["measured_ml"] == pytest.approx(40, abs=0.1)
+    fill("bench", 80_000)
+    run("sim", "bench", "--advance", "1 h")
+    assert _status(run)["measured_ml"] == pytest.approx(20, abs=0.1)
+    assert _status(run)["reservoir_ml"] == pytest.approx(40, abs=0.1)
+    assert _status(run)["alarms"] == ["reservoir_disagrees"]
+
+
+@pytest.mark.requirement("R31")
+@pytest.mark.requirement("C16")
+def test_the_date_of_implant_and_what_follows(run: Run, programmed: str) -> None:
+    assert run("implant", "-p", programmed).out == "No date of implant was stated.\n"
+    run("clock", "--set", "2023-06-01T12:00", "-p", programmed)
+    text = "Implanted 2017-01-15. Its service life reaches to 2024-01-15. Service ends on 2024-01-15.\n"
+    assert run("implant", "2017-01-15", "-p", programmed).out == text
+    assert run("implant", "2017-01-16", "-p", programmed).code == 1
+    twin, release = open_url("sim://bench")
+    twin.fault("battery_offset", -700)
+    release()
+    run("sim", "bench", "--advance", "10 min")
+    found = run("implant", "-p", programmed, "--json").json
+    assert found["replacement_date"] == "2023-06-01"
+    assert (found["replacement_left_days"], found["service_ends"], found["ended"]) == (89, "2023-08-30", False)
 
 
 def test_refill_before_the_first_therapy_takes_the_profile(run: Run) -> None:
@@ -205,6 +286,7 @@ def test_refill_before_the_first_therapy_takes_the_profile(run: Run) -> None:
 
 def test_alarms_are_cleared(run: Run, programmed: str) -> None:
     assert run("clear", "-p", programmed).out == "No alarm is on.\n"
+    fill("bench", 8_001)
     run("refill", "8001 steps", "-p", programmed)
     run("sim", "bench", "--advance", "10 min")
     assert _status(run)["alarms"] == ["reservoir_low"]
@@ -213,6 +295,7 @@ def test_alarms_are_cleared(run: Run, programmed: str) -> None:
     assert (still_there.code, still_there.out.split(":")[0]) == (1, "The cause is still there")
     run("refill", "40 mL", "-p", programmed)
     assert _status(run)["alarms"] == []
+    fill("bench", 4_001)
     run("refill", "4001 steps", "-p", programmed)
     run("sim", "bench", "--advance", "10 min")
     assert _status(run)["alarms"] == ["reservoir_empty", "reservoir_low"]

@@ -108,15 +108,17 @@ def _given(
     client: PumpClient, therapy: dict[str, Any], outcome: dict[str, Any], length_ms: Fraction
 ) -> tuple[dict[str, Any], str]:
     steps, number = int(outcome["accepted"]), common.shown_number
-    old_steps = min(steps, int(client.status()["bridge_left_steps"])) if therapy["bridge_steps"] else 0
+    state = client.status()
+    old_steps = min(steps, int(state["bridge_left_steps"])) if therapy["bridge_steps"] else 0
     values = outcome_json(client, outcome) | {
         "steps": steps,
         "dose_ug": float(_held_ng(steps, old_steps, therapy) / 1000),
         "minutes": float(length_ms / MINUTE_MS),
+        "lasts_days": common.lasts_days(state),
     }
     drug = therapy["drug"].decode(errors="replace")
     amount = f"{number(values['dose_ug'])} ug {drug} ({steps} steps)"
-    text = f"Accepted: {amount} over {number(values['minutes'], 3)} min."
+    text = f"Accepted: {amount} over {number(values['minutes'], 3)} min.{common.lasts(values['lasts_days'])}"
     return values, f"{text} The bridge is not through: {old_steps} steps hold the old drug." if old_steps else text
 
 

@@ -120,6 +120,24 @@ def local_time(days: int, ms: int) -> datetime:
     return EPOCH + timedelta(days=days, milliseconds=ms)
 
 
+def lasts_days(state: dict[str, Any]) -> float | None:
+    """Days until the reservoir is empty at the rate of this status (R25); None where nothing flows or is known."""
+    from dosebench_protocol.tables import COUNT_MAX  # noqa: PLC0415
+
+    minutes = int(state["empty_minutes"])
+    return None if minutes == COUNT_MAX else minutes / 1440
+
+
+def lasts(days: float | None) -> str:
+    """`lasts_days` as a sentence with a space before it; empty where it is not known."""
+    return "" if days is None else f" The reservoir is empty in {span(days)} at this rate."
+
+
+def span(days: float) -> str:
+    """A length of time: days, or hours below two days."""
+    return f"{shown_number(days, 3)} days" if days >= 2 else f"{shown_number(days * 24, 3)} h"
+
+
 def moment(value: str) -> datetime:
     """A local time that the pump's calendar knows: "now", or ISO 8601. Raises a usage error."""
     from datetime import datetime  # noqa: PLC0415

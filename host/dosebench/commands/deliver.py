@@ -1,4 +1,4 @@
-"""`dosebench start`, `stop`, `refill`, `clear` and `clock`: one command to the pump each."""
+"""`dosebench start`, `stop` and `clock`: one command to the pump each; and what volumes and doses are in steps."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def outcome_json(client: PumpClient, outcome: dict[str, Any]) -> dict[str, Any]:
 def start(port: str | None, baud: int, as_json: bool) -> None:
     """Start delivery of the therapy in force."""
     with common.commanding(port, baud) as client:
-        values = outcome_json(client, client.start())
-    common.answer(as_json, values, f"The pump delivers. {_count(values)}")
+        values = outcome_json(client, client.start()) | {"lasts_days": common.lasts_days(client.status())}
+    common.answer(as_json, values, f"The pump delivers. {_count(values)}{common.lasts(values['lasts_days'])}")
 
 
 @click.command()
@@ -88,26 +88,7 @@ def dose_steps(dose: str, therapy: dict[str, Any]) -> int:
     return steps
 
 
-@click.command()
-@click.argument("volume")
-@common.port_options
-@common.json_option
-def refill(volume: str, port: str | None, baud: int, as_json: bool) -> None:
-    """Tell the pump that its reservoir now holds VOLUME, such as "40 mL" (or "160000 steps").
-
-    The whole content, not what was added. Rounded down to whole motor steps.
-    """
-    with common.commanding(port, baud) as client:
-        step_nl = _step_nl(client)
-        steps = volume_steps(volume, step_nl)
-        outcome = client.refill(steps)
-        values = outcome_json(client, outcome) | {"steps": steps, "volume_ml": float(steps * step_nl / 10**6)}
-    common.answer(
-        as_json, values, f"The reservoir holds {common.shown_number(values['volume_ml'])} mL ({steps} steps)."
-    )
-
-
-def _step_nl(client: PumpClient) -> Fraction:
+def step_nl(client: PumpClient) -> Fraction:
     """Volume of a step in nL: from the therapy, else from the profile that the pump names."""
     therapy = common.therapy_of(client)
     if therapy is not None:

@@ -242,12 +242,13 @@ def _after(
         "warnings": [{"line": problem.line, "message": problem.message} for problem in result.warnings],
         "clock": clock,
         "delivery": state["delivery"],
+        "lasts_days": common.lasts_days(state),
     }
 
 
 def _say_done(report: dict[str, Any]) -> None:
     click.echo(f"Programmed: therapy {report['generation']} of pump {report['device_id'].hex()} is in force.")
     if report["delivery"] == "running":
-        click.echo("The pump delivers.")
+        click.echo(f"The pump delivers.{common.lasts(report['lasts_days'])}")
     else:
-        click.echo("The pump does not deliver yet: run `dosebench start`.")
+        click.echo(f"The pump does not deliver yet: run `dosebench start`.{common.lasts(report['lasts_days'])}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from dosebench_protocol.alarms import ordered
-from dosebench_protocol.tables import COUNT_MAX
 
 from dosebench.commands import common
+
+if TYPE_CHECKING:
+    from dosebench.client import PumpClient
 
 DAY_MS: Final = 86_400_000
 
@@ -23,15 +25,23 @@ def status(port: str | None, baud: int, as_json: bool) -> None:
     """Show what the pump does now."""
     with common.connected(port, baud) as client:
         state, therapy = client.status(), common.therapy_of(client)
-        report = report_of(client.hello_reply, state, therapy)
+        report = report_of(client.hello_reply, state, therapy) | {"measured_ml": _measured(client, therapy)}
     if as_json:
         common.emit(report)
     else:
         common.rows(_lines(report))
 
 
+def _measured(client: PumpClient, therapy: dict[str, Any] | None) -> float | None:
+    """Content by the level sensor, in mL; None where there is none that can be believed."""
+    for row in client.sensors():
+        if row["sensor"] == "level" and row["state"] == "ok" and therapy is not None:
+            return _product((row["value"], 10**6), (therapy["step_nl_num"], therapy["step_nl_den"]))
+    return None
+
+
 def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, Any] | None) -> dict[str, Any]:
-    """The pump's status with the units and names that people use; the keys of `dosebench status --json`."""
+    """The pump's status with the units and names that people use; the keys of `status --json`, less `measured_ml`."""
     rate = (state["rate_num"], state["rate_den"])
     step_nl = (therapy["step_nl_num"], therapy["step_nl_den"]) if therapy else None
     step_ng = (therapy["step_ng_num"], therapy["step_ng_den"]) if therapy else None
@@ -78,7 +88,7 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
         "priority": state["priority"],
         "silenced_s": state["silenced_ms"] / 1000,
         "stopped_s": state["stopped_ms"] / 1000,
-        "lasts_days": None if state["empty_minutes"] == COUNT_MAX else state["empty_minutes"] / 1440,
+        "lasts_days": common.lasts_days(state),
         "pump_time": {"day": state["day"], "ms": state["ms"]},
         "local_time": _local(state),
         "journal_first": state["journal_first"],
@@ -186,19 +196,16 @@ def _therapy_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     reservoir = report["reservoir_ml"]
     content = "unknown: run `dosebench refill`" if reservoir is None else f"{number(reservoir)} mL"
+    if report["measured_ml"] is not None:
+        content += f" ({number(report['measured_ml'], 3)} mL measured)"
     if report["lasts_days"] is not None:
-        content += f", empty in {_span(report['lasts_days'])} at this rate"
+        content += f", empty in {common.span(report['lasts_days'])} at this rate"
     lines.append(("reservoir", content + (" (low)" if report["reservoir_low"] else "")))
     low, high = report["delivered_steps_low"], report["delivered_steps_high"]
     lines.append(("delivered", f"{low} steps in all" if low == high else f"{low} to {high} steps in all"))
     if report["missed_steps"]:
         lines.append(("missed", f"{report['missed_steps']} steps"))
     return lines
-
-
-def _span(days: float) -> str:
-    number = common.shown_number
-    return f"{number(days, 3)} days" if days >= 2 else f"{number(days * 24, 3)} h"
 
 
 def _window_lines(windows: list[dict[str, float]]) -> list[tuple[str, str]]:
@@ -239,7 +246,7 @@ def _delivery(report: dict[str, Any]) -> str:
         return f"running, {_runs(report)}"
     if report["delivery"] == "safe":
         return "safe state: see the alarms, put the cause right, then `dosebench clear`"
-    return f"stopped ({report['stop_reason']}) for {_span(report['stopped_s'] / 86_400)}"
+    return f"stopped ({report['stop_reason']}) for {common.span(report['stopped_s'] / 86_400)}"
 
 
 def _clock(report: dict[str, Any]) -> str:
