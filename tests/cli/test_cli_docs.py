@@ -82,7 +82,7 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
         "bolus": [("bolus", "25 ug", *port), ("bolus", "--cancel", *port)],
         "prime": [("prime", "--arm", "0.2 mL", *primed), ("prime", "0.2 mL", *primed)],
         "why": [("why", *low)],
-        "refill": [("refill", "40 mL", "--withdrawn", "30 mL", *port)],
+        "refill": [("refill", "40 mL", "--withdrawn", "39 mL", *port)],
         "implant": [("implant", *port)],
         "alarms": [("alarms", *port)],
         "silence": [("silence", "1 min", *low)],

@@ -46,7 +46,15 @@ CONFIG_KEYS = {
     "resets_max",
     "resets_ms",
     "battery_stop_mv",
+    "battery_hysteresis_mv",
+    "battery_sag_mv",
+    "battery_rest_ms",
+    "battery_replaceable",
+    "service_months",
+    "disagree_steps",
+    "reconcile_steps",
 }
+MAY_BE_ZERO = {"level_low", "battery_replaceable", "service_months"}
 SENSOR_KEYS = {
     "level": {"level_low_mv", "level_high_mv", "level_low", "level_high"},
     "pressure": {"pressure_low_mv", "pressure_high_mv", "pressure_low_pa", "pressure_high_pa"},
@@ -75,7 +83,7 @@ def test_device_config_is_what_the_firmware_takes(name: str) -> None:
     for key, value in config.items():
         assert isinstance(value, int)
         limit = 1 << 29 if key.endswith(("_num", "_den")) else (1 << 30) - 1
-        assert (0 if key == "level_low" else 1) <= value <= limit, key
+        assert (0 if key in MAY_BE_ZERO else 1) <= value <= limit, key
 
 
 @pytest.mark.requirement("C1")
@@ -90,6 +98,7 @@ def test_implant_figures() -> None:
     assert profile.load("implant-20").device_config() == config | {
         "profile": "implant-20",
         "reservoir_steps_max": 80_000,
+        "disagree_steps": 4_000,
         "level_high": 80_000,
     }
 
