@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from importlib import resources
@@ -28,21 +27,12 @@ FLASH_FREEZE_MS: Final = 450
 """Longest time that a board may stand still for one flash operation, in ms (DESIGN, section 5: 400 ms and more)."""
 
 _EXTENDS_MAX: Final = 4
-_CALENDAR: Final = re.compile(r"\s*([0-9]{1,4})\s*(month|year)s?\s*")
 _MAY_BE_ZERO: Final = frozenset({"level_low", "battery_replaceable", "service_months"})
 
 
 def reader(*dimensions: units.Dimension) -> BeforeValidator:
     """A pydantic validator that reads a quantity of one of `dimensions` into its exact base value."""
     return BeforeValidator(lambda text: units.value(text, *dimensions))
-
-
-def _months(text: object) -> int:
-    """Calendar months of "84 months" or "7 years"."""
-    found = _CALENDAR.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
-        raise ValueError('must be a number of calendar months or years, such as "84 months"')
-    return int(found[1]) * (12 if found[2] == "year" else 1)
 
 
 Volume = Annotated[Fraction, reader(units.VOLUME)]
@@ -56,7 +46,6 @@ Resistance = Annotated[Fraction, reader(units.RESISTANCE)]
 Pressure = Annotated[Fraction, reader(units.PRESSURE)]
 Compliance = Annotated[Fraction, reader(units.COMPLIANCE)]
 Temperature = Annotated[Fraction, reader(units.TEMPERATURE)]
-Months = Annotated[int, BeforeValidator(_months), Field(ge=1, le=600)]
 Count = Annotated[int, Field(strict=True, ge=1, le=COUNT_MAX)]
 OnLow = Literal["keep", "minimum_rate", "stop"]
 CellName = Literal["linear", "lithium_thionyl_chloride", "alkaline"]
@@ -131,7 +120,6 @@ class Battery(_Table):
         hysteresis: So far above `low` a warning ends.
         sag, rest: What a motor step takes off the voltage, and how long that shows after it.
         replaceable: Whether a battery can be changed; where it cannot, `low` is the elective replacement level (R31).
-        service_life: Calendar months from implant to the end of service; None is no such cap.
         cell: Name of its discharge curve.
         resistance_fresh, resistance_empty, recovery: Internal resistance, and how fast the voltage recovers.
     """
@@ -144,7 +132,6 @@ class Battery(_Table):
     sag: Voltage
     rest: Duration
     replaceable: Annotated[bool, Field(strict=True)]
-    service_life: Months | None = None
     cell: CellName = "linear"
     resistance_fresh: Resistance = _usual("15 ohm")
     resistance_empty: Resistance = _usual("60 ohm")
@@ -360,7 +347,7 @@ class Profile(_Table):
             "battery_sag_mv": int(battery.sag),
             "battery_rest_ms": int(battery.rest),
             "battery_replaceable": int(battery.replaceable),
-            "service_months": battery.service_life or 0,
+            "service_months": 12 * (self.energy.service_years or 0),
         }
 
     def _supervision(self) -> dict[str, int | str]:

@@ -15,7 +15,7 @@ from pumpside import PumpSide, pump
 ROUND_S = 180
 """From one round over the sensors to the next (profile, `sense`)."""
 DAY_S = 86_400
-LOW_MV, STOP_MV, HYSTERESIS_MV, SAG_MV = 3_000, 2_700, 50, 6
+LOW_MV, STOP_MV, HYSTERESIS_MV, SAG_MV = 3_300, 2_700, 50, 6
 """Levels of the implants' battery."""
 MV_PER_ML = 50
 """Of the level sensor of the 40 mL pump."""
