@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from dosebench_protocol.records import Record
     from rich.table import Table
 
-QUIET_KINDS: Final = frozenset({"lease", "state", "host", "identity", "windows", "patient_times", "worth"})
+QUIET_KINDS: Final = frozenset(
+    {"lease", "state", "host", "identity", "windows", "patient_times", "worth", "filled", "service"}
+)
 """Record kinds that are bookkeeping; the table of events leaves them out."""
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RECORDS_PER_SECTOR = 102
 SECTORS = 2
-QUIET = ("lease", "close", "state", "host", "identity", "windows", "patient_times", "worth")
+QUIET = ("lease", "close", "state", "host", "identity", "windows", "patient_times", "worth", "filled", "service", "alarm_ended")
 """Record kinds that are bookkeeping."""
 
 
