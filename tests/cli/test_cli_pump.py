@@ -207,6 +207,7 @@ def fill(name: str, steps: int) -> None:
     release()
 
 
+@pytest.mark.requirement("C5")
 @pytest.mark.requirement("R22")
 @pytest.mark.requirement("R25")
 def test_a_refill_says_how_long_it_lasts_and_when_the_next_is_due(run: Run, programmed: str) -> None:

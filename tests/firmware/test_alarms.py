@@ -80,7 +80,7 @@ def test_every_alarm_names_cause_and_remedy() -> None:
 def test_the_most_urgent_is_annunciated_and_none_below_is_lost() -> None:
     with pump() as side:
         side.program()
-        side.client.refill(8_010)
+        side.refill(8_010)
         side.start()
         side.twin.advance(HOUR_S)
         assert side.client.status()["priority"] == "low"
@@ -96,7 +96,7 @@ def test_the_most_urgent_is_annunciated_and_none_below_is_lost() -> None:
 def test_alarms_survive_a_reset(runtime: Any) -> None:
     with pump(runtime) as side:
         side.program()
-        side.client.refill(8_010)
+        side.refill(8_010)
         side.start()
         side.twin.advance(HOUR_S)
         stall(side)
@@ -111,7 +111,7 @@ def test_alarms_survive_a_reset(runtime: Any) -> None:
 def test_tones_are_distinct_and_repeated() -> None:
     with pump() as side:
         side.program()
-        side.client.refill(8_010)
+        side.refill(8_010)
         side.start()
         side.twin.advance(4 * HOUR_S)
         heard = tones(side)
@@ -165,7 +165,7 @@ def test_no_silence_is_longer_than_two_minutes_while_it_is_urgent() -> None:
 def test_a_new_alarm_ends_a_silence() -> None:
     with pump() as side:
         side.program()
-        side.client.refill(8_010)
+        side.refill(8_010)
         side.start()
         side.twin.advance(HOUR_S)
         side.client.alarm_silence(24 * HOUR_S * 1000)

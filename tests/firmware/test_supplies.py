@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pump import service
 from pump.battery import Battery
-from pumpside import PumpSide, pump
+from pumpside import PumpSide, pump, therapy
 
 DAY_S = 86_400
 ROUND_S = 180
@@ -480,6 +480,19 @@ def test_the_remaining_time_is_right_to_three_minutes(rate: tuple[int, int]) -> 
         assert side.client.status()["delivery"] == "stopped"
         empty = next(record for record in side.records() if "reservoir_empty" in record.fields.get("raised", ()))
         assert abs((empty.day * 86_400_000 + empty.ms - began) / 60_000 - told) <= 3
+
+
+@pytest.mark.requirement("C3")
+@pytest.mark.requirement("R22")
+@pytest.mark.parametrize(("stability", "reading"), [(14, (14, "stability")), (40, (22, "volume"))])
+def test_c3_the_pump_reads_the_refill_of_a_first_and_a_later_fill(stability: int, reading: tuple[int, str]) -> None:
+    with pump(profile="implant-20") as side:
+        # 0.768 mL a day of 20 mL, down to 3 mL.
+        made = therapy(
+            basal_num=1, basal_den=28_125, reservoir_steps=80_000, low_steps=12_000, stability_days=stability
+        )
+        found = side.client.stage(made)
+        assert (found["refill_days"], found["refill_limit"]) == reading
 
 
 @pytest.mark.requirement("R25")

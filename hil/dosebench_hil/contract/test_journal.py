@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 RECORDS_PER_SECTOR = 102
 SECTORS = 2
-QUIET = ("lease", "close", "state", "host", "identity", "windows", "patient_times", "worth", "filled", "service", "alarm_ended")
+QUIET = (
+    *("lease", "close", "state", "host", "identity", "windows", "patient_times", "worth", "filled", "service"),
+    "alarm_ended",
+)
 """Record kinds that are bookkeeping."""
 
 
