@@ -182,7 +182,7 @@ def test_a_fresh_schedule_has_nothing_to_do() -> None:
     schedule.advance(10**6)
     assert (schedule.basal_due, schedule.bolus_due, schedule.square_due) == (0, 0, 0)
     assert (schedule.bolus_left, schedule.square_left, schedule.periodic_ms) == (0, 0, 0)
-    assert not (schedule.periodic_waits or schedule.periodic_began)
+    assert (schedule.periodic_waits, schedule.periodic_began) == (False, False)
     schedule.running = True
     schedule.advance(10**6)
     assert (schedule.basal_due, schedule.next_ms()) == (0, NEVER)

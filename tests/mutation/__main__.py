@@ -21,7 +21,7 @@ LISTED = ROOT / "docs" / "MUTATION.md"
 
 
 def listed() -> set[str]:
-    """Names of the survivors that docs/MUTATION.md gives a reason for: the lines of its code blocks that name a file."""
+    """Names of the survivors that docs/MUTATION.md gives a reason for: its lines that begin with a file."""
     lines = LISTED.read_text().splitlines() if LISTED.exists() else []
     return {line for line in lines if line.split(" ")[0] in suite.OWN}
 
@@ -94,7 +94,10 @@ def main() -> int:
     chosen = parser.parse_args()
     started = time.monotonic()
     if chosen.plant:
-        mutants = [planted(*plant) for plant in chosen.plant]
+        try:
+            mutants = [planted(*plant) for plant in chosen.plant]
+        except ValueError as error:
+            sys.exit(str(error))
     else:
         mutants = from_cosmic_ray(chosen.file or suite.OWN, chosen.jobs)
     if chosen.sample:

@@ -19,7 +19,8 @@ class Mutant:
     """One change to one file of the pump.
 
     Attributes:
-        name: What identifies it however lines move: file, function, the line before and after, and which of several such.
+        name: What identifies it however lines move: file, function, the line before and after, and a number where
+            several are the same.
         source: The changed file, whole.
     """
 

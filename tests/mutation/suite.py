@@ -77,7 +77,7 @@ class _Planted(MetaPathFinder, Loader):
 
 
 class _Watch:
-    """Orders the tests from cheap to dear, stops each that takes far longer than without a mutant, and says who failed."""
+    """Orders the tests from cheap to dear, stops one that takes far longer than without a mutant, says who failed."""
 
     def __init__(self, link: Connection, mutant: Mutant | None, costs: dict[str, float]) -> None:
         self._link = link
@@ -162,10 +162,10 @@ def judge(
                 more = False
                 break
             near, far = context.Pipe(duplex=False)
-            child = context.Process(target=_run, args=(far, mutant, tests, costs))
-            child.start()
+            fork = context.Process(target=_run, args=(far, mutant, tests, costs))
+            fork.start()
             far.close()
-            running[near] = (mutant, child, time.monotonic())
+            running[near] = (mutant, fork, time.monotonic())
         ready = set(wait(list(running), timeout=1))
         for link, (mutant, child, started) in list(running.items()):
             late = time.monotonic() - started > WALL_S
