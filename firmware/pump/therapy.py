@@ -33,7 +33,7 @@ class Therapy:
         (self.caps, self.rates, self.flex, self.titration) = fields[42:46]
 
     def basal_rates(self):
-        """Every basal rate that the mode may run at, the bridge included."""
+        """Every basal rate that the mode may run at."""
         if self.mode == wire.MODE_CONTINUOUS:
             rates = [(self.basal_num, self.basal_den)]
         elif self.mode == wire.MODE_MINIMUM_RATE:
@@ -154,20 +154,23 @@ class Therapy:
     def _check_rates(self, profile):
         lowest = (profile.rate_min_num, profile.rate_min_den)
         highest = (profile.rate_max_num, profile.rate_max_den)
-        rates = [(self.minimum_num, self.minimum_den)] + self.basal_rates()
-        if self.bridge_steps:
-            rates.append((self.bridge_num, self.bridge_den))
-        for at, rate in enumerate(rates):
+        for at, rate in enumerate(self._every_rate()):
             if less(rate, lowest):
                 return wire.REASON_RATE_BELOW_MINIMUM, at
             if less(highest, rate):
                 return wire.REASON_RATE_ABOVE_MAXIMUM, at
         return _DONE
 
+    def _every_rate(self):
+        """Rates of the fallback, of the mode, and of a bridge."""
+        rates = [(self.minimum_num, self.minimum_den)] + self.basal_rates()
+        if self.bridge_steps:
+            rates.append((self.bridge_num, self.bridge_den))
+        return rates
+
     def _too_fast(self, num, den, profile):
         """Whether a bolus at this rate on top of the largest basal passes the pump's highest rate, by a step a day."""
-        basal_num, basal_den = self.largest_rate()
-        basal = mul_div(DAY_MS, basal_num, basal_den)[0]
+        basal = max(mul_div(DAY_MS, rate[0], rate[1])[0] for rate in self._every_rate())
         most = mul_div(DAY_MS, profile.rate_max_num, profile.rate_max_den)[0]
         return basal + mul_div(DAY_MS, num, den)[0] > most + 1
 

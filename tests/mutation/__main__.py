@@ -34,7 +34,7 @@ def baseline(tests: list[str]) -> dict[str, float]:
     return trial.costs
 
 
-def campaign(mutants: list[Mutant], jobs: int, quick: bool) -> dict[Mutant, Trial]:
+def campaign(mutants: list[Mutant], jobs: int, quick: bool, verbose: bool) -> dict[Mutant, Trial]:
     """What became of each mutant: first its file's own tests, then the whole suite for those that are left."""
     found: dict[Mutant, Trial] = {}
 
@@ -48,6 +48,8 @@ def campaign(mutants: list[Mutant], jobs: int, quick: bool) -> dict[Mutant, Tria
             if trial.outcome == "broken":
                 sys.exit(f"{mutant.name}: {trial.by}")
             found[mutant] = trial
+            if verbose:
+                print(f"{trial.outcome}: {mutant.name} [{trial.by}]", flush=True)
 
     for file, tests in suite.OWN.items():
         stage(f"{file}, own tests", tests, [mutant for mutant in mutants if mutant.file == file])
@@ -103,10 +105,7 @@ def main() -> int:
     if chosen.sample:
         mutants = random.Random(0).sample(mutants, min(chosen.sample, len(mutants)))
     suite.prepare()
-    found = campaign(mutants, chosen.jobs, chosen.quick)
-    if chosen.verbose:
-        for mutant, trial in found.items():
-            print(f"{trial.outcome}: {mutant.name} [{trial.by}]")
+    found = campaign(mutants, chosen.jobs, chosen.quick, chosen.verbose)
     good = report(found)
     print(f"{len(found)} mutants in {time.monotonic() - started:.0f} s: {'good' if good else 'NOT GOOD'}")
     return 0 if good else 1

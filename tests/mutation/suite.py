@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -112,9 +113,20 @@ class _Watch:
         if report.failed:
             self.failed = report.nodeid
 
-    def _too_long(self, *_: object) -> None:
-        self._link.send(Trial("timeout", self._now))
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        # What pytest would still tidy up takes as long as a mutant.
+        if self._mutant and exitstatus == pytest.ExitCode.OK:
+            self._answer(Trial("survived"))
+        if self._mutant and exitstatus in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
+            self._answer(Trial("killed", self.failed or "import"))
+
+    def _answer(self, trial: Trial) -> None:
+        self._link.send(trial)
         os._exit(0)
+
+    def _too_long(self, *_: object) -> None:
+        self._answer(Trial("timeout", self._now))
 
 
 def _run(link: Connection, mutant: Mutant | None, tests: Sequence[str], costs: dict[str, float]) -> None:
@@ -125,17 +137,15 @@ def _run(link: Connection, mutant: Mutant | None, tests: Sequence[str], costs: d
         os.environ["DOSEBENCH_HYPOTHESIS"] = "mutation"
         os.chdir(ROOT)
         watch = _Watch(link, mutant, costs)
-        flags = ["-x", "-q", "--tb=short" if mutant is None else "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist"]
-        code = int(pytest.main([*flags, *tests], plugins=[watch]))
+        # Plain assertions: pytest's own take longer to compile than most mutants to judge.
+        flags = ["-x", "-q", "--assert=plain", "--tb=short" if mutant is None else "--tb=no"]
+        code = int(pytest.main([*flags, "-p", "no:cacheprovider", "-p", "no:xdist", *tests], plugins=[watch]))
         sys.stdout.flush()
         if code == pytest.ExitCode.OK:
-            trial = Trial("survived", costs=watch.costs)
-        elif code in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED) and mutant:
-            trial = Trial("killed", watch.failed or "import")
+            link.send(Trial("survived", costs=watch.costs))
         else:
             output.seek(0)
-            trial = Trial("broken", output.read().decode(errors="replace"))
-        link.send(trial)
+            link.send(Trial("broken", output.read().decode(errors="replace")))
     os._exit(0)
 
 
@@ -144,6 +154,7 @@ def prepare() -> None:
     for name in HEAVY:
         importlib.import_module(name)
     assert "pump" not in sys.modules
+    gc.freeze()
 
 
 def judge(
