@@ -110,7 +110,7 @@ class Therapy:
     def _check_flex(self, _profile):
         if self.mode != wire.MODE_FLEX:
             return _DONE
-        pattern, minute, count = -1, -1, 0
+        pattern = -1
         for at, (new, start, rate) in enumerate(self.flex):
             if new != pattern:
                 if new != pattern + 1 or start != 0 or new >= wire.PATTERNS_MAX:
@@ -230,7 +230,7 @@ class Therapy:
         return _DONE
 
     def _check_caps(self, profile):
-        if not 1 <= len(self.caps) <= wire.CAPS_MAX:
+        if len(self.caps) > wire.CAPS_MAX:
             return wire.REASON_CAP_MISSING, len(self.caps)
         basal = self._basal_bound()
         short = False

@@ -26,9 +26,15 @@ FLEX: dict[str, Any] = {
     "rates": [{"num": 1, "den": den} for den in (50_000, 51_000, 52_000, 53_000)],
     "flex": [
         {"pattern": pattern, "minute": minute, "rate": rate}
-        for pattern, minute, rate in ((0, 0, 0), (0, 480, 1), (0, 1_200, 2), (1, 0, 3), (1, 600, 0))
+        for pattern, minute, rate in (
+            *((0, 0, 0), (0, 480, 1)),
+            *((1, 0, 3), (1, 600, 0), (1, 1_200, 2)),
+            *((2, 0, 1), (2, 720, 2)),
+            *((3, 0, 2), (3, 1, 0), (3, 1_439, 3)),
+        )
     ],
-    "weekdays": bytes([0, 0, 0, 0, 0, 1, 1]),
+    # Monday and Tuesday, Wednesday, Thursday, Friday, and the weekend.
+    "weekdays": bytes([0, 0, 2, 3, 0, 1, 1]),
 }
 TITRATION: dict[str, Any] = {
     "mode": "titration",
@@ -130,7 +136,7 @@ def test_a_clock_that_is_set_is_made_good_by_speed(hours: int, more_ms: int, at_
 def test_a_date_that_is_set_is_taken_at_once() -> None:
     made = plan(FLEX)
     made.set_local(MONDAY, 0)
-    for days, expected in ((MONDAY + 2, 50_000), (MONDAY + 5, 53_000), (MONDAY + 4, 50_000), (MONDAY + 6, 53_000)):
+    for days, expected in ((MONDAY + 2, 51_000), (MONDAY + 5, 53_000), (MONDAY + 3, 52_000), (MONDAY + 8, 50_000)):
         made.set_local(days, 0)
         assert (made.lag_ms(), made.den) == (0, expected)
 
@@ -154,7 +160,7 @@ def test_a_slew_takes_an_odd_millisecond_back() -> None:
 def test_what_a_mode_runs_at_and_what_stands_above_it(mode: str) -> None:
     own = {"stopped": 0, "minimum_rate": Fraction(1, 450_000), "continuous": Fraction(1, 54_000)}
     changes = (FLEX | TITRATION | {"mode": mode}) | {"bridge_num": 1, "bridge_den": 9_000}
-    made = plan(changes, bridge_left=5)
+    made = plan(changes, bridge_left=9)
     made.set_local(MONDAY, 0)
     assert rate(made) == Fraction(1, 9_000)
     made.at_minimum = True
@@ -164,6 +170,8 @@ def test_what_a_mode_runs_at_and_what_stands_above_it(mode: str) -> None:
     made.select()
     assert (made.num, made.den) == (0, 1)
     made.closed = made.at_minimum = False
+    made.pumped(4)
+    assert (made.bridge_left, rate(made)) == (5, Fraction(1, 9_000))
     made.pumped(4)
     assert (made.bridge_left, rate(made)) == (1, Fraction(1, 9_000))
     made.pumped(1)
@@ -181,12 +189,20 @@ def test_a_bridge_ends_when_more_was_pumped_than_it_needs() -> None:
 
 def test_a_plan_without_a_therapy_stands_still_and_never_wakes() -> None:
     made = Plan()
-    made.select()
     assert (made.num, made.den, made.next_ms(True), made.next_ms(False)) == (0, 1, NEVER, NEVER)
+    for name, value in (("bridge_left", 1), ("at_minimum", True), ("closed", True)):
+        setattr(made, name, value)
+        made.select()
+        assert (made.num, made.den) == (0, 1)
+    made = Plan()
     made.advance(DAY_MS, True)
     assert (made.known, made.lag, made.titration_day, made.bridge_left) == (False, 0, 0, 0)
     made.set_local(MONDAY, 5)
     assert (made.known, made.next_ms(True)) == (True, DAY_MS - 5)
+    # The first day of the calendar is known like any other.
+    first = Plan()
+    first.set_local(0, 5)
+    assert (first.known, first.lag, first.next_ms(True)) == (True, 0, DAY_MS - 5)
 
 
 def test_without_a_calendar_flex_waits_at_its_minimum() -> None:
@@ -235,9 +251,63 @@ def test_only_a_flex_pattern_counts_its_steps() -> None:
     # A commit from flex to another mode and back: the index follows the pattern again.
     made = plan(FLEX)
     made.set_local(MONDAY, 1_300 * MINUTE_MS)
-    assert made.den == 52_000
+    assert made.den == 51_000
     made.load(Therapy(therapy(**TITRATION)), 0, 2)
     assert (made.den, made.next_ms(False)) == (51_000, 140 * MINUTE_MS)
     made.advance(140 * MINUTE_MS, False)
     made.load(Therapy(therapy(**FLEX)), 0, 0)
     assert (made.den, made.next_ms(False)) == (50_000, 480 * MINUTE_MS)
+
+
+def test_weekdays_of_a_mode_without_patterns_are_nothing() -> None:
+    for mode in ("stopped", "minimum_rate", "continuous", "titration"):
+        made = plan(TITRATION | {"mode": mode, "weekdays": bytes([1] * 7)})
+        before = rate(made)
+        made.set_local(MONDAY, DAY_MS - 10)
+        made.advance(10, True)
+        assert (made._day_number, made.next_ms(False), rate(made)) == (MONDAY + 1, DAY_MS, before)
+
+
+def between(ms: int) -> Plan:
+    """A plan whose pattern is half a millisecond past `ms` of a Monday, and as much ahead of the calendar."""
+    made = plan(FLEX)
+    made.set_local(MONDAY, ms)
+    made.set_local(MONDAY, ms - 1)
+    made.advance(1, True)
+    assert (made._at, made.lag) == (2 * ms + 1, -1)
+    return made
+
+
+def test_twelve_hours_are_counted_to_the_half_millisecond() -> None:
+    for apart, lag in (
+        (HALF_DAY_MS + 1, 0),
+        (HALF_DAY_MS, 2 * HALF_DAY_MS - 1),
+        (-HALF_DAY_MS, 0),
+        (1 - HALF_DAY_MS, 1 - 2 * HALF_DAY_MS),
+    ):
+        made = between(HALF_DAY_MS)
+        made.set_local(*divmod(MONDAY * DAY_MS + HALF_DAY_MS + apart, DAY_MS))
+        assert made.lag == lag
+
+
+def test_half_a_millisecond_before_midnight_is_a_millisecond() -> None:
+    made = between(DAY_MS - 1)
+    made.set_local(MONDAY + 1, 5)
+    assert (made.lag, made.next_ms(True)) == (11, 1)
+    made.advance(1, True)
+    assert (made._day_number, made._at, made.lag) == (MONDAY + 1, 3, 9)
+
+
+def test_midnight_and_a_day_of_titration_wake_whichever_comes_first() -> None:
+    made = plan(TITRATION)
+    made.set_local(MONDAY, DAY_MS - 100)
+    assert made.next_ms(True) == 100
+    made.advance(100, True)
+    made.advance(1_000, True)
+    assert made.next_ms(True) == DAY_MS - 1_100
+    assert made.next_ms(False) == DAY_MS - 1_000
+    made.set_local(MONDAY + 3, DAY_MS - 100)
+    assert made.next_ms(True) == 100
+    made.set_local(MONDAY + 9, 1_000)
+    made.advance(DAY_MS - 1_150, True)
+    assert made.next_ms(True) == 50

@@ -15,7 +15,8 @@ from pump.therapy import Therapy, less
 from pump.wire import CAPS_MAX, COUNT_MAX, FLEX_STEPS_MAX, FRACTION_MAX, PATTERNS_MAX, RATES_MAX, TITRATION_STEPS_MAX
 from pumpside import DAY_MS, THERAPY, therapy
 
-PROFILE = Profile(profile_settings("implant-40", "cpython", 0).config)
+FIGURES = profile_settings("implant-40", "cpython", 0).config
+PROFILE = Profile(FIGURES)
 
 
 STEP_A_DAY = DAY_MS
@@ -72,10 +73,13 @@ GOOD: dict[str, dict[str, Any]] = {
     "plain": {},
     "stopped": {"mode": "stopped", "basal_num": 0, "basal_den": 0},
     "minimum rate": {"mode": "minimum_rate", "basal_num": 0, "basal_den": 0},
+    "stopped, with patterns that are not used": flex((0, 0, 0))
+    | {"titration": [{"day": 0, "rate": 0}], "rates": rates(100), "mode": "stopped"},
     "stop when low, and at a cap": {"on_low": "stop", "on_cap": "stop"},
     "fractions as large as they may be": {"step_ng_num": FRACTION_MAX, "step_ng_den": FRACTION_MAX}
     | caps((60, 4_000), (1440, 24_000)),
     "no boluses need no rate": {"bolus_steps_max": 0, "bolus_num": 0, "bolus_den": 0},
+    "a step that holds next to nothing": {"step_ng_num": 1, "step_ng_den": 4_000} | caps((60, 1), (1440, 6)),
     "the lowest rate": {"basal_den": 450_000},
     "the highest minimum": {"minimum_den": 900, "bolus_steps_max": 0},
     "the highest bridge": BRIDGE | {"bridge_den": 900, "bolus_steps_max": 0},
@@ -83,6 +87,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "without a bridge its rate is nothing": {"bridge_num": 1, "bridge_den": 1},
     "all rates": {"rates": rates(*[54_000] * RATES_MAX)},
     "flex": flex((0, 0, 0), (0, 1, 0), (0, 1439, 0)),
+    "flex needs no basal": flex((0, 0, 0)) | {"basal_num": 0, "basal_den": 0},
     "flex of all steps": flex(*MANY_STEPS[:FLEX_STEPS_MAX]),
     "flex twice all steps": flex(*MANY_STEPS[:FLEX_STEPS_MAX], *[(1, at, rate) for _, at, rate in MANY_STEPS[:-1]]),
     "flex of all patterns": flex(*[(at, 0, 0) for at in range(PATTERNS_MAX)], weekdays=bytes(range(7))),
@@ -93,6 +98,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "titration at the last rate": titration((0, 2), count=3),
     "titration that falls": rise(2_000, 1),
     "titration that rises as it may": rise(5_368 + 1_073 + 2, 200),
+    "titration that rises by 2 permille and 2": rise(5_368 + 10 + 2, 2),
     "titration that may triple": rise(5_368 + 10_736 + 2 + 2, 2_000),
     "titration that may rise at will": rise(20_000, 0),
     "bolus size": {"bolus_steps_max": 2_000, "square_steps_max": 2_000},
@@ -112,13 +118,22 @@ GOOD: dict[str, dict[str, Any]] = {
     "without priming its rate is nothing": PRIME | {"prime_steps_max": 0, "prime_den": 1},
     "bridge": BRIDGE | {"bridge_steps": 160_000},
     "step volume otherwise written": {"step_nl_num": 500, "step_nl_den": 2},
+    "a small reservoir": {"reservoir_steps": 100_000},
     "reservoir and levels": {"low_steps": 159_999, "empty_steps": 159_999},
     "one cap for hour and day each": caps((1, 1_500_000), (1440, 12_000_000)),
+    "the cap of a part of an hour": caps((59, 2_000_000), (1440, 12_000_000)),
     "all caps": caps((60, 2_000_000), (61, 12_000_000), (1440, 12_000_000), (1441, 24_000_000)),
     "the longest window": caps((60, 2_000_000), (1440, 12_000_000), (2880, 24_000_000)),
     "caps as large as they may be": {"step_ng_num": 500_000} | caps((60, COUNT_MAX), (1440, COUNT_MAX)),
     "the least cap of an hour": caps((60, 67 * 500), (1440, 12_000_000)),
     "the least cap of a day": caps((60, 2_000_000), (1440, 1_607 * 500)),
+    "the least cap of a rate that fills a bucket": {"basal_num": 67, "basal_den": 3_615_000}
+    | caps((60, 68 * 500), (1440, 12_000_000)),
+    "the least cap of a rate that just does not": {"basal_num": 67, "basal_den": 3_615_001}
+    | caps((60, 67 * 500), (1440, 12_000_000)),
+    "the least cap with seldom boluses": PERIODIC
+    | {"periodic_ms": 1_300_000}
+    | caps((60, (67 + 10 * 3) * 500), (1440, 12_000_000)),
     "the least cap with periodic boluses": PERIODIC
     | {"periodic_ms": 1_200_000}
     | caps((60, (67 + 10 * 4) * 500), (1440, 12_000_000)),
@@ -145,12 +160,15 @@ BAD: list[tuple[str, int, dict[str, Any]]] = [
     ("flex_order", 2, flex((0, 0, 0), (0, 5, 0), (0, 5, 0))),
     ("flex_order", 2, flex((0, 0, 0), (0, 5, 0), (0, 4, 0))),
     ("flex_order", 1, flex((0, 0, 0), (0, 1440, 0))),
+    ("flex_order", 1, flex((0, 0, 0), (0, 1441, 0))),
+    ("flex_order", 2, flex((0, 0, 0), (1, 0, 0), (0, 5, 0))),
     ("flex_order", 1, flex((0, 0, 0), (1, 1, 0))),
     ("flex_order", 1, flex((0, 0, 0), (2, 0, 0))),
     ("flex_order", 2, flex((0, 0, 0), (1, 0, 0), (0, 0, 0))),
     ("flex_order", PATTERNS_MAX, flex(*[(at, 0, 0) for at in range(PATTERNS_MAX + 1)])),
     ("flex_order", FLEX_STEPS_MAX, flex(*MANY_STEPS)),
     ("flex_rate", 0, flex((0, 0, 1))),
+    ("flex_rate", 0, flex((0, 0, 2))),
     ("flex_rate", 1, flex((0, 0, 0), (0, 5, 3), count=3)),
     ("weekday", 0, flex()),
     ("weekday", 0, flex((0, 0, 0), weekdays=bytes([1, 0, 0, 0, 0, 0, 0]))),
@@ -163,10 +181,18 @@ BAD: list[tuple[str, int, dict[str, Any]]] = [
     ("titration_order", 2, titration((0, 0), (5, 0), (4, 0))),
     ("titration_order", 2, titration((0, 0), (5, 0), (256, 0))),
     ("flex_rate", 0, titration((0, 1))),
+    ("flex_rate", 0, titration((0, 2))),
     ("flex_rate", 1, titration((0, 0), (1, 3), count=3)),
     ("titration_change", 1, rise(5_368 + 1_073 + 2 + 1, 200)),
     ("titration_change", 1, rise(5_368 + 10_736 + 2 + 2 + 1, 2_000)),
     ("titration_change", 1, rise(5_368 + 5 + 2 + 1, 1)),
+    ("titration_change", 1, rise(5_368 + 10 + 2 + 1, 2)),
+    ("titration_change", 1, rise(5_368 + 10_725 + 2 + 1 + 1, 1_998)),
+    (
+        "titration_change",
+        1,
+        titration((0, 1), (1, 0)) | {"rates": rates(50_000, 100_000), "change_permille_max": 200},
+    ),
     ("rate_below_minimum", 0, {"minimum_den": 450_001}),
     ("rate_above_maximum", 0, {"minimum_den": 899}),
     ("rate_below_minimum", 1, {"basal_den": 450_001}),
@@ -193,6 +219,7 @@ BAD: list[tuple[str, int, dict[str, Any]]] = [
     ("bolus_size", 2_000, PERIODIC | {"periodic_steps": 2_001, "periodic_den": 2_000, "periodic_ms": DAY_MS - 1}),
     ("bolus_rate", 2, PERIODIC | faster("periodic", 94_402)),
     ("periodic_bolus", 0, PERIODIC | {"periodic_ms": 90_000}),
+    ("periodic_bolus", 0, PERIODIC | {"periodic_ms": 80_000}),
     ("periodic_bolus", 0, PERIODIC | {"periodic_ms": FRACTION_MAX + 1}),
     ("periodic_bolus", 0, PERIODIC | {"periodic_steps": 1, "periodic_den": 1_000, "periodic_ms": 59_999}),
     ("priming", 2_000, PRIME | {"prime_steps_max": 2_001}),
@@ -204,6 +231,7 @@ BAD: list[tuple[str, int, dict[str, Any]]] = [
     ("step_volume", 250, {"step_nl_num": 499, "step_nl_den": 2}),
     ("reservoir_size", 160_000, {"reservoir_steps": 160_001}),
     ("level_order", 160_000, {"low_steps": 160_000}),
+    ("level_order", 100_001, {"reservoir_steps": 100_000, "low_steps": 100_001}),
     ("level_order", 3_999, {"low_steps": 3_999}),
     ("cap_missing", 0, caps()),
     ("cap_missing", CAPS_MAX + 1, caps(*[(60, 2_000_000)] * 4, (1440, 12_000_000))),
@@ -224,7 +252,9 @@ BAD: list[tuple[str, int, dict[str, Any]]] = [
         0,
         PERIODIC | {"periodic_ms": 1_200_000} | caps((60, (67 + 10 * 4) * 500 - 1), (1440, 12_000_000)),
     ),
+    ("cap_below_basal", 0, {"basal_num": 67, "basal_den": 3_615_000} | caps((60, 68 * 500 - 1), (1440, 12_000_000))),
     ("cap_above_hard", 0, {"hour_ng_max": 2_000_500}),
+    ("cap_above_hard", 0, caps((59, 2_000_500), (1440, 12_000_000))),
     ("cap_above_hard", 1, {"day_ng_max": 12_000_500}),
     ("cap_above_hard", 1, caps((60, 2_000_000), (61, 12_000_500), (1440, 12_000_000))),
     ("cap_above_hard", 2, caps((60, 2_000_000), (1440, 12_000_000), (1441, 24_000_500))),
@@ -254,6 +284,13 @@ def test_no_fraction_that_is_used_is_nought_or_too_long(name: str, value: int, p
     assert Therapy(therapy(**changes)).check(PROFILE) == (wire.REASON_THERAPY_FRACTION, NEEDED.index(name))
 
 
+def test_a_bolus_may_pass_the_highest_rate_by_a_step_a_day() -> None:
+    # 95893 steps a day, 1600 of them basal.
+    slower = Profile(FIGURES | {"rate_max_den": 901})
+    assert Therapy(therapy(**faster("bolus", 94_294))).check(slower) == (wire.REASON_DONE, 0)
+    assert Therapy(therapy(**faster("bolus", 94_295))).check(slower) == (wire.REASON_BOLUS_RATE, 0)
+
+
 def test_each_field_is_read_into_its_place() -> None:
     changed = {
         name: at + 1 for at, (name, value) in enumerate(THERAPY.items()) if isinstance(value, int) and name != "format"
@@ -275,3 +312,9 @@ def test_fractions_are_compared_exactly(a: int, b: int, c: int, d: int) -> None:
     if 2 * max(a, b) <= FRACTION_MAX:
         assert not less((a, b), (2 * a, 2 * b))
         assert not less((2 * a, 2 * b), (a, b))
+
+
+def test_large_fractions_are_compared_by_what_is_left_of_their_wholes() -> None:
+    assert less((3_001, 3), (3_002, 3))
+    assert not less((3_002, 3), (3_001, 3))
+    assert not less((3_001, 3), (3_001, 3))
