@@ -70,11 +70,8 @@ class Window:
 
     def raise_to(self, steps):
         """At least `steps` are in this window: count what is missing as delivered now."""
-        while self.sum < steps:
-            before = self.sum
-            self.add(min(steps - self.sum, _FULL))
-            if self.sum == before:
-                return
+        if self.sum < steps:
+            self.add(steps - self.sum)
 
     def revalue(self, ratio):
         """Turn counts of old steps into counts of new ones that hold the same drug.

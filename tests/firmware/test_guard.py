@@ -292,6 +292,17 @@ def test_the_room_is_what_the_limit_leaves(steps: int, room: int) -> None:
     assert Window(10).sound()
 
 
+@pytest.mark.parametrize("limit", [0, 1, FRACTION_MAX - 1, FRACTION_MAX + 5, COUNT_MAX])
+def test_a_limit_of_any_size_is_sound(limit: int) -> None:
+    made = window(limit=limit)
+    assert made.sound()
+    assert made.room() == limit
+    watch = guard()
+    watch.allow(limit)
+    assert watch.sound()
+    assert watch.allowance() == limit
+
+
 def test_a_checkpoint_raises_a_window_and_never_lowers_it() -> None:
     made = window(7, 5)
     made.raise_to(12)
@@ -356,11 +367,28 @@ def test_a_ratio_is_never_too_small_and_exact_where_its_fraction_is_short(
 
 @pytest.mark.requirement("R17")
 def test_a_ratio_of_long_fractions_keeps_its_size() -> None:
-    # 500 ng in an old step, 143 ng in a new one: 2149 old steps times 500000001 / 1001 are beyond the small ints.
-    made = ratio((500_000_001, 1_000_001), (1_001, 7))
-    exact = Fraction(500_000_001, 1_000_001) * Fraction(7, 1_001)
-    for steps in (1, 2_149, 2_150, 24_000, 1_000_000):
+    # 500 ng in an old step, 143 ng in a new one: 2154 old steps times 500000001 / 1003 are beyond the small ints.
+    made = ratio((500_000_001, 1_000_001), (1_003, 7))
+    exact = Fraction(500_000_001, 1_000_001) * Fraction(7, 1_003)
+    for steps in (1, 2_153, 2_154, 24_000, 1_000_000):
         assert ceil(steps * exact) <= made.up(steps) <= ceil(steps * exact) + 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "short"),
+    [
+        ((268_435_457, 3), (1, 2), (268_435_457, 1)),
+        ((178_956_971, 4), (1, 3), (268_435_457, 2)),
+        ((3, 178_956_971), (4, 1), (2, 357_913_942)),
+        ((3, 268_435_459), (5, 1), (1, 335_544_323)),
+    ],
+)
+def test_a_long_ratio_is_shortened_to_the_strict_side(
+    old: tuple[int, int], new: tuple[int, int], short: tuple[int, int]
+) -> None:
+    made = ratio(old, new)
+    assert (made._num, made._den) == short
+    assert Fraction(*short) >= Fraction(*old) / Fraction(*new)
 
 
 @pytest.mark.parametrize(("old", "new"), [((FRACTION_MAX, 1), (1, 1)), ((1, 1), (FRACTION_MAX, 1))])
@@ -381,6 +409,7 @@ def test_a_new_guard_lets_nothing_move() -> None:
     fresh.allow(5)
     assert fresh.permit(1) == 0
     fresh.recall_windows([5, 5])
+    fresh.prime(1)
     fresh.adopt(therapy())
     fresh.enable(True)
     fresh.moved(2)
