@@ -285,10 +285,8 @@ class Guard:
     def recall(self, ms, steps):
         """After a reset: `steps` were delivered, at the latest `ms` after what was recalled before."""
         self.advance(ms)
-        while steps > 0:
-            part = steps if steps < 32_768 else 32_768
-            self._count(part)
-            steps -= part
+        if steps > 0:
+            self._count(steps)
 
     def recall_windows(self, nanograms):
         """At least so much drug was in each window, says a checkpoint."""

@@ -178,7 +178,7 @@ def test_a_track_makes_every_step_of_a_long_wait() -> None:
 
 def test_a_fresh_schedule_has_nothing_to_do() -> None:
     schedule = Schedule()
-    assert (schedule.bolus_kind, schedule.running, schedule.next_ms()) == (BOLUS_KIND_NONE, False, NEVER)
+    assert (schedule.bolus_kind, schedule.running, schedule.next_ms()) == (BOLUS_KIND_NONE, False, SMALL_MAX)
     schedule.advance(10**6)
     assert (schedule.basal_due, schedule.bolus_due, schedule.square_due) == (0, 0, 0)
     assert (schedule.bolus_left, schedule.square_left, schedule.periodic_ms) == (0, 0, 0)
