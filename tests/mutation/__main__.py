@@ -35,7 +35,7 @@ def baseline(tests: list[str]) -> dict[str, float]:
 
 
 def campaign(mutants: list[Mutant], jobs: int, quick: bool, verbose: bool) -> dict[Mutant, Trial]:
-    """What became of each mutant: first its file's own tests, then the whole suite for those that are left."""
+    """What became of each mutant: first its file's own tests, then the whole pump's for those that are left."""
     found: dict[Mutant, Trial] = {}
 
     def stage(title: str, tests: list[str], chosen: list[Mutant]) -> None:
@@ -55,7 +55,7 @@ def campaign(mutants: list[Mutant], jobs: int, quick: bool, verbose: bool) -> di
         stage(f"{file}, own tests", tests, [mutant for mutant in mutants if mutant.file == file])
     if not quick:
         left = [mutant for mutant in mutants if found[mutant].outcome == "survived"]
-        stage("whole suite", suite.WHOLE, left)
+        stage("whole pump", suite.WHOLE, left)
     return found
 
 
