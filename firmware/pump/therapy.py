@@ -168,7 +168,7 @@ class Therapy:
             rates.append((self.bridge_num, self.bridge_den))
         return rates
 
-    def _too_fast(self, num, den, profile):
+    def too_fast(self, num, den, profile):
         """Whether a bolus at this rate on top of the largest basal passes the pump's highest rate, by a step a day."""
         basal = max(mul_div(DAY_MS, rate[0], rate[1])[0] for rate in self._every_rate())
         most = mul_div(DAY_MS, profile.rate_max_num, profile.rate_max_den)[0]
@@ -177,7 +177,7 @@ class Therapy:
     def _check_boluses(self, profile):
         if self.bolus_steps_max > profile.bolus_steps_max or self.square_steps_max > profile.bolus_steps_max:
             return wire.REASON_BOLUS_SIZE, profile.bolus_steps_max
-        if self.bolus_steps_max and self._too_fast(self.bolus_num, self.bolus_den, profile):
+        if self.bolus_steps_max and self.too_fast(self.bolus_num, self.bolus_den, profile):
             return wire.REASON_BOLUS_RATE, 0
         return _DONE
 
@@ -186,7 +186,7 @@ class Therapy:
             return _DONE
         if self.patient_steps > profile.bolus_steps_max:
             return wire.REASON_BOLUS_SIZE, profile.bolus_steps_max
-        if self._too_fast(self.patient_num, self.patient_den, profile):
+        if self.too_fast(self.patient_num, self.patient_den, profile):
             return wire.REASON_BOLUS_RATE, 1
         duration = mul_div(self.patient_steps, self.patient_den, self.patient_num)[0]
         if not duration <= self.patient_lockout_ms <= DAY_MS:
@@ -200,7 +200,7 @@ class Therapy:
             return _DONE
         if self.periodic_steps > profile.bolus_steps_max:
             return wire.REASON_BOLUS_SIZE, profile.bolus_steps_max
-        if self._too_fast(self.periodic_num, self.periodic_den, profile):
+        if self.too_fast(self.periodic_num, self.periodic_den, profile):
             return wire.REASON_BOLUS_RATE, 2
         duration = mul_div(self.periodic_steps, self.periodic_den, self.periodic_num)[0]
         if not duration < self.periodic_ms <= wire.FRACTION_MAX or self.periodic_ms < _MINUTE_MS:
