@@ -35,7 +35,7 @@ def baseline(tests: list[str]) -> dict[str, float]:
 
 
 def campaign(mutants: list[Mutant], jobs: int, quick: bool, verbose: bool) -> dict[Mutant, Trial]:
-    """What became of each mutant: first its file's own tests, then the whole pump's for those that are left."""
+    """What became of each mutant: first its file's own tests, then the whole pump's for what is left and not listed."""
     found: dict[Mutant, Trial] = {}
 
     def stage(title: str, tests: list[str], chosen: list[Mutant]) -> None:
@@ -54,7 +54,8 @@ def campaign(mutants: list[Mutant], jobs: int, quick: bool, verbose: bool) -> di
     for file, tests in suite.OWN.items():
         stage(f"{file}, own tests", tests, [mutant for mutant in mutants if mutant.file == file])
     if not quick:
-        left = [mutant for mutant in mutants if found[mutant].outcome == "survived"]
+        known = listed()
+        left = [mutant for mutant in mutants if found[mutant].outcome == "survived" and mutant.name not in known]
         stage("whole pump", suite.WHOLE, left)
     return found
 
