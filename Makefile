@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help demo test campaign bench gen clean
+.PHONY: help demo test campaign mutation bench gen clean
 
 help:
 	@echo "make demo      run the main job: program, deliver 30 days, download, compare; results in out/demo"
 	@echo "make test      style, types, drift of generated files, and all tests"
 	@echo "make campaign  the firmware's properties with fifty times the examples, every power cut, ten years of flex"
+	@echo "make mutation  changes each comparison and counter of guard, scheduler and therapy check: do the tests notice?"
 	@echo "make bench     measure start-up times and more"
 	@echo "make gen       rewrite what is generated from the protocol"
 	@echo "make clean     remove .venv, build results and caches"
@@ -25,6 +26,9 @@ test: $(VENV)/.dev
 
 campaign: $(VENV)/.dev
 	DOSEBENCH_LONG=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/firmware
+
+mutation: $(VENV)/.campaign
+	$(BIN)/python tests/mutation --jobs $(JOBS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
@@ -46,6 +50,10 @@ $(VENV)/.base: pyproject.toml | $(VENV)/.python
 $(VENV)/.dev: pyproject.toml | $(VENV)/.python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,hil]'
 	touch $(VENV)/.base $@
+
+$(VENV)/.campaign: pyproject.toml | $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,hil,campaign]'
+	touch $(VENV)/.base $(VENV)/.dev $@
 
 clean:
 	rm -rf $(VENV) build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,5 @@
-"""Hypothesis profiles: the same examples at every run of CI, new ones on a developer's machine, many in a campaign.
+"""Hypothesis profiles: the same examples at every run of CI, new ones on a developer's machine, many in a campaign,
+few for each mutant of `make mutation`.
 
 No test has a deadline: machines differ, and durations are judged in benchmarks/.
 """
@@ -7,9 +8,12 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 settings.register_profile("developer", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("campaign", deadline=None, print_blob=True, max_examples=2_000)
+settings.register_profile(
+    "mutation", deadline=None, derandomize=True, database=None, max_examples=40, phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile(os.environ.get("DOSEBENCH_HYPOTHESIS", "ci" if os.environ.get("CI") else "developer"))

@@ -7,7 +7,7 @@ from array import array
 
 from pump import supervisor, wire
 from pump.alarms import Alarms
-from pump.clock import DAY_MS, Clock
+from pump.clock import Clock
 from pump.commands import FIRMWARE, Commands
 from pump.guard import Guard
 from pump.history import History
@@ -423,10 +423,8 @@ class Pump:
         return self.ledger.reservoir if self.reservoir_known() else 0
 
     def too_fast(self, num, den):
-        """Whether a bolus at this rate on top of the therapy's largest basal passes the pump's highest rate."""
-        basal_num, basal_den = self.therapy.largest_rate()
-        most = mul_div(DAY_MS, self.profile.rate_max_num, self.profile.rate_max_den)[0]
-        return mul_div(DAY_MS, basal_num, basal_den)[0] + mul_div(DAY_MS, num, den)[0] > most + 1
+        """Whether a bolus at this rate on top of the largest basal passes the pump's highest rate."""
+        return self.therapy.too_fast(num, den, self.profile)
 
     # Delivery
 

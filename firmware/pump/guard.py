@@ -70,11 +70,8 @@ class Window:
 
     def raise_to(self, steps):
         """At least `steps` are in this window: count what is missing as delivered now."""
-        while self.sum < steps:
-            before = self.sum
-            self.add(min(steps - self.sum, _FULL))
-            if self.sum == before:
-                return
+        if self.sum < steps:
+            self.add(steps - self.sum)
 
     def revalue(self, ratio):
         """Turn counts of old steps into counts of new ones that hold the same drug.
@@ -99,22 +96,19 @@ class Ratio:
         self._division = division
         self._num = 1
         self._den = 1
-        self._more_num = 1
-        self._more_den = 1
 
     def set(self, old, new):
-        num, den = _reduced(old[0], new[0])
-        more_num, more_den = _reduced(new[1], old[1])
-        num, more_den = _reduced(num, more_den)
-        more_num, den = _reduced(more_num, den)
-        if num <= FRACTION_MAX // more_num and den <= FRACTION_MAX // more_den:
-            num, den, more_num, more_den = num * more_num, den * more_den, 1, 1
-        self._num, self._den, self._more_num, self._more_den = num, den, more_num, more_den
+        # At a commit or after a reset, never while dosing: these products may need heap integers.
+        num, den = _reduced(old[0] * new[1], old[1] * new[0])
+        while num > FRACTION_MAX or den > FRACTION_MAX:
+            # Too long for a division in small ints: shortened to the strict side.
+            num, den = (num + 1) // 2, den // 2 or 1
+        self._num = num
+        self._den = den
 
     def up(self, steps):
-        """New steps, rounded up: at most one too many, or a few where the fraction is too long for one division."""
-        steps = self._division.up(steps, self._num, self._den)
-        return self._division.up(steps, self._more_num, self._more_den)
+        """New steps, rounded up: at most one too many, or a few where the fraction was shortened."""
+        return self._division.up(steps, self._num, self._den)
 
 
 def _reduced(a, b):
@@ -291,10 +285,8 @@ class Guard:
     def recall(self, ms, steps):
         """After a reset: `steps` were delivered, at the latest `ms` after what was recalled before."""
         self.advance(ms)
-        while steps > 0:
-            part = steps if steps < 32_768 else 32_768
-            self._count(part)
-            steps -= part
+        if steps > 0:
+            self._count(steps)
 
     def recall_windows(self, nanograms):
         """At least so much drug was in each window, says a checkpoint."""

@@ -142,7 +142,8 @@ class Plan:
         elif self.lag < 0:
             slew = -self.lag
         else:
-            return (until + 1) // _HALVES
+            # Pattern and calendar are together: at whole milliseconds.
+            return until // _HALVES
         return slew if slew < until else until
 
     # Titration

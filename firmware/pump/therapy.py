@@ -33,7 +33,7 @@ class Therapy:
         (self.caps, self.rates, self.flex, self.titration) = fields[42:46]
 
     def basal_rates(self):
-        """Every basal rate that the mode may run at, the bridge included."""
+        """Every basal rate that the mode may run at."""
         if self.mode == wire.MODE_CONTINUOUS:
             rates = [(self.basal_num, self.basal_den)]
         elif self.mode == wire.MODE_MINIMUM_RATE:
@@ -110,7 +110,7 @@ class Therapy:
     def _check_flex(self, _profile):
         if self.mode != wire.MODE_FLEX:
             return _DONE
-        pattern, minute, count = -1, -1, 0
+        pattern = -1
         for at, (new, start, rate) in enumerate(self.flex):
             if new != pattern:
                 if new != pattern + 1 or start != 0 or new >= wire.PATTERNS_MAX:
@@ -154,27 +154,30 @@ class Therapy:
     def _check_rates(self, profile):
         lowest = (profile.rate_min_num, profile.rate_min_den)
         highest = (profile.rate_max_num, profile.rate_max_den)
-        rates = [(self.minimum_num, self.minimum_den)] + self.basal_rates()
-        if self.bridge_steps:
-            rates.append((self.bridge_num, self.bridge_den))
-        for at, rate in enumerate(rates):
+        for at, rate in enumerate(self._every_rate()):
             if less(rate, lowest):
                 return wire.REASON_RATE_BELOW_MINIMUM, at
             if less(highest, rate):
                 return wire.REASON_RATE_ABOVE_MAXIMUM, at
         return _DONE
 
-    def _too_fast(self, num, den, profile):
+    def _every_rate(self):
+        """Rates of the fallback, of the mode, and of a bridge."""
+        rates = [(self.minimum_num, self.minimum_den)] + self.basal_rates()
+        if self.bridge_steps:
+            rates.append((self.bridge_num, self.bridge_den))
+        return rates
+
+    def too_fast(self, num, den, profile):
         """Whether a bolus at this rate on top of the largest basal passes the pump's highest rate, by a step a day."""
-        basal_num, basal_den = self.largest_rate()
-        basal = mul_div(DAY_MS, basal_num, basal_den)[0]
+        basal = max(mul_div(DAY_MS, rate[0], rate[1])[0] for rate in self._every_rate())
         most = mul_div(DAY_MS, profile.rate_max_num, profile.rate_max_den)[0]
         return basal + mul_div(DAY_MS, num, den)[0] > most + 1
 
     def _check_boluses(self, profile):
         if self.bolus_steps_max > profile.bolus_steps_max or self.square_steps_max > profile.bolus_steps_max:
             return wire.REASON_BOLUS_SIZE, profile.bolus_steps_max
-        if self.bolus_steps_max and self._too_fast(self.bolus_num, self.bolus_den, profile):
+        if self.bolus_steps_max and self.too_fast(self.bolus_num, self.bolus_den, profile):
             return wire.REASON_BOLUS_RATE, 0
         return _DONE
 
@@ -183,7 +186,7 @@ class Therapy:
             return _DONE
         if self.patient_steps > profile.bolus_steps_max:
             return wire.REASON_BOLUS_SIZE, profile.bolus_steps_max
-        if self._too_fast(self.patient_num, self.patient_den, profile):
+        if self.too_fast(self.patient_num, self.patient_den, profile):
             return wire.REASON_BOLUS_RATE, 1
         duration = mul_div(self.patient_steps, self.patient_den, self.patient_num)[0]
         if not duration <= self.patient_lockout_ms <= DAY_MS:
@@ -197,7 +200,7 @@ class Therapy:
             return _DONE
         if self.periodic_steps > profile.bolus_steps_max:
             return wire.REASON_BOLUS_SIZE, profile.bolus_steps_max
-        if self._too_fast(self.periodic_num, self.periodic_den, profile):
+        if self.too_fast(self.periodic_num, self.periodic_den, profile):
             return wire.REASON_BOLUS_RATE, 2
         duration = mul_div(self.periodic_steps, self.periodic_den, self.periodic_num)[0]
         if not duration < self.periodic_ms <= wire.FRACTION_MAX or self.periodic_ms < _MINUTE_MS:
@@ -227,7 +230,7 @@ class Therapy:
         return _DONE
 
     def _check_caps(self, profile):
-        if not 1 <= len(self.caps) <= wire.CAPS_MAX:
+        if len(self.caps) > wire.CAPS_MAX:
             return wire.REASON_CAP_MISSING, len(self.caps)
         basal = self._basal_bound()
         short = False

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
+from fractions import Fraction
+from math import ceil
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pump.guard import Guard, Window
+from pump.guard import Guard, Ratio, Window
+from pump.whole import MulDiv
+from pump.wire import COUNT_MAX, FRACTION_MAX
 from pumpside import examples, therapy
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+FULL = 65_535
+"""Most steps that a bucket counts."""
 
 def guard(**changes: object) -> Guard:
     made = Guard(4_000, 24_000)
@@ -177,9 +183,11 @@ def test_priming_holds_no_dose_and_only_as_much_as_the_program_says() -> None:
     watch.moved(60)
     assert watch.windows()[0][1] == 10 * 500
     assert watch._hour.sum == 60
+    watch.moved(2)
+    assert watch.windows()[0][1] == 12 * 500
     watch.prime(51)
     watch.moved(5)
-    assert watch.windows()[0][1] == 15 * 500
+    assert watch.windows()[0][1] == 17 * 500
 
 
 @given(st.integers(1, 90), st.integers(0, 200_000))
@@ -198,3 +206,397 @@ def test_the_same_windows_keep_what_they_hold_and_others_ask_for_history() -> No
     assert watch.adopt(therapy(hour_ng_max=45_000, day_ng_max=400_000))
     assert watch.windows()[0] == (60, 15_000, 45_000)
     assert not watch.adopt(therapy(caps=[{"minutes": 30, "ng": 45_000}, {"minutes": 1440, "ng": 400_000}]))
+
+
+def window(*steps: int, limit: int = 1_000_000) -> Window:
+    """A window of buckets of 10 ms that hold so many steps, the last one now."""
+    made = Window(10)
+    made.restrict(limit)
+    for at, count in enumerate(steps):
+        if at:
+            made.advance(10)
+        made.add(count)
+    return made
+
+
+def buckets(of: Window, count: int) -> list[int]:
+    """What its last buckets hold, read from how its sum falls as they go; the newest comes last."""
+    held = []
+    of.advance(2_410 - 10 * count)
+    for _ in range(count):
+        before = of.sum
+        of.advance(10)
+        held.append(before - of.sum)
+    return held
+
+
+def test_a_window_forgets_after_240_buckets_and_the_one_that_runs() -> None:
+    made = window()
+    made.advance(3)
+    made.add(5)
+    made.advance(7)
+    made.add(2)
+    made.advance(2_399)
+    assert made.sum == 7
+    made.advance(1)
+    assert made.sum == 2
+    made.advance(9)
+    assert made.sum == 2
+    made.advance(1)
+    assert made.sum == 0
+    assert buckets(window(1, 2, 3, 4), 4) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("buckets_passed", [241, 242, 300, 10_000])
+def test_a_long_wait_empties_a_window_and_keeps_its_time(buckets_passed: int) -> None:
+    made = window(4, 0, 3)
+    made.advance(10 * buckets_passed + 7)
+    assert made.sum == 0
+    made.add(1)
+    made.advance(2_402)
+    assert made.sum == 1
+    made.advance(1)
+    assert made.sum == 0
+
+
+def test_a_long_wait_leaves_what_is_younger() -> None:
+    made = window(4, 0, 3)
+    made.advance(2_399)
+    assert made.sum == 3
+    made = window(4, 3)
+    made.advance(2_409)
+    assert made.sum == 3
+
+
+def test_a_full_bucket_stays_full() -> None:
+    made = window()
+    made.add(FULL - 1)
+    made.add(5)
+    made.add(1)
+    assert (made.sum, buckets(made, 1)) == (FULL, [FULL])
+    assert window(FULL).sum == FULL
+    assert window(FULL + 1).sum == FULL
+
+
+def test_an_empty_window_holds_nothing_anywhere() -> None:
+    made = window(*range(1, 242))
+    assert made.sum == sum(range(1, 242))
+    made.empty()
+    assert made.sum == 0
+    assert buckets(made, 241) == [0] * 241
+
+
+@pytest.mark.parametrize(("steps", "room"), [(0, 9), (8, 1), (9, 0), (10, 0)])
+def test_the_room_is_what_the_limit_leaves(steps: int, room: int) -> None:
+    assert window(steps, limit=9).room() == room
+    assert window(steps, limit=9).sound()
+    assert Window(10).room() == 0
+    assert Window(10).sound()
+    assert Window(10)._check == COUNT_MAX
+
+
+@pytest.mark.parametrize("limit", [0, 1, FRACTION_MAX - 1, FRACTION_MAX + 5, COUNT_MAX])
+def test_a_limit_of_any_size_is_sound(limit: int) -> None:
+    made = window(limit=limit)
+    assert made.sound()
+    assert made.room() == limit
+    watch = guard()
+    watch.allow(limit)
+    assert watch.sound()
+    assert watch.allowance() == limit
+
+
+def test_a_checkpoint_raises_a_window_and_never_lowers_it() -> None:
+    made = window(7, 5)
+    made.raise_to(12)
+    made.raise_to(3)
+    assert made.sum == 12
+    made.raise_to(20)
+    assert (made.sum, buckets(made, 2)) == (20, [7, 13])
+    # What one bucket cannot hold is lost: more than any motor makes.
+    made = window(0, 0)
+    made.raise_to(3 * FULL)
+    assert made.sum == FULL
+    made.advance(10)
+    made.raise_to(3 * FULL)
+    assert made.sum == 2 * FULL
+
+
+def ratio(old: tuple[int, int], new: tuple[int, int]) -> Ratio:
+    made = Ratio(MulDiv())
+    made.set(old, new)
+    return made
+
+
+def test_new_steps_are_rounded_up_from_the_newest_on() -> None:
+    made = window(1, 1, 1, 0, 1)
+    made.revalue(ratio((1, 1), (2, 1)))
+    assert (made.sum, buckets(made, 5)) == (2, [0, 1, 0, 0, 1])
+    made = window(4, 5, 6)
+    made.revalue(ratio((3, 1), (1, 1)))
+    assert (made.sum, buckets(made, 3)) == (45, [12, 15, 18])
+    every = window(*[1] * 241)
+    every.revalue(ratio((2, 1), (1, 1)))
+    assert (every.sum, buckets(every, 241)) == (482, [2] * 241)
+    # A window that has gone round: the newest bucket is not the last of the array.
+    round_about = window(*[0] * 250, 3, 4)
+    round_about.revalue(ratio((2, 1), (1, 1)))
+    assert (round_about.sum, buckets(round_about, 3)) == (14, [0, 6, 8])
+    full = window(FULL - 1, 3)
+    full.revalue(ratio((2, 1), (1, 1)))
+    # What one bucket cannot hold goes into older ones.
+    assert (full.sum, buckets(full, 3)) == (2 * (FULL + 2), [FULL - 2, FULL, 6])
+
+
+worth_parts = st.one_of(st.integers(1, 40), st.integers(1, FRACTION_MAX))
+worths = st.tuples(worth_parts, worth_parts)
+
+
+@given(worths, worths, st.integers(0, 16_000_000))
+def test_a_ratio_is_never_too_small_and_exact_where_its_fraction_is_short(
+    old: tuple[int, int], new: tuple[int, int], steps: int
+) -> None:
+    exact = Fraction(*old) / Fraction(*new)
+    made = ratio(old, new).up(steps)
+    least = min(ceil(steps * exact), COUNT_MAX)
+    if max(exact.numerator, exact.denominator) <= FRACTION_MAX:
+        assert made == least
+    elif made < FULL:
+        assert least <= made <= ceil(steps * exact * (1 + Fraction(1, 1 << 10))) + 1
+    else:
+        # A bucket counts no further.
+        assert made >= min(least, FULL)
+
+
+@pytest.mark.requirement("R17")
+def test_a_ratio_of_long_fractions_keeps_its_size() -> None:
+    # 500 ng in an old step, 143 ng in a new one: 2154 old steps times 500000001 / 1003 are beyond the small ints.
+    made = ratio((500_000_001, 1_000_001), (1_003, 7))
+    exact = Fraction(500_000_001, 1_000_001) * Fraction(7, 1_003)
+    for steps in (1, 2_153, 2_154, 24_000, 1_000_000):
+        assert ceil(steps * exact) <= made.up(steps) <= ceil(steps * exact) + 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "short"),
+    [
+        ((268_435_457, 3), (1, 2), (268_435_457, 1)),
+        ((178_956_971, 4), (1, 3), (268_435_457, 2)),
+        ((3, 178_956_971), (4, 1), (2, 357_913_942)),
+        ((3, 268_435_459), (5, 1), (1, 335_544_323)),
+    ],
+)
+def test_a_long_ratio_is_shortened_to_the_strict_side(
+    old: tuple[int, int], new: tuple[int, int], short: tuple[int, int]
+) -> None:
+    made = ratio(old, new)
+    assert (made._num, made._den) == short
+    assert Fraction(*short) >= Fraction(*old) / Fraction(*new)
+
+
+@pytest.mark.parametrize(("old", "new"), [((FRACTION_MAX, 1), (1, 1)), ((1, 1), (FRACTION_MAX, 1))])
+def test_a_ratio_at_the_edge_of_one_division(old: tuple[int, int], new: tuple[int, int]) -> None:
+    made = ratio(old, new)
+    assert Fraction(made._num, made._den) == Fraction(*old) / Fraction(*new)
+    longer = ratio((old[0], FRACTION_MAX - 1), (new[0], FRACTION_MAX - 3))
+    assert max(longer._num, longer._den) <= FRACTION_MAX
+    exact = Fraction(old[0], new[0]) * Fraction(FRACTION_MAX - 3, FRACTION_MAX - 1)
+    assert Fraction(longer._num, longer._den) >= min(exact, FRACTION_MAX // 2)
+    assert Ratio(MulDiv()).up(7) == 7
+
+
+def test_a_new_guard_lets_nothing_move() -> None:
+    fresh = Guard(4_000, 24_000)
+    assert fresh.sound()
+    assert (fresh.allowance(), fresh.windows(), fresh.permit(1)) == (0, [], 0)
+    fresh.allow(5)
+    assert fresh.permit(1) == 0
+    fresh.recall_windows([5, 5])
+    fresh.prime(1)
+    fresh.adopt(therapy())
+    fresh.enable(True)
+    fresh.moved(2)
+    fresh.prime(1)
+    assert fresh.windows() == [(60, 1_000, 2_000_000), (1440, 1_000, 12_000_000)]
+    assert fresh.permit(9) == 3
+
+
+def test_each_window_of_a_therapy_has_its_length() -> None:
+    watch = Guard(4_000, 24_000)
+    caps = [{"minutes": 2, "ng": 5_000}, {"minutes": 60, "ng": 50_499}, {"minutes": 2880, "ng": 400_000}]
+    watch.adopt(therapy(caps=caps))
+    assert limits(watch) == [10, 100, 800]
+    watch.moved(3)
+    for ms, left in ((120_499, [3, 3, 3]), (1, [0, 3, 3]), (3_615_000 - 120_501, [0, 3, 3]), (1, [0, 0, 3])):
+        watch.advance(ms)
+        assert [kept.sum for kept in watch._caps] == left
+    watch.advance(241 * 720_000 - 3_615_001)
+    assert watch._caps[2].sum == 3
+    watch.advance(1)
+    assert watch._caps[2].sum == 0
+    assert [kept.sum for kept in (watch._hour, watch._day)] == [0, 0]
+
+
+def test_the_pumps_own_windows_have_theirs() -> None:
+    watch = Guard(7, 9)
+    assert (watch._hour.room(), watch._day.room()) == (7, 9)
+    watch.moved(2)
+    watch.advance(241 * 15_000 - 1)
+    assert (watch._hour.sum, watch._day.sum) == (2, 2)
+    watch.advance(1)
+    assert (watch._hour.sum, watch._day.sum) == (0, 2)
+    watch.advance(241 * 360_000 - 241 * 15_000 - 1)
+    assert watch._day.sum == 2
+    watch.advance(1)
+    assert watch._day.sum == 0
+
+
+def test_a_lease_is_used_up_by_what_moves() -> None:
+    watch = guard()
+    watch.allow(10)
+    assert (watch.permit(10), watch.permit(11), watch.allowance()) == (10, 10, 10)
+    watch.moved(4)
+    assert (watch.permit(10), watch.allowance(), watch.sound()) == (6, 6, True)
+    watch.moved(6)
+    assert (watch.permit(1), watch.allowance(), watch.sound()) == (0, 0, True)
+    watch.allow(3)
+    watch.moved(5)
+    assert (watch.permit(1), watch.allowance(), watch.sound()) == (0, 0, True)
+    assert watch._hour.sum == 15
+
+
+@pytest.mark.parametrize("part", ["first cap", "second cap", "hard hour", "hard day"])
+def test_the_narrowest_window_says_how_much(part: str) -> None:
+    for left in (0, 1, 2, 7):
+        watch = guard()
+        watch.allow(20)
+        window = {"first cap": watch._caps[0], "second cap": watch._caps[1]}.get(
+            part, watch._hour if part == "hard hour" else watch._day
+        )
+        window.add(window.room() - left)
+        assert watch.permit(20) == left
+        assert watch.fits(left)
+        assert not watch.fits(left + 1)
+        assert watch.full() == (left == 0)
+
+
+@pytest.mark.requirement("R56")
+@pytest.mark.parametrize("part", ["first cap", "second cap", "hour", "day", "allowance"])
+def test_a_flipped_bit_in_a_complement_stops_everything_too(part: str) -> None:
+    for bit in range(30):
+        watch = guard()
+        watch.allow(10)
+        if part == "allowance":
+            watch._check_allowance ^= 1 << bit
+        else:
+            windows = {"first cap": watch._caps[0], "second cap": watch._caps[1], "hour": watch._hour}
+            windows.get(part, watch._day)._check ^= 1 << bit
+        assert not watch.sound()
+        assert watch.permit(1) == 0
+
+
+@pytest.mark.requirement("R9")
+def test_priming_ends_and_its_rest_counts_again() -> None:
+    watch = guard(prime_steps_max=50, prime_num=1, prime_den=1_000)
+    watch.allow(1_000)
+    watch.prime(50)
+    watch.moved(20)
+    # 30 of the path are left, and the hour has room for 100 steps of drug.
+    assert (watch.permit(500), watch.windows()[0][1]) == (130, 0)
+    watch.end_prime()
+    assert watch.permit(500) == 100
+    watch.moved(1)
+    assert watch.windows()[0][1] == 500
+    watch.prime(51)
+    assert watch.permit(500) == 99
+    watch.prime(1)
+    watch.moved(1)
+    assert (watch.permit(500), watch.windows()[0][1]) == (99, 500)
+
+
+@pytest.mark.requirement("R17")
+def test_what_a_bridge_leaves_to_a_dose() -> None:
+    watch = guard(hour_ng_max=200_000)
+    watch.moved(3)
+    watch.adopt(therapy(hour_ng_max=200_000, day_ng_max=400_000, step_ng_num=2_000))
+    watch.change_worth(2_000, 1, 500, 1, 40)
+    # 1500 ng are in the window, as one step of 2000; the bridge's 40 steps hold 10 of the new ones.
+    assert watch.windows() == [(60, 2_000, 200_000), (1440, 2_000, 400_000)]
+    watch.allow(1_000)
+    assert watch.permit(500) == 40 + 89
+    watch.moved(1)
+    assert watch.windows()[0][1] == 4_000
+    # The first of the bridge was rounded up: the next three are in it.
+    assert watch.permit(500) == 39 + 89
+    watch.moved(3)
+    assert watch.windows()[0][1] == 4_000
+    watch.moved(36)
+    assert watch.windows()[0][1] == 22_000
+    watch.moved(2)
+    assert watch.windows()[0][1] == 26_000
+    watch.change_worth(2_000, 1, 2_000, 1, 0)
+    watch.moved(1)
+    assert watch.windows()[0][1] == 28_000
+
+
+@pytest.mark.requirement("R17")
+@pytest.mark.parametrize("left", [0, 1, 4, 5])
+def test_a_bridge_goes_on_after_a_reset(left: int) -> None:
+    watch = guard(step_ng_num=2_000)
+    watch.resume_bridge(left, (500, 1))
+    watch.moved(6)
+    assert watch.windows()[0][1] == (6 - left + -(-left // 4)) * 2_000
+
+
+@pytest.mark.requirement("R17")
+def test_each_bridge_counts_from_its_own_beginning() -> None:
+    watch = guard(hour_ng_max=2_000_000)
+    for _ in range(2):
+        watch.change_worth(2_000, 1, 500, 1, 3)
+        before = watch.windows()[0][1]
+        watch.moved(3)
+        assert watch.windows()[0][1] == before + 2_000
+
+
+def test_the_first_therapy_revalues_nothing() -> None:
+    watch = guard()
+    watch.moved(7)
+    watch.change_worth(2_000, 1, 0, 1, 0)
+    assert watch.windows()[0][1] == 7 * 2_000
+    watch.change_worth(1_000, 3, 2_000, 1, 0)
+    assert watch.windows()[0][:2] == (60, 14_000)
+    watch.change_worth(1_000, 1, 1_000, 3, 0)
+    assert watch.windows()[0][:2] == (60, 14_000)
+
+
+def test_what_is_forgotten_is_told_anew() -> None:
+    watch = guard(prime_steps_max=50, prime_num=1, prime_den=1_000)
+    watch.change_worth(500, 1, 250, 1, 9)
+    watch.prime(5)
+    watch.moved(1)
+    watch.forget(None)
+    assert (watch.windows()[0][1], watch._hour.sum, watch._day.sum) == (0, 0, 0)
+    watch.moved(2)
+    assert (watch.windows()[0][1], watch._hour.sum, watch._day.sum) == (1_000, 2, 2)
+    watch.forget((100, 3))
+    watch.moved(6)
+    assert watch.windows()[0][1] == 200
+
+
+def test_a_long_history_is_told_at_once() -> None:
+    watch = guard()
+    for steps in (1, 32_768, FULL):
+        watch.forget(None)
+        watch.recall(0, steps)
+        assert [kept.sum for kept in (*watch._caps, watch._hour, watch._day)] == [steps] * 4
+    watch.recall(241 * 15_000, 0)
+    assert (watch._hour.sum, watch._day.sum) == (0, FULL)
+    watch.recall(0, -1)
+    assert watch._hour.sum == 0
+
+
+def test_a_checkpoint_is_in_drug() -> None:
+    watch = guard(step_ng_num=1_001, step_ng_den=2)
+    watch.moved(2)
+    watch.recall_windows([2_003, 500])
+    assert watch.windows() == [(60, 5 * 1_001 // 2 + 1, 99 * 1_001 // 2), (1440, 1_001, 799 * 1_001 // 2)]

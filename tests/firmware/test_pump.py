@@ -240,3 +240,16 @@ def test_time_between_steps_survives_the_wrap_of_the_tick_counter() -> None:
         side.twin.advance(30 * 86_400)
         assert abs(side.deviation()) <= 1 / 2
         assert side.client.status()["day"] == 30
+
+
+@pytest.mark.requirement("R7")
+@pytest.mark.parametrize("other", ["minimum", "bridge"])
+def test_a_square_bolus_leaves_room_for_the_fallback_and_a_bridge(other: str) -> None:
+    # 86400 of the 96000 steps a day are taken; 500 steps in an hour would be 12000 a day.
+    bridge = {"bridge_steps": 10, "bridge_num": 1, "bridge_den": 9_000, "bridge_ng_num": 500, "bridge_ng_den": 1}
+    with pump() as side:
+        side.program()
+        side.program(**(bridge | {f"{other}_den": 1_000}))
+        side.start()
+        assert refused(lambda: side.client.square_bolus(500, 3_600_000)) == "square_rate"
+        side.client.square_bolus(500, 4_500_000)

@@ -7,9 +7,9 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pump.schedule import Schedule, Track
+from pump.schedule import NEVER, Schedule, Track
 from pump.whole import mul_div
-from pump.wire import FRACTION_MAX
+from pump.wire import BOLUS_KIND_CLINICIAN, BOLUS_KIND_NONE, BOLUS_KIND_PERIODIC, FRACTION_MAX
 from small import SMALL_MAX, SmallInt
 
 parts = st.one_of(st.integers(1, FRACTION_MAX), st.integers(1, 1000))
@@ -121,3 +121,177 @@ def test_an_overdue_bolus_becomes_longer_and_never_denser() -> None:
     schedule.advance(5_000)
     assert schedule.bolus_due == 1
     assert schedule.bolus_left == 10
+
+
+def test_a_track_begins_half_way_to_its_first_step() -> None:
+    fresh = Track()
+    assert (fresh.num, fresh.den, fresh.due_ms(), fresh.advance(10**6)) == (0, 2, NEVER, 0)
+    fresh.retune(1, 1_001)
+    # Half of 1001 is 500 and a crumb.
+    assert (fresh.acc, fresh._crumb, fresh.due_ms()) == (500, FRACTION_MAX // 2, 501)
+    for den, half, crumb in ((1_000, 500, 0), (1_001, 500, FRACTION_MAX // 2)):
+        started = Track()
+        started.advance(77)
+        started.restart(3, den)
+        assert (started.acc, started._crumb) == (half, crumb)
+
+
+def test_standing_still_loses_nothing() -> None:
+    track = Track()
+    track.restart(3, 1_001)
+    track.advance(100)
+    before = (track.acc, track.den, track._crumb)
+    track.retune(0, 1)
+    assert (track.due_ms(), track.advance(5_000), track.num) == (NEVER, 0, 0)
+    assert (track.acc, track.den, track._crumb) == before
+    track.retune(4, 1_001)
+    assert (track.num, track.acc, track.den, track._crumb) == (4, 800, 1_001, FRACTION_MAX // 2)
+
+
+@settings(max_examples=40)
+@given(rates, st.lists(rates, min_size=1, max_size=6), st.integers(0, 5_000))
+def test_a_change_of_rate_loses_less_than_two_crumbs(
+    first: tuple[int, int], more: list[tuple[int, int]], ms: int
+) -> None:
+    track = Track()
+    track.restart(*first)
+    track.advance(SmallInt(min(ms, int(first[1]) // int(first[0]))))
+    for num, den in more:
+        exact = Fraction(int(track.acc), int(track.den)) + Fraction(int(track._crumb), FRACTION_MAX * int(track.den))
+        track.retune(num, den)
+        kept = Fraction(int(track.acc), int(den)) + Fraction(int(track._crumb), FRACTION_MAX * int(den))
+        assert 0 <= exact - kept < Fraction(2, FRACTION_MAX * int(den))
+        assert (track.num, track.den) == (num, den)
+        assert 0 <= track.acc < den
+        assert 0 <= track._crumb < FRACTION_MAX
+
+
+def test_a_track_makes_every_step_of_a_long_wait() -> None:
+    track = Track()
+    track.restart(2, 7)
+    # 3 of 7 at the start: steps after 2, 6, 9 ms.
+    assert [track.advance(ms) for ms in (1, 1, 3, 1, 3, 35, 0)] == [0, 1, 0, 1, 1, 10, 0]
+    one = Track()
+    one.restart(1, 1)
+    assert (one.due_ms(), one.advance(3)) == (1, 3)
+
+
+def test_a_fresh_schedule_has_nothing_to_do() -> None:
+    schedule = Schedule()
+    assert (schedule.bolus_kind, schedule.running, schedule.next_ms()) == (BOLUS_KIND_NONE, False, SMALL_MAX)
+    schedule.advance(10**6)
+    assert (schedule.basal_due, schedule.bolus_due, schedule.square_due) == (0, 0, 0)
+    assert (schedule.bolus_left, schedule.square_left, schedule.periodic_ms) == (0, 0, 0)
+    assert (schedule.periodic_waits, schedule.periodic_began) == (False, False)
+    schedule.running = True
+    schedule.advance(10**6)
+    assert (schedule.basal_due, schedule.next_ms()) == (0, NEVER)
+    assert not schedule.periodic_waits
+    assert schedule.same_periodic(0, 0, 1, 0)
+
+
+def test_the_earliest_event_wakes() -> None:
+    schedule = Schedule()
+    schedule.basal.restart(1, 1_000)
+    assert schedule.next_ms() == NEVER
+    schedule.running = True
+    assert schedule.next_ms() == 500
+    schedule.set_periodic(5, 1, 100, 4_000, 499)
+    assert schedule.next_ms() == 499
+    schedule.set_periodic(5, 1, 100, 4_000, 501)
+    assert schedule.next_ms() == 500
+    schedule.start_square(3, 900)
+    assert schedule.next_ms() == 150
+    schedule.start_bolus(BOLUS_KIND_CLINICIAN, 2, 1, 400)
+    assert (schedule.bolus_kind, schedule.next_ms()) == (BOLUS_KIND_CLINICIAN, 200)
+    schedule.running = False
+    assert schedule.next_ms() == 200
+    assert schedule.cancel_bolus() == 2
+    assert schedule.next_ms() == 150
+    assert schedule.cancel_square() == 3
+    assert (schedule.cancel_bolus(), schedule.cancel_square(), schedule.next_ms()) == (0, 0, NEVER)
+
+
+def test_what_is_due_adds_up_until_the_next_event() -> None:
+    schedule = Schedule()
+    schedule.basal.restart(1, 1_000)
+    schedule.running = True
+    schedule.advance(600)
+    schedule.advance(1_000)
+    assert schedule.basal_due == 2
+    schedule.start_square(4, 400)
+    schedule.advance(60)
+    assert (schedule.square_due, schedule.bolus_due) == (1, 0)
+    schedule.start_bolus(BOLUS_KIND_CLINICIAN, 2, 1, 40)
+    schedule.advance(30)
+    assert (schedule.square_due, schedule.bolus_due) == (1, 1)
+    schedule.begin()
+    assert (schedule.basal_due, schedule.bolus_due, schedule.square_due) == (0, 0, 0)
+    schedule.advance(5)
+    assert (schedule.basal_due, schedule.bolus_due, schedule.square_due) == (0, 0, 0)
+    assert (schedule.bolus_left, schedule.square_left) == (2, 4)
+
+
+def test_a_square_bolus_stands_still_while_another_runs_and_boluses_run_without_basal() -> None:
+    schedule = Schedule()
+    schedule.start_square(2, 2_000)
+    schedule.start_bolus(BOLUS_KIND_CLINICIAN, 1, 1, 200)
+    schedule.advance(99)
+    assert (schedule.bolus_due, schedule.square_due, schedule.square.due_ms()) == (0, 0, 500)
+    schedule.advance(1)
+    assert (schedule.bolus_due, schedule.square.due_ms()) == (1, 500)
+    schedule.bolus_left = 0
+    schedule.advance(499)
+    assert schedule.square_due == 0
+    schedule.advance(1)
+    assert (schedule.square_due, schedule.bolus_due, schedule.basal_due) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("other", [(6, 1, 100, 4_000), (5, 2, 100, 4_000), (5, 1, 101, 4_000), (5, 1, 100, 4_001)])
+def test_another_periodic_bolus_is_not_the_same(other: tuple[int, int, int, int]) -> None:
+    schedule = Schedule()
+    schedule.set_periodic(5, 1, 100, 4_000, 7)
+    assert schedule.same_periodic(5, 1, 100, 4_000)
+    assert not schedule.same_periodic(*other)
+    assert not schedule.same_periodic(*(2 * part - new for part, new in zip((5, 1, 100, 4_000), other, strict=True)))
+
+
+def test_a_periodic_bolus_begins_when_its_time_has_come() -> None:
+    schedule = Schedule()
+    schedule.set_periodic(5, 1, 100, 4_000, 7)
+    schedule.advance(100)
+    assert schedule.periodic_ms == 7
+    schedule.running = True
+    schedule.advance(6)
+    assert (schedule.periodic_ms, schedule.periodic_began, schedule.bolus_left) == (1, False, 0)
+    schedule.advance(1)
+    assert (schedule.periodic_ms, schedule.periodic_began, schedule.periodic_waits) == (4_000, True, False)
+    assert (schedule.bolus_kind, schedule.bolus_left, schedule.bolus.due_ms()) == (BOLUS_KIND_PERIODIC, 5, 50)
+    schedule.periodic_began = False
+    schedule.bolus_left = 1
+    schedule.advance(4_003)
+    # Overdue, and the last one still runs.
+    assert (schedule.periodic_ms, schedule.periodic_began, schedule.periodic_waits) == (3_997, False, True)
+    schedule.begin_waiting_periodic()
+    assert (schedule.periodic_began, schedule.bolus_left) == (False, 1)
+    schedule.bolus_left = 0
+    schedule.begin_waiting_periodic()
+    assert (schedule.periodic_began, schedule.periodic_waits, schedule.bolus_left) == (True, False, 5)
+    schedule.bolus_left = 0
+    schedule.periodic_began = False
+    schedule.begin_waiting_periodic()
+    assert (schedule.periodic_began, schedule.bolus_left) == (False, 0)
+    schedule.periodic_waits = True
+    schedule.set_periodic(0, 0, 1, 0, 0)
+    assert (schedule.periodic_ms, schedule.periodic_waits, schedule.next_ms()) == (NEVER, False, NEVER)
+    schedule.advance(10**6)
+    assert schedule.periodic_ms == NEVER
+
+
+def test_a_single_step_is_a_periodic_bolus_too() -> None:
+    schedule = Schedule()
+    schedule.running = True
+    schedule.set_periodic(1, 1, 100, 4_000, 10)
+    assert schedule.next_ms() == 10
+    schedule.advance(10)
+    assert (schedule.bolus_left, schedule.periodic_ms) == (1, 4_000)

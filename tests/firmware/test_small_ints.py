@@ -18,8 +18,8 @@ from pump.therapy import Therapy
 from pumpside import DAY_MS, therapy
 from small import SmallInt
 
-DAYS = 3_652 if os.environ.get("DOSEBENCH_LONG") else 40
-"""Ten years in `make campaign`."""
+DAYS = 3_652 if os.environ.get("DOSEBENCH_LONG") else 8 if os.environ.get("DOSEBENCH_HYPOTHESIS") == "mutation" else 40
+"""Ten years in `make campaign`, each weekday for a mutant of `make mutation`."""
 
 FLEX: dict[str, Any] = {
     "mode": "flex",

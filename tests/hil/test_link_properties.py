@@ -111,13 +111,13 @@ def programs(draw: Draw, profile: Profile = PROFILE) -> Program:
 
 
 def draw_rates(draw: Draw, profile: Profile) -> dict[str, Any]:
-    """Mode and rates; the basal in force stays below half the hard cap of a day."""
+    """Mode and rates; the basal in force stays below half the hard cap of a day, and all leave boluses room."""
     rate_min, rate_max = profile.steps(profile.delivery.rate_min), profile.steps(profile.delivery.rate_max)
     day = profile.steps(profile.caps.day) / 2
     sustained = min(rate_max, Fraction(int(day), DAY_MS + DAY_MS // 240))
     mode = draw(st.sampled_from(["continuous", "minimum_rate", "stopped", "flex", "titration"]))
     basal = draw(fraction_between(rate_min, sustained) if mode == "continuous" else any_fraction() | st.just((0, 1)))
-    minimum = draw(fraction_between(rate_min, sustained if mode == "minimum_rate" else rate_max))
+    minimum = draw(fraction_between(rate_min, sustained if mode == "minimum_rate" else rate_max / 2))
     made: dict[str, Any] = {
         "mode": mode,
         "basal_num": basal[0],

@@ -1,0 +1,313 @@
+"""Which basal rate holds, and until when: the plan alone, beside the perfect pump."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from dosebench.program import from_bytes
+from dosebench.referencepump import ReferencePump
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from modes import therapies
+from pump.plan import Plan
+from pump.schedule import NEVER
+from pump.therapy import Therapy
+from pumpside import DAY_MS, examples, therapy
+
+MINUTE_MS = 60_000
+HALF_DAY_MS = DAY_MS // 2
+MONDAY = 9_494
+"""2025-12-29, in days since 2000-01-01."""
+
+FLEX: dict[str, Any] = {
+    "mode": "flex",
+    "rates": [{"num": 1, "den": den} for den in (50_000, 51_000, 52_000, 53_000)],
+    "flex": [
+        {"pattern": pattern, "minute": minute, "rate": rate}
+        for pattern, minute, rate in (
+            *((0, 0, 0), (0, 480, 1)),
+            *((1, 0, 3), (1, 600, 0), (1, 1_200, 2)),
+            *((2, 0, 1), (2, 720, 2)),
+            *((3, 0, 2), (3, 1, 0), (3, 1_439, 3)),
+        )
+    ],
+    # Monday and Tuesday, Wednesday, Thursday, Friday, and the weekend.
+    "weekdays": bytes([0, 0, 2, 3, 0, 1, 1]),
+}
+TITRATION: dict[str, Any] = {
+    "mode": "titration",
+    "rates": FLEX["rates"],
+    "titration": [{"day": day, "rate": rate} for day, rate in ((0, 0), (2, 1), (3, 2), (255, 3))],
+}
+
+
+def plan(changes: dict[str, Any], bridge_left: int = 0, titration_day: int = 0) -> Plan:
+    made = Plan()
+    made.load(Therapy(therapy(**changes)), bridge_left, titration_day)
+    return made
+
+
+def rate(of: Plan) -> Fraction:
+    return Fraction(of.num, of.den)
+
+
+class Pair:
+    """A plan and the perfect pump, at the same pump time. Boluses do not change the basal, and are left out."""
+
+    def __init__(self, changes: dict[str, Any], running: bool) -> None:
+        without = changes | {"periodic_steps": 0, "bridge_steps": 0}
+        self.plan, self.ideal, self.now, self.running = plan(without), ReferencePump(), 0, running
+        self.ideal.commit(0, from_bytes(therapy(**without)))
+        if running:
+            self.ideal.start(0)
+
+    def set_clock(self, days: int, ms: int) -> None:
+        self.plan.set_local(days, ms)
+        self.ideal.clock(self.now, days, ms)
+
+    def run(self, ms: int) -> None:
+        """Walk as the controller does: to each moment at which the rate may change."""
+        end = self.now + ms
+        while self.now < end:
+            wait = min(self.plan.next_ms(self.running), end - self.now)
+            assert wait >= 1
+            before = self._rate()
+            self.ideal.advance(self.now + wait - 1)
+            assert self._rate() == before, "a rate changed before the plan woke"
+            self.now += wait
+            self.plan.advance(wait, self.running)
+            self.ideal.advance(self.now)
+            self.compare()
+
+    def _rate(self) -> Fraction:
+        # A stopped pump's plan goes on, at the rate that it would have.
+        program = self.ideal.program
+        assert program is not None
+        return self.ideal._mode_rate(program)
+
+    def compare(self) -> None:
+        clock = self.ideal.pattern_clock
+        assert rate(self.plan) == self._rate()
+        if self.ideal.program and self.ideal.program.mode == "titration":
+            assert self.plan.titration_day == self.ideal.titration_day
+        if clock.known:
+            assert Fraction(self.plan.lag, 2) == clock.lag_ms
+            assert self.plan._day_number * DAY_MS + Fraction(self.plan._at, 2) == clock.at_ms
+
+
+sets = st.tuples(st.just("set"), st.integers(-14 * 3_600_000, 14 * 3_600_000))
+runs = st.tuples(st.just("run"), st.integers(1, 2 * DAY_MS))
+
+
+@pytest.mark.requirement("R7")
+@pytest.mark.requirement("R65")
+@settings(max_examples=examples(100))
+@given(therapies(), st.booleans(), st.lists(st.one_of(sets, runs), max_size=8))
+def test_the_plan_is_the_perfect_pumps(changes: dict[str, Any], running: bool, acts: list[tuple[str, int]]) -> None:
+    pair = Pair(changes, running)
+    calendar = MONDAY * DAY_MS
+    for act, ms in acts:
+        if act == "set":
+            calendar += ms
+            pair.set_clock(*divmod(calendar + pair.now, DAY_MS))
+        else:
+            pair.run(ms)
+        pair.compare()
+
+
+@pytest.mark.requirement("R65")
+@pytest.mark.parametrize("hours", [-12, -1, 1, 12])
+@pytest.mark.parametrize("more_ms", [-1, 0, 1])
+@pytest.mark.parametrize("at_ms", [0, 1, 8 * 60 * MINUTE_MS - 1, 20 * 60 * MINUTE_MS, DAY_MS - 1])
+def test_a_clock_that_is_set_is_made_good_by_speed(hours: int, more_ms: int, at_ms: int) -> None:
+    pair = Pair(FLEX, running=True)
+    # Friday, so that the pattern changes on the way.
+    pair.set_clock(MONDAY + 4, at_ms)
+    pair.set_clock(*divmod((MONDAY + 4) * DAY_MS + at_ms + hours * 3_600_000 + more_ms, DAY_MS))
+    pair.compare()
+    apart = abs(hours * 3_600_000 + more_ms)
+    assert pair.plan.lag_ms() == (apart if apart <= HALF_DAY_MS else 0)
+    pair.run(2 * DAY_MS + 7)
+    assert pair.plan.lag_ms() == 0
+
+
+def test_a_date_that_is_set_is_taken_at_once() -> None:
+    made = plan(FLEX)
+    made.set_local(MONDAY, 0)
+    for days, expected in ((MONDAY + 2, 51_000), (MONDAY + 5, 53_000), (MONDAY + 3, 52_000), (MONDAY + 8, 50_000)):
+        made.set_local(days, 0)
+        assert (made.lag_ms(), made.den) == (0, expected)
+
+
+def test_a_slew_takes_an_odd_millisecond_back() -> None:
+    # Behind by 1 ms at half a millisecond: the pattern overshoots, and is ahead for as long.
+    made = plan(FLEX)
+    made.set_local(MONDAY, 10)
+    made.set_local(MONDAY, 9)
+    assert (made.lag, made.next_ms(True)) == (-2, 2)
+    made.advance(1, True)
+    made.set_local(MONDAY, 11)
+    assert (made.lag, made.lag_ms(), made.next_ms(True)) == (1, 0, 1)
+    made.advance(1, True)
+    assert (made.lag, made.next_ms(True)) == (-1, 1)
+    made.advance(1, True)
+    assert made.lag == 0
+
+
+@pytest.mark.parametrize("mode", ["stopped", "minimum_rate", "continuous", "flex", "titration"])
+def test_what_a_mode_runs_at_and_what_stands_above_it(mode: str) -> None:
+    own = {"stopped": 0, "minimum_rate": Fraction(1, 450_000), "continuous": Fraction(1, 54_000)}
+    changes = (FLEX | TITRATION | {"mode": mode}) | {"bridge_num": 1, "bridge_den": 9_000}
+    made = plan(changes, bridge_left=9)
+    made.set_local(MONDAY, 0)
+    assert rate(made) == Fraction(1, 9_000)
+    made.at_minimum = True
+    made.select()
+    assert rate(made) == Fraction(1, 450_000)
+    made.closed = True
+    made.select()
+    assert (made.num, made.den) == (0, 1)
+    made.closed = made.at_minimum = False
+    made.pumped(4)
+    assert (made.bridge_left, rate(made)) == (5, Fraction(1, 9_000))
+    made.pumped(4)
+    assert (made.bridge_left, rate(made)) == (1, Fraction(1, 9_000))
+    made.pumped(1)
+    assert (made.bridge_left, rate(made)) == (0, own.get(mode, Fraction(1, 50_000)))
+    assert made.den >= 1
+    made.pumped(3)
+    assert made.bridge_left == 0
+
+
+def test_a_bridge_ends_when_more_was_pumped_than_it_needs() -> None:
+    made = plan({"bridge_num": 1, "bridge_den": 9_000}, bridge_left=5)
+    made.pumped(7)
+    assert (made.bridge_left, rate(made)) == (0, Fraction(1, 54_000))
+
+
+def test_a_plan_without_a_therapy_stands_still_and_never_wakes() -> None:
+    made = Plan()
+    assert (made.num, made.den, made.next_ms(True), made.next_ms(False)) == (0, 1, NEVER, NEVER)
+    for name, value in (("bridge_left", 1), ("at_minimum", True), ("closed", True)):
+        setattr(made, name, value)
+        made.select()
+        assert (made.num, made.den) == (0, 1)
+    made = Plan()
+    made.advance(DAY_MS, True)
+    assert (made.known, made.lag, made.titration_day, made.bridge_left) == (False, 0, 0, 0)
+    made.set_local(MONDAY, 5)
+    assert (made.known, made.next_ms(True)) == (True, DAY_MS - 5)
+    # The first day of the calendar is known like any other.
+    first = Plan()
+    first.set_local(0, 5)
+    assert (first.known, first.lag, first.next_ms(True)) == (True, 0, DAY_MS - 5)
+
+
+def test_without_a_calendar_flex_waits_at_its_minimum() -> None:
+    made = plan(FLEX)
+    assert (rate(made), made.next_ms(True)) == (Fraction(1, 450_000), NEVER)
+    made.advance(1_000, True)
+    assert rate(made) == Fraction(1, 450_000)
+    made.set_local(MONDAY, 481 * MINUTE_MS)
+    assert made.den == 51_000
+    made.load(Therapy(therapy(**FLEX | {"weekdays": bytes([1] * 7)})), 0, 0)
+    assert made.den == 53_000
+
+
+@pytest.mark.parametrize(
+    ("day", "den", "next_den"),
+    [(0, 50_000, 50_000), (1, 50_000, 51_000), (2, 51_000, 52_000), (3, 52_000, 52_000), (254, 52_000, 53_000)],
+)
+def test_a_titration_goes_on_at_its_day(day: int, den: int, next_den: int) -> None:
+    made = plan(TITRATION, titration_day=day)
+    assert made.den == den
+    assert made.next_ms(False) == NEVER
+    made.advance(DAY_MS - 1, False)
+    assert (made.titration_day, made.next_ms(True)) == (day, DAY_MS)
+    made.advance(DAY_MS - 1, True)
+    assert (made.den, made.titration_day, made.next_ms(True)) == (den, day, 1)
+    made.advance(1, True)
+    assert (made.titration_day, made.den, made.next_ms(True)) == (day + 1, next_den, DAY_MS)
+
+
+def test_days_of_a_titration_are_counted_to_255() -> None:
+    made = plan(TITRATION, titration_day=253)
+    for day in (254, 255, 255):
+        made.advance(DAY_MS, True)
+        assert (made.titration_day, made.den) == (day, 53_000 if day == 255 else 52_000)
+
+
+def test_a_new_therapy_begins_its_titration_anew() -> None:
+    made = plan(TITRATION)
+    made.advance(3 * DAY_MS + 5, True)
+    assert (made.titration_day, made.den) == (3, 52_000)
+    made.load(Therapy(therapy(**TITRATION)), 0, 0)
+    assert (made.titration_day, made.den, made.next_ms(True)) == (0, 50_000, DAY_MS)
+
+
+def test_only_a_flex_pattern_counts_its_steps() -> None:
+    # A commit from flex to another mode and back: the index follows the pattern again.
+    made = plan(FLEX)
+    made.set_local(MONDAY, 1_300 * MINUTE_MS)
+    assert made.den == 51_000
+    made.load(Therapy(therapy(**TITRATION)), 0, 2)
+    assert (made.den, made.next_ms(False)) == (51_000, 140 * MINUTE_MS)
+    made.advance(140 * MINUTE_MS, False)
+    made.load(Therapy(therapy(**FLEX)), 0, 0)
+    assert (made.den, made.next_ms(False)) == (50_000, 480 * MINUTE_MS)
+
+
+def test_weekdays_of_a_mode_without_patterns_are_nothing() -> None:
+    for mode in ("stopped", "minimum_rate", "continuous", "titration"):
+        made = plan(TITRATION | {"mode": mode, "weekdays": bytes([1] * 7)})
+        before = rate(made)
+        made.set_local(MONDAY, DAY_MS - 10)
+        made.advance(10, True)
+        assert (made._day_number, made.next_ms(False), rate(made)) == (MONDAY + 1, DAY_MS, before)
+
+
+def between(ms: int) -> Plan:
+    """A plan whose pattern is half a millisecond past `ms` of a Monday, and as much ahead of the calendar."""
+    made = plan(FLEX)
+    made.set_local(MONDAY, ms)
+    made.set_local(MONDAY, ms - 1)
+    made.advance(1, True)
+    assert (made._at, made.lag) == (2 * ms + 1, -1)
+    return made
+
+
+def test_twelve_hours_are_counted_to_the_half_millisecond() -> None:
+    for apart, lag in (
+        (HALF_DAY_MS + 1, 0),
+        (HALF_DAY_MS, 2 * HALF_DAY_MS - 1),
+        (-HALF_DAY_MS, 0),
+        (1 - HALF_DAY_MS, 1 - 2 * HALF_DAY_MS),
+    ):
+        made = between(HALF_DAY_MS)
+        made.set_local(*divmod(MONDAY * DAY_MS + HALF_DAY_MS + apart, DAY_MS))
+        assert made.lag == lag
+
+
+def test_half_a_millisecond_before_midnight_is_a_millisecond() -> None:
+    made = between(DAY_MS - 1)
+    made.set_local(MONDAY + 1, 5)
+    assert (made.lag, made.next_ms(True)) == (11, 1)
+    made.advance(1, True)
+    assert (made._day_number, made._at, made.lag) == (MONDAY + 1, 3, 9)
+
+
+def test_midnight_and_a_day_of_titration_wake_whichever_comes_first() -> None:
+    made = plan(TITRATION)
+    made.set_local(MONDAY, DAY_MS - 100)
+    assert made.next_ms(True) == 100
+    made.advance(100, True)
+    made.advance(1_000, True)
+    assert made.next_ms(True) == DAY_MS - 1_100
+    assert made.next_ms(False) == DAY_MS - 1_000
+    made.set_local(MONDAY + 3, DAY_MS - 100)
+    assert made.next_ms(True) == 100
+    made.set_local(MONDAY + 9, 1_000)
+    made.advance(DAY_MS - 1_150, True)
+    assert made.next_ms(True) == 50
