@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help demo test campaign mutation bench gen clean
+.PHONY: help demo test campaign cuts mutation bench gen clean
 
 help:
 	@echo "make demo      run the main job: program, deliver 30 days, download, compare; results in out/demo"
 	@echo "make test      style, types, drift of generated files, and all tests"
 	@echo "make campaign  the firmware's properties with fifty times the examples, every power cut, ten years of flex"
 	@echo "make mutation  changes each comparison and counter of guard, scheduler and therapy check: do the tests notice?"
+	@echo "make cuts      every power cut alone, with the number of distinct flash states"
 	@echo "make bench     measure start-up times and more"
 	@echo "make gen       rewrite what is generated from the protocol"
 	@echo "make clean     remove .venv, build results and caches"
@@ -29,6 +30,9 @@ campaign: $(VENV)/.dev
 
 mutation: $(VENV)/.campaign
 	$(BIN)/python tests/mutation --jobs $(JOBS)
+
+cuts: $(VENV)/.dev
+	DOSEBENCH_LONG=1 $(BIN)/python -m pytest -q -n $(JOBS) -rP tests/firmware/test_power_cuts.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

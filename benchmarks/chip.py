@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dosebench.client import program_hash
+from dosebench.deviceconfig import sealed
 from dosebench.profile import load
 from dosebench_protocol.codec import by_name, encode_request
 from dosebench_protocol.frame import Frame, encode
@@ -32,7 +33,7 @@ HARD_STEPS: Final = 1 << 20
 CHUNK: Final = bytes(range(256))
 DEVICE: Final = b"ram1"
 MODULES: Final = (
-    *("wire", "whole", "clock", "schedule", "plan", "program", "guard", "motor", "profile"),
+    *("wire", "whole", "clock", "schedule", "plan", "program", "guard", "motor", "profile", "memory"),
     *("therapy", "journal", "ledger", "history", "store", "orders", "link", "commands", "controller"),
 )
 """In an order in which each comes after what it imports, so that its bytes are its own."""
@@ -44,7 +45,7 @@ class ChipError(Exception):
 
 def figures(rounds: int = 2) -> list[Figure]:
     """Instructions and bytes; every count is taken `rounds` times and must be the same."""
-    config = load(PROFILE).device_config() | {"flash_sectors": SECTORS, "watchdog_ms": 0}
+    config = sealed(load(PROFILE).device_config() | {"flash_sectors": SECTORS, "fault_sectors": 4, "watchdog_ms": 0})
     basics = {"PROGRAM": program(), "HARD_STEPS": HARD_STEPS}
     whole = {"CONFIG": config, "REQUESTS": requests()}
     found = {

@@ -53,7 +53,7 @@ class RamBoard:
         self._flash[address : address + 4096] = b"\xff" * 4096
 
     def adc(self, _channel):
-        return 3000
+        return 3600
 
     def flow_count(self):
         return self._position

@@ -16,11 +16,14 @@ class Clock:
         self.known = False
         self._offset_days = 0
         self._offset_ms = 0
+        self._check = 0
+        self._sum = 0
 
     def resume(self, day, ms):
         """Go on from the last time that the journal knows: time without power counts as none."""
         self.day = day
         self.ms = ms
+        self._sum = day + ms
 
     def update(self, ticks):
         """Move to `ticks`; return the milliseconds that passed since the last call."""
@@ -30,11 +33,22 @@ class Clock:
         while left >= DAY_MS:
             left -= DAY_MS
             self.day += 1
+            self._sum += 1
         self.ms += left
+        self._sum += left
         if self.ms >= DAY_MS:
             self.ms -= DAY_MS
             self.day += 1
+            self._sum -= DAY_MS - 1
         return passed
+
+    def whole(self):
+        """Whether day and ms are what passed (see memory.py)."""
+        return self.day + self.ms == self._sum
+
+    def sound(self):
+        """Whether the offset is the one that was set (see memory.py)."""
+        return self._offset_days ^ self._offset_ms == self._check
 
     def ticks(self):
         """The counter at the last update()."""
@@ -45,6 +59,7 @@ class Clock:
         self.known = True
         self._offset_days = days - self.day
         self._offset_ms = ms - self.ms
+        self._check = self._offset_days ^ self._offset_ms
 
     def local_days(self):
         ms = self.ms + self._offset_ms

@@ -10,6 +10,7 @@ from pump.wire import const
 
 _STAGE_MS_MAX = const(120_000)
 _RECORDS_MAX = const(25)
+_SHOWN_MAX = const(65_535)
 FIRMWARE = (0, 2, 0)
 _BROADCAST = b"\x00\x00\x00\x00"
 
@@ -46,8 +47,11 @@ class Commands:
             wire.OUTCOME: self._outcome,
             wire.JOURNAL_INFO: self._journal_info,
             wire.JOURNAL_READ: self._journal_read,
+            wire.FAULT_INFO: self._journal_info,
+            wire.FAULT_READ: self._journal_read,
             wire.SELFTEST: self._selftest,
             wire.COUNTERS: self._counters,
+            wire.MEMORY: self._memory,
             wire.SENSORS: self._sensors,
             wire.SERVICE: self._service,
         }
@@ -123,6 +127,9 @@ class Commands:
         if message == wire.STOP:
             # Always stops, whatever its counter says; only a new counter is a new record.
             self._pump.halt_motion()
+        if not self._pump.profile.sound:
+            # Where the flash is to be written, the settings do not say for sure: nothing could be made durable.
+            raise Refusal(wire.REASON_SAFE_STATE, self._pump.ledger.alarms)
         if known is not None and counter <= known.counter:
             self._pump.settle()
             self._answer_again(known, message, counter)
@@ -131,6 +138,9 @@ class Commands:
             act(fields)
         except Refusal as refusal:
             self._pump.orders.refuse(host, counter, message, refusal.reason)
+        if self._pump.distrusted or self._pump.ledger.corrupted:
+            # What it came to is not known before the pump has started over: no answer is the honest one.
+            return
         self._answer(self._pump.ledger.outcome(host))
 
     def _answer_again(self, known, message, counter):
@@ -274,13 +284,40 @@ class Commands:
             UNKNOWN if ledger.filled_steps == UNKNOWN else pump.clock.day - ledger.filled_day,
         )
 
+    def _ring(self, link):
+        """The ring that a request means: faults and journal are read in the same way."""
+        ledger = self._pump.ledger
+        return ledger.faults if link.type in (wire.FAULT_INFO, wire.FAULT_READ) else ledger.journal
+
+    def _memory(self, link, out):
+        ledger, store = self._pump.ledger, self._pump.store
+        journal, faults = ledger.journal, ledger.faults
+        return wire.pack_memory_reply(
+            out,
+            link.body_out,
+            journal.first(),
+            journal.next,
+            journal.sectors(),
+            journal.opened(),
+            min(journal.voids, _SHOWN_MAX),
+            min(journal.damaged, _SHOWN_MAX),
+            faults.first(),
+            faults.next,
+            faults.sectors(),
+            faults.opened(),
+            min(faults.voids, _SHOWN_MAX),
+            min(faults.damaged, _SHOWN_MAX),
+            ledger.generation,
+            min(store.mended, _SHOWN_MAX),
+        )
+
     def _journal_info(self, link, out):
-        journal = self._pump.ledger.journal
+        journal = self._ring(link)
         return wire.pack_journal_info_reply(out, link.body_out, journal.first(), journal.next, journal.chain())
 
     def _journal_read(self, link, out):
         first, count = wire.unpack_journal_read_request(link.frame, link.body, link.body_end)
-        journal = self._pump.ledger.journal
+        journal = self._ring(link)
         if first < journal.first():
             raise Refusal(wire.REASON_RECORD_GONE, journal.first())
         if first >= journal.next:

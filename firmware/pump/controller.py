@@ -14,12 +14,13 @@ from pump.history import History
 from pump.journal import Journal
 from pump.ledger import UNKNOWN, Ledger
 from pump.link import Link
+from pump.memory import Memory
 from pump.monitor import Monitor
 from pump.motor import Motor
 from pump.orders import Orders
 from pump.plan import Plan
 from pump.profile import Profile
-from pump.schedule import Schedule
+from pump.schedule import NEVER, Schedule
 from pump.selftest import SelfTest
 from pump.service import Service
 from pump.store import TherapyStore
@@ -29,6 +30,7 @@ from pump.whole import mul_div
 from pump.wire import const
 
 _SECTOR_BYTES = const(4096)
+_THERAPY_SECTORS = const(2)
 _FIRMWARE_PACKED = FIRMWARE[0] << 16 | FIRMWARE[1] << 8 | FIRMWARE[2]
 # Longest that requests which write flash are held so that the write does not delay a step.
 _QUIET_MS = const(400)
@@ -70,7 +72,8 @@ class Counters:
 
 
 class Pump:
-    def __init__(self, board):
+    def __init__(self, board, distrusted=False):
+        """`distrusted` says that the pump starts over because of what it found in RAM (see memory.py)."""
         self.board = board
         self.device_id = board.device_id
         self.profile = Profile(board.config)
@@ -82,8 +85,8 @@ class Pump:
         self.motor = Motor(board, profile.step_ms, profile.activation_steps_max, profile.activation_ms_max)
         self.motor.off()
         booted = board.ticks()
-        journal = Journal(board, self.clock, 2 * _SECTOR_BYTES, profile.flash_sectors - 2)
-        self.ledger = Ledger(journal, self.clock)
+        journal, faults = self._rings(profile)
+        self.ledger = Ledger(journal, faults, self.clock)
         self._history = History(self.ledger, self.guard, self.clock)
         self.store = TherapyStore(board, (0, _SECTOR_BYTES))
         self.therapy = None
@@ -102,17 +105,34 @@ class Pump:
         self._missed = 0
         self._bolus_cut = 0
         self._square_cut = 0
+        self._damage_told = 0
+        self.distrusted = False
+        # Until the next reset: a person looks at the board first.
+        self.started_over = distrusted
         self.link = Link(board, self.device_id)
         self.orders = Orders(self)
         self.commands = Commands(self, self.link)
-        self._boot()
+        self.memory = Memory(self)
+        self._boot(distrusted)
         self.selftest.boot_ms = (board.ticks() - booted) & 0x3FFFFFFF
+
+    def _rings(self, profile):
+        """The two rings: therapy, routine journal and faults share the flash in this order. Both are closed while the
+        settings do not say for sure where they are."""
+        faults = profile.fault_sectors if profile.sound else 0
+        routine = profile.flash_sectors - _THERAPY_SECTORS - faults if profile.sound else 0
+        at = _THERAPY_SECTORS * _SECTOR_BYTES
+        return (
+            Journal(self.board, self.clock, at, routine),
+            Journal(self.board, self.clock, at + routine * _SECTOR_BYTES, faults),
+        )
 
     # Boot
 
-    def _boot(self):
+    def _boot(self, distrusted):
         ledger, journal = self.ledger, self.ledger.journal
         ledger.replay()
+        empty = journal.next == 0
         armed = ledger.watchdog_armed
         # The bite of the proof hides why the board was reset before it.
         self.reset_cause = ledger.boot_cause if armed else self.board.reset_cause
@@ -126,13 +146,16 @@ class Pump:
             ledger.write(wire.RECORD_BOLUS_END, kind, ledger.low, ledger.high, 0, bolus, 0)
         if square:
             ledger.write(wire.RECORD_SQUARE_END, 0, ledger.low, ledger.high, 0, square, 0)
-        if journal.damaged:
-            self.alarm(wire.ALARM_JOURNAL_DAMAGED, journal.damaged)
+        self._report_damage()
+        self._report_loss(empty)
+        if distrusted:
+            self.alarm(wire.ALARM_SELFTEST_FAILED, 1 << wire.TEST_MEMORY)
         if ledger.clock_was_set:
             self.alarm(wire.ALARM_CLOCK_UNKNOWN, 0)
         if ledger.generation:
             self._load_therapy()
         ledger.window_drug = self._window_drug
+        ledger.pattern_lag = self.plan.lag_ms
         self.supervisor.boot(self.board.reset_cause, armed)
         if not self.supervisor.proving:
             self._ready()
@@ -145,6 +168,7 @@ class Pump:
         self.selftest.at_boot()
         self._judge_selftest()
         self.monitor.judge()
+        self.memory.seal()
         self._resume()
 
     def _judge_selftest(self):
@@ -163,6 +187,20 @@ class Pump:
             voids,
         )
 
+    def _report_damage(self):
+        damaged = self.ledger.journal.damaged + self.ledger.faults.damaged
+        if damaged != self._damage_told:
+            self._damage_told = damaged
+            self.alarm(wire.ALARM_JOURNAL_DAMAGED, damaged)
+
+    def _report_loss(self, empty):
+        """A flash that something else than this firmware emptied: nothing is known then, and nothing is made up."""
+        ledger = self.ledger
+        if empty and self.profile.sound and (self.profile.commissioned or self.store.any() or ledger.faults.next):
+            self.alarm(wire.ALARM_THERAPY_LOST, 0)
+        elif ledger.gone():
+            self.alarm(wire.ALARM_JOURNAL_DAMAGED, 0)
+
     def _window_drug(self):
         return [nanograms for _, nanograms, _ in self.guard.windows()]
 
@@ -171,7 +209,19 @@ class Pump:
         if not self.store.load(ledger.generation, ledger.hash_head.to_bytes(4, "little")):
             self.alarm(wire.ALARM_THERAPY_LOST, ledger.generation)
             return
+        self._mend_store()
         self._take(Therapy(self.store.program), False)
+
+    def _mend_store(self):
+        """Both copies hold the therapy in force, or the flash is said to have failed."""
+        store = self.store
+        at = store.damaged()
+        while at >= 0:
+            if not store.mend(at):
+                self.alarm(wire.ALARM_FLASH_FAILED, store.generation)
+                return
+            self.ledger.write(wire.RECORD_MENDED, at, store.generation, 0, 0, 0, 0)
+            at = store.damaged()
 
     def announce(self, therapy):
         """Before a commit: a record of what a step will hold and has held. It counts when the commit follows."""
@@ -209,6 +259,7 @@ class Pump:
         self.plan.load(therapy, left, ledger.titration_day)
         self._set_periodic(therapy, live)
         self.apply_alarms()
+        self.memory.seal()
 
     def _set_periodic(self, therapy, live):
         period = _periodic(therapy)
@@ -223,7 +274,12 @@ class Pump:
     def _resume(self):
         if not self.ledger.running:
             return
-        if self.therapy is None or self.alarms.on(wire.ALARMS_SAFE | wire.ALARMS_HALT):
+        ledger = self.ledger
+        if ledger.journal.lost or ledger.gone() or self.therapy is None:
+            # With records lost that no later one repeats, nobody knows whether it is to run.
+            ledger.halt(wire.STOP_REASON_FAULT)
+            return
+        if self.alarms.on(wire.ALARMS_SAFE | wire.ALARMS_HALT):
             self.ledger.halt(wire.STOP_REASON_FAULT)
             return
         self._begin()
@@ -235,17 +291,43 @@ class Pump:
         if self.supervisor.proving:
             return self._prove_watchdog()
         self.deliver()
-        self._after_steps()
+        if not self.distrusted:
+            self._after_steps()
+        if not self.distrusted:
+            self._listen()
+        self.supervisor.report(supervisor.LINK)
+        self.alarms.annunciate()
+        self.supervisor.report(supervisor.ALARMS)
+        self.supervisor.feed()
+        if self.distrusted or self.ledger.corrupted:
+            self._start_over()
+            return 0
+        return self._sleep_ms()
+
+    def _listen(self):
         waiting = self.link.pending
         if self.link.poll():
             if not waiting:
                 self._held_ms = 0
             self._serve()
-        self.supervisor.report(supervisor.LINK)
-        self.alarms.annunciate()
-        self.supervisor.report(supervisor.ALARMS)
-        self.supervisor.feed()
-        return self._sleep_ms()
+
+    # Trust in RAM (see memory.py)
+
+    def trusts(self):
+        """Whether everything that decides what moves is as it has to be. If not, nothing moves any more, and the pump
+        starts over at the end of this turn."""
+        if not self.memory.sound():
+            self.distrust()
+        return not self.distrusted
+
+    def distrust(self):
+        self.distrusted = True
+        self.halt_motion()
+
+    def _start_over(self):
+        # As after a reset: all that is known comes from flash, and the open lease counts as delivered.
+        self.motor.off()
+        self.__init__(self.board, True)
 
     def _prove_watchdog(self):
         """Wait for the bite; coming back from the whole wait is its failure. What arrives meanwhile is lost with it."""
@@ -272,10 +354,14 @@ class Pump:
         if stray:
             self.guard.moved(stray)
             self.ledger.moved(0, stray)
+            self.plan.pumped(stray)
         self._pass_time(passed)
         schedule = self.schedule
         basal = schedule.basal_due
         if basal > 1:
+            if basal >= NEVER:
+                self.distrust()
+                return
             # No catch-up: what a late wake left behind is reported, not delivered.
             self._missed += basal - 1
             basal = 1
@@ -301,8 +387,14 @@ class Pump:
     def follow_plan(self):
         """Let the schedule run at the plan's rate."""
         basal, plan = self.schedule.basal, self.plan
-        if plan.num != basal.num or plan.den != basal.den:
-            basal.retune(plan.num, plan.den)
+        num, den = plan.num, plan.den
+        if num != basal.num or den != basal.den:
+            plan.select()
+            if num != plan.num or den != plan.den:
+                # Nothing but a flipped bit makes a rate that the plan would not choose again.
+                self.distrust()
+                return
+            basal.retune(num, den)
 
     def _move(self, basal, bolus):
         due = basal + bolus
@@ -320,12 +412,11 @@ class Pump:
         self.guard.moved(most)
         self.ledger.moved(commanded, moved)
         self.plan.pumped(most)
+        if self.plan.bridge_left and self.plan.bridge_left != self.guard.bridge_left():
+            self.distrust()
         self.follow_plan()
         if granted > basal:
-            if self.schedule.bolus_due:
-                self.schedule.bolus_left -= 1
-            else:
-                self.schedule.square_left -= 1
+            self.schedule.bolus_moved()
 
     def _after_steps(self):
         """What follows from the steps: faults, levels, the end of a bolus, the next lease."""
@@ -340,6 +431,8 @@ class Pump:
             self._report_missed()
         if ledger.bolus_left and schedule.bolus_left == 0:
             self._bolus_done()
+        if self.distrusted:
+            return
         if ledger.square_left and schedule.square_left == 0:
             self._square_done()
         if schedule.periodic_began:
@@ -350,12 +443,19 @@ class Pump:
             self._mark_time()
         self.monitor.watch()
         self.supervisor.report(supervisor.MONITOR)
-        if self.selftest.since_ms >= self.profile.retest_ms and self.selftest.again():
-            self._judge_selftest()
+        if self.selftest.since_ms >= self.profile.retest_ms:
+            self._test_again()
         if self.commands.stage_left_ms() <= 0:
             self.commands.expire_stage()
         if self.guard.allowance() < self._next_need():
             self.lease()
+
+    def _test_again(self):
+        # A lease has done the same; without one for so long, nothing moved.
+        if self.memory.age_ms() >= self.profile.retest_ms and self.trusts():
+            self._mend_store()
+        if self.selftest.again():
+            self._judge_selftest()
 
     def _next_need(self):
         """Steps that the next event may ask for: the lease must cover them before they are due."""
@@ -367,7 +467,8 @@ class Pump:
         if self.commands.needs_flash() and self._next_event_ms() < _QUIET_MS and self._held_ms < _HOLD_MS_MAX:
             return
         self.commands.handle()
-        if self.ledger.journal.failed:
+        self._report_damage()
+        if self.ledger.failed():
             self.alarm(wire.ALARM_FLASH_FAILED, 0)
 
     def _next_event_ms(self):
@@ -445,15 +546,18 @@ class Pump:
             self.lease()
 
     def lease(self):
-        """Make durable how much may move from here on."""
+        """Make durable how much may move from here on, once all that decides it was found as it has to be."""
+        if not self.trusts():
+            return
+        self._mend_store()
         basal, ledger = self.schedule.basal, self.ledger
         steps = 0
         if self.schedule.running and basal.num:
             steps = max(1, mul_div(self.profile.lease_ms, basal.num, basal.den)[0])
         allowance = steps + self.schedule.bolus_left + self.schedule.square_left
         self._write_lease(allowance)
-        self.guard.allow(0 if ledger.journal.failed else allowance)
-        if ledger.journal.failed:
+        self.guard.allow(0 if ledger.failed() else allowance)
+        if ledger.failed():
             self.alarm(wire.ALARM_FLASH_FAILED, 0)
 
     def _write_lease(self, allowance):
@@ -546,15 +650,15 @@ class Pump:
         therapy, alarms = self.therapy, self.ledger.alarms
         if therapy is None:
             return
-        low = alarms & wire.ALARM_RESERVOIR_LOW
-        cap = alarms & wire.ALARM_DOSE_CAP
-        over = alarms & wire.ALARM_OVER_INFUSION
-        self.plan.closed = bool(
-            (low and therapy.on_low == wire.ON_LOW_STOP) or (cap and therapy.on_cap == wire.ON_CAP_STOP)
-        )
-        self.plan.at_minimum = bool((low and therapy.on_low == wire.ON_LOW_MINIMUM_RATE) or cap or over)
+        self.plan.closed, self.plan.at_minimum = _fallbacks(therapy, alarms)
         self.plan.select()
         self.follow_plan()
+
+    def falls_back(self):
+        """Whether the plan does what the alarms that are on ask for."""
+        if self.therapy is None:
+            return True
+        return (self.plan.closed, self.plan.at_minimum) == _fallbacks(self.therapy, self.ledger.alarms)
 
     def cap_reached(self, steps):
         """A dose did not fit into a window: say so, and fall back."""
@@ -589,6 +693,9 @@ class Pump:
         ledger = self.ledger
         asked, kind = ledger.bolus_left, ledger.bolus_kind
         delivered = asked - self._bolus_cut
+        if self.schedule.bolus_made != delivered:
+            self.distrust()
+            return
         self._bolus_cut = 0
         ledger.write(wire.RECORD_BOLUS_END, kind, ledger.low, ledger.high, delivered, asked, 0)
         self.guard.end_prime()
@@ -662,6 +769,17 @@ class Pump:
             return wire.COUNT_MAX
         left = self.ledger.reservoir - therapy.empty_steps - self.schedule.bolus_left - self.schedule.square_left
         return min(max(left, 0) * self.plan.den // (num * 60_000), wire.COUNT_MAX)
+
+
+def _fallbacks(therapy, alarms):
+    """(whether the basal is closed, whether it is at the minimum rate) with these alarms on."""
+    low = alarms & wire.ALARM_RESERVOIR_LOW
+    cap = alarms & wire.ALARM_DOSE_CAP
+    over = alarms & wire.ALARM_OVER_INFUSION
+    return (
+        bool((low and therapy.on_low == wire.ON_LOW_STOP) or (cap and therapy.on_cap == wire.ON_CAP_STOP)),
+        bool((low and therapy.on_low == wire.ON_LOW_MINIMUM_RATE) or cap or over),
+    )
 
 
 def _periodic(therapy):

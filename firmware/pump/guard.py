@@ -16,6 +16,7 @@ _HARD_HOUR_BUCKET_MS = const(15_000)
 _HARD_DAY_BUCKET_MS = const(360_000)
 _MINUTE_MS = const(60_000)
 _FULL = const(65_535)
+_ELAPSED = const(0x1FFFFFFF)
 
 
 class Window:
@@ -30,6 +31,8 @@ class Window:
         self.sum = 0
         self._limit = 0
         self._check = _MASK
+        self._marked_at = 0
+        self._marked_ms = 0
 
     def restrict(self, limit):
         self._limit = limit
@@ -39,6 +42,17 @@ class Window:
         """Whether the limit still equals its complement: a flipped bit in RAM shows here."""
         return self._limit == _MASK - self._check
 
+    def mark(self):
+        """Keep where in time the window is, for whole()."""
+        self._marked_at = self._at
+        self._marked_ms = self._into_ms
+
+    def whole(self, passed):
+        """Whether the counts add up to the sum, and it is where `passed` ms since mark() lead (see memory.py)."""
+        buckets, into = divmod(self._marked_ms + passed, self.bucket_ms)
+        at = (self._marked_at + buckets) % _BUCKETS
+        return sum(self._counts) == self.sum and self._into_ms == into and self._at == at
+
     def advance(self, ms):
         self._into_ms += ms
         if self._into_ms < self.bucket_ms:
@@ -46,6 +60,8 @@ class Window:
         passed = self._into_ms // self.bucket_ms
         self._into_ms -= passed * self.bucket_ms
         if passed > _BUCKETS:
+            # Nothing in it is as young as that.
+            self._at = (self._at + passed) % _BUCKETS
             passed = _BUCKETS
         while passed:
             self._at = 0 if self._at == _BUCKETS - 1 else self._at + 1
@@ -106,6 +122,10 @@ class Ratio:
         self._num = num
         self._den = den
 
+    def fold(self):
+        """One number of the fraction."""
+        return self._num ^ self._den ^ self._more_num ^ self._more_den
+
     def up(self, steps):
         """New steps, rounded up: at most one too many, or a few where the fraction was shortened."""
         return self._division.up(steps, self._num, self._den)
@@ -133,6 +153,8 @@ class Guard:
         self._bridge_left = 0
         self._prime_left = 0
         self._prime_max = 0
+        self._bridge_all = 0
+        self._elapsed = 0
         self._enabled = False
         self._allowance = 0
         self._check_allowance = _MASK
@@ -167,11 +189,13 @@ class Guard:
                     window.revalue(self._ratio)
         self._worth = (num, den)
         self._bridge_left = bridge_steps
+        self._bridge_all = bridge_steps
         self._bridged = 0
 
     def resume_bridge(self, left, old_worth):
         """After a reset: so many steps of the bridge are left, and each holds what one held before it."""
         self._bridge_left = left
+        self._bridge_all = self._bridged + left
         if left:
             self._ratio.set(old_worth, self._worth)
 
@@ -202,9 +226,40 @@ class Guard:
             self._hour.sound() and self._day.sound() and self._allowance == _MASK - self._check_allowance
         )
 
+    def mark(self):
+        """Begin to count time for whole()."""
+        self._elapsed = 0
+        self._hour.mark()
+        self._day.mark()
+        for window in self._caps:
+            window.mark()
+
+    def whole(self, passed):
+        """Whether `passed` ms went by since mark(), and every window is where that leads and holds what it counted."""
+        for window in self._caps:
+            if not window.whole(passed):
+                return False
+        return (
+            self._elapsed == passed & _ELAPSED
+            and self._hour.whole(passed)
+            and self._day.whole(passed)
+            and self._bridged + self._bridge_left == self._bridge_all
+        )
+
+    def bridge_left(self):
+        return self._bridge_left
+
+    def prime_left(self):
+        return self._prime_left
+
+    def fold_therapy(self):
+        """One number of what the therapy set."""
+        return self._worth[0] ^ self._worth[1] ^ self._prime_max ^ sum(self._minutes) ^ self._ratio.fold()
+
     # Deciding and counting
 
     def advance(self, ms):
+        self._elapsed = (self._elapsed + ms) & _ELAPSED
         self._hour.advance(ms)
         self._day.advance(ms)
         for window in self._caps:

@@ -1,8 +1,11 @@
 # The journal: fixed records in a ring of flash sectors, gap-free sequence, hash chain.
 #
-# A sector begins with a header (magic, first sequence, chain before it) and holds 102 records of 40 bytes. A slot whose
+# A sector begins with a header (seal, first sequence, chain before it) and holds 102 records of 40 bytes. A slot whose
 # write was cut stays void: the same sequence number is written to the next slot. The oldest sector is erased when a new
-# one is needed, and a new sector begins with the pump's state, so that nothing that matters is only in an old one.
+# one is needed; what the routine journal must not lose with it, it writes again at the head of the new one.
+#
+# Seal and chain say of every bit whether it is the one that was written. One flipped bit in a header or in a record is
+# found by trying them all, and put right; that happens at boot alone, and only where something is not sound.
 
 import hashlib
 import struct
@@ -13,15 +16,24 @@ from pump.wire import CHAIN_BYTES, RECORD_BYTES, const
 SECTOR_BYTES = const(4096)
 _HEADER_BYTES = const(16)
 _SLOTS = const(102)
-_MAGIC = b"DBJ1"
+_MAGIC = b"DBJ2"
+_SEAL_BYTES = const(4)
 _BODY_BYTES = const(32)
 _NONE = const(0x3FFFFFFF)
 _ERASED = b"\xff" * RECORD_BYTES
+_BLOT = bytes(RECORD_BYTES)
+_NO_SEAL = bytes(_HEADER_BYTES)
+_NO_HEADER = b"\xff" * _HEADER_BYTES
 _FORMAT = "<IHIBBIIIII"
 
 
 class Journal:
-    """Appends and reads records of a board's flash between `address` and `address + sectors * 4096`."""
+    """Appends and reads records of a board's flash between `address` and `address + sectors * 4096`.
+
+    Of the last scan: `voids` slots whose write was cut, `damaged` headers and records that were not as written, and how
+    many records of the two newest sectors are `lost` because more than one bit was. Without sectors it is closed: it
+    takes every record and keeps none.
+    """
 
     def __init__(self, board, clock, address, sectors):
         self._board = board
@@ -31,17 +43,29 @@ class Journal:
         self._chain = bytes(CHAIN_BYTES)
         self._record = bytearray(RECORD_BYTES)
         self._check = bytearray(RECORD_BYTES)
+        self._doubtful = bytearray(RECORD_BYTES)
+        self._probe = bytearray(RECORD_BYTES)
+        self._head = bytearray(_HEADER_BYTES)
         self._sector = -1
         self._slot = _SLOTS
         self.next = 0
         self.voids = 0
         self.damaged = 0
+        self.lost = 0
         self.failed = False
         self.on_new_sector = None
         self._trial = None
+        self._unset_bit = False
 
     def chain(self):
         return self._chain
+
+    def sectors(self):
+        return len(self._firsts)
+
+    def opened(self):
+        """How many sectors were opened so far, each with one erase; slots that are void are not counted."""
+        return (self.next + _SLOTS - 1) // _SLOTS
 
     def first(self):
         """Sequence number of the oldest record that is held."""
@@ -55,24 +79,41 @@ class Journal:
     def scan(self, visit):
         """Read all sectors, oldest first, and call visit(fields) for each sound record."""
         for sector in range(len(self._firsts)):
-            self._firsts[sector] = self._header(sector)[0]
+            self._firsts[sector] = self._first_in(sector)
+        self._firm_up_header()
         self._drop_torn_erase()
         sector = self._extreme(False)
         if sector < 0:
             return
-        self.next, self._chain = self._header(sector)
+        self.next = self._firsts[sector]
+        self._read_header(sector)
+        self._chain = bytes(self._head[8:])
+        before = here = known = 0
         while self._enter(sector):
             self._sector = sector
             self._scan_sector(sector, visit)
+            before, here = here, self.lost - known
+            known = self.lost
             sector = (sector + 1) % len(self._firsts)
+        # A sector begins with all that matters of those before it. The newest may have been cut before it had.
+        self.lost = before + here
+        self._firm_up()
 
-    def _header(self, sector):
-        header = bytearray(_HEADER_BYTES)
-        self._board.flash_read(self._address + sector * SECTOR_BYTES, header)
-        first = struct.unpack("<I", header[4:8])[0]
-        if header[:4] != _MAGIC or first >= _NONE:
-            return _NONE, b""
-        return first, bytes(header[8:])
+    def _read_header(self, sector):
+        """Read a header into _head: (whether it is one, whether a bit of it had to be put right)."""
+        head = self._head
+        self._board.flash_read(self._address + sector * SECTOR_BYTES, head)
+        if _sealed(head):
+            return True, False
+        if head == _NO_HEADER:
+            return False, False
+        mended = _mend(head, _sealed) >= 0
+        return mended, mended
+
+    def _first_in(self, sector):
+        if not self._read_header(sector)[0]:
+            return _NONE
+        return struct.unpack_from("<I", self._head, _SEAL_BYTES)[0]
 
     def _extreme(self, newest):
         at = -1
@@ -83,43 +124,40 @@ class Journal:
         return at
 
     def _enter(self, sector):
-        first, chain = self._header(sector)
-        if self._firsts[sector] == _NONE or first < self.next:
+        first = self._firsts[sector]
+        if first == _NONE or first < self.next:
             return False
-        if first == self.next and chain == self._chain:
-            self._trial = None
-            return True
-        if self._erased(sector, 0, _SLOTS):
-            # The header was cut while it was written; the sector holds nothing yet.
-            self._firsts[sector] = _NONE
-            return False
-        # The last records of the sector before were damaged: go on from what this one says.
-        self.damaged += 1
-        self.next = first
-        self._chain = chain
-        self._trial = None
+        if self._read_header(sector)[1]:
+            self.damaged += 1
+        chain = bytes(self._head[8:])
+        if first != self.next or chain != self._chain:
+            # Records of the sector before are lost: go on from what this one says.
+            self.damaged += 1
+            self.lost += 1
+            self.next = first
+            self._chain = chain
         return True
 
-    def _erased(self, sector, slot, end):
-        for at in range(slot, end):
-            self._board.flash_read(self._slot_address(sector, at), self._check)
-            if self._check != _ERASED:
-                return False
-        return True
+    def _erased(self, sector, slot):
+        self._board.flash_read(self._slot_address(sector, slot), self._check)
+        return self._check == _ERASED
 
     def _drop_torn_erase(self):
         # Only when the newest sector is full may the oldest be half erased; what it held was due to go.
         oldest = self._extreme(False)
         newest = self._extreme(True)
-        if oldest < 0 or (newest + 1) % len(self._firsts) != oldest or self._erased(newest, _SLOTS - 1, _SLOTS):
+        if oldest < 0 or (newest + 1) % len(self._firsts) != oldest or self._erased(newest, _SLOTS - 1):
             return
-        self.next, self._chain = self._header(oldest)
+        self.next = self._firsts[oldest]
+        self._read_header(oldest)
+        self._chain = bytes(self._head[8:])
         self._scan_sector(oldest, _ignore)
         following = (oldest + 1) % len(self._firsts)
-        if self.damaged or self.voids or self.next != self._firsts[following]:
+        if self.lost or self.next != self._firsts[following]:
             self._firsts[oldest] = _NONE
         self.damaged = 0
         self.voids = 0
+        self.lost = 0
 
     def _scan_sector(self, sector, visit):
         end = 0
@@ -129,28 +167,60 @@ class Journal:
             if self._record == _ERASED:
                 continue
             end = slot + 1
-            if self._accept():
+            if self._accept(visit):
                 visit(struct.unpack(_FORMAT, self._record[:_BODY_BYTES]))
+        following = (sector + 1) % len(self._firsts)
+        if self._trial is not None and self._firsts[following] != self.next:
+            # The last record of all, or of a sector, has no successor to tell a void one from a damaged one.
+            mended = self._put_right(visit)
+            if mended and self._unset_bit and self._firsts[following] != self.next:
+                # A bit that was not programmed is what a cut leaves, too; _firm_up() does it.
+                self.damaged -= 1
         self._slot = end
 
-    def _accept(self):
+    def _accept(self, visit):
         """Whether the record in hand is sound. One that is not is void (its number comes again) or damaged (the next
         one chains to what it says)."""
         record = self._record
-        sequence = struct.unpack_from("<I", record, 0)[0]
-        stored = bytes(record[_BODY_BYTES:])
-        link = self._link(self._chain, record)
-        if sequence != self.next or link != stored:
+        if not self._sound(record):
+            sequence = struct.unpack_from("<I", record, 0)[0]
+            stored = bytes(record[_BODY_BYTES:])
             if not self._follows_damage(record, sequence, stored):
                 self.voids += 1
-                self._trial = (stored, link)
+                self._trial = (stored, self._link(self._chain, record))
+                self._doubtful[:] = record
                 return False
-            self.voids -= 1
-            self.damaged += 1
-            self.next += 1
+            if not self._put_right(visit):
+                self.voids -= 1
+                self.damaged += 1
+                self.lost += 1
+                self.next += 1
         self._trial = None
-        self._chain = stored
+        self._doubtful[:] = record
+        self._take(record)
+        return True
+
+    def _take(self, record):
+        self._chain = bytes(record[_BODY_BYTES:])
         self.next += 1
+
+    def _sound(self, record):
+        return (
+            struct.unpack_from("<I", record, 0)[0] == self.next
+            and self._link(self._chain, record) == record[_BODY_BYTES:]
+        )
+
+    def _put_right(self, visit):
+        """The doubtful record was whole once: take it if no more than one bit of it is wrong. Returns whether so."""
+        bit = _mend(self._doubtful, self._sound)
+        if bit < 0:
+            return False
+        self._unset_bit = not self._doubtful[bit >> 3] >> (bit & 7) & 1
+        self._trial = None
+        self.voids -= 1
+        self.damaged += 1
+        self._take(self._doubtful)
+        visit(struct.unpack(_FORMAT, self._doubtful[:_BODY_BYTES]))
         return True
 
     def _follows_damage(self, record, sequence, stored):
@@ -161,13 +231,33 @@ class Journal:
 
     def _link(self, chain, record):
         digest = hashlib.sha256(chain)
-        digest.update(record[:_BODY_BYTES])
+        digest.update(memoryview(record)[:_BODY_BYTES])
         return digest.digest()[:CHAIN_BYTES]
+
+    def _firm_up(self):
+        # A write that the power cut just before its end may read as whole now and not tomorrow, or the other way round.
+        # What was found last is made to stay what it was taken for: a record is programmed once more, a void is blotted
+        # out.
+        if self._slot:
+            blot = self._trial is not None
+            self._board.flash_write(self._slot_address(self._sector, self._slot - 1), _BLOT if blot else self._doubtful)
+
+    def _firm_up_header(self):
+        # The same for the header of a sector that holds nothing yet.
+        newest = self._extreme(True)
+        if newest < 0 or not self._erased(newest, 0):
+            return
+        whole = self._read_header(newest)[0]
+        if not whole:
+            self._firsts[newest] = _NONE
+        self._board.flash_write(self._address + newest * SECTOR_BYTES, self._head if whole else _NO_SEAL)
 
     # Writing
 
     def append(self, kind, code, a, b, c, d, e):
         """Write one record durably; return its sequence number. Sets `failed` when the flash does not take it."""
+        if not self._firsts:
+            return self.next
         if self._slot >= _SLOTS:
             self._open_sector()
         struct.pack_into(
@@ -195,7 +285,7 @@ class Journal:
         self._firsts[self._sector] = _NONE
         address = self._address + self._sector * SECTOR_BYTES
         self._board.flash_erase(address)
-        self._board.flash_write(address, _MAGIC + struct.pack("<I", self.next) + self._chain)
+        self._board.flash_write(address, _header(self.next, self._chain))
         self._firsts[self._sector] = self.next
         self._slot = 0
         if self.on_new_sector is not None:
@@ -207,25 +297,87 @@ class Journal:
     # Reading for the host
 
     def read(self, sequence, record):
-        """Read the record of a sequence number into `record`; return whether it is there."""
+        """Read the record of a sequence number into `record`; return whether it is there. One flipped bit in it is put
+        right, and counted in `damaged`."""
+        sector = self._sector_of(sequence)
+        if sector < 0 or sequence >= self.next:
+            return False
+        if sequence == self._firsts[sector]:
+            before = -1
+            self._read_header(sector)
+            chain = self._head[8:]
+        else:
+            before = self._find(sector, sequence - 1)
+            chain = self._check[_BODY_BYTES:]
+            if before < 0:
+                return self._find(sector, sequence, record) >= 0
+        if self._find(sector, sequence, record) < 0 and before + 1 < _SLOTS:
+            # Its number itself may be what was hit: it follows the one before it.
+            self._board.flash_read(self._slot_address(sector, before + 1), record)
+        return self._whole(sequence, chain, record)
+
+    def _sector_of(self, sequence):
         sector = -1
         for at in range(len(self._firsts)):
             first = self._firsts[at]
             if first <= sequence and (sector < 0 or first > self._firsts[sector]):
                 sector = at
-        if sector < 0 or sequence >= self.next:
-            return False
-        wanted = struct.pack("<I", sequence)
-        found = False
+        return sector
+
+    def _find(self, sector, sequence, record=None):
+        """Slot of a sequence number, or -1; its content is left in `record`, by default in _check."""
+        check = self._check if record is None else record
+        found = -1
         for slot in range(sequence - self._firsts[sector], _SLOTS):
-            self._board.flash_read(self._slot_address(sector, slot), self._check)
-            if self._check[:4] == wanted:
+            self._board.flash_read(self._slot_address(sector, slot), self._probe)
+            if _is(self._probe, sequence):
                 # Void slots come before the one that was taken in their place.
-                record[:] = self._check
-                found = True
-            elif found:
+                check[:] = self._probe
+                found = slot
+            elif found >= 0:
                 break
         return found
+
+    def _whole(self, sequence, chain, record):
+        if _is(record, sequence) and self._link(chain, record) == record[_BODY_BYTES:]:
+            return True
+
+        def sound(data):
+            return _is(data, sequence) and self._link(chain, data) == data[_BODY_BYTES:]
+
+        if _mend(record, sound) >= 0:
+            self.damaged += 1
+            return True
+        return _is(record, sequence)
+
+
+def _header(first, chain):
+    told = struct.pack("<I", first) + chain
+    return hashlib.sha256(_MAGIC + told).digest()[:_SEAL_BYTES] + told
+
+
+def _sealed(head):
+    return hashlib.sha256(_MAGIC + head[_SEAL_BYTES:]).digest()[:_SEAL_BYTES] == head[:_SEAL_BYTES]
+
+
+def _is(record, sequence):
+    # Byte by byte: unpacking takes from the heap, and this looks at every slot.
+    return (
+        record[0] == sequence & 0xFF
+        and record[1] == sequence >> 8 & 0xFF
+        and record[2] == sequence >> 16 & 0xFF
+        and record[3] == sequence >> 24
+    )
+
+
+def _mend(data, sound):
+    """Flip each bit of `data` until it is sound again; return which one it was, or -1 when one is not enough."""
+    for bit in range(8 * len(data)):
+        data[bit >> 3] ^= 1 << (bit & 7)
+        if sound(data):
+            return bit
+        data[bit >> 3] ^= 1 << (bit & 7)
+    return -1
 
 
 def _ignore(_fields):

@@ -34,7 +34,7 @@ _TYPE_OF = {
 
 
 class Outcome:
-    """Result of the newest command of one host; `type` is 0 where a checkpoint no longer knows it."""
+    """Result of the newest command of one host; `type` is that of its message."""
 
     def __init__(self, host, counter, message, reason, accepted, low, high, record):
         self.host = host
@@ -50,8 +50,12 @@ class Outcome:
 class Ledger:
     """`low` and `high` bound the steps delivered in this pump's life; `allowance` is what an open lease may add."""
 
-    def __init__(self, journal, clock):
+    def __init__(self, journal, faults, clock):
         self.journal = journal
+        # Faults are kept twice: in the journal, which is the truth, and in a ring that routine records never overwrite.
+        self.faults = faults
+        self._copied = -1
+        self._faults_told = 0
         self._clock = clock
         self.low = 0
         self.high = 0
@@ -96,26 +100,93 @@ class Ledger:
         self.patient_times = []
         self.periodic_from = (0, 0)
         self.window_drug = None
+        self.pattern_lag = None
+        self.corrupted = False
+        self._facts = 0
+        self._counts = 0
+        self._reservoir_check = UNKNOWN
         journal.on_new_sector = self._checkpoint
+
+    # What RAM must still hold (see memory.py)
+
+    def whole(self):
+        """Whether all facts are those that records and steps made."""
+        return self._sound() and self.reservoir == self._reservoir_check
+
+    def _sound(self):
+        return (
+            self._clock.whole()
+            and self._fold_facts() == self._facts
+            and self.low + self.high + self.allowance == self._counts
+        )
+
+    def _seal(self):
+        self._facts = self._fold_facts()
+        self._counts = self.low + self.high + self.allowance
+        self._reservoir_check = self.reservoir
+
+    def _fold_facts(self):
+        """One number of what only records change."""
+        # In two halves: above 2^30 each sum of it would be a number on the heap.
+        total = self.hash_head >> 16 ^ self.hash_head & 0xFFFF
+        total ^= self.generation ^ self.commit_high ^ self.boot_count ^ self._copied
+        total ^= self.periodic_from[0] ^ self.periodic_from[1] ^ self._period_begins ^ self.clock_was_set
+        total ^= self.alarms ^ self.escalated
+        for moments in (self._stops, self._boots, self.patient_times):
+            for moment in moments:
+                for number in moment:
+                    total ^= number
+        for known in self.hosts:
+            total ^= known.counter ^ known.type ^ known.reason ^ known.accepted ^ known.low ^ known.high ^ known.record
+            host = known.host
+            total ^= (host[0] | host[1] << 8) ^ (host[2] | host[3] << 8)
+        return total
 
     # After a reset
 
     def replay(self):
         """Rebuild everything from the journal."""
+        self.faults.scan(self._find_copied)
         self.journal.scan(self._replay_one)
+        self._seal()
+
+    def _find_copied(self, fields):
+        self._copied = fields[9]
 
     def _replay_one(self, fields):
         sequence, day, ms, kind, code, a, b, c, d, e = fields
         self._clock.resume(day, ms)
         self.apply(sequence, kind, code, a, b, c, d, e)
+        self._copy_fault(sequence, kind, code, a, b, c, d)
+
+    def gone(self):
+        """After a replay: whether records are known to have been in this flash that are in it no more."""
+        return self._copied >= self.journal.next or self.faults.next < self._faults_told
+
+    def failed(self):
+        """Whether the flash did not take a record."""
+        return self.journal.failed or self.faults.failed
 
     # Changing facts
 
     def write(self, kind, code, a, b, c, d, e):
-        """Make one record durable, then take it. Returns its sequence number."""
+        """Make one record durable, then take it. Returns its sequence number. Nothing wrong is made durable: when the
+        facts in RAM are not those that records and steps made, they are `corrupted` and the record is dropped."""
+        if not self._sound():
+            self.corrupted = True
+            return self.journal.next
         sequence = self.journal.append(kind, code, a, b, c, d, e)
         self.apply(sequence, kind, code, a, b, c, d, e)
+        self._copy_fault(sequence, kind, code, a, b, c, d)
+        self._seal()
         return sequence
+
+    def _copy_fault(self, sequence, kind, code, a, b, c, d):
+        # The copy names the record that it was made from: what a cut left without one gets it in the next replay, with
+        # the time of the record itself.
+        if kind in _FAULTS and sequence > self._copied:
+            self.faults.append(kind, code, a, b, c, d, sequence)
+            self._copied = sequence
 
     def command(self, kind, host, counter, c, d, e):
         return self.write(kind, 0, int.from_bytes(host, "little"), counter, c, d, e)
@@ -125,7 +196,11 @@ class Ledger:
         self.low += moved
         most = commanded if commanded > moved else moved
         self.high += most
+        before = self.allowance
         self._use(most)
+        self._counts += moved + most + self.allowance - before
+        if self._reservoir_check != UNKNOWN:
+            self._reservoir_check = self._reservoir_check - most if self._reservoir_check > most else 0
 
     def apply(self, sequence, kind, code, a, b, c, d, e):
         self.written = (self._clock.day, self._clock.ms)
@@ -147,7 +222,7 @@ class Ledger:
             self.missed = b
         elif kind == wire.RECORD_WORTH:
             self._period_begins = code != 0
-        elif kind == wire.RECORD_HOST or kind == wire.RECORD_REFUSED:
+        elif kind in _RESULTS:
             self._apply_result(sequence, kind, code, a, b, c, d, e)
         else:
             self._apply_bolus_or_state(kind, code, a, b, c, d, e)
@@ -177,6 +252,8 @@ class Ledger:
             self._fill(a, b, c, d)
         elif kind == wire.RECORD_SERVICE:
             self._apply_service(a, b, c, d)
+        elif kind == wire.RECORD_CALENDAR:
+            self._faults_told = d
 
     def _fill(self, content, low, high, day):
         self.filled_steps, self.filled_low, self.filled_high, self.filled_day = content, low, high, day
@@ -305,9 +382,11 @@ class Ledger:
         self.square_left = 0
 
     def _apply_result(self, sequence, kind, code, a, b, c, d, e):
-        refused = kind == wire.RECORD_REFUSED
-        message = c if refused else 0
-        self._note(Outcome(_host_bytes(a), b, message, code, 0 if refused else c, d, e, sequence))
+        if kind == wire.RECORD_HOST_DONE:
+            message, reason, accepted = code, wire.REASON_DONE, c
+        else:
+            message, reason, accepted = c, code, 0
+        self._note(Outcome(_host_bytes(a), b, message, reason, accepted, d, e, sequence))
 
     def halt(self, reason):
         """Delivery ended without a command: make that durable with what was delivered."""
@@ -396,9 +475,26 @@ class Ledger:
         self.write(wire.RECORD_WINDOWS, 0, drug[0], drug[1], drug[2], drug[3], square)
         self._checkpoint_ages()
         self._checkpoint_supplies()
+        self._checkpoint_calendar()
         for known in list(self.hosts):
-            host = int.from_bytes(known.host, "little")
-            self.write(wire.RECORD_HOST, known.reason, host, known.counter, known.accepted, known.low, known.high)
+            self._checkpoint_host(known, int.from_bytes(known.host, "little"))
+
+    def _checkpoint_host(self, known, host):
+        if known.reason == wire.REASON_DONE:
+            self.write(
+                wire.RECORD_HOST_DONE, known.type, host, known.counter, known.accepted, known.low, known.high
+            )
+        else:
+            self.write(wire.RECORD_HOST_REFUSED, known.reason, host, known.counter, known.type, known.low, known.high)
+
+    def _checkpoint_calendar(self):
+        clock = self._clock
+        lag = self.pattern_lag() if self.pattern_lag is not None else 0
+        if clock.known:
+            days, ms = clock.local_days(), clock.local_ms()
+            self.write(wire.RECORD_CALENDAR, 1, days, ms, lag, self.faults.next, 0)
+        else:
+            self.write(wire.RECORD_CALENDAR, 0, 0, 0, 0, self.faults.next, 0)
 
     def _checkpoint_ages(self):
         ages = [self.since(moment) for moment in self.patient_times]
@@ -407,6 +503,9 @@ class Ledger:
             part += [UNKNOWN] * (_AGES - len(part))
             self.write(wire.RECORD_PATIENT_TIMES, first, part[0], part[1], part[2], part[3], part[4])
 
+
+_FAULTS = (wire.RECORD_ALARM_RAISED, wire.RECORD_ALARM_ENDED, wire.RECORD_ALARM_CLEARED)
+_RESULTS = (wire.RECORD_REFUSED, wire.RECORD_HOST_DONE, wire.RECORD_HOST_REFUSED)
 
 _LEASING = {
     wire.RECORD_BOLUS: wire.BOLUS_KIND_CLINICIAN,

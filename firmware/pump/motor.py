@@ -50,6 +50,10 @@ class Motor:
         if self._lost >= _STALL_STEPS:
             self.stalled = True
 
+    def bounds(self):
+        """What bounds an activation, as in the profile."""
+        return self._step_ms, self._steps_max, self._on_ms_max
+
     def off(self):
         self._board.motor_off()
 

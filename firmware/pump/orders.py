@@ -41,6 +41,8 @@ class Orders:
         ledger, therapy = self._ledger, self._pump.therapy
         if self._pump.faulty():
             raise Refusal(wire.REASON_SAFE_STATE, ledger.alarms)
+        if not self._pump.trusts():
+            raise Refusal(wire.REASON_SAFE_STATE, ledger.alarms)
         if therapy is None:
             raise Refusal(wire.REASON_NOT_PROGRAMMED)
         if ledger.reservoir == UNKNOWN or ledger.reservoir <= therapy.empty_steps:
@@ -234,7 +236,7 @@ class Orders:
         present = pump.monitor.present() | (ledger.alarms & wire.ALARM_PUMP_STOPPED)
         if pump.therapy is None and ledger.generation:
             present |= wire.ALARM_THERAPY_LOST
-        if ledger.journal.failed:
+        if ledger.failed():
             present |= wire.ALARM_FLASH_FAILED
         if pump.selftest.failed:
             present |= wire.ALARM_SELFTEST_FAILED

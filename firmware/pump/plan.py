@@ -47,6 +47,7 @@ class Plan:
         self._index = 0
         self.titration_day = 0
         self._titration_ms = 0
+        self._titration_sum = 0
         self._titration_index = 0
         self.at_minimum = False
         self.closed = False
@@ -70,9 +71,29 @@ class Plan:
         self.bridge_left = bridge_left
         self.titration_day = titration_day
         self._titration_ms = 0
+        self._titration_sum = titration_day
         self._find_titration()
         self._find_index()
         self.select()
+
+    def whole(self, local_days, local_ms):
+        """Whether the rate in force follows from the rest, and that from the calendar (see memory.py)."""
+        if self._titration_ms + self.titration_day != self._titration_sum:
+            return False
+        if self.known and self._at + self.lag + (self._day_number - local_days) * _DAY != local_ms * _HALVES:
+            return False
+        held = (self.num, self.den, self._index, self._titration_index)
+        self._find_index()
+        self._find_titration()
+        self.select()
+        return held == (self.num, self.den, self._index, self._titration_index)
+
+    def fold_therapy(self):
+        """One number of what the therapy set. May need heap integers: for boot, commit and lease."""
+        total = self._mode ^ self._basal_num ^ self._basal_den ^ self._minimum_num ^ self._minimum_den
+        total ^= self._bridge_num ^ self._bridge_den ^ sum(self._nums) ^ sum(self._dens) ^ sum(self._minutes)
+        total ^= sum(self._flex_rates) ^ sum(self._ends) ^ sum(self._weekdays)
+        return total ^ sum(self._days) ^ sum(self._day_rates)
 
     # The pattern clock
 
@@ -157,10 +178,13 @@ class Plan:
 
     def _advance_titration(self, ms):
         self._titration_ms += ms
+        self._titration_sum += ms
         while self._titration_ms >= DAY_MS:
             self._titration_ms -= DAY_MS
+            self._titration_sum -= DAY_MS
             if self.titration_day < 255:
                 self.titration_day += 1
+                self._titration_sum += 1
             self._find_titration()
             self.select()
 

@@ -1,51 +1,103 @@
 # What this pump is: the figures of its profile, set at flashing. Data, not code.
 
+import hashlib
+from binascii import hexlify
+
+from pump.wire import const
+
+_CHECKSUM_BYTES = const(8)
+# What stands for a figure while the settings are not to be trusted: nothing is moved and nothing is written then.
+_INERT = const(1)
+_INERT_MS = const(3_600_000)
+
+
+def checksum(config):
+    """What `checksum` has to be in settings with these other figures."""
+    digest = hashlib.sha256()
+    for name in sorted(config):
+        if name != "checksum":
+            digest.update((name + "=" + str(config[name]) + ";").encode())
+    return hexlify(digest.digest()[:_CHECKSUM_BYTES]).decode()
+
 
 class Profile:
-    """Read from the board's configuration. Raises KeyError for a figure that is missing."""
+    """Read from the board's configuration; `sound` says whether it is the one that was flashed. Raises KeyError for a
+    figure that is missing in a sound one."""
 
     def __init__(self, config):
-        self.name = config["profile"]
-        self.step_nl_num = config["step_nl_num"]
-        self.step_nl_den = config["step_nl_den"]
-        self.rate_min_num = config["rate_min_num"]
-        self.rate_min_den = config["rate_min_den"]
-        self.rate_max_num = config["rate_max_num"]
-        self.rate_max_den = config["rate_max_den"]
-        self.hard_hour_steps = config["hard_hour_steps"]
-        self.hard_day_steps = config["hard_day_steps"]
-        self.bolus_steps_max = config["bolus_steps_max"]
-        self.reservoir_steps_max = config["reservoir_steps_max"]
-        self.lease_ms = config["lease_ms"]
-        self.step_ms = config["step_ms"]
-        self.activation_steps_max = config["activation_steps_max"]
-        self.activation_ms_max = config["activation_ms_max"]
-        self.battery_low_mv = config["battery_low_mv"]
-        self.battery_stop_mv = config["battery_stop_mv"]
-        self.battery_hysteresis_mv = config["battery_hysteresis_mv"]
+        self.sound = config.get("checksum") == checksum(config)
+        self.name = config["profile"] if self.sound else ""
+        self.step_nl_num = self._take(config, "step_nl_num")
+        self.step_nl_den = self._take(config, "step_nl_den")
+        self.rate_min_num = self._take(config, "rate_min_num")
+        self.rate_min_den = self._take(config, "rate_min_den")
+        self.rate_max_num = self._take(config, "rate_max_num")
+        self.rate_max_den = self._take(config, "rate_max_den")
+        self.hard_hour_steps = self._take(config, "hard_hour_steps")
+        self.hard_day_steps = self._take(config, "hard_day_steps")
+        self.bolus_steps_max = self._take(config, "bolus_steps_max")
+        self.reservoir_steps_max = self._take(config, "reservoir_steps_max")
+        self.lease_ms = self._take(config, "lease_ms")
+        self.step_ms = self._take(config, "step_ms")
+        self.activation_steps_max = self._take(config, "activation_steps_max")
+        self.activation_ms_max = self._take(config, "activation_ms_max")
+        self.battery_low_mv = self._take(config, "battery_low_mv")
+        self.battery_stop_mv = self._take(config, "battery_stop_mv")
+        self.battery_hysteresis_mv = self._take(config, "battery_hysteresis_mv")
         # What a motor step takes off the voltage, and how long that shows.
-        self.battery_sag_mv = config["battery_sag_mv"]
-        self.battery_rest_ms = config["battery_rest_ms"]
-        self.battery_replaceable = config["battery_replaceable"]
+        self.battery_sag_mv = self._take(config, "battery_sag_mv")
+        self.battery_rest_ms = self._take(config, "battery_rest_ms")
+        self.battery_replaceable = self._take(config, "battery_replaceable")
         # 0: no cap of the service life.
-        self.service_months = config["service_months"]
-        self.disagree_steps = config["disagree_steps"]
-        self.reconcile_steps = config["reconcile_steps"]
-        self.sense_ms = config["sense_ms"]
-        self.retest_ms = config["retest_ms"]
+        self.service_months = self._take(config, "service_months")
+        self.disagree_steps = self._take(config, "disagree_steps")
+        self.reconcile_steps = self._take(config, "reconcile_steps")
+        self.sense_ms = self._take(config, "sense_ms")
+        self.retest_ms = self._take(config, "retest_ms")
         # 0: no watchdog.
-        self.watchdog_ms = config["watchdog_ms"]
-        self.tone_high_ms = config["tone_high_ms"]
-        self.tone_ms = config["tone_ms"]
-        self.silence_high_ms = config["silence_high_ms"]
-        self.silence_ms = config["silence_ms"]
-        self.stopped_ms = config["stopped_ms"]
-        self.stopped_high_ms = config["stopped_high_ms"]
-        self.repeat_times = config["repeat_times"]
-        self.repeat_ms = config["repeat_ms"]
-        self.resets_max = config["resets_max"]
-        self.resets_ms = config["resets_ms"]
-        self.flash_sectors = config["flash_sectors"]
+        self.watchdog_ms = self._take(config, "watchdog_ms")
+        self.tone_high_ms = self._take(config, "tone_high_ms")
+        self.tone_ms = self._take(config, "tone_ms")
+        self.silence_high_ms = self._take(config, "silence_high_ms")
+        self.silence_ms = self._take(config, "silence_ms")
+        self.stopped_ms = self._take(config, "stopped_ms")
+        self.stopped_high_ms = self._take(config, "stopped_high_ms")
+        self.repeat_times = self._take(config, "repeat_times")
+        self.repeat_ms = self._take(config, "repeat_ms")
+        self.resets_max = self._take(config, "resets_max")
+        self.resets_ms = self._take(config, "resets_ms")
+        self.flash_sectors = self._take(config, "flash_sectors")
         # Volume of a count of the flow meter; 0: none is fitted.
-        self.flow_nl_num = config.get("flow_nl_num", 0)
-        self.flow_nl_den = config.get("flow_nl_den", 1)
+        self.flow_nl_num = config.get("flow_nl_num", 0) if self.sound else 0
+        self.flow_nl_den = config.get("flow_nl_den", 1) if self.sound else 1
+        self.fault_sectors = self._take(config, "fault_sectors")
+        # Whether the pump has booted before, and keeps a journal.
+        self.commissioned = self._take(config, "commissioned")
+        if not self.sound:
+            self.watchdog_ms = 0
+
+    def _take(self, config, name):
+        if self.sound:
+            return config[name]
+        return _INERT_MS if name.endswith("_ms") else _INERT
+
+    def motor_bounds(self):
+        return self.step_ms, self.activation_steps_max, self.activation_ms_max
+
+    def fold(self):
+        """One number of all figures; any single bit changes it (see memory.py)."""
+        total = self.step_nl_num ^ self.step_nl_den ^ self.rate_min_num
+        total ^= self.rate_min_den ^ self.rate_max_num ^ self.rate_max_den
+        total ^= self.hard_hour_steps ^ self.hard_day_steps ^ self.bolus_steps_max
+        total ^= self.reservoir_steps_max ^ self.lease_ms ^ self.step_ms
+        total ^= self.activation_steps_max ^ self.activation_ms_max ^ self.battery_low_mv
+        total ^= self.battery_stop_mv ^ self.battery_hysteresis_mv ^ self.battery_sag_mv
+        total ^= self.battery_rest_ms ^ self.battery_replaceable ^ self.service_months
+        total ^= self.disagree_steps ^ self.reconcile_steps ^ self.sense_ms
+        total ^= self.retest_ms ^ self.watchdog_ms ^ self.tone_high_ms
+        total ^= self.tone_ms ^ self.silence_high_ms ^ self.silence_ms
+        total ^= self.stopped_ms ^ self.stopped_high_ms ^ self.repeat_times
+        total ^= self.repeat_ms ^ self.resets_max ^ self.resets_ms
+        total ^= self.flash_sectors ^ self.flow_nl_num ^ self.flow_nl_den
+        total ^= self.fault_sectors
+        return total

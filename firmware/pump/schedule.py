@@ -7,6 +7,8 @@ from pump.whole import MulDiv
 from pump.wire import BOLUS_KIND_NONE, BOLUS_KIND_PERIODIC, FRACTION_MAX, const
 
 NEVER = const(0x3FFFFFFF)
+# What says that a periodic bolus waits: no single flipped bit makes it up.
+_WAITS = const(0x2AAAAAAA)
 
 
 class Track:
@@ -18,6 +20,8 @@ class Track:
         self.den = 2
         self.acc = 1
         self._crumb = 0
+        # Of the four above: one flipped bit in any of them shows before the next step.
+        self._check = -1
         self._division = MulDiv()
 
     def restart(self, num, den):
@@ -26,6 +30,7 @@ class Track:
         self.acc = den // 2
         # Half a step is half a unit more when the denominator is odd; a later change of rate needs to know.
         self._crumb = FRACTION_MAX // 2 if den & 1 else 0
+        self._check = (self.acc + self._crumb - den) ^ num
 
     def retune(self, num, den):
         """Change the rate and keep the fraction of a step that is under way.
@@ -33,9 +38,13 @@ class Track:
         What acc / den loses on the new denominator is kept as a crumb of 2^-29 of its unit, so that many changes
         do not add up to a drift.
         """
+        if self._check != (self.acc + self._crumb - self.den) ^ self.num:
+            # advance() will say so.
+            return
         if num == 0:
             # Standing still keeps its unit, and loses nothing.
             self.num = 0
+            self._check = self.acc + self._crumb - self.den
             return
         old = self.den
         if den != old:
@@ -48,6 +57,7 @@ class Track:
             self._crumb = division.run(rest % old, FRACTION_MAX, old) + part // old
         self.num = num
         self.den = den
+        self._check = (self.acc + self._crumb - den) ^ num
 
     def due_ms(self):
         """Milliseconds until the next step."""
@@ -56,18 +66,24 @@ class Track:
         return (self.den - self.acc + self.num - 1) // self.num
 
     def advance(self, ms):
-        """Let `ms` pass; return how many steps came due."""
+        """Let `ms` pass; return how many steps came due, or NEVER when rate or accumulator are not as left."""
+        num, den, acc = self.num, self.den, self.acc
+        if self._check != (acc + self._crumb - den) ^ num:
+            return NEVER
         steps = 0
-        if self.num == 0:
+        if num == 0:
             return 0
         while True:
-            due = (self.den - self.acc + self.num - 1) // self.num
+            due = (den - acc + num - 1) // num
             if ms < due:
-                self.acc += self.num * ms
-                return steps
+                acc += num * ms
+                break
             ms -= due
-            self.acc += self.num * due - self.den
+            acc += num * due - den
             steps += 1
+        self.acc = acc
+        self._check = (acc + self._crumb - den) ^ num
+        return steps
 
 
 class Schedule:
@@ -93,28 +109,61 @@ class Schedule:
         self._periodic_num = 0
         self._periodic_den = 1
         self._period_ms = 0
-        self.periodic_waits = False
+        self._periodic_passed = 0
+        self._periodic_all = 0
+        self.periodic_waits = 0
         self.periodic_began = False
+        self.bolus_made = 0
+        self.square_made = 0
+        self._bolus_all = 0
+        self._square_all = 0
+
+    def whole(self):
+        """Whether what is left of boluses, and until the next one, and what went before add up (see memory.py)."""
+        return (
+            self.periodic_ms + self._periodic_passed == self._periodic_all
+            and self.bolus_left + self.bolus_made == self._bolus_all
+            and self.square_left + self.square_made == self._square_all
+        )
+
+    def fold_therapy(self):
+        """One number of what the therapy set."""
+        return self._periodic_steps ^ self._periodic_num ^ self._periodic_den ^ self._period_ms
 
     # Boluses
 
     def start_bolus(self, kind, steps, num, den):
         self.bolus_kind = kind
         self.bolus_left = steps
+        self.bolus_made = 0
+        self._bolus_all = steps
         self.bolus.restart(num, den)
+
+    def bolus_moved(self):
+        """The step that was due of bolus or square bolus was made."""
+        if self.bolus_due:
+            self.bolus_left -= 1
+            self.bolus_made += 1
+        else:
+            self.square_left -= 1
+            self.square_made += 1
 
     def cancel_bolus(self):
         left = self.bolus_left
         self.bolus_left = 0
+        self._bolus_all = self.bolus_made
         return left
 
     def start_square(self, steps, duration_ms):
         self.square_left = steps
+        self.square_made = 0
+        self._square_all = steps
         self.square.restart(steps, duration_ms)
 
     def cancel_square(self):
         left = self.square_left
         self.square_left = 0
+        self._square_all = self.square_made
         return left
 
     def set_periodic(self, steps, num, den, period_ms, left_ms):
@@ -124,7 +173,9 @@ class Schedule:
         self._periodic_den = den
         self._period_ms = period_ms
         self.periodic_ms = left_ms if steps else NEVER
-        self.periodic_waits = False
+        self._periodic_all = self.periodic_ms
+        self._periodic_passed = 0
+        self.periodic_waits = 0
 
     def same_periodic(self, steps, num, den, period_ms):
         return (
@@ -136,8 +187,8 @@ class Schedule:
 
     def begin_waiting_periodic(self):
         """Start the periodic bolus that waited for the end of another one."""
-        if self.periodic_waits and self.bolus_left == 0:
-            self.periodic_waits = False
+        if self.periodic_waits == _WAITS and self.bolus_left == 0:
+            self.periodic_waits = 0
             self.periodic_began = True
             self.start_bolus(BOLUS_KIND_PERIODIC, self._periodic_steps, self._periodic_num, self._periodic_den)
 
@@ -153,19 +204,27 @@ class Schedule:
         """Let `ms` pass, with no change of rate inside: what comes due adds up until begin()."""
         if self.bolus_left:
             # A late wake makes a bolus longer, never denser: what is overdue stays in bolus_left.
-            if self.bolus.advance(ms):
-                self.bolus_due = 1
-        elif self.square_left and self.square.advance(ms):
-            self.square_due = 1
+            self.bolus_due |= self._one(self.bolus.advance(ms))
+        elif self.square_left:
+            self.square_due |= self._one(self.square.advance(ms))
         if not self.running:
             return
         self.basal_due += self.basal.advance(ms)
         if self._periodic_steps:
             self.periodic_ms -= ms
+            self._periodic_passed += ms
             if self.periodic_ms <= 0:
                 self.periodic_ms += self._period_ms
-                self.periodic_waits = True
+                self._periodic_passed -= self._period_ms
+                self.periodic_waits = _WAITS
                 self.begin_waiting_periodic()
+
+    def _one(self, steps):
+        if steps >= NEVER:
+            # Not to be trusted any more: what sees the basal sees this too.
+            self.basal_due = NEVER
+            return 0
+        return 1 if steps else 0
 
     def next_ms(self):
         """Milliseconds until the next step, or until a periodic bolus is due."""

@@ -44,7 +44,8 @@ class SelfTest:
         """All tests that a pump makes before it listens to anybody. Allocates."""
         pump = self._pump
         ledger = pump.ledger
-        self._judge(wire.TEST_JOURNAL, not ledger.journal.failed, ledger.journal.damaged)
+        self._judge(wire.TEST_SETTINGS, pump.profile.sound)
+        self._judge(wire.TEST_JOURNAL, not ledger.failed(), ledger.journal.damaged)
         self._judge(wire.TEST_THERAPY, ledger.generation == 0 or pump.therapy is not None, ledger.generation)
         self._driver()
         self._battery()
@@ -70,7 +71,7 @@ class SelfTest:
     def _memory(self):
         """What RAM holds of the therapy is still what was committed."""
         pump = self._pump
-        sound = pump.guard.sound()
+        sound = pump.guard.sound() and not pump.started_over
         if pump.therapy is not None:
             head = int.from_bytes(program_hash(pump.store.program)[:4], "little")
             sound = sound and head == pump.ledger.hash_head

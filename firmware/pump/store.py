@@ -27,17 +27,47 @@ class TherapyStore:
         self._addresses = addresses
         self.program = b""
         self.generation = 0
+        self._hash = b""
+        self.mended = 0
 
     def load(self, generation, hash_head):
-        """Take a copy of the generation that the journal committed, and mend the other. Return whether there is one."""
+        """Take a copy of the generation that the journal committed. Return whether there is one."""
         for address in self._addresses:
             program = self._read(address, generation)
             if program is not None and program_hash(program)[:4] == hash_head:
-                self.program = program
-                self.generation = generation
-                self._mend()
+                self._hold(program, generation)
                 return True
         return False
+
+    def sound(self):
+        """Whether the program in RAM is the one that was taken."""
+        return not self.program or program_hash(self.program) == self._hash
+
+    def damaged(self):
+        """Number of a copy that is not the program in force, or -1."""
+        for at, address in enumerate(self._addresses):
+            if self.program and self._read(address, self.generation) != self.program:
+                return at
+        return -1
+
+    def mend(self, at):
+        """Write one copy anew; return whether the flash took it."""
+        self.mended += 1
+        return self._write(self._addresses[at], self.program, self.generation)
+
+    def any(self):
+        """Whether a copy of any generation is there."""
+        header = bytearray(_HEADER_BYTES)
+        for address in self._addresses:
+            self._board.flash_read(address, header)
+            if header[:4] == _MAGIC:
+                return True
+        return False
+
+    def _hold(self, program, generation):
+        self.program = program
+        self.generation = generation
+        self._hash = program_hash(program)
 
     def save(self, program, generation):
         """Write the first copy of a new generation and read it back. The old one stays whole in the second."""
@@ -45,8 +75,7 @@ class TherapyStore:
 
     def adopt(self, program, generation):
         """The commit is durable: hold the new program, and bring the second copy to it."""
-        self.program = program
-        self.generation = generation
+        self._hold(program, generation)
         return self._mend()
 
     def _mend(self):

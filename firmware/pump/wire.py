@@ -15,7 +15,7 @@ except ImportError:
     def const(value):
         return value
 
-SCHEMA_HASH = b"\x6c\x8d\x64\xe5\x4d\x07\xd7\xc0"
+SCHEMA_HASH = b"\xd7\x9f\xd6\x68\x16\x70\x22\x90"
 
 # limits
 PROTOCOL_VERSION = const(1)
@@ -67,8 +67,11 @@ CLOCK_SET = const(64)
 IMPLANT = const(65)
 JOURNAL_INFO = const(80)
 JOURNAL_READ = const(81)
+FAULT_INFO = const(82)
+FAULT_READ = const(83)
 SELFTEST = const(96)
 COUNTERS = const(97)
+MEMORY = const(98)
 SENSORS = const(99)
 SERVICE = const(100)
 REPLY = const(128)
@@ -332,6 +335,10 @@ RECORD_HOST = const(97)
 RECORD_IDENTITY = const(98)
 RECORD_WINDOWS = const(99)
 RECORD_PATIENT_TIMES = const(100)
+RECORD_HOST_DONE = const(101)
+RECORD_HOST_REFUSED = const(102)
+RECORD_CALENDAR = const(103)
+RECORD_MENDED = const(104)
 RECORD_FILLED = const(105)
 
 # StageDrop
@@ -352,8 +359,8 @@ ROLES = (
     b"\x03\x03\x03\x03\x03\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x02\x00\x02\x02\x02\x01\x02\x02\x02\x02\x03\x03\x02\xff\xff\xff"
     b"\x02\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
-    b"\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
-    b"\x01\x01\xff\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x01\x01\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x01\x01\x01\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 )
 CHANGES_STATE = b"\x23\x30\x31\x32\x33\x34\x36\x37\x38\x39\x3a\x3b\x3c\x40\x41"  # message types
@@ -590,6 +597,15 @@ def pack_counters_reply(buf, off, up_minutes, steps, wakes_delivery, wakes_senso
         wakes_other, tones, records)
     return off + 36
 
+def pack_memory_reply(buf, off, routine_first, routine_next, routine_sectors, routine_opened, routine_voids,
+    routine_damaged, fault_first, fault_next, fault_sectors, fault_opened, fault_voids, fault_damaged,
+    therapy_generation, therapy_mended):
+    _room(buf, off + 42)
+    pack_into("<IIHIHHIIHIHHIH", buf, off, routine_first, routine_next, routine_sectors, routine_opened, routine_voids,
+        routine_damaged, fault_first, fault_next, fault_sectors, fault_opened, fault_voids, fault_damaged,
+        therapy_generation, therapy_mended)
+    return off + 42
+
 def pack_sensors_reply(buf, off, sensors):
     if len(sensors) > 255:
         raise ValueError("too long")
@@ -620,3 +636,6 @@ unpack_square_bolus_request = unpack_refill_request
 unpack_square_cancel_request = unpack_command
 unpack_prime_request = unpack_bolus_request
 unpack_alarm_silence_request = unpack_bolus_request
+pack_fault_info_reply = pack_journal_info_reply
+unpack_fault_read_request = unpack_journal_read_request
+pack_fault_read_reply = pack_journal_read_reply

@@ -180,13 +180,28 @@ class PumpClient:
         """First and next sequence number, and the chain value of the newest record."""
         return self._ask("journal_info")
 
+    def memory(self) -> dict[str, Any]:
+        """What the flash holds and how often its sectors were opened (`memory` of the protocol)."""
+        return self._ask("memory")
+
+    def faults(self, first: int | None = None, progress: Callable[[int, int], None] | None = None) -> Iterator[bytes]:
+        """Raw records of the fault ring, as `journal`. In `e` each holds the number of its record in the journal."""
+        return self._records("fault", first, progress)
+
     def journal(self, first: int | None = None, progress: Callable[[int, int], None] | None = None) -> Iterator[bytes]:
         """Raw journal records (40 bytes each) from sequence number `first` (default: the oldest held) to the newest."""
-        info = self.journal_info()
+        return self._records("journal", first, progress)
+
+    def fault_info(self) -> dict[str, Any]:
+        """First and next sequence number of the fault ring, and the chain value of its newest record."""
+        return self._ask("fault_info")
+
+    def _records(self, ring: str, first: int | None, progress: Callable[[int, int], None] | None) -> Iterator[bytes]:
+        info = self._ask(f"{ring}_info")
         at = info["first"] if first is None else max(first, info["first"])
         while at < info["next"]:
             count = min(RECORDS_PER_READ, info["next"] - at)
-            reply = self._ask("journal_read", first=at, count=count)
+            reply = self._ask(f"{ring}_read", first=at, count=count)
             records = reply["records"]
             step = len(records) // count if count else 0
             for offset in range(0, len(records), step):

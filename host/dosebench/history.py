@@ -28,6 +28,8 @@ EVENTS: Final = frozenset(
     {"bolus", "patient_bolus", "square", "prime", "refill", "commit", "stop", "start", "boot", "alarm_raised"}
 )
 """Record kinds that a figure marks."""
+CARRIED: Final = frozenset({"host", "host_done", "host_refused"})
+"""Record kinds that repeat what an older record said of a command."""
 
 
 class Calendar:
@@ -41,7 +43,7 @@ class Calendar:
         passed = timedelta(days=record.day, milliseconds=record.ms)
         if record.kind == "boot":
             self._zero = None
-        elif record.kind == "clock":
+        elif record.kind == "clock" or (record.kind == "calendar" and record.code):
             fields = record.fields
             set_to = EPOCH + timedelta(days=fields["local_days"], milliseconds=fields["local_ms"])
             self._zero = set_to - passed
@@ -148,8 +150,8 @@ class _Walk:
         self._bolus(kind, fields, t_ms)
         self._clock(kind, fields, t_ms)
         self._alarms(kind, fields, t_ms)
-        # A `host` record carries the counts of an old command; some others only one end.
-        if kind != "host" and "low_steps" in fields and "high_steps" in fields:
+        # Some records carry the counts of an old command; some others only one end.
+        if kind not in CARRIED and "low_steps" in fields and "high_steps" in fields:
             self.points.append(Point(t_ms, fields["low_steps"], fields["high_steps"]))
         self.missed = fields.get("missed_steps", self.missed)
         self.titration_day = fields.get("titration_day", self.titration_day)
@@ -220,13 +222,17 @@ class _Walk:
 
     def _clock(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
         pump = self.expected.pump
-        if kind != "clock":
+        if kind != "clock" and not (kind == "calendar" and self._begins_pattern(fields)):
             return
         if self.program is not None and self.program.mode == "flex" and not (self.whole or pump.pattern_clock.known):
             # The beginning of the journal is gone, and with it the time of day that the patterns went by.
             self.points.clear()
         self.whole = True
         pump.clock(t_ms, fields["local_days"], fields["local_ms"])
+
+    def _begins_pattern(self, fields: dict[str, Any]) -> bool:
+        """Whether a checkpoint tells the time that the patterns go by, which nothing before it did."""
+        return fields["clock_known"] and not fields["pattern_lag_ms"] and not self.expected.pump.pattern_clock.known
 
     def _alarms(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
         before = frozenset(self.alarms)

@@ -19,6 +19,7 @@ from dosebench_protocol.tables import COUNT_MAX, FRACTION_MAX
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dosebench import tomlfile, units
+from dosebench.deviceconfig import sealed
 from dosebench.errors import DosebenchError
 from dosebench.tomlfile import Problem, TomlFile, TomlFileError
 from dosebench.units import DAY_MS, HOUR_MS
@@ -26,8 +27,13 @@ from dosebench.units import DAY_MS, HOUR_MS
 FLASH_FREEZE_MS: Final = 450
 """Longest time that a board may stand still for one flash operation, in ms (DESIGN, section 5: 400 ms and more)."""
 
+THERAPY_SECTORS: Final = 2
+"""Sectors of the two copies of the therapy."""
+RING_SECTORS_MIN: Final = 2
+"""Least sectors of a ring of records: the oldest is erased while the newest still holds all that matters."""
+
 _EXTENDS_MAX: Final = 4
-_MAY_BE_ZERO: Final = frozenset({"level_low", "battery_replaceable", "service_months"})
+_MAY_BE_ZERO: Final = frozenset({"commissioned", "level_low", "battery_replaceable", "service_months"})
 
 
 def reader(*dimensions: units.Dimension) -> BeforeValidator:
@@ -272,9 +278,11 @@ class Energy(_Table):
 
 
 class Journal(_Table):
-    """Flash that the journal may use, in sectors of 4096 bytes."""
+    """Flash of the pump, in sectors of 4096 bytes: `THERAPY_SECTORS` for the therapy, `fault_sectors` for the ring of
+    fault records, and the rest for the routine journal."""
 
     flash_sectors: Count
+    fault_sectors: Count
 
 
 class Profile(_Table):
@@ -335,8 +343,10 @@ class Profile(_Table):
             "disagree_steps": math.floor(self.steps(reservoir.disagreement)),
             "reconcile_steps": math.ceil(self.steps(reservoir.reconcile)),
             "flash_sectors": self.journal.flash_sectors,
+            "fault_sectors": self.journal.fault_sectors,
+            "commissioned": 0,
         }
-        return config | self._battery() | self._supervision() | self._sensor_config()
+        return sealed(config | self._battery() | self._supervision() | self._sensor_config())
 
     def _battery(self) -> dict[str, int | str]:
         battery = self.battery
@@ -407,6 +417,7 @@ def _faults(profile: Profile) -> Iterator[_Fault]:
         yield from _motor_faults(profile)
         yield from _order_faults(profile)
         yield from _integer_faults(profile)
+    yield from _ring_faults(profile)
 
 
 def _zero_faults(profile: Profile) -> Iterator[_Fault]:
@@ -436,6 +447,19 @@ def _sensor_faults(sensors: Sensors) -> Iterator[_Fault]:
         yield ("sensors", "air", "threshold"), f"must lie between the two outputs, and these below {CONVERTER_MV} mV"
     if sensors.flow and not sensors.flow.count:
         yield ("sensors", "flow", "count"), "must be above zero"
+
+
+def _ring_faults(profile: Profile) -> Iterator[_Fault]:
+    faults = profile.journal.fault_sectors
+    routine = profile.journal.flash_sectors - THERAPY_SECTORS - faults
+    if faults < RING_SECTORS_MIN:
+        yield ("journal", "fault_sectors"), f"must be at least {RING_SECTORS_MIN}: a ring erases one sector at a time"
+    if routine < RING_SECTORS_MIN:
+        yield (
+            ("journal", "flash_sectors"),
+            f"leaves {routine} sectors for the routine journal beside the therapy's {THERAPY_SECTORS} and the faults' "
+            f"{faults}; at least {RING_SECTORS_MIN} are needed",
+        )
 
 
 def _motor_faults(profile: Profile) -> Iterator[_Fault]:

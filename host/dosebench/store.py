@@ -5,6 +5,7 @@ carries it is sent, and is never given out twice.
 
 A journal is kept as the pump stores it, 40 bytes a record, in *epochs*: when a pump no longer has the records that were
 pulled from it (it was flashed anew, or replaced by one with the same id), a new epoch begins and the old one stays.
+The fault ring is kept in the same way; in the file its epochs are negative.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Journal:
     Attributes:
         id: Of this epoch in the store.
         device: Id of the pump, four bytes.
-        epoch: 1 for the first journal that was pulled from this id.
+        epoch: 1 for the first journal that was pulled from this id; -1 for the first fault ring.
         count: Records held.
         first, last: Sequence numbers of the oldest and newest record held; None without records.
     """
@@ -180,30 +181,31 @@ class Store:
 
     # Journals
 
-    def journals(self, device: bytes | None = None) -> list[Journal]:
-        """All epochs that are held, of one pump or of all, oldest first."""
+    def journals(self, device: bytes | None = None, *, faults: bool = False) -> list[Journal]:
+        """All epochs that are held, of one pump or of all, oldest first: of the journal, or of the fault ring."""
         rows = self._db.execute(
             "SELECT j.id, j.device, j.epoch, COUNT(r.sequence), MIN(r.sequence), MAX(r.sequence)"
             " FROM journals j LEFT JOIN records r ON r.journal = j.id"
-            " WHERE ?1 IS NULL OR j.device = ?1 GROUP BY j.id ORDER BY j.id",
-            (device,),
+            " WHERE (?1 IS NULL OR j.device = ?1) AND (j.epoch < 0) = ?2 GROUP BY j.id ORDER BY j.id",
+            (device, faults),
         )
         return [Journal(*row) for row in rows]
 
-    def newest(self, device: bytes) -> Journal | None:
+    def newest(self, device: bytes, *, faults: bool = False) -> Journal | None:
         """The epoch that pulls from this pump go to; None before the first pull."""
-        return max(self.journals(device), key=lambda journal: journal.epoch, default=None)
+        return max(self.journals(device, faults=faults), key=lambda journal: abs(journal.epoch), default=None)
 
-    def begin_epoch(self, device: bytes) -> Journal:
-        """Begin a new journal of this pump."""
+    def begin_epoch(self, device: bytes, *, faults: bool = False) -> Journal:
+        """Begin a new journal, or a new fault ring, of this pump."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._writing():
             self._db.execute(
                 "INSERT INTO journals (device, epoch, begun_at)"
-                " SELECT ?1, 1 + COALESCE(MAX(epoch), 0), ?2 FROM journals WHERE device = ?1",
-                (device, now),
+                " SELECT ?1, ?3 * (1 + COALESCE(MAX(ABS(epoch)), 0)), ?2 FROM journals"
+                " WHERE device = ?1 AND ?3 * epoch > 0",
+                (device, now, -1 if faults else 1),
             )
-        journal = self.newest(device)
+        journal = self.newest(device, faults=faults)
         assert journal is not None
         return journal
 

@@ -86,7 +86,20 @@ KINDS: Final[Mapping[str, KindPlan]] = {
     "state": _plan(
         "stop_reason+running low_steps high_steps generation alarms reservoir_steps", "What the pump is at, whole."
     ),
-    "host": _plan("reason host counter accepted low_steps high_steps", "Newest command of a host, carried on."),
+    "host": _plan(
+        "reason host counter accepted low_steps high_steps", "Newest command of a host, carried on (firmware 0.2)."
+    ),
+    "host_done": _plan(
+        "message host counter accepted low_steps high_steps", "Newest command of a host, carried on: it was done."
+    ),
+    "host_refused": _plan(
+        "reason host counter message low_steps high_steps", "Newest command of a host, carried on: it was refused."
+    ),
+    "calendar": _plan(
+        "clock_known local_days local_ms pattern_lag_ms fault_records -",
+        "What the calendar shows at this record, and how many faults were recorded so far.",
+    ),
+    "mended": _plan("copy generation - - - -", "A damaged copy of the therapy was written anew from the other one."),
     "identity": _plan(
         "kind boot_count program_hash_head bolus_left_steps clock_known commit_high_steps",
         "More of what the pump is at: therapy, clock, open bolus.",

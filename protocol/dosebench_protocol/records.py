@@ -168,6 +168,7 @@ _READERS: Final[Mapping[str, Callable[[int], Any]]] = {
     "kind": partial(named_value, "BolusKind", 1),
     "titration_day": int,
     "place": int,
+    "copy": int,
     "period_begins": bool,
     "message": _message_name,
     "alarms": _alarm_names,

@@ -17,7 +17,7 @@ Tail = tuple[str, int, str, tuple[Field, ...]]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("6c8d64e54d07d7c0")
+SCHEMA_HASH: Final = bytes.fromhex("d79fd66816702290")
 PROTOCOL_VERSION: Final = 1
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
@@ -70,8 +70,11 @@ MESSAGES: Final[tuple[tuple[int, str, str, bool], ...]] = (
     (65, "implant", "programmer", True),
     (80, "journal_info", "observer", False),
     (81, "journal_read", "observer", False),
+    (82, "fault_info", "observer", False),
+    (83, "fault_read", "observer", False),
     (96, "selftest", "observer", False),
     (97, "counters", "observer", False),
+    (98, "memory", "observer", False),
     (99, "sensors", "observer", False),
     (100, "service", "observer", False),
 )
@@ -293,6 +296,10 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "identity": 98,
         "windows": 99,
         "patient_times": 100,
+        "host_done": 101,
+        "host_refused": 102,
+        "calendar": 103,
+        "mended": 104,
         "filled": 105,
     },
     "StageDrop": {
@@ -373,6 +380,10 @@ RECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {
     "refused": ("reason", ("host", "counter", "message", "low_steps", "high_steps")),
     "state": ("stop_reason+running", ("low_steps", "high_steps", "generation", "alarms", "reservoir_steps")),
     "host": ("reason", ("host", "counter", "accepted", "low_steps", "high_steps")),
+    "host_done": ("message", ("host", "counter", "accepted", "low_steps", "high_steps")),
+    "host_refused": ("reason", ("host", "counter", "message", "low_steps", "high_steps")),
+    "calendar": ("clock_known", ("local_days", "local_ms", "pattern_lag_ms", "fault_records", None)),
+    "mended": ("copy", ("generation", None, None, None, None)),
     "identity": ("kind", ("boot_count", "program_hash_head", "bolus_left_steps", "clock_known", "commit_high_steps")),
     "windows": (None, ("first_ng", "second_ng", "third_ng", "fourth_ng", "square_left_steps")),
     "filled": (None, ("content_steps", "low_steps", "high_steps", "filled_day", None)),
@@ -914,6 +925,25 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("first", "int", 4),
         ), ("records", 2, "", ())),
     ),
+    "fault_info_request": (),
+    "fault_info_reply": (
+        ("<II8s", (
+            ("first", "int", 4),
+            ("next", "int", 4),
+            ("chain", "bytes", 8),
+        ), None),
+    ),
+    "fault_read_request": (
+        ("<IB", (
+            ("first", "int", 4),
+            ("count", "int", 1),
+        ), None),
+    ),
+    "fault_read_reply": (
+        ("<IH", (
+            ("first", "int", 4),
+        ), ("records", 2, "", ())),
+    ),
     "selftest_request": (),
     "selftest_reply": (
         ("<IIB", (
@@ -933,6 +963,25 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("wakes_other", "int", 4),
             ("tones", "int", 4),
             ("records", "int", 4),
+        ), None),
+    ),
+    "memory_request": (),
+    "memory_reply": (
+        ("<IIHIHHIIHIHHIH", (
+            ("routine_first", "int", 4),
+            ("routine_next", "int", 4),
+            ("routine_sectors", "int", 2),
+            ("routine_opened", "int", 4),
+            ("routine_voids", "int", 2),
+            ("routine_damaged", "int", 2),
+            ("fault_first", "int", 4),
+            ("fault_next", "int", 4),
+            ("fault_sectors", "int", 2),
+            ("fault_opened", "int", 4),
+            ("fault_voids", "int", 2),
+            ("fault_damaged", "int", 2),
+            ("therapy_generation", "int", 4),
+            ("therapy_mended", "int", 2),
         ), None),
     ),
     "sensors_request": (),

@@ -4,7 +4,7 @@
 -- Each packet of link type USER0 (DLT 147) holds frames with their delimiters; over TCP use "Decode As... dosebench".
 --   tshark -X lua_script:dosebench.lua -r capture.pcap
 
-local SCHEMA_HASH = "6c8d64e54d07d7c0"
+local SCHEMA_HASH = "d79fd66816702290"
 local HEADER_BYTES, TAG_BYTES, CRC_BYTES, BODY_BYTES_MAX = 16, 16, 4, 1024
 local REJECTED = 255
 
@@ -255,6 +255,10 @@ local RecordKind = {
   [98] = "identity",
   [99] = "windows",
   [100] = "patient_times",
+  [101] = "host_done",
+  [102] = "host_refused",
+  [103] = "calendar",
+  [104] = "mended",
   [105] = "filled",
 }
 local MESSAGES = {
@@ -283,8 +287,11 @@ local MESSAGES = {
   [65] = { name = "implant", request = "implant_request", reply = "implant_reply" },
   [80] = { name = "journal_info", request = "journal_info_request", reply = "journal_info_reply" },
   [81] = { name = "journal_read", request = "journal_read_request", reply = "journal_read_reply" },
+  [82] = { name = "fault_info", request = "fault_info_request", reply = "fault_info_reply" },
+  [83] = { name = "fault_read", request = "fault_read_request", reply = "fault_read_reply" },
   [96] = { name = "selftest", request = "selftest_request", reply = "selftest_reply" },
   [97] = { name = "counters", request = "counters_request", reply = "counters_reply" },
+  [98] = { name = "memory", request = "memory_request", reply = "memory_reply" },
   [99] = { name = "sensors", request = "sensors_request", reply = "sensors_reply" },
   [100] = { name = "service", request = "service_request", reply = "service_reply" },
 }
@@ -717,6 +724,20 @@ local BODIES = {
     { name = "first", kind = "int", width = 4 },
     { name = "records", kind = "blob", width = 2, rows = {}, row_bytes = 40 },
   },
+  fault_info_request = {},
+  fault_info_reply = {
+    { name = "first", kind = "int", width = 4 },
+    { name = "next", kind = "int", width = 4 },
+    { name = "chain", kind = "bytes", length = 8 },
+  },
+  fault_read_request = {
+    { name = "first", kind = "int", width = 4 },
+    { name = "count", kind = "int", width = 1 },
+  },
+  fault_read_reply = {
+    { name = "first", kind = "int", width = 4 },
+    { name = "records", kind = "blob", width = 2, rows = {}, row_bytes = 40 },
+  },
   selftest_request = {},
   selftest_reply = {
     { name = "boot_ms", kind = "int", width = 4 },
@@ -734,6 +755,23 @@ local BODIES = {
     { name = "wakes_other", kind = "int", width = 4 },
     { name = "tones", kind = "int", width = 4 },
     { name = "records", kind = "int", width = 4 },
+  },
+  memory_request = {},
+  memory_reply = {
+    { name = "routine_first", kind = "int", width = 4 },
+    { name = "routine_next", kind = "int", width = 4 },
+    { name = "routine_sectors", kind = "int", width = 2 },
+    { name = "routine_opened", kind = "int", width = 4 },
+    { name = "routine_voids", kind = "int", width = 2 },
+    { name = "routine_damaged", kind = "int", width = 2 },
+    { name = "fault_first", kind = "int", width = 4 },
+    { name = "fault_next", kind = "int", width = 4 },
+    { name = "fault_sectors", kind = "int", width = 2 },
+    { name = "fault_opened", kind = "int", width = 4 },
+    { name = "fault_voids", kind = "int", width = 2 },
+    { name = "fault_damaged", kind = "int", width = 2 },
+    { name = "therapy_generation", kind = "int", width = 4 },
+    { name = "therapy_mended", kind = "int", width = 2 },
   },
   sensors_request = {},
   sensors_reply = {

@@ -42,6 +42,40 @@ def test_records_are_shown_with_their_meaning(run: Run, programmed: str) -> None
     assert run("log", "show", "--device", "ffff").code == 1
 
 
+@pytest.mark.requirement("R55")
+def test_faults_are_pulled_and_shown_apart(run: Run, programmed: str) -> None:
+    assert run("log", "show", "--faults").code == 1
+    run("refill", "1 mL", "-p", programmed)
+    run("refill", "40 mL", "-p", programmed)
+    pulled = run("log", "pull", "-p", programmed, "--json").json
+    assert pulled["pulled_faults"] >= 2
+    assert run("log", "pull", "-p", programmed, "--json").json["pulled_faults"] == 0
+    faults = run("log", "show", "--faults", "--json").json["records"]
+    assert len(faults) == pulled["pulled_faults"]
+    assert {record["kind"] for record in faults} <= {"alarm_raised", "alarm_ended", "alarm_cleared"}
+    journal = {record["sequence"]: record for record in run("log", "show", "--json").json["records"]}
+    for record in faults:
+        source = journal[record["fields"]["journal_record"]]
+        assert (source["kind"], source["ms"], source["local_time"]) == (
+            record["kind"],
+            record["ms"],
+            record["local_time"],
+        )
+    assert "alarm_raised" in run("log", "show", "--faults").out
+    assert run("log", "verify", "--faults").out.endswith("the chain is whole\n")
+
+
+def test_status_tells_how_the_flash_wears(run: Run, programmed: str) -> None:
+    run("sim", "bench", "--advance", "10 days")
+    told = run("status", "--memory", "-p", programmed, "--json").json
+    assert (told["routine"]["sectors"], told["fault"]["sectors"]) == (50, 12)
+    assert told["routine"]["life_years"] > 100
+    assert told["therapy"]["generation"] == 1
+    shown = run("status", "--memory", "-p", programmed).out
+    assert "journal wear" in shown
+    assert "all sound" in shown
+
+
 def test_a_pump_that_was_made_anew_begins_a_new_journal(run: Run, programmed: str) -> None:
     run("log", "pull", "-p", programmed)
     run("sim", "--remove", "bench")

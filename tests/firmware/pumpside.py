@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from dosebench.client import MemoryIds, PumpClient
+from dosebench.deviceconfig import sealed
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import RuntimeName
@@ -191,7 +192,7 @@ def pump(
     There is no watchdog unless `config` says so: proving it costs a second boot.
     """
     settings = profile_settings(profile, runtime, seed)
-    settings.config.update({"watchdog_ms": 0} | config)
+    settings.config = sealed(settings.config | {"watchdog_ms": 0} | config)
     with Twin(settings) as twin:
         twin.power_on()
         client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), MemoryIds())

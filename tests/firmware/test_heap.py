@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from dosebench.client import PumpClient
+from dosebench.deviceconfig import sealed
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import ProcessRuntime
@@ -19,7 +20,7 @@ from pumpside import therapy
 PROBE = Path(__file__).parent / "heap_probe.py"
 
 ASK_BYTES_MAX = 3_072
-COMMAND_BYTES_MAX = 20_480
+COMMAND_BYTES_MAX = 28_672
 """Stated in docs/FIRMWARE.md: most heap that a turn of the loop takes on a 32-bit port, in bytes, when it answers a
 question (`hello`, `status`), and when it carries out a command (a commit writes and reads back the therapy)."""
 
@@ -28,7 +29,7 @@ question (`hello`, `status`), and when it carries out a command (a commit writes
 def probed() -> object:
     settings = profile_settings("implant-40", "wasm", seed=1)
     # The proof of the watchdog would end the process that is measured.
-    settings.config["watchdog_ms"] = 0
+    settings.config = sealed(settings.config | {"watchdog_ms": 0})
     twin = Twin(settings)
     runtime = ProcessRuntime.start(twin.machine, "wasm", PROBE)
     with one_core():

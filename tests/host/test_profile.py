@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from dosebench import profile
+from dosebench.deviceconfig import sealed
 from dosebench.errors import DosebenchError
 from dosebench.profile import Profile, ProfileError
 from dosebench.units import DAY_MS
@@ -32,6 +33,9 @@ CONFIG_KEYS = {
     "empty_steps_default",
     "battery_low_mv",
     "flash_sectors",
+    "fault_sectors",
+    "commissioned",
+    "checksum",
     "sense_ms",
     "retest_ms",
     "watchdog_ms",
@@ -54,7 +58,7 @@ CONFIG_KEYS = {
     "disagree_steps",
     "reconcile_steps",
 }
-MAY_BE_ZERO = {"level_low", "battery_replaceable", "service_months"}
+MAY_BE_ZERO = {"commissioned", "level_low", "battery_replaceable", "service_months"}
 SENSOR_KEYS = {
     "level": {"level_low_mv", "level_high_mv", "level_low", "level_high"},
     "pressure": {"pressure_low_mv", "pressure_high_mv", "pressure_low_pa", "pressure_high_pa"},
@@ -80,6 +84,7 @@ def test_device_config_is_what_the_firmware_takes(name: str) -> None:
     fitted = FITTED[name.split("-", maxsplit=1)[0]]
     assert set(config) == CONFIG_KEYS.union(*(SENSOR_KEYS[sensor] for sensor in fitted))
     assert config.pop("profile") == name
+    assert sealed(config | {"profile": name})["checksum"] == config.pop("checksum")
     for key, value in config.items():
         assert isinstance(value, int)
         limit = 1 << 29 if key.endswith(("_num", "_den")) else (1 << 30) - 1
@@ -95,12 +100,8 @@ def test_implant_figures() -> None:
     assert config["reservoir_steps_max"] == 160_000
     assert config["lease_ms"] == 3_600_000
     assert (config["low_steps_default"], config["empty_steps_default"]) == (8000, 4000)
-    assert profile.load("implant-20").device_config() == config | {
-        "profile": "implant-20",
-        "reservoir_steps_max": 80_000,
-        "disagree_steps": 4_000,
-        "level_high": 80_000,
-    }
+    small = {"profile": "implant-20", "reservoir_steps_max": 80_000, "disagree_steps": 4_000, "level_high": 80_000}
+    assert profile.load("implant-20").device_config() == sealed(config | small)
 
 
 @pytest.mark.requirement("C15")

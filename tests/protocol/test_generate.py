@@ -125,7 +125,7 @@ def _changed(which: str, /, **changes: Any) -> tuple[Message, ...]:
         _changed("bolus", request=Struct("host" / Bytes(4), "counter" / Int32ul, "volume" / Int32ul)),
         _changed("journal_info", reply=Struct("next" / Int32ul, "first" / Int32ul, "chain" / Bytes(8))),
         _changed("start", role="observer"),
-        _changed("journal_read", type=0x52),
+        _changed("fault_read", type=0x54),
         MESSAGES[:-1],
     ],
 )

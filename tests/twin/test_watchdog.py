@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from dosebench.client import PumpClient
+from dosebench.deviceconfig import sealed
 from dosebench.ports import open_port
 from dosebench.profile import load
 from dosebench.simport import Serial
@@ -66,7 +67,7 @@ def scripted(turn: Turn) -> tuple[Twin, list[tuple[int, int]]]:
 def unwatched(runtime: RuntimeName) -> Twin:
     """The project's firmware on a board without a watchdog: the test arms one itself."""
     settings = profile_settings("implant-40", runtime, 0)
-    settings.config["watchdog_ms"] = 0
+    settings.config = sealed(settings.config | {"watchdog_ms": 0})
     return Twin(settings).power_on()
 
 

@@ -10,7 +10,7 @@ from dosebench.commands import common
 from dosebench.errors import DosebenchError
 
 if TYPE_CHECKING:
-    from dosebench_protocol.records import Record
+    from collections.abc import Callable, Iterator
 
     from dosebench.client import PumpClient
     from dosebench.store import Journal, Store
@@ -23,6 +23,11 @@ class NoJournalError(DosebenchError):
     """This host holds no journal of the pump that was asked for."""
 
 
+faults_option = click.option(
+    "--faults", is_flag=True, help="The fault ring: alarms alone, kept longer than the journal."
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def log() -> None:
     """Pull, show and verify the pump's journal."""
@@ -32,19 +37,20 @@ def log() -> None:
 @common.port_options
 @common.json_option
 def pull(port: str | None, baud: int, as_json: bool) -> None:
-    """Download the journal records that this host does not hold yet, and check their hash chain.
+    """Download the records of journal and fault ring that this host does not hold yet, and check their hash chains.
 
     An interrupted pull goes on where it stopped.
     """
     from dosebench.store import Store  # noqa: PLC0415
 
     with Store.open() as store, common.connected(port, baud) as client:
-        journal, is_new_epoch = _journal_of(store, client)
+        journal, is_new_epoch = _journal_of(store, client, faults=False)
         new = _pull(store, client, journal, quiet=as_json)
+        new_faults = _pull(store, client, _journal_of(store, client, faults=True)[0], quiet=as_json)
         _keep_program(store, client)
         held = store.newest(client.device_id)
     assert held is not None
-    values = _journal_json(held) | {"pulled": new, "replaced": is_new_epoch}
+    values = _journal_json(held) | {"pulled": new, "pulled_faults": new_faults, "replaced": is_new_epoch}
     if as_json:
         common.emit(values)
         return
@@ -53,25 +59,31 @@ def pull(port: str | None, baud: int, as_json: bool) -> None:
     click.echo(f"Pulled {new} records of pump {held.device.hex()}; {held.count} are held, up to number {held.last}.")
 
 
-def _journal_of(store: Store, client: PumpClient) -> tuple[Journal, bool]:
+def _journal_of(store: Store, client: PumpClient, *, faults: bool) -> tuple[Journal, bool]:
     """The epoch that this pump's records go to, and whether it replaces an older one."""
-    held = store.newest(client.device_id)
+    held = store.newest(client.device_id, faults=faults)
     if held is None:
-        return store.begin_epoch(client.device_id), False
+        return store.begin_epoch(client.device_id, faults=faults), False
     if held.last is None or _continues(store, client, held):
         return held, False
-    return store.begin_epoch(client.device_id), True
+    return store.begin_epoch(client.device_id, faults=faults), True
 
 
 def _continues(store: Store, client: PumpClient, held: Journal) -> bool:
     """Whether the pump still has the newest record that is held, or has gone beyond it and overwritten it."""
     assert held.last is not None
-    info = client.journal_info()
+    info = client.fault_info() if held.epoch < 0 else client.journal_info()
     if info["next"] <= held.last:
         return False
     if info["first"] > held.last:
         return True
-    return next(iter(client.journal(held.last))) == store.record(held, held.last)
+    return next(iter(_records_of(client, held, held.last))) == store.record(held, held.last)
+
+
+def _records_of(
+    client: PumpClient, journal: Journal, first: int, progress: Callable[[int, int], None] | None = None
+) -> Iterator[bytes]:
+    return (client.faults if journal.epoch < 0 else client.journal)(first, progress)
 
 
 def _pull(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> int:
@@ -80,7 +92,7 @@ def _pull(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> in
     first = 0 if journal.last is None else journal.last + 1
     new, batch = 0, []
     with bar("pulling", "records", quiet) as advance:
-        for data in client.journal(first, advance):
+        for data in _records_of(client, journal, first, advance):
             batch.append(data)
             if len(batch) == PULL_BATCH:
                 new += store.add_records(journal, batch)
@@ -107,46 +119,62 @@ def _keep_program(store: Store, client: PumpClient) -> None:
 @click.option(
     "--kind", multiple=True, metavar="KIND", help="Only records of this kind, such as bolus; may be repeated."
 )
+@faults_option
 @common.json_option
-def show(device: str | None, last: int | None, kind: tuple[str, ...], as_json: bool) -> None:
+def show(device: str | None, last: int | None, kind: tuple[str, ...], faults: bool, as_json: bool) -> None:
     """Show pulled records, oldest first, with their meaning."""
-    from dosebench_protocol.records import KINDS, decode_records  # noqa: PLC0415
+    from dosebench_protocol.records import KINDS  # noqa: PLC0415
 
-    from dosebench.history import Calendar, record_json  # noqa: PLC0415
     from dosebench.store import Store, gaps  # noqa: PLC0415
 
     if wrong := [name for name in kind if name not in KINDS]:
         raise click.UsageError(f"there is no record kind {wrong[0]}; known are {', '.join(KINDS)}")
     with Store.open() as store:
-        journal = held_journal(store, device)
+        journal = held_journal(store, device, faults=faults)
         raw = store.raw_records(journal)
-    calendar = Calendar()
-    dated = [(record, calendar.local(record)) for record in decode_records(raw)]
-    chosen = [(record, local) for record, local in dated if not kind or record.kind in kind]
-    chosen = chosen[-last:] if last else chosen
+        whole = store.newest(journal.device) if faults else journal
+        told_raw = store.raw_records(whole) if whole else b""
+    shown = [record for record in _dated(raw, told_raw, faults=faults) if not kind or record["kind"] in kind]
+    shown = shown[-last:] if last else shown
     if as_json:
-        records = [record_json(record, local) for record, local in chosen]
-        common.emit(_journal_json(journal) | {"gaps": gaps(raw), "records": records})
+        common.emit(_journal_json(journal) | {"gaps": gaps(raw), "records": shown})
         return
     for first, end in gaps(raw):
         click.echo(f"records {first} to {end} were overwritten before they were pulled", err=True)
-    for record, local in chosen:
-        click.echo(_line(record, f"{local:%Y-%m-%d %H:%M:%S}" if local else _pump_time(record)))
+    for record in shown:
+        click.echo(_line(record))
 
 
-def _pump_time(record: Record) -> str:
-    seconds = record.ms // 1000
-    return f"day {record.day:>5} {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+def _dated(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[str, Any]]:
+    """Records as JSON values; those of the fault ring get the local time of the journal's record, if that is held."""
+    from dosebench_protocol.records import KINDS, decode_records  # noqa: PLC0415
+
+    from dosebench.history import Calendar, record_json  # noqa: PLC0415
+
+    calendar = Calendar()
+    local = {record.sequence: calendar.local(record) for record in decode_records(told_raw)}
+    if not faults:
+        return [record_json(record, local[record.sequence]) for record in decode_records(raw)]
+    shown = []
+    for record in decode_records(raw):
+        told = record_json(record, local.get(record.e))
+        # In a copy the last number names the journal's record.
+        told["fields"].pop(KINDS[record.kind].numbers[-1], None)
+        told["fields"]["journal_record"] = record.e
+        shown.append(told)
+    return shown
 
 
-def _line(record: Record, when: str) -> str:
-    shown = (f"{name} {_value(value)}" for name, value in record.fields.items())
-    return f"{record.sequence:>7}  {when:<19}  {record.kind:<13}  {', '.join(shown)}"
+def _line(record: dict[str, Any]) -> str:
+    seconds = record["ms"] // 1000
+    when = f"day {record['day']:>5} {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    if record["local_time"]:
+        when = record["local_time"].replace("T", " ").split(".")[0]
+    fields = ", ".join(f"{name} {_value(value)}" for name, value in record["fields"].items())
+    return f"{record['sequence']:>7}  {when:<19}  {record['kind']:<13}  {fields}"
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.hex()
     if isinstance(value, tuple):
         return "+".join(value) or "none"
     if value is None:
@@ -156,15 +184,16 @@ def _value(value: Any) -> str:
 
 @log.command()
 @click.option("--device", metavar="ID", help="Pump, by its id or the beginning of it. Default: the only one held.")
+@faults_option
 @common.json_option
-def verify(device: str | None, as_json: bool) -> int:
+def verify(device: str | None, faults: bool, as_json: bool) -> int:
     """Check sequence numbers and hash chain of a pulled journal. Exit code 1 when it was changed."""
     from dosebench_protocol.records import RecordError, decode_records  # noqa: PLC0415
 
     from dosebench.store import Store, gaps, verify_held  # noqa: PLC0415
 
     with Store.open() as store:
-        journal = held_journal(store, device)
+        journal = held_journal(store, device, faults=faults)
         raw = store.raw_records(journal)
     problem = None
     try:
@@ -178,14 +207,15 @@ def verify(device: str | None, as_json: bool) -> int:
     return 0 if problem is None else 1
 
 
-def held_journal(store: Store, device: str | None) -> Journal:
+def held_journal(store: Store, device: str | None, *, faults: bool = False) -> Journal:
     """The newest journal of the pump whose id begins with `device`, or of the only one. Raises NoJournalError."""
-    newest = {journal.device: journal for journal in store.journals() if journal.count}
+    newest = {journal.device: journal for journal in store.journals(faults=faults) if journal.count}
     found = [journal for name, journal in newest.items() if name.hex().startswith((device or "").lower())]
     if len(found) == 1:
         return found[0]
     if not found:
-        what = f"no journal of a pump {device}" if device else "no journal"
+        kind = "fault records" if faults else "journal"
+        what = f"no {kind} of a pump {device}" if device else f"no {kind}"
         raise NoJournalError(f"this host holds {what}", hint="run `dosebench log pull` first")
     listed = ", ".join(journal.device.hex() for journal in found)
     raise NoJournalError(f"this host holds journals of several pumps: {listed}", hint="choose one with --device")
@@ -194,7 +224,7 @@ def held_journal(store: Store, device: str | None) -> Journal:
 def _journal_json(journal: Journal) -> dict[str, Any]:
     return {
         "device_id": journal.device,
-        "epoch": journal.epoch,
+        "epoch": abs(journal.epoch),
         "held": journal.count,
         "first": journal.first,
         "last": journal.last,

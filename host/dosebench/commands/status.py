@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from dosebench.client import PumpClient
 
 DAY_MS: Final = 86_400_000
+ERASES_MAX: Final = 100_000
+"""Erases that a sector bears (W25Q family, data sheet: at least 100,000 program-erase cycles)."""
+DAYS_PER_YEAR: Final = 365.25
+LIFE_YEARS_SHOWN: Final = 1000
 
 Ratio = tuple[int, int]
 """Numerator and denominator."""
@@ -20,9 +24,13 @@ Ratio = tuple[int, int]
 
 @click.command()
 @common.port_options
+@click.option("--memory", is_flag=True, help="Show instead what the pump's flash holds, and how long it will last.")
 @common.json_option
-def status(port: str | None, baud: int, as_json: bool) -> None:
+def status(port: str | None, baud: int, memory: bool, as_json: bool) -> None:
     """Show what the pump does now."""
+    if memory:
+        _show_memory(port, baud, as_json)
+        return
     with common.connected(port, baud) as client:
         state, therapy = client.status(), common.therapy_of(client)
         report = report_of(client.hello_reply, state, therapy) | {"measured_ml": _measured(client, therapy)}
@@ -97,6 +105,67 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
         "bad_frames": state["bad_frames"],
         "staged_bytes": state["staged_bytes"],
     }
+
+
+def _show_memory(port: str | None, baud: int, as_json: bool) -> None:
+    with common.connected(port, baud) as client:
+        told, state = client.memory(), client.status()
+    report = memory_report(told, state["day"] + state["ms"] / DAY_MS)
+    if as_json:
+        common.emit(report)
+    else:
+        common.rows(_memory_lines(report))
+
+
+def memory_report(told: dict[str, Any], age_days: float) -> dict[str, Any]:
+    """What the flash holds and how it wears; the keys of `dosebench status --memory --json`.
+
+    Args:
+        told: Reply to `memory`.
+        age_days: Pump time, over which the wear was.
+    """
+    rings = {}
+    for name in ("routine", "fault"):
+        ring = {key: told[f"{name}_{key}"] for key in ("first", "next", "sectors", "opened", "voids", "damaged")}
+        ring["erases_per_sector"] = ring["opened"] / ring["sectors"] if ring["sectors"] else 0.0
+        rings[name] = ring | {"life_years": life_years(ring["erases_per_sector"], age_days)}
+    generation = told["therapy_generation"]
+    therapy = {"generation": generation, "mended": told["therapy_mended"], "erases_per_sector": float(generation)}
+    return {
+        "age_days": age_days,
+        **rings,
+        "therapy": therapy | {"life_years": life_years(generation, age_days)},
+    }
+
+
+def life_years(erases: float, age_days: float) -> float | None:
+    """Years until `ERASES_MAX` at the wear so far; None where there was none."""
+    return ERASES_MAX / erases * age_days / DAYS_PER_YEAR if erases and age_days else None
+
+
+def _memory_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+    lines = []
+    for name, label in (("routine", "journal"), ("fault", "faults")):
+        ring = report[name]
+        held = f"{ring['next'] - ring['first']} records held of {ring['next']}"
+        lines.append((label, f"{held}, {ring['sectors']} sectors"))
+        amiss = f"{ring['voids']} records cut, {ring['damaged']} damaged"
+        lines.append((f"{label} at boot", amiss if ring["voids"] or ring["damaged"] else "all sound"))
+        lines.append((f"{label} wear", _wear(ring)))
+    therapy = report["therapy"]
+    mended = f", {therapy['mended']} copies mended since the boot" if therapy["mended"] else ""
+    lines += [("therapy", f"generation {therapy['generation']}{mended}"), ("therapy wear", _wear(therapy))]
+    return lines
+
+
+def _wear(part: dict[str, Any]) -> str:
+    number = common.shown_number
+    erases = f"{number(part['erases_per_sector'], 3)} erases of each sector"
+    years = part["life_years"]
+    if years is None:
+        return erases
+    lasts = "more than 1000 years" if years > LIFE_YEARS_SHOWN else f"{number(years, 3)} years"
+    return f"{erases}, {lasts} at this rate"
 
 
 def _window(row: dict[str, int]) -> dict[str, float]:

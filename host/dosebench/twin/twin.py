@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
 
+from dosebench.deviceconfig import commissioned
 from dosebench.errors import DosebenchError
 from dosebench.twin.faults import Value
 from dosebench.twin.flash import CutPlan, Flash, PowerCut, When
@@ -82,6 +83,9 @@ class Twin:
         self._begin_boot(cause)
         self.attach(runtime)
         self.advance_us(0)
+        if self.powered:
+            # As whoever flashes a pump does, once it has booted.
+            self.machine.config = commissioned(self.machine.config)
 
     def detach(self) -> None:
         """Let go of a firmware process without ending it."""
