@@ -124,7 +124,7 @@ class Ratio:
 
     def fold(self):
         """One number of the fraction."""
-        return self._num ^ self._den ^ self._more_num ^ self._more_den
+        return self._num ^ self._den
 
     def up(self, steps):
         """New steps, rounded up: at most one too many, or a few where the fraction was shortened."""

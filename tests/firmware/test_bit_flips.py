@@ -77,6 +77,9 @@ def in_use(data: bytes, flip: int) -> bool:
     at = flip // 8
     sector, offset = divmod(at, 4096)
     if sector < 2:
+        if data[sector * 4096 : sector * 4096 + 4] != b"DBTH":
+            # A copy that was cut short has no header yet: whatever it holds is written again.
+            return False
         length = int.from_bytes(data[sector * 4096 + 8 : sector * 4096 + 10], "little")
         return offset < 10 or 16 <= offset < 32 + length
     start = sector * 4096 + (0 if offset < 16 else 16 + (offset - 16) // 40 * 40)

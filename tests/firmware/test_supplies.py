@@ -335,7 +335,7 @@ def test_the_date_of_implant_is_stated_once_and_not_in_the_future() -> None:
 
 @pytest.mark.requirement("R55")
 def test_a_wrapped_journal_keeps_the_dates_and_the_last_filling() -> None:
-    with pump(flash_sectors=6, lease_ms=300_000) as side:
+    with pump(flash_sectors=8, fault_sectors=2, lease_ms=300_000) as side:
         side.program(basal_num=1, basal_den=54_000)
         at_noon(side, "2023-06-01")
         side.client.implant(date(2017, 1, 15))
