@@ -1,7 +1,7 @@
 # A board in memory, with a clock that only waiting and the motor move: the firmware alone, without a bus.
 
 # Battery, level, pressure, temperature and air, in millivolts, of a pump that nothing is wrong with.
-SENSED_MV = (3600, 1500, 800, 870, 400)
+SENSED_MV = (3600, 2500, 800, 870, 400)
 # What a step raises the pressure by.
 STEP_MV = 8
 
