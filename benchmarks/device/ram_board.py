@@ -1,5 +1,10 @@
 # A board in memory, with a clock that only waiting and the motor move: the firmware alone, without a bus.
 
+# Battery, level, pressure, temperature and air, in millivolts, of a pump that nothing is wrong with.
+SENSED_MV = (3600, 2500, 800, 870, 400)
+# What a step raises the pressure by.
+STEP_MV = 8
+
 
 class RamBoard:
     def __init__(self, config, inbox=b""):
@@ -12,6 +17,8 @@ class RamBoard:
         self._flash = bytearray(b"\xff" * (4096 * config["flash_sectors"]))
         self._now = 0
         self._position = 0
+        self._rise = 0
+        self._noise = 0
         self.inbox = inbox
         self.sent = 0
 
@@ -20,10 +27,12 @@ class RamBoard:
 
     def wait(self, ms):
         self._now = (self._now + ms) & 0x3FFFFFFF
+        self._rise = 0
 
     def motor_run(self, steps, step_ms, _on_ms_max):
         self._position += steps
         self.wait(steps * step_ms)
+        self._rise = steps * STEP_MV
         return steps
 
     def encoder(self):
@@ -52,8 +61,10 @@ class RamBoard:
     def flash_erase(self, address):
         self._flash[address : address + 4096] = b"\xff" * 4096
 
-    def adc(self, _channel):
-        return 3600
+    def adc(self, channel):
+        # Never twice the same, or the sensor would stand still.
+        self._noise ^= 1
+        return SENSED_MV[channel] + self._rise + self._noise
 
     def flow_count(self):
         return self._position

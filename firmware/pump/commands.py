@@ -68,6 +68,7 @@ class Commands:
             wire.SQUARE_CANCEL: (wire.unpack_square_cancel_request, orders.square_cancel),
             wire.PRIME_ARM: (wire.unpack_prime_arm_request, orders.prime_arm),
             wire.PRIME: (wire.unpack_prime_request, orders.prime),
+            wire.PATENCY: (wire.unpack_patency_request, orders.patency),
             wire.REFILL: (wire.unpack_refill_request, orders.refill),
             wire.ALARM_CLEAR: (wire.unpack_alarm_clear_request, orders.alarm_clear),
             wire.ALARM_SILENCE: (wire.unpack_alarm_silence_request, orders.silence),

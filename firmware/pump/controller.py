@@ -355,6 +355,7 @@ class Pump:
             self.guard.moved(stray)
             self.ledger.moved(0, stray)
             self.plan.pumped(stray)
+            self.monitor.stray(stray)
         self._pass_time(passed)
         schedule = self.schedule
         basal = schedule.basal_due
@@ -405,9 +406,12 @@ class Pump:
             self._skipped_bolus += due - granted if granted > basal else bolus
             if granted == 0:
                 return
+        if not self.monitor.before_steps():
+            return
         commanded = self.motor.activate(granted)
         self.monitor.battery.loaded()
         moved = self.motor.moved
+        self.monitor.after_steps(moved)
         most = moved if moved > commanded else commanded
         self.guard.moved(most)
         self.ledger.moved(commanded, moved)
@@ -422,7 +426,7 @@ class Pump:
         """What follows from the steps: faults, levels, the end of a bolus, the next lease."""
         schedule, ledger = self.schedule, self.ledger
         if self.motor.stalled:
-            self.alarm(wire.ALARM_MOTOR_STALL, ledger.low)
+            self.alarm(wire.ALARM_MOTOR_STALL, self.motor.lost)
         if self.motor.ran_away:
             self.alarm(wire.ALARM_MOTOR_RUNAWAY, ledger.low)
         if self._skipped_basal or self._skipped_bolus:
@@ -536,6 +540,7 @@ class Pump:
 
     def _begin(self):
         self.apply_alarms()
+        self.monitor.begin()
         self.schedule.running = True
         self.guard.enable(True)
         self.lease()

@@ -4,17 +4,25 @@ from pump.wire import const
 
 _MASK = const(0x3FFFFFFF)
 _STALL_STEPS = const(3)
+# A tenth of so many steps lost is a motor that slips, however its losses lie.
+_SLIP_WINDOW = const(100)
+_SLIP_STEPS = const(10)
 
 
 class Motor:
-    """`moved` is what the encoder saw of the last activation; `stalled` and `ran_away` latch until clear()."""
+    """`moved` is what the encoder saw of the last activation; `stalled` and `ran_away` latch until clear().
+
+    `lost` says how many steps were missing when it stalled: three in a row, or ten of the last hundred."""
 
     def __init__(self, board, step_ms, steps_max, on_ms_max):
         self._board = board
         self._step_ms = step_ms
         self._steps_max = steps_max
         self._on_ms_max = on_ms_max
-        self._lost = 0
+        self._row = 0
+        self._of_window = 0
+        self._window = 0
+        self.lost = 0
         self._position = board.encoder()
         self.moved = 0
         self.stalled = False
@@ -43,12 +51,23 @@ class Motor:
         self.moved = moved
         if moved > commanded:
             self.ran_away = True
-        if moved >= commanded:
-            self._lost = 0 if commanded else self._lost
+        if commanded == 0:
             return
-        self._lost += commanded - moved
-        if self._lost >= _STALL_STEPS:
+        self._window += commanded
+        if moved < commanded:
+            self._miss(commanded - moved)
+        else:
+            self._row = 0
+        if self._window >= _SLIP_WINDOW:
+            self._window = 0
+            self._of_window = 0
+
+    def _miss(self, steps):
+        self._row += steps
+        self._of_window += steps
+        if self._row >= _STALL_STEPS or self._of_window >= _SLIP_STEPS:
             self.stalled = True
+            self.lost = self._of_window
 
     def bounds(self):
         """What bounds an activation, as in the profile."""
@@ -60,4 +79,6 @@ class Motor:
     def clear(self):
         self.stalled = False
         self.ran_away = False
-        self._lost = 0
+        self._row = 0
+        self._of_window = 0
+        self._window = 0

@@ -208,6 +208,23 @@ class Orders:
         self._pump.guard.enable(True)
         self._pump.begin_bolus(wire.BOLUS_KIND_PRIMING, steps, therapy.prime_num, therapy.prime_den, steps)
 
+    def patency(self, fields):
+        """A few steps into the line of a stopped pump, as fast as it may; who asked watches the pressure."""
+        host, counter, steps = fields
+        self._need_stopped()
+        pump, profile = self._pump, self._pump.profile
+        if steps == 0:
+            raise Refusal(wire.REASON_BOLUS_ZERO)
+        if steps > profile.patency_steps:
+            raise Refusal(wire.REASON_BOLUS_OVER_MAXIMUM)
+        if not pump.guard.fits(steps):
+            raise Refusal(wire.REASON_BOLUS_OVER_CAP)
+        every_ms = profile.rate_max_den // profile.rate_max_num
+        self._ledger.command(wire.RECORD_PATENCY, host, counter, steps, every_ms, steps)
+        pump.monitor.begin()
+        pump.guard.enable(True)
+        pump.begin_bolus(wire.BOLUS_KIND_PATENCY, steps, 1, every_ms, steps)
+
     def pass_time(self, ms):
         """An armed priming bolus does not stay armed."""
         if self._armed_steps != _NOT_ARMED and self._armed_ms <= wire.PRIME_ARMED_MS:

@@ -9,6 +9,7 @@ _CHECKSUM_BYTES = const(8)
 # What stands for a figure while the settings are not to be trusted: nothing is moved and nothing is written then.
 _INERT = const(1)
 _INERT_MS = const(3_600_000)
+_NEVER = const(0x1FFFFFFF)
 
 
 def checksum(config):
@@ -70,6 +71,14 @@ class Profile:
         # Volume of a count of the flow meter; 0: none is fitted.
         self.flow_nl_num = config.get("flow_nl_num", 0) if self.sound else 0
         self.flow_nl_den = config.get("flow_nl_den", 1) if self.sound else 1
+        # The line: what a step raises its pressure by, its time constant, and what is too much.
+        self.rise_pa = self._take(config, "rise_pa")
+        self.catheter_ms = self._take(config, "catheter_ms")
+        self.occlusion_pa = config["occlusion_pa"] if self.sound else _NEVER
+        self.occlusion_rise_pa = config["occlusion_rise_pa"] if self.sound else _NEVER
+        self.patency_steps = self._take(config, "patency_steps")
+        self.temperature_max_mk = config["temperature_max_mk"] if self.sound else _NEVER
+        self.air_mv = config.get("air_mv", 0) if self.sound else _NEVER
         self.fault_sectors = self._take(config, "fault_sectors")
         # Whether the pump has booted before, and keeps a journal.
         self.commissioned = self._take(config, "commissioned")
@@ -99,5 +108,7 @@ class Profile:
         total ^= self.stopped_ms ^ self.stopped_high_ms ^ self.repeat_times
         total ^= self.repeat_ms ^ self.resets_max ^ self.resets_ms
         total ^= self.flash_sectors ^ self.flow_nl_num ^ self.flow_nl_den
-        total ^= self.fault_sectors
+        total ^= self.fault_sectors ^ self.rise_pa ^ self.catheter_ms
+        total ^= self.occlusion_pa ^ self.occlusion_rise_pa ^ self.patency_steps
+        total ^= self.temperature_max_mk ^ self.air_mv
         return total

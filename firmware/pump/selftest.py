@@ -49,12 +49,15 @@ class SelfTest:
         self._judge(wire.TEST_THERAPY, ledger.generation == 0 or pump.therapy is not None, ledger.generation)
         self._driver()
         self._battery()
+        broken = pump.monitor.broken()
+        self._judge(wire.TEST_SENSORS, broken < 0, max(broken, 0))
         self._again()
 
     def again(self):
         """The tests that are made again while the pump runs. Returns whether one failed that had not before."""
         before = self.failed
         self._again()
+        self._sensors()
         self.since_ms = 0
         return self.failed & ~before != 0
 
@@ -89,6 +92,13 @@ class SelfTest:
         self._judge(
             wire.TEST_BATTERY, not battery.sound() or battery.mv >= self._pump.profile.battery_stop_mv, battery.mv
         )
+
+    def _sensors(self):
+        """A sensor that breaks while the pump delivers is an alarm of its own and stops nothing: this only says so."""
+        broken = self._pump.monitor.broken()
+        self._results[wire.TEST_SENSORS] = wire.TEST_RESULT_PASSED if broken < 0 else wire.TEST_RESULT_FAILED
+        self._details[wire.TEST_SENSORS] = max(broken, 0)
+        self.failed &= ~(1 << wire.TEST_SENSORS)
 
     def clock(self, asked_ms, passed_ms):
         """Time passed while the pump slept: a counter that stands still, or jumps by more than a day, is none."""

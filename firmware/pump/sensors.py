@@ -10,69 +10,112 @@ _RAIL_MV = const(3_300)
 _BATTERY_RAIL_MV = const(6_600)
 # As many samples in a row outside its range are a broken lead; fewer are a disturbance.
 _BROKEN_SAMPLES = const(3)
-# As many samples in a row that do not differ by a millivolt are a converter or a sensor that stands still: with noise
-# of 1 mV two agree in one case of four, so that this many never do.
-_STUCK_SAMPLES = const(32)
+# As many rounds in a row, and samples after the last of them, that do not differ by a millivolt are a converter or a
+# sensor that stands still: with noise of 1 mV two samples agree in one case of three and a half.
+_STUCK_ROUNDS = const(3)
+_STILL_SAMPLES = const(16)
+_MEAN_SAMPLES = const(4)
 _PRODUCT_MAX = const(0x3FFFFFFF)
 
 
-class Sensor:
-    """Linear between (low_mv, low) and (high_mv, high), and a little beyond. sample() allocates nothing.
+# On MicroPython a function with more than eleven words of locals and stack takes its frame from the heap, when there is
+# any, and that costs more than all it does here: the functions on the dosing path are short on purpose.
 
-    `value` is that of the last sample that could be used, -1 before the first; `state` is a SensorState."""
+
+class Sensor:
+    """Linear between (low_mv, low) and (high_mv, high), and a little beyond. Nothing here allocates.
+
+    `value` is what the last round or mean gave that could be used, -1 before the first; `state` is a SensorState."""
 
     def __init__(self, board, channel, low_mv, high_mv, low, high):
-        self._board = board
         self.channel = channel
         rail = _BATTERY_RAIL_MV if channel == wire.SENSOR_BATTERY else _RAIL_MV
-        # Half way from the ends of its range to those of the converter.
-        self._short_mv = low_mv // 2
-        self._open_mv = (high_mv + rail) // 2
-        num, den = _reduced(high - low, high_mv - low_mv, rail)
-        self._num = num
-        self._den = den
-        self._low_mv = low_mv
-        self._low = low
-        self._bad = 0
+        num, den = reduced(high - low, high_mv - low_mv, _PRODUCT_MAX // rail)
+        self._board = board
+        # Broken is what lies more than half way from the ends of the range to those of the converter.
+        self._range = low_mv // 2, (high_mv + rail) // 2
+        self._scale = num, den, low - low_mv * num // den
         self._same = 0
+        self._round_mv = -1
         self.raw_mv = -1
         self.value = -1
         self.state = wire.SENSOR_STATE_OK
 
     def sample(self):
-        """The quantity now, or -1 when this sample cannot be used."""
+        """The quantity now, or -1 when the sensor cannot be used."""
         raw = self._board.adc(self.channel)
-        self._same = self._same + 1 if raw == self.raw_mv else 1
+        short, open_ = self._range
+        if self.state or not short < raw < open_:
+            raw = self._doubtful(raw)
+            if raw < 0:
+                return -1
         self.raw_mv = raw
-        if raw <= self._short_mv or raw >= self._open_mv:
-            self._bad += 1
-            if self._bad >= _BROKEN_SAMPLES:
-                self.state = wire.SENSOR_STATE_SHORT if raw <= self._short_mv else wire.SENSOR_STATE_OPEN
+        num, den, offset = self._scale
+        raw = raw * num // den + offset
+        return raw if raw > 0 else 0
+
+    def _doubtful(self, raw):
+        """A sample outside the range, or of a sensor that was not sound: sample again. A usable one, or -1."""
+        short, open_ = self._range
+        for _ in range(_BROKEN_SAMPLES - 1):
+            if short < raw < open_:
+                break
+            raw = self._board.adc(self.channel)
+        before, self.raw_mv = self.raw_mv, raw
+        if raw <= short:
+            self.state = wire.SENSOR_STATE_SHORT
+        elif raw >= open_:
+            self.state = wire.SENSOR_STATE_OPEN
+        elif self.state != wire.SENSOR_STATE_STUCK or raw != before:
+            self.state = wire.SENSOR_STATE_OK
+            self._same = 0
+            return raw
+        return -1
+
+    def round(self):
+        """The sample of a round, which is kept as `value`: it also tells whether the sensor stands still."""
+        value = self.sample()
+        if value < 0:
             return -1
-        self._bad = 0
-        if self._same >= _STUCK_SAMPLES:
-            self.state = wire.SENSOR_STATE_STUCK
-            return -1
-        self.state = wire.SENSOR_STATE_OK
-        value = self._low + (raw - self._low_mv) * self._num // self._den
-        self.value = value if value > 0 else 0
+        self.value = value
+        self._same = self._same + 1 if self.raw_mv == self._round_mv else 0
+        self._round_mv = self.raw_mv
+        return -1 if self._same >= _STUCK_ROUNDS and self.stands_still() else value
+
+    def stands_still(self):
+        """Whether many samples do not differ from the last: it is stuck then."""
+        for _ in range(_STILL_SAMPLES):
+            if self._board.adc(self.channel) != self.raw_mv:
+                return False
+        self.state = wire.SENSOR_STATE_STUCK
+        return True
+
+    def mean(self):
+        """Of a few samples, kept as `value`; -1 when one of them cannot be used."""
+        total = 0
+        for _ in range(_MEAN_SAMPLES):
+            value = self.sample()
+            if value < 0:
+                return -1
+            total += value
+        self.value = total // _MEAN_SAMPLES
         return self.value
 
     def sound(self):
         return self.state == wire.SENSOR_STATE_OK
 
 
-def _reduced(num, den, mv_max):
-    """The fraction in a form whose product with a number of millivolts is a small int."""
+def reduced(num, den, most):
+    """The fraction in lowest terms; shortened until both are at most `most`, and neither is 0."""
     a, b = num, den
     while b:
         a, b = b, a % b
     num //= a
     den //= a
-    while num > _PRODUCT_MAX // mv_max:
+    while num > most or den > most:
         num >>= 1
         den >>= 1
-    return num, den
+    return num if num else 1, den if den else 1
 
 
 def fitted(board):

@@ -15,7 +15,7 @@ except ImportError:
     def const(value):
         return value
 
-SCHEMA_HASH = b"\xd7\x9f\xd6\x68\x16\x70\x22\x90"
+SCHEMA_HASH = b"\x84\x68\xe4\x40\x29\x4d\x82\x5a"
 
 # limits
 PROTOCOL_VERSION = const(1)
@@ -63,6 +63,7 @@ SQUARE_CANCEL = const(57)
 PRIME_ARM = const(58)
 PRIME = const(59)
 ALARM_SILENCE = const(60)
+PATENCY = const(61)
 CLOCK_SET = const(64)
 IMPLANT = const(65)
 JOURNAL_INFO = const(80)
@@ -127,6 +128,7 @@ BOLUS_KIND_CLINICIAN = const(1)
 BOLUS_KIND_PATIENT = const(2)
 BOLUS_KIND_PERIODIC = const(3)
 BOLUS_KIND_PRIMING = const(4)
+BOLUS_KIND_PATENCY = const(5)
 
 # RefillLimit
 REFILL_LIMIT_VOLUME = const(0)
@@ -316,6 +318,7 @@ RECORD_PRIME_ARM = const(27)
 RECORD_PRIME = const(28)
 RECORD_SILENCE = const(29)
 RECORD_REFILL_CHECK = const(30)
+RECORD_PATENCY = const(31)
 RECORD_COMMIT = const(32)
 RECORD_STAGE_DROPPED = const(33)
 RECORD_WORTH = const(34)
@@ -357,13 +360,13 @@ ROLES = (
     b"\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x03\x03\x03\x03\x03\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
-    b"\x02\x00\x02\x02\x02\x01\x02\x02\x02\x02\x03\x03\x02\xff\xff\xff"
+    b"\x02\x00\x02\x02\x02\x01\x02\x02\x02\x02\x03\x03\x02\x02\xff\xff"
     b"\x02\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x01\x01\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x01\x01\x01\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 )
-CHANGES_STATE = b"\x23\x30\x31\x32\x33\x34\x36\x37\x38\x39\x3a\x3b\x3c\x40\x41"  # message types
+CHANGES_STATE = b"\x23\x30\x31\x32\x33\x34\x36\x37\x38\x39\x3a\x3b\x3c\x3d\x40\x41"  # message types
 
 def role_of(message_type):
     # least role that may send it, -1 for nobody: what is not in the table is denied
@@ -636,6 +639,7 @@ unpack_square_bolus_request = unpack_refill_request
 unpack_square_cancel_request = unpack_command
 unpack_prime_request = unpack_bolus_request
 unpack_alarm_silence_request = unpack_bolus_request
+unpack_patency_request = unpack_bolus_request
 pack_fault_info_reply = pack_journal_info_reply
 unpack_fault_read_request = unpack_journal_read_request
 pack_fault_read_reply = pack_journal_read_reply

@@ -33,6 +33,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "stop": ("deliver:stop", "Stop delivery, and a running bolus with it."),
     "bolus": ("boluses:bolus", "Deliver a bolus on top of the basal (clinician, patient or square), or cancel it."),
     "prime": ("boluses:prime", "Prime the pump's path in two deliberate acts, while it is stopped."),
+    "patency": ("sensors:patency", "Check that the catheter of a stopped pump is open, with a small test volume."),
+    "sensors": ("sensors:sensors", "Show what the pump's sensors read, and whether they can be believed."),
     "why": ("why:why", "Say in one sentence why the pump is not delivering what was asked."),
     "refill": ("supplies:refill", "Tell the pump what its reservoir holds now."),
     "alarms": ("alarms:alarms", "Show the alarms that are on, with cause and remedy."),

@@ -118,7 +118,7 @@ class PumpClient:
     def __init__(self, port: Any, ids: CommandIds | None = None) -> None:
         self._port = port
         self._ids: CommandIds = ids if ids is not None else MemoryIds()
-        self._clock: Callable[[], float] = getattr(port, "monotonic", time.monotonic)
+        self.clock: Callable[[], float] = getattr(port, "monotonic", time.monotonic)
         self._deframer = Deframer()
         self._sequence = 0
         self._recorder: deque[str] = deque(maxlen=RECORDED_FRAMES)
@@ -294,6 +294,17 @@ class PumpClient:
         """Days of the message `service`; None where it is unknown, or there is none."""
         return {name: _known(value) for name, value in self._ask("service").items()}
 
+    def patency(self, steps: int) -> dict[str, Any]:
+        """Deliver the test volume of a patency check, in motor steps, while stopped."""
+        return self._command("patency", steps=steps)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass on the port's own clock; what arrives meanwhile is dropped."""
+        deadline = self.clock() + seconds
+        while self.clock() < deadline:
+            self._read()
+
+
     def alarm_clear(self, alarms: list[str]) -> dict[str, Any]:
         """Clear latched alarms by name."""
         return self._command("alarm_clear", alarms=alarms)
@@ -389,8 +400,8 @@ class PumpClient:
             ) from error
 
     def _await_reply(self, sent: Frame) -> Frame | None:
-        deadline = self._clock() + REPLY_S
-        while self._clock() < deadline:
+        deadline = self.clock() + REPLY_S
+        while self.clock() < deadline:
             for frame in self._deframer.feed(self._read()):
                 self._note(f"< type {frame.type:#04x} seq {frame.sequence} {frame.body.hex()}")
                 if frame.sequence == sent.sequence and frame.type in (sent.type | 0x80, REJECTED):
@@ -436,4 +447,4 @@ class PumpClient:
         return error
 
     def _note(self, line: str) -> None:
-        self._recorder.append(f"{self._clock():.3f} {line}")
+        self._recorder.append(f"{self.clock():.3f} {line}")

@@ -25,7 +25,8 @@ LATE_MS: Final = 1_000
 """How late a step may be while a bolus runs: one motor serves all streams, and records are written between steps."""
 EPOCH: Final = datetime(2000, 1, 1)
 EVENTS: Final = frozenset(
-    {"bolus", "patient_bolus", "square", "prime", "refill", "commit", "stop", "start", "boot", "alarm_raised"}
+    {"bolus", "patient_bolus", "square", "prime", "patency", "refill", "commit", "stop", "start", "boot"}
+    | {"alarm_raised"}
 )
 """Record kinds that a figure marks."""
 CARRIED: Final = frozenset({"host", "host_done", "host_refused"})
@@ -211,6 +212,8 @@ class _Walk:
             pump.patient(t_ms)
         elif kind == "prime":
             pump.prime(t_ms, fields["steps"])
+        elif kind == "patency":
+            pump.patency(t_ms, fields["steps"], fields["step_every_ms"])
         elif kind == "square":
             pump.square(t_ms, fields["steps"], fields["duration_ms"])
         elif kind == "periodic_bolus":

@@ -161,6 +161,16 @@ class Ambient(_Table):
     evaporation: VolumeRate = _usual("0 nL/day")
 
 
+class Watch(_Table):
+    """When the catheter is occluded (pressure above the atmosphere, and rise above that of an open one), how hot the
+    pump may be, and the test volume of a patency check."""
+
+    occlusion: Pressure = _usual("50 kPa")
+    occlusion_rise: Pressure = _usual("6 kPa")
+    temperature_max: Temperature = _usual("328.15 K")
+    patency: Volume = _usual("2 uL")
+
+
 class _Analogue(_Table):
     low_output: Voltage
     high_output: Voltage
@@ -309,6 +319,7 @@ class Profile(_Table):
     energy: Energy = Field(default_factory=Energy)
     catheter: Catheter = Field(default_factory=Catheter)
     ambient: Ambient = Field(default_factory=Ambient)
+    watch: Watch = Field(default_factory=Watch)
     sensors: Sensors = Field(default_factory=Sensors)
 
     def steps(self, volume_nl: Fraction) -> Fraction:
@@ -322,7 +333,8 @@ class Profile(_Table):
             Names and whole numbers below 2^30; a pair `x_num`, `x_den` is a fraction with both at most 2^29. Rates are
             in steps per millisecond, times in ms, counts in steps, voltages in mV. A sensor that is fitted has its two
             points: level in steps, absolute pressure in Pa, temperature in mK; `air_mv` is where air begins, and a
-            count of the flow meter is `flow_nl_num` / `flow_nl_den` nL.
+            count of the flow meter is `flow_nl_num` / `flow_nl_den` nL. `rise_pa` is what a step raises the pressure in
+            the line by, `catheter_ms` its time constant.
         """
         delivery, caps, reservoir = self.delivery, self.caps, self.reservoir
         config: dict[str, int | str] = {"profile": self.name}
@@ -346,7 +358,8 @@ class Profile(_Table):
             "fault_sectors": self.journal.fault_sectors,
             "commissioned": 0,
         }
-        return sealed(config | self._battery() | self._supervision() | self._sensor_config())
+        config |= self._battery() | self._supervision() | self._line_config() | self._sensor_config()
+        return sealed(config)
 
     def _battery(self) -> dict[str, int | str]:
         battery = self.battery
@@ -358,6 +371,17 @@ class Profile(_Table):
             "battery_rest_ms": int(battery.rest),
             "battery_replaceable": int(battery.replaceable),
             "service_months": 12 * (self.energy.service_years or 0),
+        }
+
+    def _line_config(self) -> dict[str, int | str]:
+        watch = self.watch
+        return {
+            "rise_pa": round(self.delivery.step_volume / self.catheter.compliance),
+            "catheter_ms": int(self.catheter.time_constant),
+            "occlusion_pa": int(watch.occlusion),
+            "occlusion_rise_pa": int(watch.occlusion_rise),
+            "temperature_max_mk": int(watch.temperature_max),
+            "patency_steps": int(self.steps(watch.patency)),
         }
 
     def _supervision(self) -> dict[str, int | str]:

@@ -25,7 +25,7 @@ from dosebench.units import DAY_MS, MINUTE_MS
 
 HALF = Fraction(1, 2)
 
-Kind = Literal["clinician", "patient", "periodic", "priming", "square"]
+Kind = Literal["clinician", "patient", "periodic", "priming", "patency", "square"]
 Limit = Literal["none", "minimum_rate", "stop"]
 
 
@@ -234,6 +234,15 @@ class ReferencePump:
     def prime(self, t_ms: int, steps: int) -> bool:
         """A priming bolus is asked for; returns whether it is given: only while stopped."""
         return self._ask(t_ms, "priming", steps)
+
+    def patency(self, t_ms: int, steps: int, every_ms: int) -> bool:
+        """The test volume of a patency check, a step every `every_ms`; returns whether it is given: while stopped."""
+        self.advance(t_ms)
+        if self.program is None or self.running_bolus or self.running or steps <= 0:
+            return False
+        self._begin("patency", steps, Fraction(1, every_ms))
+        self._mark()
+        return True
 
     def square(self, t_ms: int, steps: int, duration_ms: int) -> bool:
         """A square bolus is asked for; returns whether it is given: one at a time."""

@@ -214,7 +214,7 @@ ALARMS: Final[Mapping[str, AlarmPlan]] = {
         "none",
         True,
         "A sensor is open, shorted or stuck; what it watches is not watched.",
-        "`dosebench selftest` names it: mend its wiring or replace it, then clear the alarm.",
+        "`dosebench sensors` names it: mend its wiring or replace it, then clear the alarm.",
         ("R47",),
     ),
     "elective_replacement": AlarmPlan(

@@ -56,6 +56,9 @@ KINDS: Final[Mapping[str, KindPlan]] = {
     "square_cancel": _plan("- host counter steps_not_delivered low_steps high_steps", "A square bolus was cancelled."),
     "prime_arm": _plan("- host counter steps path_version low_steps", "A priming bolus was armed."),
     "prime": _plan("- host counter steps path_version allowance_steps", "A priming bolus began, with its lease."),
+    "patency": _plan(
+        "- host counter steps step_every_ms allowance_steps", "The test volume of a patency check, with its lease."
+    ),
     "bolus_cancel": _plan("- host counter steps_not_delivered low_steps high_steps", "A bolus was cancelled."),
     "refill": _plan("- host counter steps low_steps high_steps", "The reservoir holds so much from now on."),
     "refill_check": _plan(

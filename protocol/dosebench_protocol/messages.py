@@ -125,7 +125,7 @@ OnLow = Enum(Int8ul, keep=0, minimum_rate=1, stop=2)
 OnCap = Enum(Int8ul, minimum_rate=0, stop=1)
 """Basal rate after a dose cap was reached, until the alarm is cleared; always as far as every window has room."""
 
-BolusKind = Enum(Int8ul, none=0, clinician=1, patient=2, periodic=3, priming=4)
+BolusKind = Enum(Int8ul, none=0, clinician=1, patient=2, periodic=3, priming=4, patency=5)
 """What the running bolus is. Only one runs at a time; a square bolus waits for it."""
 
 RefillLimit = Enum(Int8ul, volume=0, stability=1, cap=2, none=3)
@@ -298,6 +298,7 @@ RecordKind = Enum(
     prime=28,
     silence=29,
     refill_check=30,
+    patency=31,
     commit=32,
     stage_dropped=33,
     worth=34,
@@ -700,6 +701,15 @@ MESSAGES: Final = (
         Outcome,
         True,
         "Silence the tones of the alarms that are on; they sound again after that time, or with a new alarm.",
+    ),
+    Message(
+        0x3D,
+        "patency",
+        "operator",
+        Struct(*_COMMAND, "steps" / Int32ul),
+        Outcome,
+        True,
+        "Deliver the test volume of a patency check while stopped: at most what the profile allows, counted as drug.",
     ),
     Message(
         0x40,

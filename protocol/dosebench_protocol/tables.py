@@ -17,7 +17,7 @@ Tail = tuple[str, int, str, tuple[Field, ...]]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("d79fd66816702290")
+SCHEMA_HASH: Final = bytes.fromhex("8468e440294d825a")
 PROTOCOL_VERSION: Final = 1
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
@@ -66,6 +66,7 @@ MESSAGES: Final[tuple[tuple[int, str, str, bool], ...]] = (
     (58, "prime_arm", "programmer", True),
     (59, "prime", "programmer", True),
     (60, "alarm_silence", "operator", True),
+    (61, "patency", "operator", True),
     (64, "clock_set", "operator", True),
     (65, "implant", "programmer", True),
     (80, "journal_info", "observer", False),
@@ -130,6 +131,7 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "patient": 2,
         "periodic": 3,
         "priming": 4,
+        "patency": 5,
     },
     "RefillLimit": {
         "volume": 0,
@@ -277,6 +279,7 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "prime": 28,
         "silence": 29,
         "refill_check": 30,
+        "patency": 31,
         "commit": 32,
         "stage_dropped": 33,
         "worth": 34,
@@ -360,6 +363,7 @@ RECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {
     "square_cancel": (None, ("host", "counter", "steps_not_delivered", "low_steps", "high_steps")),
     "prime_arm": (None, ("host", "counter", "steps", "path_version", "low_steps")),
     "prime": (None, ("host", "counter", "steps", "path_version", "allowance_steps")),
+    "patency": (None, ("host", "counter", "steps", "step_every_ms", "allowance_steps")),
     "bolus_cancel": (None, ("host", "counter", "steps_not_delivered", "low_steps", "high_steps")),
     "refill": (None, ("host", "counter", "steps", "low_steps", "high_steps")),
     "refill_check": ("flag", ("expected_steps", "withdrawn_steps", "delivered_low_steps", "delivered_high_steps", "ratio_permille")),
@@ -859,6 +863,24 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "alarm_silence_reply": (
+        ("<4sIBIIII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "patency_request": (
+        ("<4sII", (
+            ("host", "bytes", 4),
+            ("counter", "int", 4),
+            ("steps", "int", 4),
+        ), None),
+    ),
+    "patency_reply": (
         ("<4sIBIIII", (
             ("host", "bytes", 4),
             ("counter", "int", 4),

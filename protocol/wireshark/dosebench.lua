@@ -4,7 +4,7 @@
 -- Each packet of link type USER0 (DLT 147) holds frames with their delimiters; over TCP use "Decode As... dosebench".
 --   tshark -X lua_script:dosebench.lua -r capture.pcap
 
-local SCHEMA_HASH = "d79fd66816702290"
+local SCHEMA_HASH = "8468e440294d825a"
 local HEADER_BYTES, TAG_BYTES, CRC_BYTES, BODY_BYTES_MAX = 16, 16, 4, 1024
 local REJECTED = 255
 
@@ -58,6 +58,7 @@ local BolusKind = {
   [2] = "patient",
   [3] = "periodic",
   [4] = "priming",
+  [5] = "patency",
 }
 local RefillLimit = {
   [0] = "volume",
@@ -236,6 +237,7 @@ local RecordKind = {
   [28] = "prime",
   [29] = "silence",
   [30] = "refill_check",
+  [31] = "patency",
   [32] = "commit",
   [33] = "stage_dropped",
   [34] = "worth",
@@ -283,6 +285,7 @@ local MESSAGES = {
   [58] = { name = "prime_arm", request = "prime_arm_request", reply = "prime_arm_reply" },
   [59] = { name = "prime", request = "prime_request", reply = "prime_reply" },
   [60] = { name = "alarm_silence", request = "alarm_silence_request", reply = "alarm_silence_reply" },
+  [61] = { name = "patency", request = "patency_request", reply = "patency_reply" },
   [64] = { name = "clock_set", request = "clock_set_request", reply = "clock_set_reply" },
   [65] = { name = "implant", request = "implant_request", reply = "implant_reply" },
   [80] = { name = "journal_info", request = "journal_info_request", reply = "journal_info_reply" },
@@ -673,6 +676,20 @@ local BODIES = {
     { name = "ms", kind = "int", width = 4 },
   },
   alarm_silence_reply = {
+    { name = "host", kind = "bytes", length = 4 },
+    { name = "counter", kind = "int", width = 4 },
+    { name = "reason", kind = "int", width = 1, enum = Reason },
+    { name = "accepted", kind = "int", width = 4 },
+    { name = "low_steps", kind = "int", width = 4 },
+    { name = "high_steps", kind = "int", width = 4 },
+    { name = "record", kind = "int", width = 4 },
+  },
+  patency_request = {
+    { name = "host", kind = "bytes", length = 4 },
+    { name = "counter", kind = "int", width = 4 },
+    { name = "steps", kind = "int", width = 4 },
+  },
+  patency_reply = {
     { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },

@@ -81,6 +81,8 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
         "start": [("start", *port)],
         "bolus": [("bolus", "25 ug", *port), ("bolus", "--cancel", *port)],
         "prime": [("prime", "--arm", "0.2 mL", *primed), ("prime", "0.2 mL", *primed)],
+        "patency": [("patency", *low)],
+        "sensors": [("sensors", *port)],
         "why": [("why", *low)],
         "refill": [("refill", "40 mL", "--withdrawn", "39 mL", *port)],
         "implant": [("implant", *port)],

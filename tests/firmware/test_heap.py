@@ -26,8 +26,8 @@ question (`hello`, `status`), and when it carries out a command (a commit writes
 
 
 @pytest.fixture
-def probed() -> object:
-    settings = profile_settings("implant-40", "wasm", seed=1)
+def probed(request: pytest.FixtureRequest) -> object:
+    settings = profile_settings(getattr(request, "param", "implant-40"), "wasm", seed=1)
     # The proof of the watchdog would end the process that is measured.
     settings.config = sealed(settings.config | {"watchdog_ms": 0})
     twin = Twin(settings)
@@ -83,6 +83,33 @@ def test_dosing_and_the_idle_loop_run_with_the_heap_locked(
     whole, dosing = next(line[1:] for line in reversed(printed(runtime)) if line[0] == "locked")
     assert whole >= 4_096
     assert dosing >= 200
+
+
+EXTERNAL = {
+    "step_nl_num": 100_000,
+    "basal_den": 60_000,
+    "minimum_den": 3_600_000,
+    "bolus_steps_max": 50,
+    "square_steps_max": 50,
+    "reservoir_steps": 1_000,
+    "low_steps": 50,
+    "empty_steps": 5,
+    "hour_ng_max": 300_000,
+    "day_ng_max": 2_500_000,
+}
+
+
+@pytest.mark.parametrize("probed", ["external-mlh"], indirect=True)
+def test_flow_meter_and_air_detector_allocate_nothing(probed: tuple[Twin, ProcessRuntime]) -> None:
+    twin, runtime = probed
+    client = connect(twin)
+    client.stage(therapy(**EXTERNAL))
+    client.commit(therapy(**EXTERNAL))
+    client.start()
+    twin.advance(12 * 3_600)
+    assert twin.plant.encoder() > 600
+    whole, _ = next(line[1:] for line in reversed(printed(runtime)) if line[0] == "locked")
+    assert whole >= 512
 
 
 def test_a_frame_takes_a_bounded_amount_of_heap(probed: tuple[Twin, ProcessRuntime]) -> None:

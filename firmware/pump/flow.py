@@ -1,0 +1,337 @@
+# Whether what the motor moves leaves through the catheter: the pressure in the line, and a flow meter where there is
+# one.
+#
+# Both are asked just before and just after each activation, inside the dosing path: nothing here allocates. What they
+# find they tell the monitor (`found`, bits of wire.ALARM_*), which raises it behind the dosing path.
+
+from array import array
+
+from pump import wire
+from pump.sensors import reduced
+from pump.whole import mul_div
+from pump.wire import const
+
+_MASK = const(0x3FFFFFFF)
+# Standard atmosphere (ISO 2533): what an absolute sensor reads above is the line's.
+_ATMOSPHERE_PA = const(101_325)
+_PA_MAX = const(0x3FFFF)
+# 4096 / ln 2: milliseconds over the time constant, in 4096ths of a halving.
+_HALVINGS = const(5_909)
+_MS_MAX = const(180_000)
+# Steps of one block; the baseline is the lowest of this block and the one before.
+_BLOCK = const(16)
+# A change of the residual pressure that neither posture nor steps explain begins a new baseline.
+_JUMP_PA = const(4_000)
+# A mean of the rises is that of so many blocks of steps; the last block says whether it is still so.
+_LEAK_BLOCK = const(8)
+_LEAK_BLOCKS = const(4)
+_LEAK_PERCENT = const(60)
+_BUCKETS = const(20)
+# Twenty times 45 s is a quarter of an hour, and twenty times ten steps are the least that is judged.
+_BUCKET_MS = const(45_000)
+_BUCKET_STEPS = const(10)
+_METER_RECENT = const(3)
+_RATIO_MAX = const(4_000)
+_RAN_MAX = const(10_000)
+
+
+def decayed(pa, ms, tau_ms):
+    """What is left of a pressure of at most 2^18 Pa after `ms`: pa * exp(-ms / tau). Small ints only."""
+    while ms > _MS_MAX:
+        ms >>= 1
+        tau_ms >>= 1
+    if tau_ms == 0:
+        return 0
+    halvings = ms * _HALVINGS // tau_ms
+    pa >>= halvings >> 12
+    part = halvings & 0xFFF
+    # 2^-x = 1 - x * (0.6931 - x * (0.2402 - 0.0471 x)) between 0 and 1: exact at both ends, else within a thousandth.
+    part = part * (2_839 - (part * (984 - (part * 193 >> 12)) >> 12)) >> 12
+    return pa - (pa * part >> 12)
+
+
+class Line:
+    """The pressure at the catheter's inlet against that of a catheter that is open.
+
+    A step raises it by `rise` and the catheter takes it away with its time constant: `_model` is what is left of all
+    steps so far, at any rate, after any bolus and any stop. What the sensor reads above it (`excess`) is the pressure
+    at the tip, whatever the posture makes of it, and stays where it is; in an occlusion it grows with every step."""
+
+    def __init__(self, monitor, profile, clock, sensor):
+        rise, tau_ms = profile.rise_pa, profile.catheter_ms
+        # A step as it is seen at the end of its motion, and what the older pressure loses meanwhile, in 4096ths.
+        self._seen = decayed(rise, profile.step_ms, tau_ms)
+        self._drop = 4_096 - decayed(4_096, profile.step_ms, tau_ms)
+        self._rise = rise
+        self._tau_ms = tau_ms
+        self._clock = clock
+        self._monitor = monitor
+        self._sensor = sensor
+        self._limit = _ATMOSPHERE_PA + profile.occlusion_pa
+        self._margin = max(profile.occlusion_rise_pa, 2 * rise)
+        # The most that two steps at once may raise the pressure by, and half as much again.
+        self._jump = 3 * rise + _JUMP_PA
+        self._model = 0
+        self._at = clock.ticks()
+        self._pa = -1
+        # Above it the slow way looks closer. The baseline is the lowest excess of this block of steps and the last.
+        self._alert = 0
+        self._excess = 0
+        self._low = 0
+        self._low_before = 0
+        self._count = 0
+        # Where the baseline was when an occlusion was found.
+        self._base = _ATMOSPHERE_PA
+        self._short = 0
+        self._steps = 0
+        self._short_before = 0
+        self._blocks = 0
+        self._leaking = False
+
+    def _pass_time(self):
+        now = self._clock.ticks()
+        self._model = decayed(self._model, (now - self._at) & _MASK, self._tau_ms)
+        self._at = now
+
+    def before(self):
+        """The motor is about to move."""
+        now = self._clock.ticks()
+        excess = decayed(self._model, (now - self._at) & _MASK, self._tau_ms)
+        self._model = excess
+        self._at = now
+        now = self._sensor.sample()
+        self._pa = now
+        excess = now - excess
+        if excess > self._alert or now < 0:
+            self._look_closer(now, excess)
+        elif excess < self._low:
+            self._low = excess
+            self._set_alert()
+        self._excess = excess
+        now = self._count - 1
+        self._count = now
+        if now <= 0:
+            self._next_block(excess)
+
+    def _next_block(self, excess):
+        self._count = _BLOCK
+        self._low_before = self._low
+        self._low = excess
+        self._set_alert()
+
+    def _set_alert(self):
+        # No higher than where the threshold may be passed.
+        alert = min(self._low, self._low_before) + self._margin
+        self._alert = min(alert, self._limit - self._margin)
+
+    def _rebase(self, excess):
+        """A new baseline."""
+        self._low = excess
+        self._low_before = excess
+        self._count = _BLOCK
+        self._set_alert()
+
+    def _look_closer(self, pa, excess):
+        if pa < 0:
+            # Not judged; what follows has a baseline of its own.
+            self._alert = 0
+            self._steps = 0
+            self._short = 0
+            self._short_before = 0
+            self._blocks = 0
+        elif pa > self._limit and self._sensor.sample() > self._limit:
+            self._occluded(pa)
+        elif self._alert == 0 or excess - self._excess > self._jump:
+            self._rebase(excess)
+        elif excess - min(self._low, self._low_before) > self._margin + (self._model >> 1):
+            self._base = min(self._low, self._low_before)
+            self._occluded(pa)
+
+    def _occluded(self, pa):
+        self._monitor.find(wire.ALARM_OCCLUSION, pa)
+        self._alert = 0
+
+    def after(self, moved):
+        """The motor moved so many steps."""
+        model = self._model
+        before = self._pa
+        rise = model + moved * self._rise
+        self._model = rise if rise < _PA_MAX else _PA_MAX
+        # Every other activation is enough for a mean, and half the cost.
+        if self._count & 1 or before < 0 or moved == 0:
+            return
+        before = self._sensor.sample() - before
+        if self._sensor.state:
+            return
+        # Below zero when the rises are less than so many percent of what they should be.
+        self._short += before * 100 - (moved * self._seen - (model * self._drop >> 12)) * _LEAK_PERCENT
+        moved += self._steps
+        self._steps = moved
+        if moved >= _LEAK_BLOCK:
+            self._end_block()
+
+    def stray(self, moved):
+        """Steps that nothing commanded were made just now."""
+        self._pass_time()
+        rise = self._model + moved * self._rise
+        self._model = rise if rise < _PA_MAX else _PA_MAX
+
+    def _end_block(self):
+        leaking = self._short < 0
+        if leaking or self._leaking:
+            # The model of an open line does not hold while it leaks, nor its baseline after.
+            self._alert = 0
+        self._leaking = leaking
+        self._short_before += self._short
+        self._blocks += 1
+        self._steps = 0
+        self._short = 0
+        if self._blocks >= _LEAK_BLOCKS:
+            # A sensor that stands still shows no rises either.
+            if self._short_before < 0 and not self._sensor.stands_still():
+                self._monitor.find(wire.ALARM_LEAK, 0)
+            self._short_before = 0
+            self._blocks = 0
+
+    def begin(self):
+        """Motion begins after a rest: what the tip was at before says little."""
+        self._alert = 0
+
+    def look(self):
+        """Between steps: the threshold alone."""
+        self._pass_time()
+        if self._sensor.sample() > self._limit:
+            pa = self._sensor.mean()
+            if pa > self._limit:
+                self._occluded(pa)
+
+    def present(self, moving):
+        """Alarms whose cause is there now."""
+        causes = 0
+        pa = self._sensor.mean()
+        self._pass_time()
+        if pa >= 0 and (pa > self._limit or pa - self._model - self._base > self._margin * 2 // 3):
+            causes = wire.ALARM_OCCLUSION
+        if moving and self._leaking and self._sensor.sound():
+            causes |= wire.ALARM_LEAK
+        return causes
+
+
+class Meter:
+    """The flow meter against the steps: twenty buckets of time and steps, and what runs between two activations."""
+
+    def __init__(self, monitor, profile, clock, board):
+        self._monitor = monitor
+        self._clock = clock
+        self._board = board
+        # Counts of a step, as a fraction and rounded up.
+        num, flow_num = reduced(profile.step_nl_num, profile.flow_nl_num, _RATIO_MAX)
+        flow_den, den = reduced(profile.flow_nl_den, profile.step_nl_den, _RATIO_MAX)
+        self._num, self._den = reduced(num * flow_den, den * flow_num, _RATIO_MAX)
+        self._step_counts = (self._num + self._den - 1) // self._den
+        self._last = board.flow_count()
+        self._looked = self._last
+        self._tail = 0
+        self._all_steps = array("i", [0] * _BUCKETS)
+        self._all_counts = array("i", [0] * _BUCKETS)
+        self._filled = 0
+        self._at = 0
+        self._began = clock.ticks()
+        self._steps = 0
+        self._counts = 0
+        self._flows = False
+        self.state = wire.SENSOR_STATE_OK
+
+    def _since(self, before):
+        """Counts since then; a meter that begins again counts none."""
+        passed = (self._board.flow_count() - before) & _MASK
+        return passed if passed <= _MASK // 2 else 0
+
+    def _take(self):
+        """Counts since they were last taken, bounded so that sums stay small."""
+        ran = self._since(self._last)
+        self._last = (self._last + ran) & _MASK
+        return ran if ran < _RAN_MAX else _RAN_MAX
+
+    def before(self):
+        self._counts += self._idle()
+
+    def _idle(self):
+        """Take over what ran since the last activation; half a step more than its tail is free flow."""
+        ran = self._take()
+        if self.state:
+            # It stood still, and what it says first counts for nothing.
+            self.state = wire.SENSOR_STATE_STUCK if ran == 0 else wire.SENSOR_STATE_OK
+            return 0
+        self._tail -= ran
+        if self._tail < -(self._step_counts + 1 >> 1):
+            self._monitor.find(wire.ALARM_FREE_FLOW, -self._tail)
+            # Said as what it is: the window of the steps begins anew.
+            self._tail = 0
+            self._steps = 0
+            self._counts = 0
+            self._filled = 0
+            return 0
+        return ran
+
+    def after(self, moved):
+        ran = self._take()
+        # What the line's compliance holds back comes later. What ran before is remembered, less a count for each step:
+        # so little, or what a step moves too much, is over-infusion and judged as that.
+        late = moved * self._step_counts - ran
+        self._tail = (self._tail if self._tail < 0 else 0) + (late if late > 0 else 0) + moved
+        self._counts += ran
+        self._steps += moved
+        if self._steps >= _BUCKET_STEPS and (self._clock.ticks() - self._began) & _MASK >= _BUCKET_MS:
+            self._close()
+
+    def expect(self, moved):
+        """Steps that nothing commanded moved fluid too."""
+        self._tail += moved * self._step_counts
+
+    def _close(self):
+        at = self._at
+        self.state = wire.SENSOR_STATE_OK if self._counts else wire.SENSOR_STATE_STUCK
+        self._all_steps[at] = self._steps
+        self._all_counts[at] = self._counts
+        self._at = at + 1 if at + 1 < _BUCKETS else 0
+        self._steps = 0
+        self._counts = 0
+        self._began = self._clock.ticks()
+        self._filled += 1
+        if self._filled >= _BUCKETS:
+            self._judge()
+
+    def _judge(self):
+        steps = 0
+        counts = 0
+        for at in range(_BUCKETS):
+            steps += self._all_steps[at]
+            counts += self._all_counts[at]
+        found = self._verdict(steps, counts)
+        if found:
+            # In thousandths of what the steps should have moved.
+            self._monitor.find(found, mul_div(1_000, counts * self._den, steps * self._num)[0])
+            self._filled = 0
+
+    def _verdict(self, steps, counts):
+        tenths = 10 * counts * self._den
+        due = steps * self._num
+        if tenths > 11 * due:
+            return wire.ALARM_OVER_INFUSION
+        return wire.ALARM_UNDER_INFUSION if tenths < 9 * due else 0
+
+    def look(self):
+        """Between steps."""
+        self._flows = self._since(self._looked) > 1
+        self._looked = (self._looked + self._since(self._looked)) & _MASK
+        self._counts += self._idle()
+
+    def present(self, moving):
+        """Alarms whose cause is there now. A pump that stands can neither give too much nor too little."""
+        if not moving:
+            return wire.ALARM_FREE_FLOW if self._flows or self._since(self._looked) > 1 else 0
+        if self._steps >= _METER_RECENT:
+            return self._verdict(self._steps, self._counts)
+        at = (self._at if self._at else _BUCKETS) - 1
+        return self._verdict(self._all_steps[at], self._all_counts[at]) if self._all_steps[at] else 0

@@ -1,0 +1,145 @@
+"""`dosebench sensors` and `dosebench patency`: what the pump senses, and whether its catheter is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from dosebench.commands import common
+from dosebench.commands.deliver import outcome_json, programmed
+from dosebench.errors import DosebenchError
+
+if TYPE_CHECKING:
+    from dosebench.client import PumpClient
+    from dosebench.patency import Patency
+    from dosebench.profile import Profile
+
+FAULTY: Final = 1
+"""Exit code when a sensor cannot be believed, or a catheter is not open."""
+READINGS_PER_TAU: Final = 8
+READINGS_BEFORE: Final = 8
+WORDS: Final = {
+    "open": "The catheter is open",
+    "occluded": "The catheter is occluded: the pressure does not go away",
+    "leaking": "The line leaks, is off, or holds air: the pressure does not rise",
+}
+
+
+@click.command()
+@common.port_options
+@common.json_option
+def sensors(port: str | None, baud: int, as_json: bool) -> int:
+    """Show what the pump's sensors read, and whether they can be believed.
+
+    The exit code is 1 when one is open, shorted or stuck.
+    """
+    with common.connected(port, baud) as client:
+        rows = client.sensors()
+        therapy = common.therapy_of(client)
+    step_nl = therapy["step_nl_num"] / therapy["step_nl_den"] if therapy else None
+    told = [_row(row, step_nl) for row in rows]
+    if as_json:
+        common.emit({"device_id": client.device_id, "sensors": told})
+    else:
+        common.rows([(row["sensor"], _line(row)) for row in told])
+    return FAULTY if any(row["state"] != "ok" for row in told) else 0
+
+
+def _row(row: dict[str, Any], step_nl: float | None) -> dict[str, Any]:
+    value, unit = _value(row["sensor"], int(row["value"]), step_nl)
+    raw = None if row["sensor"] == "flow" else int(row["raw_mv"])
+    return {"sensor": row["sensor"], "state": row["state"], "raw_mv": raw, "value": value, "unit": unit}
+
+
+def _value(sensor: str, value: int, step_nl: float | None) -> tuple[float, str]:
+    if sensor == "pressure":
+        return value / 1000, "kPa"
+    if sensor == "temperature":
+        return round(value / 1000 - 273.15, 2), "degC"
+    if sensor == "level":
+        return (value, "steps") if step_nl is None else (value * step_nl / 1e6, "mL")
+    return (value, "counts") if sensor == "flow" else (value, "mV")
+
+
+def _line(row: dict[str, Any]) -> str:
+    value = f"{common.shown_number(row['value'], 5)} {row['unit']}"
+    if row["state"] != "ok":
+        value = f"last {value}"
+    raw = "" if row["raw_mv"] is None else f"{row['raw_mv']} mV"
+    return f"{row['state']:6} {raw:>8}  {value}"
+
+
+@click.command()
+@common.port_options
+@common.json_option
+def patency(port: str | None, baud: int, as_json: bool) -> int:
+    """Check that the catheter of a stopped pump is open, with a small test volume.
+
+    The pump delivers the test volume of its profile. It is drug, and counts in every dose limit. The pressure before
+    and after it tells whether the line is open, with its time constant, occluded, or leaking. The exit code is 1 unless
+    it is open.
+    """
+    with common.commanding(port, baud) as client:
+        programmed(client)
+        profile = _profile(client)
+        steps = int(profile.steps(profile.watch.patency))
+        outcome, found = check(client, profile, steps)
+    values = {
+        **outcome_json(client, outcome),
+        "verdict": found.verdict,
+        "steps": steps,
+        "volume_ul": float(steps * profile.delivery.step_volume / 1000),
+        "peak_kpa": found.peak_pa / 1000,
+        "expected_kpa": found.expected_pa / 1000,
+        "residual_kpa": found.residual_pa / 1000,
+        "time_constant_s": found.time_constant_s,
+        "expected_time_constant_s": float(profile.catheter.time_constant / 1000),
+    }
+    common.answer(as_json, values, _said(values))
+    return 0 if found.verdict == "open" else FAULTY
+
+
+def _profile(client: PumpClient) -> Profile:
+    from dosebench.profile import load  # noqa: PLC0415
+
+    return load(client.hello_reply["profile"].decode(errors="replace"))
+
+
+def check(client: PumpClient, profile: Profile, steps: int) -> tuple[dict[str, Any], Patency]:
+    """Deliver `steps`, and watch the pressure. Raises DosebenchError without a pressure sensor that can be believed."""
+    from dosebench.patency import WATCHED, expected_peak, judge  # noqa: PLC0415
+
+    tau_s = float(profile.catheter.time_constant / 1000)
+    every_s = float(1 / profile.steps(profile.delivery.rate_max) / 1000)
+    rise_pa = float(profile.delivery.step_volume / profile.catheter.compliance)
+    before = [_pressure(client) for _ in range(READINGS_BEFORE)]
+    outcome = client.patency(steps)
+    began = client.clock()
+    end_s = steps * every_s
+    readings = []
+    while (at := client.clock() - began) < end_s + WATCHED * tau_s:
+        readings.append((at, float(_pressure(client))))
+        client.wait(min(tau_s, every_s) / READINGS_PER_TAU)
+    expected = expected_peak(steps, every_s, rise_pa, tau_s)
+    return outcome, judge(readings, sum(before) / len(before), end_s, expected)
+
+
+def _pressure(client: PumpClient) -> int:
+    for row in client.sensors():
+        if row["sensor"] == "pressure" and row["state"] == "ok":
+            return int(row["value"])
+    raise DosebenchError(
+        "this pump has no pressure sensor that can be believed", hint="`dosebench sensors` shows what it has"
+    )
+
+
+def _said(values: dict[str, Any]) -> str:
+    number = common.shown_number
+    took, usual = values["time_constant_s"], values["expected_time_constant_s"]
+    after = f", time constant {number(took, 3)} s (profile {number(usual, 3)} s)" if took else ""
+    return (
+        f"{WORDS[values['verdict']]}{after}. {number(values['volume_ul'])} uL raised it by "
+        f"{number(values['peak_kpa'], 3)} kPa (expected {number(values['expected_kpa'], 3)}), "
+        f"{number(values['residual_kpa'], 2)} kPa stayed."
+    )
