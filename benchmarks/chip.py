@@ -17,8 +17,10 @@ from typing import Any, Final
 from dosebench.client import program_hash
 from dosebench.deviceconfig import sealed
 from dosebench.profile import load
+from dosebench_protocol.auth import Challenge, Session, device_nonce, session_id
 from dosebench_protocol.codec import by_name, encode_request
 from dosebench_protocol.frame import Frame, encode
+from dosebench_protocol.tables import NONCE_BYTES
 
 from .measure import Figure
 from .therapy import PROFILE, program
@@ -32,11 +34,15 @@ SECTORS: Final = 16
 HARD_STEPS: Final = 1 << 20
 CHUNK: Final = bytes(range(256))
 DEVICE: Final = b"ram1"
+HOST: Final = b"host"
+ROLE: Final = "programmer"
+KEY: Final = bytes(range(32))
+"""Of the board in memory (`device/ram_board.py`)."""
 MODULES: Final = (
     *("wire", "whole", "clock", "schedule", "plan", "program", "guard", "motor", "profile", "memory"),
     *("sensors", "flow", "battery", "reservoir", "service"),
     *("therapy", "journal", "ledger", "history", "store", "alarms", "supervisor", "selftest", "monitor"),
-    *("orders", "link", "commands", "controller"),
+    *("orders", "session", "link", "commands", "controller"),
 )
 """In an order in which each comes after what it imports, so that its bytes are its own."""
 
@@ -63,21 +69,25 @@ def figures(rounds: int = 2) -> list[Figure]:
     return [*counts, *heap(config, rounds)]
 
 
-def request(name: str, sequence: int, **fields: Any) -> bytes:
-    """A request on the wire."""
-    return encode(Frame(by_name(name).type, DEVICE, sequence=sequence, body=encode_request(name, **fields)))
+def request(name: str, sequence: int, session: Session | None = None, **fields: Any) -> bytes:
+    """A request on the wire, with a tag where it goes through a session."""
+    frame = Frame(by_name(name).type, DEVICE, sequence=sequence, body=encode_request(name, **fields))
+    return encode(frame if session is None else session.seal(frame))
 
 
 def requests() -> list[bytes]:
     """What makes a fresh pump deliver the therapy."""
     data = program()
-    command = {"host": b"host", "counter": 1}
+    command = {"host": HOST, "counter": 1}
+    nonce = device_nonce(KEY, DEVICE, 1, 1, bytes(16))
+    session = Session(KEY, Challenge(DEVICE, session_id(nonce), 1, ROLE, HOST, bytes(NONCE_BYTES), nonce))
     return [
-        request("therapy_begin", 1, length=len(data), program_hash=program_hash(data)),
-        request("therapy_chunk", 2, offset=0, data=data),
-        request("therapy_verify", 3),
-        request("therapy_commit", 4, **command, program_hash=program_hash(data)),
-        request("start", 5, **command | {"counter": 2}),
+        request("session_open", 1, role=ROLE, host=HOST, nonce=bytes(NONCE_BYTES)),
+        request("therapy_begin", 2, session, length=len(data), program_hash=program_hash(data)),
+        request("therapy_chunk", 3, session, offset=0, data=data),
+        request("therapy_verify", 4, session),
+        request("therapy_commit", 5, session, **command, program_hash=program_hash(data)),
+        request("start", 6, session, **command | {"counter": 2}),
     ]
 
 

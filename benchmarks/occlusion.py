@@ -11,7 +11,8 @@ from fractions import Fraction
 from statistics import median
 from typing import Any, Final
 
-from dosebench.client import MemoryIds, PumpClient
+from dosebench.client import PumpClient
+from dosebench.commandids import MemoryIds
 from dosebench.profile import Profile, load
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings

@@ -6,6 +6,7 @@
 # The other end, and the meaning of each operation, is dosebench.twin.bus.
 
 from array import array
+from binascii import unhexlify
 
 from pump.wire import const
 
@@ -24,6 +25,9 @@ _COUNTER = const(12)
 _WATCHDOG = const(13)
 _DRIVER = const(14)
 _CODE = const(15)
+_RANDOM = const(16)
+
+_KEYED_ROLES = ("operator", "programmer", "service")
 
 SECTOR_BYTES = const(4096)
 
@@ -46,6 +50,8 @@ class BusBoard:
         self.device_id = bytes(told["device_id"])
         self.reset_cause = told["reset_cause"]
         self.flashed_hash = told["code_hash"]
+        keys = told["keys"]
+        self.role_keys = [unhexlify(keys[role]) if role in keys else None for role in _KEYED_ROLES]
 
     def _call(self, op, a, b, c, payload, into):
         request = self._request
@@ -107,6 +113,9 @@ class BusBoard:
 
     def tone(self, pattern):
         self._call(_TONE, pattern, 0, 0, None, None)
+
+    def random(self, buffer):
+        self._call(_RANDOM, len(buffer), 0, 0, None, buffer)
 
     def heap_free(self):
         return self._heap_free()

@@ -1,9 +1,13 @@
-# What each message does. Form was checked by the link; here are roles, command ids, the stage, and the answers.
+# What each message does. Form was checked by the link, and the gate says who may send it; here are command ids, the
+# stage, and the answers.
+
+from binascii import crc32
 
 from pump import wire
-from pump.ledger import UNKNOWN
+from pump.ledger import UNKNOWN, Outcome
 from pump.orders import Refusal
 from pump.program import Program
+from pump.session import Gate
 from pump.store import program_hash
 from pump.therapy import Therapy
 from pump.wire import const
@@ -13,6 +17,7 @@ _RECORDS_MAX = const(25)
 _SHOWN_MAX = const(65_535)
 FIRMWARE = (0, 2, 0)
 _BROADCAST = b"\x00\x00\x00\x00"
+_COMMAND_ID_BYTES = const(8)
 
 STAGE_REPLACED = const(0)
 STAGE_TIMEOUT = const(1)
@@ -34,10 +39,13 @@ class Commands:
     def __init__(self, pump, link):
         self._pump = pump
         self._link = link
+        self.gate = Gate(pump.board, pump.device_id)
         self.stage = None
         self._record = bytearray(wire.RECORD_BYTES)
         self._asks = {
             wire.HELLO: self._hello,
+            wire.SESSION_OPEN: self._session_open,
+            wire.SESSION_CLOSE: self._session_close,
             wire.STATUS: self._status,
             wire.THERAPY_BEGIN: self._therapy_begin,
             wire.THERAPY_CHUNK: self._therapy_chunk,
@@ -81,20 +89,27 @@ class Commands:
         message = self._link.type
         if message == wire.STOP:
             return False
-        return message in self._acts or message in (wire.THERAPY_BEGIN, wire.THERAPY_ABORT)
+        return message in self._acts or message in (wire.THERAPY_BEGIN, wire.THERAPY_ABORT, wire.SESSION_CLOSE)
 
     def handle(self):
         """Answer the waiting request."""
+        self._link.answer = None
         try:
             self._handle()
         except Refusal as refusal:
             self._reject(refusal.reason, refusal.detail)
         except ValueError:
+            # A stop that cannot be read has stopped all the same.
+            self._pump.settle()
             self._reject(wire.REASON_MALFORMED, 0)
 
     def _handle(self):
         link = self._link
-        self._check_frame(link)
+        self._check_address(link)
+        if link.type == wire.STOP:
+            # Before anything else is judged: it is taken from anyone, however wrong the rest is.
+            self._pump.halt_motion()
+        self._admit(link)
         ask = self._asks.get(link.type)
         if ask is not None:
             out = link.out()
@@ -103,15 +118,23 @@ class Commands:
         unpack, act = self._acts[link.type]
         self._carry_out(unpack(link.frame, link.body, link.body_end), act)
 
-    def _check_frame(self, link):
+    def _check_address(self, link):
         if link.version != wire.PROTOCOL_VERSION:
             raise Refusal(wire.REASON_WRONG_VERSION, wire.PROTOCOL_VERSION)
         if link.device != self._pump.device_id and not (link.type == wire.HELLO and link.device == _BROADCAST):
             raise Refusal(wire.REASON_WRONG_DEVICE)
-        if link.tagged or link.session != _BROADCAST:
-            raise Refusal(wire.REASON_NO_SESSION)
-        if wire.role_of(link.type) < 0:
-            raise Refusal(wire.REASON_UNKNOWN_TYPE, link.type)
+
+    def _admit(self, link):
+        try:
+            self.gate.admit(link)
+        except Refusal:
+            if link.type != wire.STOP:
+                raise
+        finally:
+            if self.gate.changed:
+                # What another session staged is not this one's to commit.
+                self.gate.changed = False
+                self._drop_stage(STAGE_ABORTED)
 
     def _reject(self, reason, detail):
         out = self._link.out()
@@ -120,34 +143,49 @@ class Commands:
     # Commands: at most once each
 
     def _carry_out(self, fields, act):
-        message = self._link.type
-        host, counter = fields[0], fields[1]
-        if counter > wire.COUNT_MAX:
-            raise ValueError
-        known = self._pump.ledger.outcome(host)
-        if message == wire.STOP:
-            # Always stops, whatever its counter says; only a new counter is a new record.
-            self._pump.halt_motion()
+        link, ledger = self._link, self._pump.ledger
+        message, host, counter = link.type, fields[0], fields[1]
         if not self._pump.profile.sound:
             # Where the flash is to be written, the settings do not say for sure: nothing could be made durable.
-            raise Refusal(wire.REASON_SAFE_STATE, self._pump.ledger.alarms)
-        if known is not None and counter <= known.counter:
-            self._pump.settle()
-            self._answer_again(known, message, counter)
+            raise Refusal(wire.REASON_SAFE_STATE, ledger.alarms)
+        if message == wire.STOP and link.answer is None:
+            self._stop_for_anyone(host, counter)
             return
+        if counter > wire.COUNT_MAX:
+            raise ValueError
+        content = crc32(memoryview(link.frame)[link.body + _COMMAND_ID_BYTES : link.body_end]) & wire.COUNT_MAX
+        newest = ledger.watermark(host)
+        if counter <= newest:
+            # Only a new counter is a new record; a stop has stopped all the same.
+            self._pump.settle()
+            self._answer_again(ledger.outcome(host), message, counter, content)
+            return
+        ledger.commanded_by(link.answer.role, content)
         try:
             act(fields)
         except Refusal as refusal:
             self._pump.orders.refuse(host, counter, message, refusal.reason)
-        if self._pump.distrusted or self._pump.ledger.corrupted:
+        ledger.commanded_by(wire.ROLE_NONE, 0)
+        if self._pump.distrusted or ledger.corrupted:
             # What it came to is not known before the pump has started over: no answer is the honest one.
             return
-        self._answer(self._pump.ledger.outcome(host))
+        self._answer(ledger.outcome(host))
 
-    def _answer_again(self, known, message, counter):
-        if counter < known.counter:
-            raise Refusal(wire.REASON_COUNTER_OLD, known.counter)
-        if known.type not in (0, message):
+    def _stop_for_anyone(self, host, counter):
+        """A stop that no key vouches for: nothing of it counts for the host that it names. A pump that is stopped
+        already writes nothing, so that a flood wears no flash."""
+        pump, ledger = self._pump, self._pump.ledger
+        counter &= wire.COUNT_MAX
+        record = ledger.journal.next - 1
+        if ledger.running or ledger.bolus_left or ledger.square_left:
+            record = pump.orders.stop((host, counter))
+        self._answer(Outcome(host, counter, wire.STOP, wire.REASON_DONE, 0, ledger.low, ledger.high, record))
+
+    def _answer_again(self, known, message, counter, content):
+        if known is None or counter < known.counter:
+            raise Refusal(wire.REASON_COUNTER_OLD, self._pump.ledger.floor if known is None else known.counter)
+        # After a reset the content is not known any more.
+        if known.type != message or known.content not in (0, content):
             raise Refusal(wire.REASON_COUNTER_USED, known.counter)
         self._answer(known)
 
@@ -169,10 +207,40 @@ class Commands:
 
     def _outcome(self, link, out):
         host, counter = wire.unpack_outcome_request(link.frame, link.body, link.body_end)
-        known = self._pump.ledger.outcome(host)
-        if known is None or counter != known.counter:
-            raise Refusal(wire.REASON_OUTCOME_UNKNOWN, known.counter if known is not None else 0)
+        ledger = self._pump.ledger
+        known, newest = ledger.outcome(host), ledger.watermark(host)
+        if counter > newest:
+            raise Refusal(wire.REASON_OUTCOME_UNKNOWN, newest)
+        if known is None or counter < newest:
+            # It may have been carried out: the journal knows.
+            raise Refusal(wire.REASON_COUNTER_OLD, newest)
         return self._pack_outcome(out, known)
+
+    # Sessions
+
+    def _session_open(self, link, out):
+        role, host, nonce = wire.unpack_session_open_request(link.frame, link.body, link.body_end)
+        ledger = self._pump.ledger
+        if ledger.journal.failed:
+            # The boot count may not be durable, and no command could be.
+            raise Refusal(wire.REASON_FLASH_FAILED)
+        link.answer, mine = self.gate.offer(role, host, nonce, ledger.boot_count)
+        return wire.pack_session_open_reply(
+            out,
+            link.body_out,
+            mine,
+            ledger.boot_count,
+            wire.SESSION_IDLE_MS,
+            ledger.watermark(host),
+            ledger.journal.next,
+            ledger.journal.chain(),
+        )
+
+    def _session_close(self, link, out):
+        self._drop_stage(STAGE_ABORTED)
+        self.gate.close()
+        journal = self._pump.ledger.journal
+        return wire.pack_session_close_reply(out, link.body_out, journal.next, journal.chain())
 
     # Asking
 
@@ -244,6 +312,12 @@ class Commands:
             pump.alarms.silenced_ms,
             pump.empty_minutes(),
             pump.stopped_ms(),
+            1 if self.gate.paired else 0,
+            self.gate.role(),
+            self.gate.left_ms(),
+            self.gate.bad_tags,
+            self.gate.replays,
+            self.gate.sessionless,
         )
 
     def _selftest(self, link, out):

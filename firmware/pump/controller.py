@@ -347,6 +347,7 @@ class Pump:
         self.monitor.pass_time(passed)
         self.alarms.pass_time(passed)
         self.selftest.since_ms += passed
+        self.commands.gate.pass_time(passed)
         self._held_ms += passed
         if self.commands.stage is not None:
             self.commands.stage.idle_ms += passed
@@ -451,6 +452,7 @@ class Pump:
             self._test_again()
         if self.commands.stage_left_ms() <= 0:
             self.commands.expire_stage()
+        self._note_distrusted()
         if self.guard.allowance() < self._next_need():
             self.lease()
 
@@ -471,9 +473,14 @@ class Pump:
         if self.commands.needs_flash() and self._next_event_ms() < _QUIET_MS and self._held_ms < _HOLD_MS_MAX:
             return
         self.commands.handle()
+        self._note_distrusted()
         self._report_damage()
         if self.ledger.failed():
             self.alarm(wire.ALARM_FLASH_FAILED, 0)
+
+    def _note_distrusted(self):
+        if self.commands.gate.unnoted and self._next_event_ms() >= _QUIET_MS:
+            self.commands.gate.note(self.ledger)
 
     def _next_event_ms(self):
         schedule = self.schedule

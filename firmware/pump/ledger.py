@@ -35,9 +35,10 @@ _TYPE_OF = {
 
 
 class Outcome:
-    """Result of the newest command of one host; `type` is that of its message."""
+    """Result of the newest command of one host; `type` is that of its message, and `content` (a checksum of what was
+    asked) 0 after a reset."""
 
-    def __init__(self, host, counter, message, reason, accepted, low, high, record):
+    def __init__(self, host, counter, message, reason, accepted, low, high, record, content=0):
         self.host = host
         self.counter = counter
         self.type = message
@@ -46,6 +47,7 @@ class Outcome:
         self.low = low
         self.high = high
         self.record = record
+        self.content = content
 
 
 class Ledger:
@@ -97,6 +99,11 @@ class Ledger:
         self.watchdog_armed = False
         self.boot_cause = wire.RESET_CAUSE_UNKNOWN
         self.hosts = []
+        # No host that is not in the list is obeyed up to this counter: it may be one that was forgotten.
+        self.floor = 0
+        self._role, self._content = wire.ROLE_NONE, 0
+        # Pump time of the last record about frames that were not trusted.
+        self.distrusted_at = None
         # Pump times (day, ms) of patient boluses, oldest first, and of the start that periodic boluses count from.
         self.patient_times = []
         self.periodic_from = (0, 0)
@@ -132,7 +139,7 @@ class Ledger:
         total = self.hash_head >> 16 ^ self.hash_head & 0xFFFF
         total ^= self.generation ^ self.commit_high ^ self.boot_count ^ self._copied
         total ^= self.periodic_from[0] ^ self.periodic_from[1] ^ self._period_begins ^ self.clock_was_set
-        total ^= self.alarms ^ self.escalated
+        total ^= self.alarms ^ self.escalated ^ self.floor
         for moments in (self._stops, self._boots, self.patient_times):
             for moment in moments:
                 for number in moment:
@@ -182,6 +189,11 @@ class Ledger:
         self._seal()
         return sequence
 
+    def commanded_by(self, role, content):
+        """Role of whoever gives the command that comes now, and a checksum of what it asks for."""
+        self._role = role
+        self._content = content
+
     def _copy_fault(self, sequence, kind, code, a, b, c, d):
         # The copy names the record that it was made from: what a cut left without one gets it in the next replay, with
         # the time of the record itself.
@@ -190,7 +202,7 @@ class Ledger:
             self._copied = sequence
 
     def command(self, kind, host, counter, c, d, e):
-        return self.write(kind, 0, int.from_bytes(host, "little"), counter, c, d, e)
+        return self.write(kind, self._role, int.from_bytes(host, "little"), counter, c, d, e)
 
     def moved(self, commanded, moved):
         """The motor was told to move `commanded` steps and was seen to move `moved`."""
@@ -208,7 +220,7 @@ class Ledger:
         proven = self.watchdog_armed
         self.watchdog_armed = kind == wire.RECORD_WATCHDOG_TEST
         if kind in _TYPE_OF:
-            self._apply_command(sequence, kind, a, b, c, d, e)
+            self._apply_command(sequence, kind, code, a, b, c, d, e)
         elif kind == wire.RECORD_LEASE or kind == wire.RECORD_CLOSE:
             self.low, self.high, self.allowance, self.missed, self.reservoir = a, b, c, d, e
             if kind == wire.RECORD_LEASE:
@@ -249,6 +261,10 @@ class Ledger:
             self.square_left = e
         elif kind == wire.RECORD_PATIENT_TIMES:
             self._apply_ages(code, (a, b, c, d, e))
+        elif kind == wire.RECORD_COUNTER_FLOOR:
+            self.floor = max(self.floor, a)
+        elif kind == wire.RECORD_DISTRUSTED:
+            self.distrusted_at = (self._clock.day, self._clock.ms)
         elif kind == wire.RECORD_FILLED:
             self._fill(a, b, c, d)
         elif kind == wire.RECORD_SERVICE:
@@ -311,7 +327,7 @@ class Ledger:
             if age != UNKNOWN:
                 self.patient_times.append(_earlier(self._clock.day, self._clock.ms, age))
 
-    def _apply_command(self, sequence, kind, a, b, c, d, e):
+    def _apply_command(self, sequence, kind, role, a, b, c, d, e):
         low, high = d, e
         accepted = c
         if kind == wire.RECORD_COMMIT:
@@ -336,7 +352,9 @@ class Ledger:
             self._apply_delivery(kind, d, e)
         if kind in (wire.RECORD_COMMIT, wire.RECORD_CLOCK, wire.RECORD_PRIME_ARM) or kind in _LEASING:
             low, high = self.low, self.high
-        self._note(Outcome(_host_bytes(a), b, _TYPE_OF[kind], wire.REASON_DONE, accepted, low, high, sequence))
+        if role != wire.ROLE_NONE:
+            # A stop without a session may name any host: nothing of it counts for that one.
+            self._note(_host_bytes(a), b, _TYPE_OF[kind], wire.REASON_DONE, accepted, low, high, sequence)
 
     def _apply_lease(self, kind, c, e):
         """A bolus that holds its lease in the same record: c steps, and e of allowance."""
@@ -387,7 +405,7 @@ class Ledger:
             message, reason, accepted = code, wire.REASON_DONE, c
         else:
             message, reason, accepted = c, code, 0
-        self._note(Outcome(_host_bytes(a), b, message, reason, accepted, d, e, sequence))
+        self._note(_host_bytes(a), b, message, reason, accepted, d, e, sequence)
 
     def halt(self, reason):
         """Delivery ended without a command: make that durable with what was delivered."""
@@ -427,13 +445,22 @@ class Ledger:
                 return outcome
         return None
 
-    def _note(self, outcome):
-        known = self.outcome(outcome.host)
+    def watermark(self, host):
+        """The newest counter of a host: what is not above it is never carried out (again)."""
+        known = self.outcome(host)
+        return self.floor if known is None else known.counter
+
+    def _note(self, host, counter, message, reason, accepted, low, high, sequence):
+        known = self.outcome(host)
+        content = self._content
         if known is not None:
             self.hosts.remove(known)
+            if known.counter == counter:
+                # A new sector carries it on.
+                content = known.content
         elif len(self.hosts) == HOSTS_MAX:
-            self.hosts.pop(0)
-        self.hosts.append(outcome)
+            self.floor = max(self.floor, self.hosts.pop(0).counter)
+        self.hosts.append(Outcome(host, counter, message, reason, accepted, low, high, sequence, content))
 
     # What a new sector begins with
 
@@ -475,6 +502,8 @@ class Ledger:
         drug += [0] * (_WINDOWS - len(drug))
         self.write(wire.RECORD_WINDOWS, 0, drug[0], drug[1], drug[2], drug[3], square)
         self._checkpoint_ages()
+        if self.floor:
+            self.write(wire.RECORD_COUNTER_FLOOR, 0, self.floor, 0, 0, 0, 0)
         self._checkpoint_supplies()
         self._checkpoint_calendar()
         for known in list(self.hosts):

@@ -1,7 +1,7 @@
 # The serial link: bytes in blocks, frames out of them, replies back. No meaning, only form.
 #
 # An idle line allocates nothing. A frame allocates its slices, its fields and two checksums (a CRC-32 above 2^30 is a
-# heap integer on 32-bit ports): see docs/FIRMWARE.md for the measured bound.
+# heap integer on 32-bit ports), and the hashes of its tag: see docs/FIRMWARE.md for the measured bound.
 
 from binascii import crc32
 
@@ -37,7 +37,9 @@ class Link:
         self.device = _NO_SESSION
         self.session = _NO_SESSION
         self.tagged = False
-        self._sequence = 0
+        self.sequence = 0
+        # The session that the request came in: its reply bears a tag.
+        self.answer = None
         self.pending = False
         self.bad_frames = 0
         self.body_out = wire.HEADER_BYTES
@@ -97,7 +99,7 @@ class Link:
         if crc32(memoryview(self.frame)[:crc_at]).to_bytes(4, "little") != self.frame[crc_at:length]:
             return False
         header = wire.unpack_header(self.frame, 0, length)
-        self.version, self.type, self.device, self.session, self._sequence, body_bytes = header
+        self.version, self.type, self.device, self.session, self.sequence, body_bytes = header
         self.body_end = wire.HEADER_BYTES + body_bytes
         extra = crc_at - self.body_end
         self.tagged = extra == wire.TAG_BYTES
@@ -109,11 +111,15 @@ class Link:
 
     def reply(self, message, end):
         """Send the reply whose body reaches from body_out to `end` in out(); the request is done with."""
-        reply = self._reply
+        reply, answer = self._reply, self.answer
+        session = _NO_SESSION if answer is None else answer.id
         body_bytes = end - wire.HEADER_BYTES
         wire.pack_header(
-            reply, 0, wire.PROTOCOL_VERSION, message, self._device_id, _NO_SESSION, self._sequence, body_bytes
+            reply, 0, wire.PROTOCOL_VERSION, message, self._device_id, session, self.sequence, body_bytes
         )
+        if answer is not None:
+            end = answer.sign(reply, end)
+            self.answer = None
         reply[end : end + wire.CRC_BYTES] = crc32(memoryview(reply)[:end]).to_bytes(4, "little")
         length = _cobs_encode(reply, end + wire.CRC_BYTES, self._wire)
         self.pending = False

@@ -70,7 +70,7 @@ class Orders:
     def stop(self, fields):
         ledger = self._ledger
         self._pump.halt_motion()
-        self._write(wire.RECORD_STOP, fields, 0)
+        record = self._write(wire.RECORD_STOP, fields, 0)
         ledger.write(
             wire.RECORD_CLOSE,
             wire.STOP_REASON_COMMAND,
@@ -80,10 +80,11 @@ class Orders:
             ledger.missed,
             ledger.reservoir,
         )
+        return record
 
     def _write(self, kind, fields, c):
-        """A command record of the kind that shows low and high."""
-        self._ledger.command(kind, fields[0], fields[1], c, self._ledger.low, self._ledger.high)
+        """A command record of the kind that shows low and high; returns its sequence number."""
+        return self._ledger.command(kind, fields[0], fields[1], c, self._ledger.low, self._ledger.high)
 
     # Boluses
 

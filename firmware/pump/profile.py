@@ -68,6 +68,14 @@ class Profile:
         self.resets_max = self._take(config, "resets_max")
         self.resets_ms = self._take(config, "resets_ms")
         self.flash_sectors = self._take(config, "flash_sectors")
+        self._take_line(config)
+        self.fault_sectors = self._take(config, "fault_sectors")
+        # Whether the pump has booted before, and keeps a journal.
+        self.commissioned = self._take(config, "commissioned")
+        if not self.sound:
+            self.watchdog_ms = 0
+
+    def _take_line(self, config):
         # Volume of a count of the flow meter; 0: none is fitted.
         self.flow_nl_num = config.get("flow_nl_num", 0) if self.sound else 0
         self.flow_nl_den = config.get("flow_nl_den", 1) if self.sound else 1
@@ -79,11 +87,6 @@ class Profile:
         self.patency_steps = self._take(config, "patency_steps")
         self.temperature_max_mk = config["temperature_max_mk"] if self.sound else _NEVER
         self.air_mv = config.get("air_mv", 0) if self.sound else _NEVER
-        self.fault_sectors = self._take(config, "fault_sectors")
-        # Whether the pump has booted before, and keeps a journal.
-        self.commissioned = self._take(config, "commissioned")
-        if not self.sound:
-            self.watchdog_ms = 0
 
     def _take(self, config, name):
         if self.sound:

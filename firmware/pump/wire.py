@@ -15,7 +15,7 @@ except ImportError:
     def const(value):
         return value
 
-SCHEMA_HASH = b"\x84\x68\xe4\x40\x29\x4d\x82\x5a"
+SCHEMA_HASH = b"\x7e\x35\x60\x19\x3d\x82\x8d\x23"
 
 # limits
 PROTOCOL_VERSION = const(1)
@@ -37,12 +37,18 @@ PRIME_ARMED_MS = const(60000)
 THERAPY_FORMAT = const(1)
 HEADER_BYTES = const(16)
 TAG_BYTES = const(16)
+NONCE_BYTES = const(16)
+KEY_BYTES = const(32)
+SESSION_IDLE_MS = const(120000)
+OFFER_MS = const(10000)
 CRC_BYTES = const(4)
 PLAIN_BYTES_MAX = const(1060)
 FRAME_BYTES_MAX = const(1066)
 
 # message types; a reply has that of its request | REPLY
 HELLO = const(1)
+SESSION_OPEN = const(2)
+SESSION_CLOSE = const(3)
 STATUS = const(16)
 THERAPY_BEGIN = const(32)
 THERAPY_CHUNK = const(33)
@@ -233,6 +239,11 @@ REASON_ROLE = const(5)
 REASON_TOO_LONG = const(6)
 REASON_BUSY = const(7)
 REASON_NO_SESSION = const(8)
+REASON_BAD_TAG = const(9)
+REASON_REPLAYED = const(10)
+REASON_UNPAIRED = const(11)
+REASON_SESSION_BUSY = const(12)
+REASON_BACKING_OFF = const(13)
 REASON_COUNTER_USED = const(16)
 REASON_COUNTER_OLD = const(17)
 REASON_OUTCOME_UNKNOWN = const(18)
@@ -333,6 +344,7 @@ RECORD_WATCHDOG_TEST = const(69)
 RECORD_SELFTEST = const(70)
 RECORD_SERVICE = const(71)
 RECORD_REFUSED = const(80)
+RECORD_DISTRUSTED = const(81)
 RECORD_STATE = const(96)
 RECORD_HOST = const(97)
 RECORD_IDENTITY = const(98)
@@ -343,6 +355,7 @@ RECORD_HOST_REFUSED = const(102)
 RECORD_CALENDAR = const(103)
 RECORD_MENDED = const(104)
 RECORD_FILLED = const(105)
+RECORD_COUNTER_FLOOR = const(110)
 
 # StageDrop
 STAGE_DROP_NEW_STAGE = const(0)
@@ -357,7 +370,7 @@ COMMAND_BYTES = const(8)
 
 # least role by message type
 ROLES = (
-    b"\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\xff\x00\x00\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x03\x03\x03\x03\x03\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x02\x00\x02\x02\x02\x01\x02\x02\x02\x02\x03\x03\x02\x02\xff\xff"
@@ -466,16 +479,35 @@ def pack_hello_reply(buf, off, protocol, schema_hash, device_id, firmware_major,
     pack_into("<B", buf, off, len(profile))
     return _put(buf, off + 1, profile)
 
+def unpack_session_open_request(buf, off, end):
+    _need(end - off - 21)
+    return unpack_from("<B4s16s", buf, off)
+
+def pack_session_open_reply(buf, off, nonce, boot_count, idle_ms, counter, journal_next, chain):
+    if len(nonce) != 16 or len(chain) != 8:
+        raise ValueError("wrong length")
+    _room(buf, off + 40)
+    pack_into("<16sIIII8s", buf, off, nonce, boot_count, idle_ms, counter, journal_next, chain)
+    return off + 40
+
+def pack_session_close_reply(buf, off, journal_next, chain):
+    if len(chain) != 8:
+        raise ValueError("wrong length")
+    _room(buf, off + 12)
+    pack_into("<I8s", buf, off, journal_next, chain)
+    return off + 12
+
 def pack_status_reply(buf, off, delivery, stop_reason, mode, alarms, generation, therapy_id, day, ms, clock_known,
     local_days, local_ms, low_steps, high_steps, missed_steps, rate_num, rate_den, bolus_left_steps, reservoir_steps,
     reservoir_known, battery_mv, journal_first, journal_next, boot_count, bad_frames, staged_bytes, bolus_kind,
     square_left_steps, lockout_left_ms, patient_left, bridge_left_steps, pattern_lag_ms, titration_day, window_ng,
-    priority, silenced_ms, empty_minutes, stopped_ms):
+    priority, silenced_ms, empty_minutes, stopped_ms, paired, session_role, session_left_ms, bad_tags, replays,
+    sessionless):
     if len(therapy_id) != 8:
         raise ValueError("wrong length")
     if len(window_ng) > 255:
         raise ValueError("too long")
-    _room(buf, off + 114 + 10 * len(window_ng))
+    _room(buf, off + 132 + 10 * len(window_ng))
     pack_into("<BBBII8sHIBHIIIIIIIIBHIIIIHBIIBIIBB", buf, off, delivery, stop_reason, mode, alarms, generation,
         therapy_id, day, ms, clock_known, local_days, local_ms, low_steps, high_steps, missed_steps, rate_num, rate_den,
         bolus_left_steps, reservoir_steps, reservoir_known, battery_mv, journal_first, journal_next, boot_count,
@@ -485,8 +517,9 @@ def pack_status_reply(buf, off, delivery, stop_reason, mode, alarms, generation,
     for row in window_ng:
         pack_into("<HII", buf, off, *row)
         off += 10
-    pack_into("<BIII", buf, off, priority, silenced_ms, empty_minutes, stopped_ms)
-    return off + 13
+    pack_into("<BIIIBBIIII", buf, off, priority, silenced_ms, empty_minutes, stopped_ms, paired, session_role,
+        session_left_ms, bad_tags, replays, sessionless)
+    return off + 31
 
 def unpack_therapy_begin_request(buf, off, end):
     _need(end - off - 18)

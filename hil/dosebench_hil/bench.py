@@ -16,7 +16,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from dosebench.client import MemoryIds, PumpClient
+from dosebench.client import PumpClient
+from dosebench.commandids import MemoryIds
 from dosebench.errors import DosebenchError
 from dosebench.ports import BAUD, open_port
 
@@ -191,7 +192,7 @@ class Bench(ABC):
         self.line = Line(port, clock)
         self.client = PumpClient(self.line, MemoryIds(host))
         self.client.connect()
-        self.wire = Wire(self.line, self.client.device_id)
+        self.wire = Wire(self.line, self.client)
 
     def _load_profile(self, name: str | None) -> None:
         from dosebench.profile import load  # noqa: PLC0415

@@ -1,7 +1,7 @@
 """Frames by hand: what a client would never send, or not in this way.
 
-A test of the contract needs the command id, the device id and the very bytes in its own hands. `Wire` shares the port
-of a connected client; its sequence numbers lie far above the client's, so neither takes the other's reply.
+A test of the contract needs the command id, the device id and the very bytes in its own hands. `Wire` shares the port,
+the session and the sequence numbers of a connected client.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from dosebench.client import RefusedError, SilentError
+from dosebench.client import PumpClient, RefusedError, SilentError
 from dosebench_protocol import codec
+from dosebench_protocol.codec import KEYED_ROLES
 from dosebench_protocol.frame import DELIMITER, Deframer, Frame, encode
 
 REPLY_S: Final = 3.0
 """How long a reply may take, on the clock of the port."""
 QUIET_S: Final = 0.3
 """Silence after which nothing more is expected, on the clock of the port."""
-_FIRST_SEQUENCE: Final = 1 << 24
+TOP_ROLE: Final = "programmer"
+"""Role of the sessions that frames by hand are sent in: it may send everything that there is."""
 
 
 class Wire:
@@ -27,27 +29,39 @@ class Wire:
 
     Args:
         port: An open port, the same as the client's.
-        device_id: Four bytes that frames are addressed to.
+        client: Connected; it opens the sessions.
     """
 
-    def __init__(self, port: Any, device_id: bytes) -> None:
+    def __init__(self, port: Any, client: PumpClient) -> None:
         self._port = port
-        self._device_id = device_id
+        self._client = client
         self._clock: Callable[[], float] = getattr(port, "monotonic", time.monotonic)
         self._deframer = Deframer()
-        self._sequence = _FIRST_SEQUENCE
 
-    def frame(self, name: str, **fields: Any) -> Frame:
-        """The request `name` as a frame, with a sequence number of its own."""
-        self._sequence += 1
+    def bare(self, name: str, **fields: Any) -> Frame:
+        """The request `name` as a frame without session and tag, with a sequence number of its own."""
         message = codec.by_name(name)
         body = codec.encode_request(name, **fields)
-        return Frame(type=message.type, device=self._device_id, sequence=self._sequence, body=body)
+        return Frame(message.type, self._client.device_id, sequence=self._client.next_sequence(), body=body)
+
+    def frame(self, name: str, **fields: Any) -> Frame:
+        """The request `name` as a frame: with session and tag if it needs them, or changes something."""
+        message = codec.by_name(name)
+        frame = self.bare(name, **fields)
+        return self.sealed(frame) if message.changes_state or message.role in KEYED_ROLES else frame
+
+    def sealed(self, frame: Frame) -> Frame:
+        """`frame` in the session of the client, with the next sequence number."""
+        session = self._client.open_session(TOP_ROLE)
+        return session.seal(replace(frame, sequence=self._client.next_sequence()))
 
     def altered(self, frame: Frame, **changes: Any) -> Frame:
-        """`frame` with other header fields, and the next sequence number."""
-        self._sequence += 1
-        return replace(frame, **{"sequence": self._sequence, **changes})
+        """`frame` with other header fields, and the next sequence number; the tag fits unless it is given."""
+        other = replace(frame, **{"sequence": self._client.next_sequence(), **changes})
+        session = self._client.session
+        if not frame.tag or session is None or {"tag", "session"} & set(changes):
+            return other
+        return session.seal(other)
 
     def send(self, data: bytes) -> None:
         """Put bytes on the line as they are."""
@@ -71,6 +85,8 @@ class Wire:
         while self._clock() < end:
             for reply in self._deframer.feed(self._read()):
                 if reply.sequence == frame.sequence:
+                    session = self._client.session
+                    assert not reply.tag or (session is not None and session.is_ours(reply)), "a reply with a bad tag"
                     return reply
         raise SilentError(f"no reply within {within_s:g} s to a frame of type 0x{frame.type:02x}")
 

@@ -1,6 +1,7 @@
 """The command line, `dosebench COMMAND`. Each command is imported when it is called, so that the others start fast.
 
-Exit codes: 0 good, 1 the answer is no (a check failed, a pump refused, a port is missing), 2 wrong usage, 130 Ctrl-C.
+Exit codes: 0 good, 1 the answer is no (a check failed, a pump refused, a port is missing), 2 wrong usage, 3 the pump's
+journal went back (nothing was sent), 130 Ctrl-C.
 Errors go to standard error as `error: ...` and `hint: ...`; with `--json` to standard output as `{"error": {...}}`.
 """
 
@@ -45,6 +46,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "clock": ("deliver:clock", "Show or set the pump's calendar."),
     "log": ("log:log", "Pull, show and verify the pump's journal."),
     "plot": ("plot:plot", "Draw delivered against expected volume from the pulled journal."),
+    "pair": ("pair:pair", "Set the keys of a pump, change them, or list those that this host has."),
     "sim": ("sim:sim", "Run a simulated pump on a PTY or TCP port, or move the time of a named one."),
     "doctor": ("doctor:doctor", "Show what is installed here, and what is missing."),
 }
@@ -108,7 +110,8 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
 def cli() -> None:
     """Program, run, log and test a bench model of a drug pump of the intrathecal class.
 
-    Every command takes --json for scripts. Exit codes: 0 good, 1 the answer is no, 2 wrong usage.
+    Every command takes --json for scripts. Exit codes: 0 good, 1 the answer is no, 2 wrong usage, 3 a
+    pump's journal went back.
     """
 
 

@@ -1,27 +1,37 @@
 """The client: one pump on one serial port.
 
-`PumpClient` speaks the protocol over anything that pyserial opens. It retries unanswered requests with the same command
-id, so that nothing is carried out twice, and keeps the last frames for the error that may follow (the flight recorder).
+`PumpClient` speaks the protocol over anything that pyserial opens. What changes something goes through a session, which
+is opened when it is needed first. The client retries unanswered requests with the same command id, so that nothing is
+carried out twice; it gives no further command while it does not know what became of one; and it keeps the last frames
+for the error that may follow (the flight recorder).
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dosebench_protocol import codec
+from dosebench_protocol.codec import KEYED_ROLES
 from dosebench_protocol.frame import Deframer, Frame, encode
 from dosebench_protocol.records import UNKNOWN_STEPS, decode_records
-from dosebench_protocol.tables import CHUNK_BYTES_MAX, PROTOCOL_VERSION, REJECTED, SCHEMA_HASH
+from dosebench_protocol.tables import CHUNK_BYTES_MAX, NONCE_BYTES, PROTOCOL_VERSION, REJECTED, SCHEMA_HASH
 
+from dosebench.commandids import CommandIds, MemoryIds, OpenCommand
 from dosebench.errors import DosebenchError
 from dosebench.ports import PortError
 from dosebench.reasons import sentence
+
+if TYPE_CHECKING:
+    from dosebench_protocol.auth import Session
+
+    from dosebench.keys import BoardKeys, KeySource
 
 REPLY_S: Final = 3.0
 """How long a reply may take: above the hold for a step (1 s) and the worst flash freeze of a commit (4 erases of
@@ -34,6 +44,12 @@ DAY_MS: Final = 86_400_000
 EPOCH: Final = datetime(2000, 1, 1)
 NO_SESSION: Final = bytes(4)
 BROADCAST: Final = bytes(4)
+SESSIONS_MAX: Final = 3
+"""How often a session that the pump has lost is opened again for one request."""
+GOODBYE_S: Final = 0.5
+"""How long the client waits for the pump to agree that the session is over."""
+_LOST: Final = ("no_session", "bad_tag", "replayed")
+"""Refusals after which a session is opened anew."""
 
 
 class LinkError(DosebenchError):
@@ -68,30 +84,64 @@ class UnknownOutcomeError(LinkError):
     """A command was sent and never answered, and the pump could not be asked what became of it."""
 
 
-class CommandIds(Protocol):
-    """Where command ids come from. `next_id` must make the counter durable before it returns."""
-
-    def next_id(self, device_id: bytes) -> tuple[bytes, int]:
-        """Host id (4 bytes) and a counter that was never used before with this device."""
+class SessionRefusedError(RefusedError):
+    """The pump opens no session: `session_busy`, with the milliseconds that another host's lasts, or `backing_off`."""
 
 
-@dataclass
-class MemoryIds:
-    """Command ids of a host that forgets: for simulations and tests.
+class EarlierCommandError(DosebenchError):
+    """A command was not sent, because what became of an earlier one had to be found out first; the text says it.
 
     Attributes:
-        host: Four bytes.
-        counter: Last counter that was used.
+        outcomes: What became of each, oldest first.
     """
 
-    host: bytes = b"demo"
-    counter: int = 0
+    def __init__(self, message: str, outcomes: tuple[Settled, ...]) -> None:
+        super().__init__(message, hint="look at `dosebench status`; give the new command again if it is still wanted")
+        self.outcomes = outcomes
 
-    def next_id(self, device_id: bytes) -> tuple[bytes, int]:
-        """The next counter, the same for all devices."""
-        del device_id
-        self.counter += 1
-        return self.host, self.counter
+
+class NotPairedError(DosebenchError):
+    """This host has no key for the pump, or the pump has none."""
+
+
+class NotGenuineError(LinkError):
+    """What answers does not have this pump's key, or has another one."""
+
+
+class RolledBackError(DosebenchError):
+    """The pump's journal does not continue what this host saw of it: the pump may have forgotten what it delivered."""
+
+    exit_code = 3
+
+
+class Settled(NamedTuple):
+    """What became of a command whose outcome was not known.
+
+    Attributes:
+        command: Name of its message.
+        counter: Its number.
+        carried_out: Whether the pump carried it out; None where nobody can know any more.
+        reason: `done`, why the pump refused it, `outcome_unknown` where it never came to the pump, or `record_gone`.
+        record: Number of the journal record that holds it; None where there is none.
+        outcome: The pump's `Outcome`; None where it has none, or the journal alone knows the command.
+    """
+
+    command: str
+    counter: int
+    carried_out: bool | None
+    reason: str
+    record: int | None = None
+    outcome: dict[str, Any] | None = None
+
+    def sentence(self) -> str:
+        """One sentence about it."""
+        if self.carried_out is None:
+            return f"whether the {self.command} before this one was carried out is not in the pump's journal any more"
+        if self.carried_out:
+            return f"the {self.command} before this one was carried out (journal record {self.record})"
+        if self.record is None:
+            return f"the {self.command} before this one was never carried out"
+        return f"the {self.command} before this one was refused: {sentence(self.reason)}"
 
 
 def program_hash(data: bytes) -> bytes:
@@ -110,19 +160,27 @@ class PumpClient:
     """A pump behind an open pyserial port.
 
     Args:
-        port: An open port; its `monotonic()` is the clock where it has one (`sim://`).
+        port: An open port. Where it has them (`sim://`), its `monotonic()` is the clock, its `keys` those of the board,
+            and its `nonce()` gives the random bytes.
         ids: Source of command ids.
-        baud: For messages only.
+        keys: Where to look for the pump's keys; None takes the port's, else this host's.
     """
 
-    def __init__(self, port: Any, ids: CommandIds | None = None) -> None:
+    def __init__(self, port: Any, ids: CommandIds | None = None, keys: KeySource | None = None) -> None:
         self._port = port
         self._ids: CommandIds = ids if ids is not None else MemoryIds()
+        self._keys = keys
         self.clock: Callable[[], float] = getattr(port, "monotonic", time.monotonic)
+        self._random: Callable[[int], bytes] = getattr(port, "nonce", os.urandom)
         self._deframer = Deframer()
         self._sequence = 0
         self._recorder: deque[str] = deque(maxlen=RECORDED_FRAMES)
         self._heard = 0
+        self._untrusted: str | None = None
+        self._session: Session | None = None
+        self._newest = 0
+        self._continues = False
+        self._board_keys: BoardKeys | None = None
         self.device_id = BROADCAST
         self.hello_reply: dict[str, Any] = {}
 
@@ -135,8 +193,14 @@ class PumpClient:
         self.close()
 
     def close(self) -> None:
-        """Close the port."""
-        self._port.close()
+        """Close the session, if one is open, and the port."""
+        try:
+            self._end_session()
+        except DosebenchError:
+            # The pump ends it by itself.
+            self._session = None
+        finally:
+            self._port.close()
 
     @property
     def port(self) -> Any:
@@ -154,6 +218,8 @@ class PumpClient:
 
         Raises SilentError, GarbledError or MismatchError.
         """
+        self._session = None
+        self._board_keys = None
         versions = {"protocol_min": PROTOCOL_VERSION, "protocol_max": PROTOCOL_VERSION}
         reply = self._ask("hello", device=BROADCAST, **versions)
         self.device_id = reply["device_id"]
@@ -246,8 +312,23 @@ class PumpClient:
         return self._command("start")
 
     def stop(self) -> dict[str, Any]:
-        """Stop delivery and cancel a running bolus."""
-        return self._command("stop")
+        """Stop delivery and cancel a running bolus. Needs no key, and waits for nothing else to be known.
+
+        Raises LinkError when no answer comes; it may be repeated at will.
+        """
+        if self._session is not None:
+            try:
+                return self._stop_in_session()
+            except (LinkError, RefusedError):
+                # Whatever is wrong with the session: a stop without one is taken too.
+                self._session = None
+        return self._ask_plainly("stop", self.device_id, host=self._ids.host_id, counter=0)
+
+    def _stop_in_session(self) -> dict[str, Any]:
+        host, counter = self._ids.next_id(self._pump, "stop", self._newest)
+        # It may be repeated at will: nobody needs to know whether this one came through.
+        self._ids.settle(self._pump, counter)
+        return self._ask_in_open_session("stop", host=host, counter=counter)
 
     def bolus(self, steps: int) -> dict[str, Any]:
         """Deliver `steps` motor steps on top of the basal."""
@@ -338,55 +419,299 @@ class PumpClient:
                 if record.kind == "boot":
                     return record.day * DAY_MS + record.ms
         raise DosebenchError("the journal holds no boot any more")
+    # At most once
+
+    def settle(self) -> tuple[Settled, ...]:
+        """Find out what became of commands whose outcome is not known, this host's earlier processes included.
+
+        Raises UnknownOutcomeError when the pump cannot be asked.
+        """
+        self._session_for("operator")
+        return tuple(self._settle(one) for one in self._ids.unsettled(self._pump))
 
     def _command(self, name: str, **fields: Any) -> dict[str, Any]:
-        """Send one command; every retry carries the same id. Raises RefusedError or UnknownOutcomeError."""
-        host, counter = self._ids.next_id(self.device_id)
+        """Send one command; every retry carries the same id.
+
+        Raises RefusedError, UnknownOutcomeError, EarlierCommandError, or whatever keeps a session from being opened.
+        """
+        self._session_for(codec.by_name(name).role)
+        if known := self.settle():
+            raise EarlierCommandError(
+                f"{'; '.join(one.sentence() for one in known)}. The new {name} was not sent", known
+            )
+        return self._send_command(name, **fields)
+
+    def _send_command(self, name: str, **fields: Any) -> dict[str, Any]:
+        host, counter = self._ids.next_id(self._pump, name, self._newest)
         try:
-            outcome = self._ask(name, host=host, counter=counter, **fields)
-        except (SilentError, GarbledError) as error:
-            outcome = self._resolve(name, host, counter, error)
+            outcome = self._ask_in_session(name, codec.by_name(name).role, host=host, counter=counter, **fields)
+        except PortError as error:
+            raise self._unknown(name, error) from error
+        except (LinkError, SessionRefusedError, NotPairedError) as error:
+            outcome = self._resolve(OpenCommand(host, counter, name), error)
+        except RefusedError:
+            # It came with a tag: the pump has decided.
+            self._ids.settle(self._pump, counter)
+            raise
+        self._ids.settle(self._pump, counter)
         if outcome["reason"] != "done":
             raise RefusedError(str(outcome["reason"]), 0, name)
         return outcome
 
-    def _resolve(self, name: str, host: bytes, counter: int, error: LinkError) -> dict[str, Any]:
+    def _resolve(self, command: OpenCommand, error: DosebenchError) -> dict[str, Any]:
         # Never dose again: ask what became of it.
         try:
-            return self._ask("outcome", host=host, counter=counter)
-        except RefusedError as refused:
-            if refused.reason != "outcome_unknown":
-                raise
+            known = self._settle(command)
+        except (LinkError, RefusedError, NotPairedError, PortError):
+            raise self._unknown(command.name, error) from error
+        if known.carried_out is None:
+            raise self._unknown(command.name, error) from error
+        if known.record is None:
             raise SilentError(
-                f"{error}; the pump answers now and says that it never carried out this {name}",
+                f"{error}; the pump answers now and says that it never carried out this {command.name}",
                 hint="send it again if it is still wanted",
             ) from error
-        except LinkError:
+        if not known.carried_out:
+            raise RefusedError(known.reason, 0, command.name)
+        if known.outcome is None:
+            raise EarlierCommandError(known.sentence(), (known,))
+        return known.outcome
+
+    def _unknown(self, name: str, error: DosebenchError) -> LinkError:
+        return self._failed(
+            UnknownOutcomeError,
+            f"no answer to {name} ({error}): it is not known whether the pump carried it out",
+            "do not repeat it; the next command asks first, and `dosebench status` and `dosebench log show` tell",
+        )
+
+    def _settle(self, command: OpenCommand) -> Settled:
+        """Ask what became of one command. The session's numbers only grow, so a frame of it that is still on its way
+        comes too late from here on."""
+        try:
+            outcome = self._ask_in_session("outcome", "operator", host=command.host, counter=command.counter)
+            reason, record = str(outcome["reason"]), int(outcome["record"])
+            known = Settled(command.name, command.counter, reason == "done", reason, record, outcome)
+        except RefusedError as refused:
+            if refused.reason == "outcome_unknown":
+                known = Settled(command.name, command.counter, False, refused.reason)
+            elif refused.reason == "counter_old":
+                known = self._in_journal(command)
+            else:
+                raise
+        self._ids.settle(self._pump, command.counter)
+        return known
+
+    def _in_journal(self, command: OpenCommand) -> Settled:
+        """Look for a command in the pump's journal: a newer one of this host took its place in the pump's memory."""
+        records = decode_records(b"".join(self.journal()))
+        for record in records:
+            fields = record.fields
+            if fields.get("host") == command.host and fields.get("counter") == command.counter:
+                reason = str(fields.get("reason", "done"))
+                return Settled(command.name, command.counter, reason == "done", reason, record.sequence)
+        if records and records[0].sequence:
+            return Settled(command.name, command.counter, None, "record_gone")
+        return Settled(command.name, command.counter, False, "outcome_unknown")
+
+    # Sessions
+
+    @property
+    def session(self) -> Session | None:
+        """The open session; None before the first request that needs one."""
+        return self._session
+
+    @property
+    def _pump(self) -> bytes:
+        """What names this pump to the source of command ids: with new keys it is another one."""
+        assert self._board_keys is not None
+        return self.device_id + self._board_keys.pairing
+
+    def next_sequence(self) -> int:
+        """A sequence number that was not used before."""
+        self._sequence += 1
+        return self._sequence
+
+    def open_session(self, role: str) -> Session:
+        """Open a session that may do what `role` may, unless one is open already.
+
+        Raises:
+            NotPairedError: There is no key for it here, or the pump has none.
+            NotGenuineError: The pump does not have the key.
+            RolledBackError: The pump's journal went back.
+            SessionRefusedError: Another host has one, or too many bad tags came.
+        """
+        return self._session_for(role)
+
+    def _session_for(self, role: str) -> Session:
+        least = role if role in KEYED_ROLES else KEYED_ROLES[0]
+        if self._session is None or not self._session.allows(least):
+            self._open_session(least)
+        if not self._continues:
+            raise self._rolled_back()
+        assert self._session is not None
+        return self._session
+
+    def _open_session(self, least: str) -> None:
+        # Only what changes something needs a session.
+        from dosebench_protocol.auth import Challenge, Session  # noqa: PLC0415
+
+        role, key = self._key_for(least)
+        for _ in range(TRIES):
+            nonce = self._random(NONCE_BYTES)
+            reply = self._offer(role, nonce)
+            fields = codec.decode_reply("session_open", reply.body)
+            challenge = Challenge(
+                self.device_id, reply.session, fields["boot_count"], role, self._ids.host_id, nonce, fields["nonce"]
+            )
+            session = Session(key, challenge)
+            if session.is_ours(reply):
+                break
+        else:
             raise self._failed(
-                UnknownOutcomeError,
-                f"no answer to {name}: it is not known whether the pump carried it out",
-                "do not repeat it; reconnect and look at `dosebench status` and `dosebench log show`",
-            ) from error
+                NotGenuineError,
+                f"what answers as pump {self.device_id.hex()} does not have the key that this host has for it",
+                "it is another board with the same id, or it was paired anew: `dosebench pair` sets new keys",
+            )
+        self._session = session
+        self._newest = fields["counter"]
+        self._continues = self._check_head(fields["journal_next"], fields["chain"])
+
+    def _offer(self, role: str, nonce: bytes) -> Frame:
+        body = codec.encode_request("session_open", role=role, host=self._ids.host_id, nonce=nonce)
+        frame = Frame(codec.by_name("session_open").type, self.device_id, body=body)
+        reply = self._exchange("session_open", frame, None)
+        if reply.type == REJECTED:
+            try:
+                self._unpack("session_open", reply)
+            except RefusedError as refused:
+                if refused.reason == "unpaired":
+                    raise NotPairedError(str(refused), hint="`dosebench pair` sets its keys") from refused
+                raise SessionRefusedError(refused.reason, refused.detail, refused.request) from refused
+        return reply
+
+    def _key_for(self, least: str) -> tuple[str, bytes]:
+        if self._board_keys is None:
+            self._board_keys = self._find_keys()
+        found = self._board_keys.for_role(least) if self._board_keys is not None else None
+        if found is None:
+            raise NotPairedError(
+                f"this host has no {least} key for pump {self.device_id.hex()}",
+                hint="keys are set with the board at hand: `dosebench pair`; stop, status and log need none",
+            )
+        return found
+
+    def _find_keys(self) -> BoardKeys | None:
+        # Only what changes something needs keys.
+        from dosebench.keys import BoardKeys, KeyStore  # noqa: PLC0415
+
+        if self._keys is not None:
+            return self._keys.get(self.device_id)
+        own = getattr(self._port, "keys", None)
+        if own is not None:
+            return BoardKeys(b"port", own)
+        return KeyStore().get(self.device_id)
+
+    def _remembers(self) -> bool:
+        """Whether the pump behind this port is the same one the next time."""
+        return self._keys is not None or getattr(self._port, "keys", None) is None
+
+    def _check_head(self, following: int, chain: bytes) -> bool:
+        """Whether the pump's journal goes on from what this host saw last; remembers how far it has come if so."""
+        if not self._remembers():
+            return True
+        head = self._ids.head(self._pump)
+        if head is not None and not self._goes_on(head, following, chain):
+            return False
+        self._ids.keep_head(self._pump, (following, chain))
+        return True
+
+    def _goes_on(self, head: tuple[int, bytes], following: int, chain: bytes) -> bool:
+        before, seen = head
+        if following <= before:
+            return (following, chain) == head
+        try:
+            reply = self._ask_in_open_session("journal_read", first=before - 1, count=1)
+        except RefusedError as refused:
+            # The pump has gone on so far that it has overwritten what was seen.
+            if refused.reason != "record_gone":
+                raise
+            return True
+        return bytes(reply["records"]).endswith(seen)
+
+    def _rolled_back(self) -> RolledBackError:
+        return RolledBackError(
+            f"the journal of pump {self.device_id.hex()} does not continue what this host saw of it: its flash was set "
+            "back, cut or replaced, and it may have forgotten what it delivered. Nothing was sent",
+            hint="compare the log with the pump's reservoir; `dosebench pair --accept-journal` goes on from the "
+            "journal as it is now",
+        )
+
+    def _end_session(self) -> None:
+        session, self._session = self._session, None
+        if session is None:
+            return
+        frame = Frame(codec.by_name("session_close").type, self.device_id, sequence=self.next_sequence())
+        self._send(session.seal(frame), "session_close")
+        reply = self._await_reply(frame.type, [frame.sequence], session, GOODBYE_S)
+        if reply is not None and reply.tag and self._continues and self._remembers():
+            fields = codec.parse_reply("session_close", reply)
+            self._ids.keep_head(self._pump, (fields["journal_next"], fields["chain"]))
 
     # Frames
 
     def _ask(self, name: str, *, device: bytes | None = None, **fields: Any) -> dict[str, Any]:
-        message = codec.by_name(name)
-        body = codec.encode_request(name, **fields)
-        self._sequence += 1
-        frame = Frame(
-            type=message.type,
-            device=self.device_id if device is None else device,
-            session=NO_SESSION,
-            sequence=self._sequence,
-            body=body,
+        """One question. It goes through a session if it needs one, or if one is open."""
+        role = codec.by_name(name).role
+        if role in KEYED_ROLES:
+            return self._ask_in_session(name, role, **fields)
+        if self._session is not None and device is None:
+            try:
+                return self._ask_in_open_session(name, **fields)
+            except _SessionLostError:
+                self._session = None
+        return self._ask_plainly(name, self.device_id if device is None else device, **fields)
+
+    def _ask_in_session(self, name: str, role: str, **fields: Any) -> dict[str, Any]:
+        for _ in range(SESSIONS_MAX):
+            self._session_for(role)
+            try:
+                return self._ask_in_open_session(name, **fields)
+            except _SessionLostError as lost:
+                self._session = None
+                why = str(lost)
+        raise self._failed(
+            NotGenuineError,
+            f"the pump does not keep a session for {name}: {why}",
+            "somebody else may be using it, or something on the line changes frames",
         )
+
+    def _ask_in_open_session(self, name: str, **fields: Any) -> dict[str, Any]:
+        assert self._session is not None
+        body = codec.encode_request(name, **fields)
+        reply = self._exchange(name, Frame(codec.by_name(name).type, self.device_id, body=body), self._session)
+        if not reply.tag:
+            raise _SessionLostError(sentence(self._refusal(reply)))
+        return self._unpack(name, reply)
+
+    def _ask_plainly(self, name: str, device: bytes, **fields: Any) -> dict[str, Any]:
+        frame = Frame(codec.by_name(name).type, device, body=codec.encode_request(name, **fields))
+        return self._unpack(name, self._exchange(name, frame, None))
+
+    def _exchange(self, name: str, frame: Frame, session: Session | None) -> Frame:
+        """Send a request until a reply comes; each try has a number of its own.
+
+        In a session the reply bears a good tag, or it is a refusal after which the session must be opened anew.
+        """
         self._heard = 0
+        self._untrusted = None
+        numbers: list[int] = []
         for _ in range(TRIES):
-            self._send(frame, name)
-            reply = self._await_reply(frame)
+            numbers.append(self.next_sequence())
+            numbered = replace(frame, sequence=numbers[-1])
+            self._send(numbered if session is None else session.seal(numbered), name)
+            reply = self._await_reply(frame.type, numbers, session, REPLY_S)
             if reply is not None:
-                return self._unpack(name, reply)
+                return reply
         raise self._nothing(name)
 
     def _send(self, frame: Frame, name: str) -> None:
@@ -399,14 +724,28 @@ class PumpClient:
                 f"the port was lost while writing: {error}", hint="check the cable, then try again"
             ) from error
 
-    def _await_reply(self, sent: Frame) -> Frame | None:
-        deadline = self.clock() + REPLY_S
+    def _await_reply(self, kind: int, numbers: list[int], session: Session | None, within_s: float) -> Frame | None:
+        deadline = self.clock() + within_s
         while self.clock() < deadline:
             for frame in self._deframer.feed(self._read()):
                 self._note(f"< type {frame.type:#04x} seq {frame.sequence} {frame.body.hex()}")
-                if frame.sequence == sent.sequence and frame.type in (sent.type | 0x80, REJECTED):
+                fits = frame.sequence in numbers and frame.type in (kind | 0x80, REJECTED)
+                if fits and self._is_trusted(frame, session):
                     return frame
         return None
+
+    def _is_trusted(self, frame: Frame, session: Session | None) -> bool:
+        if session is None or (frame.tag and session.is_ours(frame)):
+            return True
+        if frame.tag or frame.type != REJECTED:
+            return False
+        # Nobody vouches for it. That the session is gone may be believed: it costs a new one.
+        self._untrusted = self._refusal(frame)
+        return self._untrusted in _LOST
+
+    @staticmethod
+    def _refusal(frame: Frame) -> str:
+        return str(codec.decode_struct("rejected", frame.body)["reason"])
 
     def _read(self) -> bytes:
         try:
@@ -428,6 +767,12 @@ class PumpClient:
 
     def _nothing(self, name: str) -> LinkError:
         port = getattr(self._port, "port", "the port")
+        if self._untrusted is not None:
+            return self._failed(
+                NotGenuineError,
+                f"{port} answered {name} without a tag, which anybody could: {sentence(self._untrusted)}",
+                "connect again; if it happens again, look at what else is on the line",
+            )
         if self._heard:
             return self._failed(
                 GarbledError,
@@ -448,3 +793,7 @@ class PumpClient:
 
     def _note(self, line: str) -> None:
         self._recorder.append(f"{self.clock():.3f} {line}")
+
+
+class _SessionLostError(LinkError):
+    """The pump does not know the session any more."""

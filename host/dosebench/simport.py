@@ -9,8 +9,9 @@ clock that deadlines are measured on. Nothing waits for real.
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from serial import SerialBase, SerialException  # type: ignore[attr-defined,unused-ignore]
@@ -33,6 +34,8 @@ class Serial(SerialBase):  # type: ignore[misc,unused-ignore]
         self.twin: Twin | None = twin
         self._release: Callable[[], None] | None = None
         self._rng = random.Random(0)
+        self._nonces = random.Random(1)
+        self._kept = False
         super().__init__(*args, **kwargs)
         if twin is not None:
             self.is_open = True
@@ -42,10 +45,11 @@ class Serial(SerialBase):  # type: ignore[misc,unused-ignore]
         if self.is_open:
             raise SerialException("Port is already open.")
         from dosebench.errors import DosebenchError  # noqa: PLC0415
-        from dosebench.twin.named import open_url  # noqa: PLC0415
+        from dosebench.twin.named import SimOptions, open_url  # noqa: PLC0415
 
         try:
             self.twin, self._release = open_url(str(self.portstr))
+            self._kept = bool(SimOptions.parse(str(self.portstr)).name)
         except DosebenchError as error:
             raise SerialException(str(error)) from error
         self.is_open = True
@@ -66,6 +70,16 @@ class Serial(SerialBase):  # type: ignore[misc,unused-ignore]
         if not self.is_open or self.twin is None:
             raise SerialException("Attempting to use a port that is not open")
         return self.twin
+
+    @property
+    def keys(self) -> Mapping[str, bytes] | None:
+        """Keys of a board that was made with this port and ends with it; None of a kept one, whose keys the host's
+        store has."""
+        return None if self._kept else self._twin().machine.keys
+
+    def nonce(self, length: int) -> bytes:
+        """Random bytes for a session: the same in every run; from the system for a kept board."""
+        return os.urandom(length) if self._kept else self._nonces.randbytes(length)
 
     def monotonic(self) -> float:
         """Seconds on the clock of this port: virtual time."""

@@ -19,7 +19,8 @@ from typing import Any, Final, Literal
 
 from dosebench_protocol.records import Record, RecordError, decode_records
 
-from dosebench.client import EPOCH, MemoryIds, PumpClient, RefusedError
+from dosebench.client import EPOCH, PumpClient, RefusedError
+from dosebench.commandids import MemoryIds
 from dosebench.diff import disagreements
 from dosebench.energy import charges_uah, usage_per_day
 from dosebench.errors import DosebenchError

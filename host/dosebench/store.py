@@ -1,7 +1,9 @@
 """What this host keeps between commands: its id, its command counter, pulled journals and sent programs.
 
 One SQLite file in the state directory. Two processes may use it at once: a counter is durable before the command that
-carries it is sent, and is never given out twice.
+carries it is sent, and is never given out twice. With it the command is noted as open, until its outcome is known: what
+a process leaves open when it dies, the next one asks for. The newest record of each pump's journal is remembered, so
+that a journal that goes back is noticed.
 
 A journal is kept as the pump stores it, 40 bytes a record, in *epochs*: when a pump no longer has the records that were
 pulled from it (it was flashed anew, or replaced by one with the same id), a new epoch begins and the old one stays.
@@ -24,10 +26,11 @@ from typing import Final
 from dosebench_protocol.records import GENESIS_CHAIN, Record, RecordError, decode_records, verify_chain
 from dosebench_protocol.tables import CHAIN_BYTES, COUNT_MAX
 
+from dosebench.commandids import OpenCommand
 from dosebench.errors import DosebenchError
 from dosebench.paths import state_dir
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 FILE: Final = "dosebench.sqlite3"
 BUSY_S: Final = 10.0
 """How long to wait for another process that writes."""
@@ -55,6 +58,18 @@ CREATE TABLE programs (
     file TEXT NOT NULL,
     data BLOB NOT NULL
 );
+"""
+
+_SCHEMA_2: Final = """
+CREATE TABLE open_commands (
+    pump BLOB NOT NULL,
+    host BLOB NOT NULL,
+    counter INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (pump, counter)
+) WITHOUT ROWID;
+CREATE TABLE heads (pump BLOB PRIMARY KEY, next INTEGER NOT NULL, chain BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -136,10 +151,15 @@ class Store:
                     hint="update dosebench, or set DOSEBENCH_STATE to another directory",
                 )
             if version == 0:
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
+                self._create(_SCHEMA)
                 self._db.execute("INSERT INTO host VALUES (?, 0)", (os.urandom(4),))
+            if version < SCHEMA_VERSION:
+                self._create(_SCHEMA_2)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _create(self, schema: str) -> None:
+        for statement in schema.split(";\n"):
+            self._db.execute(statement)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -167,17 +187,48 @@ class Store:
         (host,) = self._db.execute("SELECT id FROM host").fetchone()
         return bytes(host)
 
-    def next_id(self, device_id: bytes) -> tuple[bytes, int]:
-        """Host id and a counter that was never used before, with any pump; durable when this returns.
+    def next_id(self, pump: bytes, name: str, above: int) -> tuple[bytes, int]:
+        """Host id and a counter for the command `name`, which is open from now on; durable when this returns.
 
-        Raises StoreError after 2^30 - 1 commands.
+        The counter was never used before, with any pump, and is greater than `above`. Raises StoreError after 2^30 - 1
+        commands.
         """
-        del device_id
         with self._writing():
-            host, counter = self._db.execute("UPDATE host SET counter = counter + 1 RETURNING id, counter").fetchone()
+            host, counter = self._db.execute(
+                "UPDATE host SET counter = MAX(counter, ?) + 1 RETURNING id, counter", (above,)
+            ).fetchone()
             if counter > COUNT_MAX:
                 raise StoreError("this host has used up its command counters", hint=f"remove {self._path}")
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            self._db.execute("INSERT INTO open_commands VALUES (?, ?, ?, ?, ?)", (pump, host, counter, name, now))
         return bytes(host), int(counter)
+
+    def settle(self, pump: bytes, counter: int) -> None:
+        """The outcome of a command is known."""
+        with self._writing():
+            self._db.execute("DELETE FROM open_commands WHERE pump = ? AND counter = ?", (pump, counter))
+
+    def unsettled(self, pump: bytes) -> list[OpenCommand]:
+        """Commands to a pump whose outcome this host does not know, oldest first."""
+        rows = self._db.execute(
+            "SELECT host, counter, name FROM open_commands WHERE pump = ? ORDER BY counter", (pump,)
+        ).fetchall()
+        return [OpenCommand(bytes(host), int(counter), str(name)) for host, counter, name in rows]
+
+    # What the pump's journal came to
+
+    def head(self, pump: bytes) -> tuple[int, bytes] | None:
+        """Number of the record that came next when this host last looked, and the chain value before it."""
+        row = self._db.execute("SELECT next, chain FROM heads WHERE pump = ?", (pump,)).fetchone()
+        return (int(row[0]), bytes(row[1])) if row else None
+
+    def keep_head(self, pump: bytes, head: tuple[int, bytes] | None) -> None:
+        """Remember how far a pump's journal has come; None forgets it."""
+        with self._writing():
+            if head is None:
+                self._db.execute("DELETE FROM heads WHERE pump = ?", (pump,))
+            else:
+                self._db.execute("INSERT OR REPLACE INTO heads VALUES (?, ?, ?)", (pump, *head))
 
     # Journals
 

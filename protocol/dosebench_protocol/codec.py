@@ -99,6 +99,9 @@ class Message(NamedTuple):
 MESSAGES: Final = tuple(map(Message._make, tables.MESSAGES))
 """All messages, in order of their type."""
 
+KEYED_ROLES: Final = ("operator", "programmer", "service")
+"""Roles that have a key, from the least to the greatest."""
+
 _BY_NAME: Final[Mapping[str, Message]] = {message.name: message for message in MESSAGES}
 _BY_TYPE: Final[Mapping[int, Message]] = {message.type: message for message in MESSAGES}
 

@@ -97,12 +97,16 @@ def encode(frame: Frame) -> bytes:
     Raises:
         FrameError: A field does not fit its place.
     """
-    plain = _plain(frame)
+    plain = signed_part(frame) + frame.tag
     return bytes(cobs.encode(plain + crc32(plain).to_bytes(CRC_BYTES, "little"))) + DELIMITER
 
 
-def _plain(frame: Frame) -> bytes:
-    """Everything that the CRC covers."""
+def signed_part(frame: Frame) -> bytes:
+    """Header and body: everything that a tag covers.
+
+    Raises:
+        FrameError: A field does not fit its place.
+    """
     if len(frame.body) > BODY_BYTES_MAX:
         raise LongFrameError(f"a body of {len(frame.body)} bytes is longer than {BODY_BYTES_MAX}")
     if len(frame.tag) not in (0, TAG_BYTES):
@@ -117,7 +121,7 @@ def _plain(frame: Frame) -> bytes:
         if not 0 <= value < 1 << limit:
             raise FrameError(f"{name} {value} does not fit into {limit} bits")
     header = _HEADER.pack(frame.version, frame.type, frame.device, frame.session, frame.sequence, len(frame.body))
-    return header + frame.body + frame.tag
+    return header + frame.body
 
 
 def decode(raw: bytes) -> Frame:

@@ -73,6 +73,20 @@ HEADER_BYTES: Final = 16
 TAG_BYTES: Final = 16
 """Length of an authentication tag, in bytes."""
 
+NONCE_BYTES: Final = 16
+"""Length of what each side adds to a new session so that no two are alike, in bytes."""
+
+KEY_BYTES: Final = 32
+"""Length of a role's key, in bytes: as long as the hash."""
+
+SESSION_IDLE_MS: Final = 120_000
+"""How long a session stays open without a frame, in milliseconds (chosen): as long as a staged therapy waits for its
+commit, so that a person can read and confirm it."""
+
+OFFER_MS: Final = 10_000
+"""How long the device waits for the first frame of a session that it offered, in milliseconds (chosen): three replies
+of the slowest kind."""
+
 CRC_BYTES: Final = 4
 """Length of the CRC-32, in bytes."""
 
@@ -206,6 +220,11 @@ Reason = Enum(
     too_long=6,
     busy=7,
     no_session=8,
+    bad_tag=9,
+    replayed=10,
+    unpaired=11,
+    session_busy=12,
+    backing_off=13,
     # 16..31: the command id
     counter_used=16,
     counter_old=17,
@@ -313,6 +332,7 @@ RecordKind = Enum(
     selftest=70,
     service=71,
     refused=80,
+    distrusted=81,
     state=96,
     host=97,
     identity=98,
@@ -323,6 +343,7 @@ RecordKind = Enum(
     calendar=103,
     mended=104,
     filled=105,
+    counter_floor=110,
 )
 
 Record = Struct(
@@ -518,11 +539,21 @@ Status = Struct(
     "silenced_ms" / Int32ul,
     "empty_minutes" / Int32ul,
     "stopped_ms" / Int32ul,
+    "paired" / Int8ul,
+    "session_role" / Role,
+    "session_left_ms" / Int32ul,
+    "bad_tags" / Int32ul,
+    "replays" / Int32ul,
+    "sessionless" / Int32ul,
 )
 """What the pump does now. `priority` is that of the alarm that is annunciated, `silenced_ms` how long its tone is still
 silenced. `empty_minutes` is how long the reservoir lasts at the rate that runs, or would run after a start, with what a
 bolus under way still takes (R25); 2^30 - 1 where nothing flows. `stopped_ms` is how long a programmed pump has been
-stopped, at most 2^29 - 1."""
+stopped, at most 2^29 - 1.
+
+`paired` says whether the pump has keys; `session_role` is that of the open control session, and `session_left_ms` how
+long it lasts without another frame. Frames that were sound and not trusted, since the boot: `bad_tags` (the tag did not
+fit), `replays` (its number was used before), `sessionless` (it needed a session and named none that is open)."""
 
 Reading = Struct(
     "therapy_id" / Bytes(8),
@@ -560,6 +591,31 @@ MESSAGES: Final = (
         Hello,
         False,
         "Who is there: protocol, schema, device, firmware. Frozen for ever.",
+    ),
+    Message(
+        0x02,
+        "session_open",
+        "none",
+        Struct("role" / Role, "host" / Bytes(4), "nonce" / Bytes(NONCE_BYTES)),
+        Struct(
+            "nonce" / Bytes(NONCE_BYTES),
+            "boot_count" / Int32ul,
+            "idle_ms" / Int32ul,
+            "counter" / Int32ul,
+            "journal_next" / Int32ul,
+            "chain" / Bytes(CHAIN_BYTES),
+        ),
+        False,
+        "Ask for a session in `role`. The reply bears its id and the first tag; the first tagged frame opens it.",
+    ),
+    Message(
+        0x03,
+        "session_close",
+        "operator",
+        _EMPTY,
+        Struct("journal_next" / Int32ul, "chain" / Bytes(CHAIN_BYTES)),
+        False,
+        "End the session; what it staged and did not commit is dropped.",
     ),
     Message(0x10, "status", "observer", _EMPTY, Status, False, "What the pump does now."),
     Message(

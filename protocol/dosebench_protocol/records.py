@@ -162,6 +162,7 @@ _alarm_names = partial(named_value, "Alarm", 4)
 _READERS: Final[Mapping[str, Callable[[int], Any]]] = {
     "reset_cause": partial(named_value, "ResetCause", 1),
     "priority": partial(named_value, "Priority", 1),
+    "role": partial(named_value, "Role", 1),
     "stop_reason": partial(named_value, "StopReason", 1),
     "reason": partial(named_value, "Reason", 1),
     "drop": partial(named_value, "StageDrop", 1),

@@ -17,7 +17,7 @@ Tail = tuple[str, int, str, tuple[Field, ...]]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("8468e440294d825a")
+SCHEMA_HASH: Final = bytes.fromhex("7e3560193d828d23")
 PROTOCOL_VERSION: Final = 1
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
@@ -37,6 +37,10 @@ PRIME_ARMED_MS: Final = 60000
 THERAPY_FORMAT: Final = 1
 HEADER_BYTES: Final = 16
 TAG_BYTES: Final = 16
+NONCE_BYTES: Final = 16
+KEY_BYTES: Final = 32
+SESSION_IDLE_MS: Final = 120000
+OFFER_MS: Final = 10000
 CRC_BYTES: Final = 4
 PLAIN_BYTES_MAX: Final = 1060
 FRAME_BYTES_MAX: Final = 1066
@@ -46,6 +50,8 @@ REJECTED: Final = 255
 MESSAGES: Final[tuple[tuple[int, str, str, bool], ...]] = (
     # type, name, least role, whether it changes state
     (1, "hello", "none", False),
+    (2, "session_open", "none", False),
+    (3, "session_close", "operator", False),
     (16, "status", "observer", False),
     (32, "therapy_begin", "programmer", False),
     (33, "therapy_chunk", "programmer", False),
@@ -194,6 +200,11 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "too_long": 6,
         "busy": 7,
         "no_session": 8,
+        "bad_tag": 9,
+        "replayed": 10,
+        "unpaired": 11,
+        "session_busy": 12,
+        "backing_off": 13,
         "counter_used": 16,
         "counter_old": 17,
         "outcome_unknown": 18,
@@ -294,6 +305,7 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "selftest": 70,
         "service": 71,
         "refused": 80,
+        "distrusted": 81,
         "state": 96,
         "host": 97,
         "identity": 98,
@@ -304,6 +316,7 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "calendar": 103,
         "mended": 104,
         "filled": 105,
+        "counter_floor": 110,
     },
     "StageDrop": {
         "new_stage": 0,
@@ -352,36 +365,38 @@ RECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {
     "boot": ("reset_cause", ("boot_count", "low_steps", "high_steps", "firmware", "records_voided")),
     "lease": ("titration_day", ("low_steps", "high_steps", "allowance_steps", "missed_steps", "reservoir_steps")),
     "close": ("stop_reason", ("low_steps", "high_steps", None, "missed_steps", "reservoir_steps")),
-    "start": (None, ("host", "counter", None, "low_steps", "high_steps")),
-    "stop": (None, ("host", "counter", None, "low_steps", "high_steps")),
-    "bolus": (None, ("host", "counter", "steps", "low_steps", "allowance_steps")),
+    "start": ("role", ("host", "counter", None, "low_steps", "high_steps")),
+    "stop": ("role", ("host", "counter", None, "low_steps", "high_steps")),
+    "bolus": ("role", ("host", "counter", "steps", "low_steps", "allowance_steps")),
     "bolus_end": ("kind", ("low_steps", "high_steps", "delivered_steps", "asked_steps", None)),
-    "patient_bolus": (None, ("host", "counter", "steps", "low_steps", "allowance_steps")),
+    "patient_bolus": ("role", ("host", "counter", "steps", "low_steps", "allowance_steps")),
     "periodic_bolus": (None, ("low_steps", "high_steps", "steps", "allowance_steps", None)),
-    "square": (None, ("host", "counter", "steps", "duration_ms", "allowance_steps")),
+    "square": ("role", ("host", "counter", "steps", "duration_ms", "allowance_steps")),
     "square_end": (None, ("low_steps", "high_steps", "delivered_steps", "asked_steps", None)),
-    "square_cancel": (None, ("host", "counter", "steps_not_delivered", "low_steps", "high_steps")),
-    "prime_arm": (None, ("host", "counter", "steps", "path_version", "low_steps")),
-    "prime": (None, ("host", "counter", "steps", "path_version", "allowance_steps")),
-    "patency": (None, ("host", "counter", "steps", "step_every_ms", "allowance_steps")),
-    "bolus_cancel": (None, ("host", "counter", "steps_not_delivered", "low_steps", "high_steps")),
-    "refill": (None, ("host", "counter", "steps", "low_steps", "high_steps")),
+    "square_cancel": ("role", ("host", "counter", "steps_not_delivered", "low_steps", "high_steps")),
+    "prime_arm": ("role", ("host", "counter", "steps", "path_version", "low_steps")),
+    "prime": ("role", ("host", "counter", "steps", "path_version", "allowance_steps")),
+    "patency": ("role", ("host", "counter", "steps", "step_every_ms", "allowance_steps")),
+    "bolus_cancel": ("role", ("host", "counter", "steps_not_delivered", "low_steps", "high_steps")),
+    "refill": ("role", ("host", "counter", "steps", "low_steps", "high_steps")),
     "refill_check": ("flag", ("expected_steps", "withdrawn_steps", "delivered_low_steps", "delivered_high_steps", "ratio_permille")),
-    "commit": (None, ("host", "counter", "generation", "program_hash_head", "high_steps")),
+    "commit": ("role", ("host", "counter", "generation", "program_hash_head", "high_steps")),
     "stage_dropped": ("drop", ("received_bytes", "length_bytes", None, None, None)),
     "worth": ("period_begins", ("step_ng_num", "step_ng_den", "old_ng_num", "old_ng_den", "bridge_steps")),
-    "clock": (None, ("host", "counter", "local_days", "local_ms", None)),
-    "implant": (None, ("host", "counter", "implant_days", "low_steps", "high_steps")),
+    "clock": ("role", ("host", "counter", "local_days", "local_ms", None)),
+    "implant": ("role", ("host", "counter", "implant_days", "low_steps", "high_steps")),
     "alarm_raised": ("priority", ("raised", "alarms", "detail", None, None)),
-    "alarm_cleared": (None, ("host", "counter", "cleared", "low_steps", "high_steps")),
+    "alarm_cleared": ("role", ("host", "counter", "cleared", "low_steps", "high_steps")),
     "missed": (None, ("missed_now_steps", "missed_steps", None, None, None)),
     "torn": (None, ("slots_voided", None, None, None, None)),
     "alarm_ended": (None, ("ended", "alarms", None, None, None)),
-    "silence": (None, ("host", "counter", "silence_ms", "low_steps", "high_steps")),
+    "silence": ("role", ("host", "counter", "silence_ms", "low_steps", "high_steps")),
     "watchdog_test": (None, ("timeout_ms", None, None, None, None)),
     "selftest": (None, ("failed", "detail", "passed", None, None)),
     "service": (None, ("replacement_day", "replacement_ms", "replacement_local_days", "implant_days", "battery_mv")),
     "refused": ("reason", ("host", "counter", "message", "low_steps", "high_steps")),
+    "distrusted": (None, ("bad_tags", "replays", "sessionless", None, None)),
+    "counter_floor": (None, ("counter", None, None, None, None)),
     "state": ("stop_reason+running", ("low_steps", "high_steps", "generation", "alarms", "reservoir_steps")),
     "host": ("reason", ("host", "counter", "accepted", "low_steps", "high_steps")),
     "host_done": ("message", ("host", "counter", "accepted", "low_steps", "high_steps")),
@@ -521,6 +536,30 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ("<B", (
         ), ("profile", 1, "", ())),
     ),
+    "session_open_request": (
+        ("<B4s16s", (
+            ("role", "Role", 1),
+            ("host", "bytes", 4),
+            ("nonce", "bytes", 16),
+        ), None),
+    ),
+    "session_open_reply": (
+        ("<16sIIII8s", (
+            ("nonce", "bytes", 16),
+            ("boot_count", "int", 4),
+            ("idle_ms", "int", 4),
+            ("counter", "int", 4),
+            ("journal_next", "int", 4),
+            ("chain", "bytes", 8),
+        ), None),
+    ),
+    "session_close_request": (),
+    "session_close_reply": (
+        ("<I8s", (
+            ("journal_next", "int", 4),
+            ("chain", "bytes", 8),
+        ), None),
+    ),
     "status_request": (),
     "status_reply": (
         ("<BBBII8sHIBHIIIIIIIIBHIIIIHBIIBIIBB", (
@@ -557,11 +596,17 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("pattern_lag_ms", "int", 4),
             ("titration_day", "int", 1),
         ), ("window_ng", 1, "<HII", (("minutes", "int", 2), ("ng", "int", 4), ("ng_max", "int", 4),))),
-        ("<BIII", (
+        ("<BIIIBBIIII", (
             ("priority", "Priority", 1),
             ("silenced_ms", "int", 4),
             ("empty_minutes", "int", 4),
             ("stopped_ms", "int", 4),
+            ("paired", "int", 1),
+            ("session_role", "Role", 1),
+            ("session_left_ms", "int", 4),
+            ("bad_tags", "int", 4),
+            ("replays", "int", 4),
+            ("sessionless", "int", 4),
         ), None),
     ),
     "therapy_begin_request": (

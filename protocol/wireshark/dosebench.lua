@@ -4,7 +4,7 @@
 -- Each packet of link type USER0 (DLT 147) holds frames with their delimiters; over TCP use "Decode As... dosebench".
 --   tshark -X lua_script:dosebench.lua -r capture.pcap
 
-local SCHEMA_HASH = "8468e440294d825a"
+local SCHEMA_HASH = "7e3560193d828d23"
 local HEADER_BYTES, TAG_BYTES, CRC_BYTES, BODY_BYTES_MAX = 16, 16, 4, 1024
 local REJECTED = 255
 
@@ -152,6 +152,11 @@ local Reason = {
   [6] = "too_long",
   [7] = "busy",
   [8] = "no_session",
+  [9] = "bad_tag",
+  [10] = "replayed",
+  [11] = "unpaired",
+  [12] = "session_busy",
+  [13] = "backing_off",
   [16] = "counter_used",
   [17] = "counter_old",
   [18] = "outcome_unknown",
@@ -252,6 +257,7 @@ local RecordKind = {
   [70] = "selftest",
   [71] = "service",
   [80] = "refused",
+  [81] = "distrusted",
   [96] = "state",
   [97] = "host",
   [98] = "identity",
@@ -262,9 +268,12 @@ local RecordKind = {
   [103] = "calendar",
   [104] = "mended",
   [105] = "filled",
+  [110] = "counter_floor",
 }
 local MESSAGES = {
   [1] = { name = "hello", request = "hello_request", reply = "hello_reply" },
+  [2] = { name = "session_open", request = "session_open_request", reply = "session_open_reply" },
+  [3] = { name = "session_close", request = "session_close_request", reply = "session_close_reply" },
   [16] = { name = "status", request = "status_request", reply = "status_reply" },
   [32] = { name = "therapy_begin", request = "therapy_begin_request", reply = "therapy_begin_reply" },
   [33] = { name = "therapy_chunk", request = "therapy_chunk_request", reply = "therapy_chunk_reply" },
@@ -405,6 +414,24 @@ local BODIES = {
     { name = "runtime", kind = "blob", width = 1, text = true },
     { name = "profile", kind = "blob", width = 1, text = true },
   },
+  session_open_request = {
+    { name = "role", kind = "int", width = 1, enum = Role },
+    { name = "host", kind = "bytes", length = 4 },
+    { name = "nonce", kind = "bytes", length = 16 },
+  },
+  session_open_reply = {
+    { name = "nonce", kind = "bytes", length = 16 },
+    { name = "boot_count", kind = "int", width = 4 },
+    { name = "idle_ms", kind = "int", width = 4 },
+    { name = "counter", kind = "int", width = 4 },
+    { name = "journal_next", kind = "int", width = 4 },
+    { name = "chain", kind = "bytes", length = 8 },
+  },
+  session_close_request = {},
+  session_close_reply = {
+    { name = "journal_next", kind = "int", width = 4 },
+    { name = "chain", kind = "bytes", length = 8 },
+  },
   status_request = {},
   status_reply = {
     { name = "delivery", kind = "int", width = 1, enum = Delivery },
@@ -444,6 +471,12 @@ local BODIES = {
     { name = "silenced_ms", kind = "int", width = 4 },
     { name = "empty_minutes", kind = "int", width = 4 },
     { name = "stopped_ms", kind = "int", width = 4 },
+    { name = "paired", kind = "int", width = 1 },
+    { name = "session_role", kind = "int", width = 1, enum = Role },
+    { name = "session_left_ms", kind = "int", width = 4 },
+    { name = "bad_tags", kind = "int", width = 4 },
+    { name = "replays", kind = "int", width = 4 },
+    { name = "sessionless", kind = "int", width = 4 },
   },
   therapy_begin_request = {
     { name = "length", kind = "int", width = 2 },

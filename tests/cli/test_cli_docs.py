@@ -69,6 +69,7 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
     assert run("program", c5, "--yes", *low).code == 0
     assert run("refill", "2 mL", *low).code == 0
     produced: dict[str, set[str]] = {}
+    device = run("status", *port, "--json").json["device_id"]
     lines = {
         "check": [("check", c5)],
         "plan": [("plan", c5, "--days", 0.1)],
@@ -96,6 +97,12 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
         "log show": [("log", "show")],
         "log verify": [("log", "verify")],
         "plot": [("plot", "--out", tmp_path / "a.png")],
+        "pair": [
+            ("pair", *port),
+            ("pair", "--list"),
+            ("pair", "--accept-journal", *port),
+            ("pair", "--forget", device),
+        ],
         "sim": [
             ("sim", "bench", "--advance", "1 s"),
             ("sim", "--list"),

@@ -33,14 +33,15 @@ def test_the_host_id_is_drawn_once() -> None:
 
 def test_counters_grow_and_are_durable() -> None:
     with Store.open() as store:
-        assert [store.next_id(PUMP)[1] for _ in range(3)] == [1, 2, 3]
+        assert [store.next_id(PUMP, "bolus", 0)[1] for _ in range(3)] == [1, 2, 3]
     with Store.open() as store:
-        assert store.next_id(b"else") == (store.host_id, 4)
+        assert store.next_id(b"else", "stop", 0) == (store.host_id, 4)
 
 
 def test_two_processes_never_get_the_same_counter() -> None:
     code = (
-        "from dosebench.store import Store\nwith Store.open() as s:\n for _ in range(60): print(s.next_id(b'pump')[1])"
+        "from dosebench.store import Store\nwith Store.open() as s:\n"
+        " for _ in range(60): print(s.next_id(b'pump', 'bolus', 0)[1])"
     )
     both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     given = [int(line) for process in both for line in process.communicate()[0].split()]
@@ -51,7 +52,7 @@ def test_counters_end() -> None:
     with Store.open() as store:
         store._db.execute("UPDATE host SET counter = (1 << 30) - 1")
         with pytest.raises(StoreError, match="used up"):
-            store.next_id(PUMP)
+            store.next_id(PUMP, "bolus", 0)
 
 
 def test_records_are_kept_as_they_are() -> None:
@@ -123,7 +124,7 @@ def test_a_locked_store_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with Store.open() as first, Store.open() as second:
         first._db.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="database is locked"):
-            second.next_id(PUMP)
+            second.next_id(PUMP, "bolus", 0)
 
 
 def test_a_store_that_cannot_be_opened_is_an_error_with_a_hint(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

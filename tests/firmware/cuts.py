@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from dosebench.client import MemoryIds, PumpClient
+from dosebench.client import PumpClient
+from dosebench.commandids import MemoryIds
 from dosebench.deviceconfig import commissioned, sealed
 from dosebench.simport import Serial
 from dosebench.twin.flash import Flash, PowerCut

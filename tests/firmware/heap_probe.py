@@ -62,7 +62,7 @@ class Probe:
         before = gc.mem_alloc()
         delay = self.pump.run()
         used = gc.mem_alloc() - before
-        print("frame", self.pump.link.type, used, file=sys.stderr)
+        print("frame", self.pump.link.type, int(self.pump.link.tagged), used, file=sys.stderr)
         self.board.wait(delay)
 
     def report(self):

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from dosebench.client import MemoryIds, PumpClient
+from dosebench.client import PumpClient
+from dosebench.commandids import MemoryIds
 from dosebench.deviceconfig import sealed
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings

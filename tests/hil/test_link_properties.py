@@ -17,7 +17,16 @@ from dosebench.program import Cap, FlexStep, Program, Rate, TitrationStep, from_
 from dosebench.reference import Segment, Timeline
 from dosebench.twin.runtimes import RuntimeName
 from dosebench_hil.bench import Bench, TwinBench, TwinOptions
-from dosebench_hil.contract.helpers import DAY_MS, pump_ms, put_in_force, reading_of, record_at, still, unwritten
+from dosebench_hil.contract.helpers import (
+    DAY_MS,
+    pump_ms,
+    put_in_force,
+    reading_of,
+    record_at,
+    records_from,
+    still,
+    unwritten,
+)
 from dosebench_hil.therapies import build, write_regimen
 from dosebench_protocol.codec import MESSAGES
 from dosebench_protocol.frame import DELIMITER, Frame, FrameError, decode, encode
@@ -317,7 +326,9 @@ def test_sound_frames_that_are_not_for_it_change_nothing(programmed: Bench) -> N
             for frame in frames:
                 programmed.noise(encode(frame))
                 programmed.advance(0.2)
-            assert still(answered_at_once(programmed)) == still(before)
+            assert unwritten(answered_at_once(programmed)) == unwritten(before)
+            written = {record.kind for record in records_from(programmed.client, before["journal_next"])}
+            assert written <= {"distrusted"}
 
     run(programmed, check, st.lists(strangers(programmed.client.device_id), max_size=6))
 

@@ -57,8 +57,8 @@ def test_every_kind_has_its_fields() -> None:
             },
         ),
         (
-            record("bolus", 0, (int.from_bytes(b"desk", "little"), 7, 240, 100, 244)),
-            {"host": b"desk", "counter": 7, "steps": 240, "low_steps": 100, "allowance_steps": 244},
+            record("bolus", 2, (int.from_bytes(b"desk", "little"), 7, 240, 100, 244)),
+            {"role": "operator", "host": b"desk", "counter": 7, "steps": 240, "low_steps": 100, "allowance_steps": 244},
         ),
         (
             record("refused", 71, (int.from_bytes(b"desk", "little"), 8, 0x32, 100, 101)),
@@ -91,6 +91,7 @@ def test_every_kind_has_its_fields() -> None:
         (
             record("commit", 0, (0, 1, 2, int.from_bytes(b"\xaa\xbb\xcc\xdd", "little"), 5)),
             {
+                "role": "none",
                 "host": bytes(4),
                 "counter": 1,
                 "generation": 2,

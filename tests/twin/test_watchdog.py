@@ -237,7 +237,7 @@ def test_a_simulation_of_another_release_is_refused(state: Path) -> None:
     with open_port("sim://bench?runtime=cpython"):
         pass
     file = state / "sims" / "bench" / "twin.json"
-    file.write_text(file.read_text().replace('"format": 3', '"format": 2'))
+    file.write_text(file.read_text().replace(f'"format": {named._FORMAT}', '"format": 2'))
     with pytest.raises(named.SimError, match="made by another release"):
         named.open_url("sim://bench")
 

@@ -35,9 +35,13 @@ MOVING_FIELDS: Final = frozenset(
         "silenced_ms",
         "empty_minutes",
         "stopped_ms",
+        "session_left_ms",
+        "bad_tags",
+        "replays",
+        "sessionless",
     )
 )
-"""Fields of a status that change while nothing happens: time and what hangs on it, and the count of bad frames."""
+"""Fields of a status that change while nothing happens: time and what hangs on it, and the counts of bad frames."""
 
 
 def still(status: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from dosebench_protocol.frame import DELIMITER, Frame, encode
 from dosebench_protocol.tables import COUNT_MAX, FRAME_BYTES_MAX, PROTOCOL_VERSION
 
-from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_force, still
+from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_force, records_from, unwritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,10 @@ def unmoved(bench: Bench, program: Program) -> Iterator[Bench]:
     yield bench
     bench.advance(DEAF_S)
     after = bench.client.status()
-    assert still(after) == still(before)
+    assert unwritten(after) == unwritten(before)
+    # That it was sent what it must not trust is all that it may write down, and once.
+    written = [record.kind for record in records_from(bench.client, before["journal_next"])]
+    assert written in ([], ["distrusted"])
     assert (after["day"], after["ms"]) > (before["day"], before["ms"])
 
 
@@ -109,11 +112,21 @@ def test_a_session_that_was_never_opened(unmoved: Bench) -> None:
 
 
 def test_a_tag_without_a_session(unmoved: Bench) -> None:
-    frame = unmoved.wire.altered(command(unmoved), tag=bytes(range(16)))
+    frame = unmoved.wire.altered(command(unmoved), session=bytes(4), tag=bytes(range(16)))
     assert unmoved.wire.refusal(frame)[0] == "no_session"
 
 
-@pytest.mark.parametrize("number", [0x00, 0x02, 0x3F, 0x7F, 0x80, 0xB0, 0xFF])
+def test_a_wrong_tag(unmoved: Bench) -> None:
+    frame = unmoved.wire.altered(command(unmoved), tag=bytes(range(16)))
+    assert unmoved.wire.refusal(frame)[0] == "bad_tag"
+
+
+def test_a_command_without_session_and_tag(unmoved: Bench) -> None:
+    frame = unmoved.wire.bare("start", host=OTHER_HOST, counter=next_command(unmoved))
+    assert unmoved.wire.refusal(frame)[0] == "no_session"
+
+
+@pytest.mark.parametrize("number", [0x00, 0x0F, 0x3F, 0x7F, 0x80, 0xB0, 0xFF])
 def test_unknown_types(unmoved: Bench, number: int) -> None:
     frame = unmoved.wire.altered(command(unmoved), type=number)
     assert unmoved.wire.refusal(frame) == ("unknown_type", number)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from fractions import Fraction
 
-    from dosebench.client import CommandIds, PumpClient
+    from dosebench.client import PumpClient
+    from dosebench.commandids import CommandIds
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -222,8 +222,9 @@ def _pass(twin: Twin, until_us: int, quiet: bool) -> None:
 def _serve(
     url: str, tcp: int | None, bind: str, link: Path | None, speed: float, *, acts: _Acts, as_json: bool
 ) -> None:
+    from dosebench.keys import KeyStore  # noqa: PLC0415
     from dosebench.live import Live, PtyEndpoint, TcpEndpoint  # noqa: PLC0415
-    from dosebench.twin.named import open_url  # noqa: PLC0415
+    from dosebench.twin.named import SimOptions, open_url  # noqa: PLC0415
     from dosebench.twin.twin import one_core  # noqa: PLC0415
 
     endpoint: Endpoint = PtyEndpoint(link) if tcp is None else TcpEndpoint(bind, tcp)
@@ -232,6 +233,9 @@ def _serve(
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         twin, release = open_url(url)
         try:
+            if not SimOptions.parse(url).name:
+                # Of a named board they were kept when it was made.
+                KeyStore().put(twin.machine.device_id, twin.machine.keys, secret=False)
             acts.carry_out(twin)
             _announce(url, twin, endpoint, speed, as_json)
             Live(twin, endpoint, speed).run()

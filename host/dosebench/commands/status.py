@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from dosebench.client import PumpClient
 
 DAY_MS: Final = 86_400_000
+NOT_TRUSTED: Final = ("bad_tags", "replays", "sessionless")
+"""Fields of a status that count frames which were sound and not trusted."""
 ERASES_MAX: Final = 100_000
 """Erases that a sector bears (W25Q family, data sheet: at least 100,000 program-erase cycles)."""
 DAYS_PER_YEAR: Final = 365.25
@@ -104,7 +106,18 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
         "boot_count": state["boot_count"],
         "bad_frames": state["bad_frames"],
         "staged_bytes": state["staged_bytes"],
+        "paired": bool(state["paired"]),
+        "session_role": state["session_role"],
+        "session_left_s": state["session_left_ms"] / 1000,
+        "not_trusted": {name: state[name] for name in NOT_TRUSTED},
     }
+
+
+def _trust(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """Rows about keys and frames that were not trusted, where there is something to say."""
+    rows = [] if report["paired"] else [("keys", "none: unpaired, takes nothing but questions and stop")]
+    counts = [f"{count} {name.replace('_', ' ')}" for name, count in report["not_trusted"].items() if count]
+    return rows + ([("not trusted", f"since the boot: {', '.join(counts)}")] if counts else [])
 
 
 def _show_memory(port: str | None, baud: int, as_json: bool) -> None:
@@ -242,6 +255,7 @@ def _lines(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("age", f"{report['pump_time']['day']} days {hours:.1f} h, {report['boot_count']} boots"),
         ("journal", f"{report['journal_next']} records, from {report['journal_first']}"),
         ("alarms", _alarms(report)),
+        *_trust(report),
     ]
     return lines
 

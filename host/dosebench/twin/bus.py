@@ -35,7 +35,8 @@ class Op(IntEnum):
     """a: channel (0 battery, 1 reservoir level, 2 pressure at the catheter's inlet, 3 temperature, 4 air detector).
     Reply: millivolts; 0 where no sensor is fitted."""
     HELLO = 10
-    """Reply payload: JSON with config, device_id, reset_cause, code_hash (hexadecimal)."""
+    """Reply payload: JSON with config, device_id, reset_cause, code_hash (hexadecimal), keys (the
+    same, by role)."""
     TONE = 11
     """a: pattern (0: off, 1: non-critical, 2: critical)."""
     COUNTER = 12
@@ -46,6 +47,8 @@ class Op(IntEnum):
     """Reply: 1 when the motor driver is energised, as the hardware has it."""
     CODE = 15
     """Reply payload: the first 16 bytes of the SHA-256 of the code as the board holds it now."""
+    RANDOM = 16
+    """a: bytes. Reply payload: what the board's random generator gives."""
 
 
 def pack_reply(payload_bytes: int, ticks: int, value: int, encoder: int) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, Final
 
 from dosebench.errors import DosebenchError
@@ -43,6 +45,8 @@ class Machine:
         reset_cause: What the firmware is told (number of `ResetCause`).
         code: Hash of the code that was flashed; a boot finds what is there then.
         watchdog_us: When the watchdog bites; None while it is not armed.
+        keys: Key of each role, as they were flashed; without any the board is unpaired.
+        noise: The board's random generator: so many bytes.
     """
 
     config: dict[str, Any]
@@ -56,6 +60,8 @@ class Machine:
     code: bytes = field(default_factory=code_hash)
     watchdog_us: int | None = None
     _reads: int = 0
+    keys: Mapping[str, bytes] = field(default_factory=dict)
+    noise: Callable[[int], bytes] = field(default_factory=lambda: Random(0).randbytes)
     to_device: Line = field(init=False)
     to_host: Line = field(init=False)
 
@@ -154,6 +160,8 @@ class Machine:
             return 0, self._hello()
         elif op == Op.TONE:
             self.plant.sound(a, self.now_us)
+        elif op == Op.RANDOM:
+            return 0, self.noise(a)
         else:
             raise ValueError(f"the firmware asked for operation {op}, which the bench bus does not have")
         return 0, b""
@@ -182,4 +190,5 @@ class Machine:
     def _hello(self) -> bytes:
         told = {"config": self.config, "device_id": list(self.device_id), "reset_cause": self.reset_cause}
         told["code_hash"] = self.code.hex()
+        told["keys"] = {role: key.hex() for role, key in self.keys.items()}
         return json.dumps(told, separators=(",", ":")).encode()

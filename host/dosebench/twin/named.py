@@ -14,13 +14,14 @@ import re
 import shutil
 import signal
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from dosebench.errors import DosebenchError
+from dosebench.keys import KeyStore, board_form, new_keys, write_private
 from dosebench.paths import state_dir
 from dosebench.twin.plant import Plant
 from dosebench.twin.runtimes import RUNTIMES, ProcessRuntime, Runtime, boot_detached, default_runtime
@@ -28,7 +29,7 @@ from dosebench.twin.twin import Twin, TwinSettings
 
 DEFAULT_PROFILE: Final = "implant-40"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 
 
 class SimError(DosebenchError):
@@ -150,9 +151,23 @@ class NamedTwin:
         return handle
 
     def _create(self) -> Twin:
-        twin = Twin(self.options.settings())
+        settings = self.options.settings()
+        # Whoever makes a board sets its keys.
+        settings.keys = new_keys()
+        twin = Twin(settings)
         twin.booter = self._booter(twin)
-        return twin.power_on()
+        twin.power_on()
+        KeyStore().put(twin.machine.device_id, twin.machine.keys, secret=False)
+        return twin
+
+    def set_keys(self, keys: Mapping[str, bytes]) -> None:
+        """Flash new keys onto the open board, as somebody with the board in their hands does. It boots with them."""
+        twin = self._twin
+        if twin is None:
+            raise SimError(f"sim://{self.options.name} is not open")
+        twin.power_off()
+        twin.machine.keys = keys
+        twin.power_on()
 
     def _load(self) -> Twin:
         kept = json.loads((self.directory / "twin.json").read_text())
@@ -161,6 +176,7 @@ class NamedTwin:
             raise SimError(f"sim://{name} was made by another release", hint=f"run `dosebench sim --remove {name}`")
         self._check_options(kept["options"])
         twin = Twin(self._kept_settings(kept["config"]))
+        twin.machine.keys = {role: bytes.fromhex(key) for role, key in kept["keys"].items()}
         self._restore(twin, kept)
         twin.booter = self._booter(twin)
         if self._alive() and not (self.directory / "open").exists():
@@ -250,12 +266,10 @@ class NamedTwin:
             "baud": self.options.baud,
         }
         kept = {"format": _FORMAT, "options": options, "config": twin.machine.config, "pid": self._pid}
-        kept |= {"wake_us": twin.wake_us} | snapshot(twin)
+        kept |= {"keys": board_form(twin.machine.keys), "wake_us": twin.wake_us} | snapshot(twin)
         (self.directory / "flash.bin").write_bytes(twin.flash.data)
         (self.directory / "steps.bin").write_bytes(twin.plant.steps_us.tobytes())
-        temporary = self.directory / "twin.json.new"
-        temporary.write_text(json.dumps(kept))
-        temporary.replace(self.directory / "twin.json")
+        write_private(self.directory / "twin.json", json.dumps(kept).encode(), durable=False)
 
     def _restore(self, twin: Twin, kept: dict[str, Any]) -> None:
         machine = twin.machine

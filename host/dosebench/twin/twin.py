@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from random import Random
 from types import TracebackType
 from typing import Any, Final
+
+from dosebench_protocol.codec import KEYED_ROLES
 
 from dosebench.deviceconfig import commissioned
 from dosebench.errors import DosebenchError
@@ -38,6 +41,7 @@ class TwinSettings:
         baud: Of the pump's UART, in bits per second.
         plant: Constants of the physics.
         device_id: Four bytes; None derives them from the seed.
+        keys: Key of each role; an empty mapping makes an unpaired board, None keys that `derived_keys` gives again.
     """
 
     config: dict[str, Any]
@@ -46,6 +50,14 @@ class TwinSettings:
     baud: int = 115_200
     plant: PlantSettings = field(default_factory=PlantSettings)
     device_id: bytes | None = None
+    keys: Mapping[str, bytes] | None = None
+
+
+def derived_keys(device_id: bytes) -> dict[str, bytes]:
+    """Keys of a board that ends with its port: the same for the same id, so that a run can be repeated. No secret."""
+    from hashlib import sha256  # noqa: PLC0415
+
+    return {role: sha256(b"simulated " + role.encode() + device_id).digest() for role in KEYED_ROLES}
 
 
 class Twin:
@@ -58,6 +70,8 @@ class Twin:
         flash = Flash(int(settings.config["flash_sectors"]), seed=settings.seed)
         plant = Plant(settings.plant, seed=settings.seed)
         self.machine = Machine(settings.config, device_id, flash, plant, baud=settings.baud)
+        self.machine.keys = derived_keys(device_id) if settings.keys is None else settings.keys
+        self.machine.noise = Random(settings.seed).randbytes
         self._runtime: Runtime | None = None
         self._wake_us = 0
         self._cut_short = False

@@ -1,0 +1,237 @@
+"""`dosebench pair`, and keys on this host: made, kept, changed, forgotten; and what a host without them can do."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from commandline import Run
+from dosebench import keys
+from dosebench.keys import KeyStore, KeyStoreError, board_form, new_keys
+from dosebench.store import Store
+from dosebench.twin.named import NamedTwin, SimOptions
+
+BENCH = "sim://bench"
+PUMP = b"\x01\x02\x03\x04"
+
+
+def _device(run: Run) -> str:
+    return str(run("status", "-p", BENCH, "--json").json["device_id"])
+
+
+def test_a_new_simulated_board_has_keys_and_this_host_has_them(run: Run) -> None:
+    device = _device(run)
+    listed = run("pair", "--list", "--json").json["pumps"]
+    assert [(one["device_id"], one["where"]) for one in listed] == [(device, "file")]
+    assert listed[0]["roles"] == ["operator", "programmer", "service"]
+    ran = run("pair", "--port", BENCH, "--json")
+    assert (ran.code, ran.json["state"]) == (0, "unchanged")
+
+
+@pytest.mark.requirement("R62")
+def test_without_the_key_a_host_changes_nothing_and_stops_all_the_same(run: Run, programmed: str) -> None:
+    device = _device(run)
+    assert run("pair", "--forget", device).code == 0
+    assert run("pair", "--list").out == "this host has no keys\n"
+    ran = run("bolus", "5 ug", "--port", programmed, "--json")
+    assert ran.code == 1
+    assert ran.json["error"]["type"] == "NotPairedError"
+    assert "dosebench pair" in ran.json["error"]["hint"]
+    assert run("status", "-p", BENCH, "--json").json["delivery"] == "running"
+    assert run("log", "pull", "-p", BENCH).code == 0
+    assert run("stop", "-p", BENCH).code == 0
+    assert run("status", "-p", BENCH, "--json").json["delivery"] == "stopped"
+
+
+def test_keys_that_were_lost_are_set_anew_with_the_board_at_hand(run: Run, programmed: str) -> None:
+    run("pair", "--forget", _device(run))
+    assert run("pair", "-p", programmed, "--json").json["state"] == "paired"
+    assert run("stop", "-p", programmed).code == 0
+    assert run("start", "-p", programmed).code == 0
+
+
+@pytest.mark.requirement("R62")
+def test_rotated_keys_take_the_place_of_the_old_ones(run: Run, programmed: str) -> None:
+    device = bytes.fromhex(_device(run))
+    old = KeyStore().get(device)
+    assert old is not None
+    ran = run("pair", "-p", programmed, "--rotate", "--json")
+    assert (ran.code, ran.json["state"]) == (0, "rotated")
+    new = KeyStore().get(device)
+    assert new is not None
+    assert not set(new.roles.values()) & set(old.roles.values())
+    assert run("clock", "--set", "now", "-p", programmed).code == 0
+    # The therapy went through it: setting keys is a loss of power, no more.
+    assert run("status", "-p", programmed, "--json").json["delivery"] == "running"
+    KeyStore().put(device, old.roles, secret=False)
+    ran = run("clock", "--set", "now", "-p", programmed)
+    assert ran.code == 1
+    assert "does not have the key" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("--port", "sim://"), 1, "ends with its port"),
+        (("--port", "socket://localhost:1"), 1, "with the board at hand, when it is flashed"),
+        (("--forget", "01020304"), 1, "no keys of pump 01020304"),
+        (("--forget", "pump"), 2, "no id of a pump"),
+        (("--rotate", "--list"), 2, "exclude each other"),
+        (("--accept-journal", "--port", "sim://"), 1, "no keys of pump"),
+    ],
+)
+def test_what_pair_refuses(run: Run, arguments: tuple[str, ...], code: int, text: str) -> None:
+    ran = run("pair", *arguments)
+    assert ran.code == code
+    assert text in ran.err
+
+
+def test_the_files_with_keys_are_for_their_owner_alone(run: Run, state: Path) -> None:
+    _device(run)
+    for file in (state / "keys.json", state / "sims" / "bench" / "twin.json"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert not list(state.glob("*.new"))
+
+
+def test_keys_are_random_and_whole() -> None:
+    one, other = new_keys(), new_keys()
+    assert {len(key) for key in one.values()} == {32}
+    assert len({*one.values(), *other.values()}) == 6
+    assert board_form({"operator": b"\x01\x02"}) == {"operator": "0102"}
+    assert "0102" not in repr(keys.BoardKeys(PUMP, {"operator": b"\x01\x02"}))
+
+
+def test_a_key_file_of_another_release(run: Run, state: Path) -> None:
+    KeyStore().put(PUMP, new_keys(), secret=False)
+    (state / "keys.json").write_text(json.dumps({"format": 99}))
+    ran = run("pair", "--list")
+    assert ran.code == 1
+    assert "made by another release" in ran.err
+
+
+# The journal's head
+
+
+def test_a_journal_that_goes_back_has_an_exit_code_of_its_own(run: Run, programmed: str, state: Path) -> None:
+    flash = state / "sims" / "bench" / "flash.bin"
+    old = flash.read_bytes()
+    assert run("bolus", "5 ug", "-p", programmed).code == 0
+    run("sim", "--stop", "bench")
+    flash.write_bytes(old)
+    for _ in range(2):
+        ran = run("bolus", "5 ug", "-p", programmed, "--json")
+        assert (ran.code, ran.json["error"]["type"]) == (3, "RolledBackError")
+        assert "--accept-journal" in ran.json["error"]["hint"]
+    kinds = run("status", "-p", programmed, "--json").json
+    assert kinds["bolus_left_steps"] == 0
+    assert run("pair", "--accept-journal", "-p", programmed).code == 0
+    assert run("bolus", "5 ug", "-p", programmed).code == 0
+
+
+def test_a_board_that_was_removed_and_made_anew_is_another_one(run: Run, programmed: str, c5: Path) -> None:
+    run("sim", "--remove", "bench")
+    assert run("program", c5, "-p", programmed, "--yes", "--start").code == 0
+
+
+# What another process left open
+
+
+@pytest.mark.requirement("R60")
+def test_a_command_that_a_process_left_open_is_told_about_before_the_next(run: Run, programmed: str) -> None:
+    device = bytes.fromhex(_device(run))
+    held = KeyStore().get(device)
+    assert held is not None
+    with Store.open() as store:
+        store.next_id(device + held.pairing, "bolus", 0)
+    ran = run("bolus", "5 ug", "-p", programmed, "--json")
+    assert (ran.code, ran.json["error"]["type"]) == (1, "EarlierCommandError")
+    assert "the bolus before this one was never carried out. The new bolus was not sent" in ran.json["error"]["message"]
+    assert run("bolus", "5 ug", "-p", programmed).code == 0
+
+
+# The keyring of the operating system
+
+
+class FakeRing(ModuleType):
+    """A keyring in memory, in the place of the package."""
+
+    def __init__(self, backend: object) -> None:
+        super().__init__("keyring")
+        self.kept: dict[tuple[str, str], str] = {}
+        self.backend = backend
+        self.locked = False
+
+    def get_keyring(self) -> object:
+        return self.backend
+
+    def _open(self) -> None:
+        if self.locked:
+            raise sys.modules["keyring.errors"].KeyringError("locked")
+
+    def get_password(self, service: str, name: str) -> str | None:
+        self._open()
+        return self.kept.get((service, name))
+
+    def set_password(self, service: str, name: str, text: str) -> None:
+        self._open()
+        self.kept[service, name] = text
+
+    def delete_password(self, service: str, name: str) -> None:
+        self._open()
+        del self.kept[service, name]
+
+
+@pytest.fixture
+def ring(monkeypatch: pytest.MonkeyPatch) -> FakeRing:
+    """The package `keyring` with a backend that works."""
+    errors, backends, fail = (ModuleType(f"keyring.{name}") for name in ("errors", "backends", "backends.fail"))
+    errors.KeyringError = type("KeyringError", (Exception,), {})  # type: ignore[attr-defined]
+    fail.Keyring = type("Keyring", (), {})  # type: ignore[attr-defined]
+    fake = FakeRing(object())
+    for name, module in (("", fake), (".errors", errors), (".backends", backends), (".backends.fail", fail)):
+        monkeypatch.setitem(sys.modules, f"keyring{name}", module)
+    return fake
+
+
+def test_keys_of_real_boards_go_to_the_keyring(ring: FakeRing, state: Path, run: Run) -> None:
+    made = new_keys()
+    assert KeyStore().put(PUMP, made) == "keyring"
+    assert not any(key.hex() in (state / "keys.json").read_text() for key in made.values())
+    held = KeyStore().get(PUMP)
+    assert held is not None
+    assert dict(held.roles) == made
+    assert run("pair", "--list", "--json").json["pumps"][0]["where"] == "keyring"
+    ring.locked = True
+    with pytest.raises(KeyStoreError, match="locked"):
+        KeyStore().get(PUMP)
+    ring.locked = False
+    assert KeyStore().forget(PUMP)
+    assert ring.kept == {}
+
+
+def test_without_a_backend_or_when_it_is_locked_the_file_serves(ring: FakeRing) -> None:
+    made = new_keys()
+    ring.locked = True
+    assert KeyStore().put(PUMP, made) == "file"
+    ring.locked = False
+    ring.backend = sys.modules["keyring.backends.fail"].Keyring()
+    assert KeyStore().put(PUMP, made) == "file"
+    held = KeyStore().get(PUMP)
+    assert held is not None
+    assert dict(held.roles) == made
+
+
+def test_keys_that_the_keyring_lost(ring: FakeRing) -> None:
+    KeyStore().put(PUMP, new_keys())
+    ring.kept.clear()
+    with pytest.raises(KeyStoreError, match="does not give them"):
+        KeyStore().get(PUMP)
+
+
+def test_set_keys_needs_an_open_board() -> None:
+    with pytest.raises(Exception, match="is not open"):
+        NamedTwin(SimOptions.parse(BENCH)).set_keys({})
