@@ -66,7 +66,7 @@ class Sensor:
             self.state = wire.SENSOR_STATE_SHORT
         elif raw >= open_:
             self.state = wire.SENSOR_STATE_OPEN
-        elif self.state != wire.SENSOR_STATE_STUCK or raw != before:
+        elif self.state != wire.SENSOR_STATE_STUCK or raw != before or not self.stands_still():
             self.state = wire.SENSOR_STATE_OK
             self._same = 0
             return raw

@@ -340,7 +340,8 @@ def test_c14_below_two_hundred_steps_the_window_is_their_time() -> None:
 
 @pytest.mark.requirement("C17", "R45")
 def test_c17_the_time_to_an_occlusion_alarm_scales_as_one_over_the_rate() -> None:
-    # With a steady tip, a quiet sensor, and steps far apart: as many of them until the alarm at every rate.
+    # With a steady tip, a quiet sensor, and steps far apart: as many of them until the alarm at every rate, give or
+    # take the one that the fault came just before or after.
     taken = {}
     for den in (90_000, 216_000, 450_000):
         with pump(seed=3) as side:
@@ -357,7 +358,7 @@ def test_c17_the_time_to_an_occlusion_alarm_scales_as_one_over_the_rate() -> Non
             side.twin.advance(den / 1000 * 12)
             assert "occlusion" in alarms(side)
             taken[den] = side.twin.plant.commanded - before
-    assert len(set(taken.values())) == 1, taken
+    assert max(taken.values()) - min(taken.values()) <= 1, taken
 
 
 @pytest.mark.requirement("R45")
