@@ -17,12 +17,14 @@ HALF = Fraction(1, 2)
 
 
 def limit_of(program: Program, alarms: Collection[str]) -> Limit:
-    """What a low reservoir and a reached cap make of the basal; a stop counts more than the minimum rate."""
+    """What a low reservoir, a reached cap and too much flow make of the basal; a stop counts more than the minimum."""
     effects: set[Limit] = set()
     if "reservoir_low" in alarms and program.on_low != "keep":
         effects.add("stop" if program.on_low == "stop" else "minimum_rate")
     if "dose_cap" in alarms:
         effects.add("stop" if program.on_cap == "stop" else "minimum_rate")
+    if "over_infusion" in alarms:
+        effects.add("minimum_rate")
     if "stop" in effects:
         return "stop"
     return "minimum_rate" if effects else "none"

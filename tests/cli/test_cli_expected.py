@@ -71,6 +71,7 @@ def test_half_a_step_is_allowed_until_a_bolus_runs(running: Expected) -> None:
         (("reservoir_low",), "none"),
         (("dose_cap",), "minimum_rate"),
         (("reservoir_low", "dose_cap"), "minimum_rate"),
+        (("over_infusion", "leak"), "minimum_rate"),
     ],
 )
 def test_alarms_limit_the_basal(program: Program, alarms: tuple[str, ...], limit: str) -> None:
