@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from dosebench.client import PumpClient
 from dosebench.commandids import MemoryIds
+from dosebench.deviceconfig import sealed
 from dosebench.profile import Profile, load
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings
@@ -61,7 +62,7 @@ def occlude(rate_nl_per_day: int, seed: int, config: dict[str, int]) -> Found:
     """Close the catheter of a running pump and wait for the alarm; then open it."""
     profile = load(PROFILE)
     settings = profile_settings(PROFILE, "cpython", seed)
-    settings.config.update({"watchdog_ms": 0} | UNBOUNDED | config)
+    settings.config = sealed(settings.config | {"watchdog_ms": 0} | UNBOUNDED | config)
     with Twin(settings) as twin:
         twin.power_on()
         client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), MemoryIds())
