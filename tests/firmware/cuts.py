@@ -30,8 +30,16 @@ WHENS: tuple[When, ...] = ("before", "torn", "after")
 BOLUS = 40
 RATES = {1: 54_000, 2: 60_000, 3: 72_000}
 """Basal of each generation: ms per step."""
-CONFIG = {"flash_sectors": 6, "fault_sectors": 2, "lease_ms": 600_000, "resets_max": 1_000, "watchdog_ms": 0}
-"""Two sectors in each ring, so that each wrap erases half of it; leases of ten minutes."""
+CONFIG = {
+    "flash_sectors": 6,
+    "fault_sectors": 2,
+    "lease_ms": 600_000,
+    "resets_max": 1_000,
+    "watchdog_ms": 0,
+    "disagree_steps": 1 << 29,
+}
+"""Two sectors in each ring, so that each wrap erases half of it; leases of ten minutes. Refills are only said, so the
+sensor of the level may disagree."""
 LEASE_STEPS = 12
 SLOTS = 102
 HOUR_US = 3_600_000_000
@@ -242,14 +250,23 @@ def program_of(generation: int) -> dict[str, Any]:
 
 @dataclass
 class Campaign:
-    """Boots from what cuts left, and looks. `states` holds a hash of every flash that was booted from."""
+    """Boots from what cuts left, and looks. `states` holds a hash of every flash that was booted from.
+
+    What is left after one operation is what is left before the next: the same flash with the same past is booted once.
+    """
 
     states: set[bytes] = field(default_factory=set)
+    seen: set[tuple[bytes, int, str, int]] = field(default_factory=set)
 
     def boot(self, operation: Operation, when: When, seed: int) -> list[Operation]:
         """Boot after a cut and check everything. Returns the flash operations of that boot."""
         flash = content(operation, when, seed)
-        self.states.add(hashlib.sha256(flash.data).digest())
+        state, told = hashlib.sha256(flash.data).digest(), operation.told
+        self.states.add(state)
+        past = (state, len(operation.steps_us), told.act, max(told.records, default=0))
+        if past in self.seen:
+            return []
+        self.seen.add(past)
         made: list[Operation] = []
         with fresh(flash, operation.steps_us, operation.now_us) as side:
             assert isinstance(flash, Recorder)
