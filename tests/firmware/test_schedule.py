@@ -350,6 +350,7 @@ def test_a_schedule_is_whole_until_a_bit_of_it_flips() -> None:
     assert (schedule.bolus_kind, schedule.bolus_made, schedule.square_left) == (BOLUS_KIND_PERIODIC, 2, 4)
     schedule.cancel_bolus()
     assert schedule.whole()
+    schedule.begin()
     schedule.advance(500)
     schedule.bolus_moved()
     assert (schedule.square_left, schedule.square_made, schedule.whole()) == (3, 1, True)
