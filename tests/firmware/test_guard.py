@@ -605,7 +605,7 @@ def test_a_checkpoint_is_in_drug() -> None:
 @pytest.mark.requirement("R56")
 @pytest.mark.parametrize("passed", [0, 7, 10, 2_395, 2_410, 5_000])
 def test_a_window_is_whole_until_a_bit_of_it_flips(passed: int) -> None:
-    made = window(4, 0, 3)
+    made = window(4, 0, 3, 1, 0, 2)
     made.advance(5)
     made.mark()
     made.advance(passed)
@@ -635,18 +635,17 @@ def test_a_guard_is_whole_until_a_bit_of_it_flips() -> None:
     watch.advance(1_000)
     watch.mark()
     assert watch.whole(0)
-    watch.advance(70_000)
+    watch.advance(69_997)
     watch.moved(4)
     watch.advance(5)
+    watch.advance(3)
     assert watch.whole(70_005)
     assert not watch.whole(70_004)
-    watch._elapsed ^= 1
-    assert not watch.whole(70_005)
-    watch._elapsed ^= 1
-    for name in ("_bridged", "_bridge_left", "_bridge_all"):
-        setattr(watch, name, getattr(watch, name) ^ 1)
-        assert not watch.whole(70_005), name
-        setattr(watch, name, getattr(watch, name) ^ 1)
+    for name in ("_elapsed", "_bridged", "_bridge_left", "_bridge_all"):
+        for bit in range(18):
+            setattr(watch, name, getattr(watch, name) ^ 1 << bit)
+            assert not watch.whole(70_005), name
+            setattr(watch, name, getattr(watch, name) ^ 1 << bit)
     for kept in (*watch._caps, watch._hour, watch._day):
         kept.sum ^= 1
         assert not watch.whole(70_005)
@@ -667,6 +666,9 @@ def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_guards_fold() -> Non
     watch = guard(prime_steps_max=50, prime_num=1, prime_den=1_000)
     watch.change_worth(2_000, 3, 500, 7, 40)
     before = watch.fold_therapy()
+    minutes = sum(watch._minutes)
+    # What is folded stays as short as its parts.
+    assert before == 2_000 ^ 3 ^ 50 ^ minutes ^ watch._ratio._num ^ watch._ratio._den
     for holder, name in ((watch, "_prime_max"), (watch._ratio, "_num"), (watch._ratio, "_den")):
         for bit in range(30):
             setattr(holder, name, getattr(holder, name) ^ 1 << bit)

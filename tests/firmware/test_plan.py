@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import reduce
+from operator import xor
 from typing import Any
 
 import pytest
@@ -317,6 +319,7 @@ def test_midnight_and_a_day_of_titration_wake_whichever_comes_first() -> None:
 @pytest.mark.requirement("R56")
 @pytest.mark.parametrize("changes", [FLEX, TITRATION], ids=["flex", "titration"])
 def test_a_plan_is_whole_until_a_bit_of_it_flips(changes: dict[str, Any]) -> None:
+    assert Plan().whole(0, 0)
     made = plan(changes, titration_day=1)
     assert made.whole(0, 0)
     made.set_local(MONDAY, 481 * MINUTE_MS)
@@ -349,6 +352,10 @@ def test_days_of_a_titration_stay_whole_at_their_end() -> None:
 def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_plans_fold() -> None:
     made = plan(FLEX | {"titration": TITRATION["titration"], "bridge_num": 1, "bridge_den": 9_000})
     before = made.fold_therapy()
+    rows = (made._nums, made._dens, made._minutes, made._flex_rates, made._ends, made._weekdays, made._days)
+    parts = [made._mode, 1, 54_000, 1, 450_000, 1, 9_000, *(sum(row) for row in rows), sum(made._day_rates)]
+    # What is folded stays as short as its parts.
+    assert before == reduce(xor, parts)
     for name in ("_mode", *(f"_{kind}_{part}" for kind in ("basal", "minimum", "bridge") for part in ("num", "den"))):
         for bit in range(30):
             setattr(made, name, getattr(made, name) ^ 1 << bit)

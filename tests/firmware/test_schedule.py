@@ -365,6 +365,7 @@ def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_schedules_fold() -> 
     schedule = Schedule()
     schedule.set_periodic(5, 1, 100, 4_000, 700)
     before = schedule.fold_therapy()
+    assert before == 5 ^ 1 ^ 100 ^ 4_000
     for name in ("_periodic_steps", "_periodic_num", "_periodic_den", "_period_ms"):
         for bit in range(30):
             setattr(schedule, name, getattr(schedule, name) ^ 1 << bit)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import reduce
+from operator import xor
 from typing import Any
 
 import pytest
@@ -325,6 +327,10 @@ def test_large_fractions_are_compared_by_what_is_left_of_their_wholes() -> None:
 def test_any_flipped_bit_of_a_therapy_shows_in_its_fold() -> None:
     whole = Therapy(therapy(**(flex((0, 0, 0), (1, 7, 1), count=2) | {"titration": [{"day": 3, "rate": 1}]})))
     before = whole.fold()
+    numbers = [value for value in vars(whole).values() if isinstance(value, int)]
+    rows = [sum(row) for table in (whole.caps, whole.rates, whole.flex, whole.titration) for row in table]
+    # What is folded stays as short as its parts.
+    assert before == reduce(xor, [*numbers, sum(whole.weekdays), *rows])
     for name, value in list(vars(whole).items()):
         if isinstance(value, int):
             flips: list[Any] = [value ^ 1 << bit for bit in range(30)]
