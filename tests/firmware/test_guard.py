@@ -600,3 +600,88 @@ def test_a_checkpoint_is_in_drug() -> None:
     watch.moved(2)
     watch.recall_windows([2_003, 500])
     assert watch.windows() == [(60, 5 * 1_001 // 2 + 1, 99 * 1_001 // 2), (1440, 1_001, 799 * 1_001 // 2)]
+
+
+@pytest.mark.requirement("R56")
+@pytest.mark.parametrize("passed", [0, 7, 10, 2_395, 2_410, 5_000])
+def test_a_window_is_whole_until_a_bit_of_it_flips(passed: int) -> None:
+    made = window(4, 0, 3, 1, 0, 2)
+    made.advance(5)
+    made.mark()
+    made.advance(passed)
+    made.add(2)
+    assert made.whole(passed)
+    for wrong in (passed - 1, passed + 1, passed + 10, passed + 2_410 - 1):
+        assert not made.whole(wrong)
+    for name in ("_at", "_into_ms", "sum"):
+        for bit in range(8):
+            right = getattr(made, name)
+            setattr(made, name, right ^ 1 << bit)
+            assert not made.whole(passed), name
+            setattr(made, name, right)
+    for at in (0, 1, 240):
+        made._counts[at] ^= 1
+        assert not made.whole(passed)
+        made._counts[at] ^= 1
+    assert made.whole(passed)
+
+
+@pytest.mark.requirement("R56")
+def test_a_guard_is_whole_until_a_bit_of_it_flips() -> None:
+    watch = guard()
+    assert watch.whole(0)
+    watch.change_worth(2_000, 1, 500, 1, 40)
+    watch.moved(3)
+    watch.advance(1_000)
+    watch.mark()
+    assert watch.whole(0)
+    watch.advance(69_997)
+    watch.moved(4)
+    watch.advance(5)
+    watch.advance(3)
+    assert watch.whole(70_005)
+    assert not watch.whole(70_004)
+    for name in ("_elapsed", "_bridged", "_bridge_left", "_bridge_all"):
+        for bit in range(18):
+            setattr(watch, name, getattr(watch, name) ^ 1 << bit)
+            assert not watch.whole(70_005), name
+            setattr(watch, name, getattr(watch, name) ^ 1 << bit)
+    for kept in (*watch._caps, watch._hour, watch._day):
+        kept.sum ^= 1
+        assert not watch.whole(70_005)
+        kept.sum ^= 1
+    assert watch.whole(70_005)
+    assert (watch.bridge_left(), watch.prime_left()) == (33, 0)
+    watch.resume_bridge(20, (500, 1))
+    assert (watch.bridge_left(), watch.whole(70_005)) == (20, True)
+    watch.prime(0)
+    watch.mark()
+    watch.advance(FRACTION_MAX + 4)
+    assert watch._elapsed == 4
+    assert watch.whole(FRACTION_MAX + 4)
+
+
+@pytest.mark.requirement("R56")
+def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_guards_fold() -> None:
+    watch = guard(prime_steps_max=50, prime_num=1, prime_den=1_000)
+    watch.change_worth(2_000, 3, 500, 7, 40)
+    before = watch.fold_therapy()
+    minutes = sum(watch._minutes)
+    # What is folded stays as short as its parts.
+    assert before == 2_000 ^ 3 ^ 50 ^ minutes ^ watch._ratio._num ^ watch._ratio._den
+    for holder, name in ((watch, "_prime_max"), (watch._ratio, "_num"), (watch._ratio, "_den")):
+        for bit in range(30):
+            setattr(holder, name, getattr(holder, name) ^ 1 << bit)
+            assert watch.fold_therapy() != before, name
+            setattr(holder, name, getattr(holder, name) ^ 1 << bit)
+    for bit in range(30):
+        num, den = watch._worth
+        watch._worth = (num ^ 1 << bit, den)
+        assert watch.fold_therapy() != before
+        watch._worth = (num, den ^ 1 << bit)
+        assert watch.fold_therapy() != before
+        watch._worth = (num, den)
+        watch._minutes[0] ^= 1 << bit
+        assert watch.fold_therapy() != before
+        watch._minutes[0] ^= 1 << bit
+    assert watch.fold_therapy() == before

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import reduce
+from operator import xor
 from typing import Any
 
 import pytest
@@ -312,3 +314,58 @@ def test_midnight_and_a_day_of_titration_wake_whichever_comes_first() -> None:
     made.set_local(MONDAY + 9, 1_000)
     made.advance(DAY_MS - 1_150, True)
     assert made.next_ms(True) == 50
+
+
+@pytest.mark.requirement("R56")
+@pytest.mark.parametrize("changes", [FLEX, TITRATION], ids=["flex", "titration"])
+def test_a_plan_is_whole_until_a_bit_of_it_flips(changes: dict[str, Any]) -> None:
+    assert Plan().whole(0, 0)
+    made = plan(changes, titration_day=1)
+    assert made.whole(0, 0)
+    made.set_local(MONDAY, 481 * MINUTE_MS)
+    made.set_local(MONDAY, 482 * MINUTE_MS)
+    ms = 482 * MINUTE_MS + 1_000
+    made.advance(1_000, True)
+    assert made.whole(MONDAY, ms)
+    assert not made.whole(MONDAY, ms + 1)
+    assert not made.whole(MONDAY + 1, ms)
+    assert not made.whole(MONDAY - 1, ms)
+    names = ["_titration_ms", "titration_day", "_titration_sum", "_at", "lag", "_day_number", "num", "den"]
+    for name in [*names, "_index" if changes is FLEX else "_titration_index"]:
+        right = vars(made).copy()
+        setattr(made, name, right[name] ^ 1)
+        assert not made.whole(MONDAY, ms), name
+        vars(made).update(right)
+    assert made.whole(MONDAY, ms)
+    made.advance(DAY_MS - 1_000, True)
+    assert made.whole(MONDAY + 1, 482 * MINUTE_MS)
+
+
+def test_days_of_a_titration_stay_whole_at_their_end() -> None:
+    made = plan(TITRATION, titration_day=254)
+    for _ in range(3):
+        made.advance(DAY_MS + 5, True)
+        assert made.whole(0, 0)
+
+
+@pytest.mark.requirement("R56")
+def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_plans_fold() -> None:
+    made = plan(FLEX | {"titration": TITRATION["titration"], "bridge_num": 1, "bridge_den": 9_000})
+    before = made.fold_therapy()
+    rows = (made._nums, made._dens, made._minutes, made._flex_rates, made._ends, made._weekdays, made._days)
+    parts = [made._mode, 1, 54_000, 1, 450_000, 1, 9_000, *(sum(row) for row in rows), sum(made._day_rates)]
+    # What is folded stays as short as its parts.
+    assert before == reduce(xor, parts)
+    for name in ("_mode", *(f"_{kind}_{part}" for kind in ("basal", "minimum", "bridge") for part in ("num", "den"))):
+        for bit in range(30):
+            setattr(made, name, getattr(made, name) ^ 1 << bit)
+            assert made.fold_therapy() != before, name
+            setattr(made, name, getattr(made, name) ^ 1 << bit)
+    made._weekdays = bytearray(made._weekdays)
+    for name in ("_nums", "_dens", "_minutes", "_flex_rates", "_ends", "_weekdays", "_days", "_day_rates"):
+        for at in range(len(getattr(made, name))):
+            for bit in range(8):
+                getattr(made, name)[at] ^= 1 << bit
+                assert made.fold_therapy() != before, name
+                getattr(made, name)[at] ^= 1 << bit
+    assert made.fold_therapy() == before

@@ -295,3 +295,89 @@ def test_a_single_step_is_a_periodic_bolus_too() -> None:
     assert schedule.next_ms() == 10
     schedule.advance(10)
     assert (schedule.bolus_left, schedule.periodic_ms) == (1, 4_000)
+
+
+@pytest.mark.requirement("R56")
+@pytest.mark.parametrize("name", ["num", "den", "acc", "_crumb", "_check"])
+def test_a_track_with_a_flipped_bit_makes_no_step(name: str) -> None:
+    for start in range(3):
+        for bit in range(29):
+            track = Track()
+            if start:
+                track.restart(3, 1_001)
+                track.advance(100)
+            if start == 2:
+                track.retune(4, 54_001)
+            setattr(track, name, getattr(track, name) ^ 1 << bit)
+            before = vars(track).copy()
+            assert track.advance(7) == NEVER
+            track.retune(1, 100)
+            assert (track.advance(7), vars(track)) == (NEVER, before)
+
+
+@pytest.mark.requirement("R56")
+def test_a_bolus_with_a_flipped_bit_stops_the_basal_too() -> None:
+    for kind in ("bolus", "square"):
+        schedule = Schedule()
+        schedule.basal.restart(1, 1_000)
+        schedule.start_square(3, 900)
+        if kind == "bolus":
+            schedule.start_bolus(BOLUS_KIND_CLINICIAN, 2, 1, 400)
+        getattr(schedule, kind).acc ^= 1 << 9
+        schedule.advance(1)
+        assert (schedule.basal_due, schedule.bolus_due, schedule.square_due) == (NEVER, 0, 0)
+
+
+@pytest.mark.requirement("R56")
+def test_a_schedule_is_whole_until_a_bit_of_it_flips() -> None:
+    schedule = Schedule()
+    assert schedule.whole()
+    schedule.running = True
+    schedule.set_periodic(5, 1, 100, 4_000, 700)
+    schedule.start_square(4, 4_000)
+    schedule.start_bolus(BOLUS_KIND_CLINICIAN, 9, 1, 100)
+    for _ in range(12):
+        schedule.begin()
+        schedule.advance(100)
+        schedule.begin_waiting_periodic()
+        if schedule.bolus_due or schedule.square_due:
+            schedule.bolus_moved()
+        assert schedule.whole()
+        for name in ("periodic_ms", "_periodic_passed", "bolus_left", "bolus_made", "square_left", "square_made"):
+            setattr(schedule, name, getattr(schedule, name) ^ 1)
+            assert not schedule.whole(), name
+            setattr(schedule, name, getattr(schedule, name) ^ 1)
+    assert (schedule.bolus_kind, schedule.bolus_made, schedule.square_left) == (BOLUS_KIND_PERIODIC, 2, 4)
+    schedule.cancel_bolus()
+    assert schedule.whole()
+    schedule.begin()
+    schedule.advance(500)
+    schedule.bolus_moved()
+    assert (schedule.square_left, schedule.square_made, schedule.whole()) == (3, 1, True)
+    schedule.cancel_square()
+    assert schedule.whole()
+    schedule.set_periodic(0, 0, 1, 0, 0)
+    assert schedule.whole()
+
+
+@pytest.mark.requirement("R56")
+def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_schedules_fold() -> None:
+    schedule = Schedule()
+    schedule.set_periodic(5, 1, 100, 4_000, 700)
+    before = schedule.fold_therapy()
+    assert before == 5 ^ 1 ^ 100 ^ 4_000
+    for name in ("_periodic_steps", "_periodic_num", "_periodic_den", "_period_ms"):
+        for bit in range(30):
+            setattr(schedule, name, getattr(schedule, name) ^ 1 << bit)
+            assert schedule.fold_therapy() != before, name
+            setattr(schedule, name, getattr(schedule, name) ^ 1 << bit)
+    assert schedule.fold_therapy() == before
+
+
+def test_a_waiting_bolus_is_not_made_up_by_a_flipped_bit() -> None:
+    for bit in range(30):
+        schedule = Schedule()
+        schedule.set_periodic(5, 1, 100, 4_000, 700)
+        schedule.periodic_waits ^= 1 << bit
+        schedule.begin_waiting_periodic()
+        assert (schedule.bolus_left, schedule.periodic_began) == (0, False)

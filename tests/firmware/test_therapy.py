@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import reduce
+from operator import xor
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from dosebench.twin.named import profile_settings
 from hypothesis import given
 from hypothesis import strategies as st
 from pump import wire
-from pump.profile import Profile
+from pump.profile import Profile, checksum
 from pump.therapy import Therapy, less
 from pump.wire import CAPS_MAX, COUNT_MAX, FLEX_STEPS_MAX, FRACTION_MAX, PATTERNS_MAX, RATES_MAX, TITRATION_STEPS_MAX
 from pumpside import DAY_MS, THERAPY, therapy
@@ -286,7 +288,8 @@ def test_no_fraction_that_is_used_is_nought_or_too_long(name: str, value: int, p
 
 def test_a_bolus_may_pass_the_highest_rate_by_a_step_a_day() -> None:
     # 95893 steps a day, 1600 of them basal.
-    slower = Profile(FIGURES | {"rate_max_den": 901})
+    figures = FIGURES | {"rate_max_den": 901}
+    slower = Profile(figures | {"checksum": checksum(figures)})
     assert Therapy(therapy(**faster("bolus", 94_294))).check(slower) == (wire.REASON_DONE, 0)
     assert Therapy(therapy(**faster("bolus", 94_295))).check(slower) == (wire.REASON_BOLUS_RATE, 0)
 
@@ -318,3 +321,33 @@ def test_large_fractions_are_compared_by_what_is_left_of_their_wholes() -> None:
     assert less((3_001, 3), (3_002, 3))
     assert not less((3_002, 3), (3_001, 3))
     assert not less((3_001, 3), (3_001, 3))
+
+
+@pytest.mark.requirement("R56")
+def test_any_flipped_bit_of_a_therapy_shows_in_its_fold() -> None:
+    whole = Therapy(therapy(**(flex((0, 0, 0), (1, 7, 1), count=2) | {"titration": [{"day": 3, "rate": 1}]})))
+    before = whole.fold()
+    numbers = [value for value in vars(whole).values() if isinstance(value, int)]
+    rows = [sum(row) for table in (whole.caps, whole.rates, whole.flex, whole.titration) for row in table]
+    # What is folded stays as short as its parts.
+    assert before == reduce(xor, [*numbers, sum(whole.weekdays), *rows])
+    for name, value in list(vars(whole).items()):
+        if isinstance(value, int):
+            flips: list[Any] = [value ^ 1 << bit for bit in range(30)]
+        elif name == "weekdays":
+            flips = [bytes([*value[:at], value[at] ^ 1 << bit, *value[at + 1 :]]) for at in (0, 6) for bit in range(8)]
+        elif isinstance(value, list):
+            flips = [
+                [*value[:row], (*value[row][:at], value[row][at] ^ 1 << bit, *value[row][at + 1 :]), *value[row + 1 :]]
+                for row in range(len(value))
+                for at in range(len(value[row]))
+                for bit in range(8)
+            ]
+        else:
+            continue
+        assert flips, name
+        for flipped in flips:
+            setattr(whole, name, flipped)
+            assert whole.fold() != before, name
+        setattr(whole, name, value)
+    assert whole.fold() == before
