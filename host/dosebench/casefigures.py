@@ -129,7 +129,7 @@ def _reservoir(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) ->
         return [float("nan") if value is None else value / 1e6 for value in values]
 
     measured = ml([sample.measured_nl for sample in samples])
-    if any(value == value for value in measured):
+    if any(sample.measured_nl is not None for sample in samples):
         axes.plot(times, measured, ".", color=MEASURED, markersize=2.2, label="measured", zorder=1)
     axes.plot(times, ml([s.true_nl for s in samples]), color=TRUE, linewidth=1.6, label="true", zorder=2)
     reckoned = ml([s.reckoned_nl for s in samples])
@@ -160,9 +160,7 @@ def _pressure(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> 
     _title(axes, "Pressure at the catheter's inlet, above the atmosphere")
 
 
-def _alarms(
-    axes: Axes, spans: Sequence[AlarmSpan], names: Sequence[str], scale: tuple[float, float, int]
-) -> None:
+def _alarms(axes: Axes, spans: Sequence[AlarmSpan], names: Sequence[str], scale: tuple[float, float, int]) -> None:
     unit, begin, length_ms = scale
     least = length_ms / unit / BAR_SHARE
     for span in spans:
@@ -177,9 +175,7 @@ def _alarms(
     shown = list(dict.fromkeys(ALARMS[name].priority for name in names))
     handles: Any = [_patch(PRIORITY[priority]) for priority in shown]
     if shown:
-        axes.legend(
-            handles, shown, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=8.5
-        )
+        axes.legend(handles, shown, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=8.5)
 
 
 def _patch(colour: str) -> Any:

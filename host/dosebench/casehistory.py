@@ -1,6 +1,7 @@
 """What a scenario showed, told in order of time: chapters, and the tables that go with them. For people.
 
-Nothing here judges; `scenario` has done that. Volumes become mL and uL, times "day 412, 09:30" since the start of delivery.
+Nothing here judges; `scenario` has done that. Volumes become mL and uL, times "day 412, 09:30" by the bench's calendar,
+whose day 0 is the day of the start.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 from dosebench_protocol.alarms import ALARMS, EFFECTS
 from dosebench_protocol.records import Record
+from dosebench_protocol.tables import ENUMS
 
 from dosebench import units
 from dosebench.program import Program
-from dosebench.scenario import AlarmSpan, Done, ScenarioResult, calendar_of
+from dosebench.scenario import AlarmSpan, Done, ScenarioResult, calendar_of, day_of
 from dosebench.twin.faults import KINDS
 from dosebench.units import DAY_MS, HOUR_MS
 
@@ -32,6 +34,11 @@ SERVICE_DAYS: Final = 90
 """Days from the elective replacement indicator to the end of service (R31)."""
 QUIET_ACTS: Final = {"refill", "patient_bolus", "bolus", "square"}
 """Acts of which a chapter is not made where nothing else happens: tables and the calm between chapters have them."""
+CAUSED: Final = {
+    *("occlusion", "leak", "free_flow", "over_infusion", "under_infusion", "air", "over_temperature", "sensor_fault"),
+    *("motor_stall", "motor_runaway", "reservoir_disagrees", "refill_mismatch", "selftest_failed"),
+}
+"""Alarms that a fault of the bench may have caused: told with the time since it."""
 LINES_MAX: Final = 40
 """Most lines of one chapter; what comes over and over is counted instead."""
 
@@ -151,16 +158,12 @@ def when(at_ms: int, run: ScenarioResult) -> str:
     """A moment of a run: "minute 295.5" in a short one, else "day 412, 09:30" by the bench's calendar."""
     if run.length_ms <= SHORT_MS:
         return f"minute {(at_ms + run.scenario.starts_at_ms) / 60_000:.4g}"
-    return f"day {at_ms // DAY_MS}, {calendar_of(at_ms)[11:]}"
+    return f"day {day_of(at_ms)}, {calendar_of(at_ms)[11:]}"
 
 
 def length(ms: float) -> str:
-    """A length of time for people: "58 min", "2.3 h", "91 days", "6.9 years"."""
-    if ms >= 2 * YEAR_MS:
-        return f"{ms / (365.25 * DAY_MS):.3g} years"
-    return units.show_time(Fraction(round(ms))).replace(" day", " days") if ms >= 2 * DAY_MS else units.show_time(
-        Fraction(round(ms))
-    )
+    """A length of time for people."""
+    return units.show_span(Fraction(round(ms)))
 
 
 def volume(nl: float) -> str:
@@ -182,7 +185,15 @@ def _plural(name: str, count: int) -> str:
     return name if count == 1 else name + ("es" if name.endswith("s") else "s")
 
 
+def _faults_shown(done: Done) -> str:
+    return ", ".join(name_of(name) + (f" = {value}" if value else "") for name, value in done.event.table.fault or ())
+
+
 # Chapters
+
+Told = tuple[Line, str, bool]
+"""A line, a word for the title of its chapter, and whether it makes a chapter."""
+_PRIORITIES: Final = {number: name for name, number in ENUMS["Priority"].items()}
 
 
 class _Story:
@@ -192,12 +203,12 @@ class _Story:
         self.run = run
         self.short = run.length_ms <= SHORT_MS
         self.stops = list(_stops(run))
-        self.fault_since: dict[str, int] = {}
+        self.faults = [(_faults_shown(done), done.at_ms) for done in run.acts if done.act == "fault"]
 
     def chapters(self) -> list[Chapter]:
         events = sorted(self._events(), key=lambda event: event[0].at_ms)
         apart = min(TOGETHER_MS, self.run.length_ms // TOGETHER_SHARE) if not self.short else HOUR_MS
-        groups: list[list[tuple[Line, str, bool]]] = []
+        groups: list[list[Told]] = []
         for event in events:
             if groups and event[0].at_ms - groups[-1][-1][0].at_ms <= apart:
                 groups[-1].append(event)
@@ -205,7 +216,7 @@ class _Story:
                 groups.append([event])
         return list(self._with_calm([self._chapter(group) for group in groups if any(loud for _, _, loud in group)]))
 
-    def _chapter(self, group: Sequence[tuple[Line, str, bool]]) -> Chapter:
+    def _chapter(self, group: Sequence[Told]) -> Chapter:
         names = list(dict.fromkeys(word for _, word, _ in group if word))
         title = ", ".join(names[:4]) + (" and more" if len(names) > 4 else "")
         lines = [line for line, _, _ in group]
@@ -230,9 +241,9 @@ class _Story:
         counts = Counter(done.act.replace("_", " ") for done in told if done.act in QUIET_ACTS)
         steps = self._steps_in(from_ms, to_ms)
         program = _program_at(self.run, from_ms)
-        what = f"{volume(float(steps * program.step_nl))} in {steps} steps"
+        what = f"{volume(float(steps * program.step_nl))} in {steps} steps" if steps else "the pump stands still"
         also = "".join(f", {count} {_plural(name, count)}" for name, count in counts.items())
-        text = f"{length(to_ms - from_ms)} without anything to tell: {what}{also}."
+        text = f"{length(to_ms - from_ms)} without incident: {what}{also}."
         yield Chapter("calm", from_ms, to_ms, [Line(from_ms, text, "note")], quiet=True)
 
     def _steps_in(self, from_ms: int, to_ms: int) -> int:
@@ -241,19 +252,21 @@ class _Story:
         last = self.run.samples[min(bisect_left(times, to_ms), len(times) - 1)]
         return last.steps - first.steps
 
-    def _events(self) -> Iterator[tuple[Line, str, bool]]:
-        """(line, word for the title, whether it makes a chapter)."""
+    def _events(self) -> Iterator[Told]:
         for done in self.run.acts:
             yield from self._act(done)
+        proof = False
         for at_ms, record in self.run.records:
-            if at_ms >= 0:
+            # The bite that proves the watchdog is no reset that anybody needs to hear of.
+            if at_ms >= 0 and not (record.kind == "boot" and proof):
                 yield from self._record(at_ms, record)
+            proof = record.kind == "watchdog_test"
         for verdict in self.run.verdicts:
             if not verdict.met:
                 text = f"Expected {verdict.asked}, but {verdict.found}."
                 yield Line(verdict.at_ms, text, "wrong"), "not as expected", True
 
-    def _act(self, done: Done) -> Iterator[tuple[Line, str, bool]]:
+    def _act(self, done: Done) -> Iterator[Told]:
         table = done.event.table
         if table.note and done.act != "mend":
             yield Line(done.at_ms, table.note, "note"), "", False
@@ -270,13 +283,15 @@ class _Story:
             yield Line(done.at_ms, text, "bench"), word, self.short or done.act not in QUIET_ACTS
 
     def _tell_patient_bolus(self, done: Done) -> tuple[str, str]:
-        return f"The patient asks for a bolus and gets it: {self._dose(done)}.", ""
+        return f"The patient asks for a bolus and gets it: {self._dose(done)}.", self._quiet("patient bolus")
 
     def _tell_bolus(self, done: Done) -> tuple[str, str]:
-        return f"A clinician's bolus: {self._dose(done)}.", ""
+        return f"A clinician's bolus: {self._dose(done)}.", self._quiet("bolus")
 
     def _tell_square(self, done: Done) -> tuple[str, str]:
-        return f"A square bolus: {self._dose(done)} over {length(done.event.table.over or 0)}.", ""
+        return f"A square bolus: {self._dose(done)} over {length(done.event.table.over or 0)}.", self._quiet(
+            "square bolus"
+        )
 
     def _dose(self, done: Done) -> str:
         steps = int(done.details["steps"])
@@ -289,28 +304,30 @@ class _Story:
             text += f", {volume(found['withdrawn_nl'])} were withdrawn"
         if found["truly_nl"] != found["filled_nl"]:
             text += f"; in truth it holds {volume(found['truly_nl'])}"
-        return f"{text}.", ""
+        return f"{text}.", self._quiet("refill")
+
+    def _quiet(self, word: str) -> str:
+        """A word for a title where every act has a chapter."""
+        return word if self.short else ""
 
     def _tell_fault(self, done: Done) -> tuple[str, str]:
         table = done.event.table
         names = [name for name, _ in table.fault or ()]
-        self.fault_since |= {name: done.at_ms for name in names}
-        shown = ", ".join(name + (f" = {value}" if value else "") for name, value in table.fault or ())
         lasting = f", for {length(table.lasting)}" if table.lasting else ""
         meaning = " ".join(KINDS[name].meaning for name in names)
-        return f"The bench breaks something: {shown}{lasting}. {meaning}", ", ".join(map(name_of, names))
+        return f"The bench breaks something: {_faults_shown(done)}{lasting}. {meaning}", ", ".join(map(name_of, names))
 
     def _tell_mend(self, done: Done) -> tuple[str, str]:
         names = ", ".join(map(name_of, done.details["faults"])) or "nothing was broken"
-        text = f"Mended by the bench: {names}."
+        text, word = f"Mended by the bench: {names}.", f"{names} mended"
         held = done.details["held_nl"]
         if held >= 1_000:
             text += f" The line held {volume(held)} back, which leave now."
-        return text, ""
+        return text, word
 
     def _tell_clear(self, done: Done) -> tuple[str, str]:
         names = ", ".join(map(name_of, done.details["alarms"]))
-        return f"A person clears {names or 'all alarms'}.", ""
+        return f"A person clears {names or 'all alarms'}.", "cleared"
 
     def _tell_start(self, done: Done) -> tuple[str, str]:
         text = "Delivery is started."
@@ -332,49 +349,63 @@ class _Story:
 
     def _tell_program(self, done: Done) -> tuple[str, str]:
         before, after = done.details["before_ug"], done.details["after_ug"]
-        return f"A new therapy: {drug(after)} a day in place of {drug(before)} ({done.event.table.program}).", "new therapy"
+        return (
+            f"A new therapy: {drug(after)} a day in place of {drug(before)} ({done.event.table.program}).",
+            "new therapy",
+        )
 
     def _tell_brown_out(self, done: Done) -> tuple[str, str]:
         return f"The power fails for {units.show_time(done.details['off_ms'])}.", "brown-out"
 
-    def _record(self, at_ms: int, record: Record) -> Iterator[tuple[Line, str, bool]]:
+    def _record(self, at_ms: int, record: Record) -> Iterator[Told]:
         teller = getattr(self, f"_record_{record.kind}", None)
         if teller is not None:
-            yield from teller(at_ms, record.fields)
+            yield from teller(at_ms, record)
 
-    def _record_alarm_raised(self, at_ms: int, fields: dict[str, Any]) -> Iterator[tuple[Line, str, bool]]:
-        for name in fields["raised"]:
-            plan = ALARMS[name]
-            text = f"The pump raises {name_of(name)} ({plan.priority}): {EFFECTS[plan.effect]}."
-            since = max((at for at in self.fault_since.values() if at <= at_ms), default=None)
-            if since is not None and name not in ("clock_unknown", "pump_stopped", "reservoir_low", "elective_replacement"):
-                text += f" That is {length(at_ms - since)} after the bench broke something."
-                self.fault_since = {fault: at for fault, at in self.fault_since.items() if at > at_ms}
+    def _record_alarm_raised(self, at_ms: int, record: Record) -> Iterator[Told]:
+        for name in record.fields["raised"]:
+            plan, priority = ALARMS[name], _PRIORITIES[record.code]
+            if plan.escalates == priority != plan.priority:
+                yield Line(at_ms, f"{name_of(name)} has lasted so long that it is {priority} now.", "pump"), "", True
+                continue
+            text = f"The pump raises {name_of(name)} ({priority}): {EFFECTS[plan.effect]}."
+            fault = max((each for each in self.faults if each[1] <= at_ms), key=lambda each: each[1], default=None)
+            if fault is not None and name in CAUSED:
+                text += f" That is {length(at_ms - fault[1])} after {fault[0]}."
             yield Line(at_ms, text, "pump"), name_of(name), True
 
-    def _record_alarm_ended(self, at_ms: int, fields: dict[str, Any]) -> Iterator[tuple[Line, str, bool]]:
+    def _record_alarm_ended(self, at_ms: int, record: Record) -> Iterator[Told]:
+        fields = record.fields
         names = ", ".join(map(name_of, fields["ended"]))
         yield Line(at_ms, f"Ended by itself: {names}.", "pump"), "", False
 
-    def _record_boot(self, at_ms: int, fields: dict[str, Any]) -> Iterator[tuple[Line, str, bool]]:
+    def _record_boot(self, at_ms: int, record: Record) -> Iterator[Told]:
+        fields = record.fields
         low, high, cause = fields["low_steps"], fields["high_steps"], fields["reset_cause"]
         unsure = high - low
         ug = drug(float(unsure * _program_at(self.run, at_ms).step_ng / 1000))
         text = f"The pump starts ({name_of(cause)}) and counts {low} to {high} steps in its life: {ug} are unsure."
         yield Line(at_ms, text, "pump"), "" if cause in ("brown_out", "power_on") else name_of(cause), False
 
-    def _record_missed(self, at_ms: int, fields: dict[str, Any]) -> Iterator[tuple[Line, str, bool]]:
+    def _record_missed(self, at_ms: int, record: Record) -> Iterator[Told]:
+        fields = record.fields
         steps = fields["missed_now_steps"]
         text = f"{steps} {_plural('step', steps)} that came due {'was' if steps == 1 else 'were'} not made."
         yield Line(at_ms, text, "pump"), "", False
 
-    def _record_refill_check(self, at_ms: int, fields: dict[str, Any]) -> Iterator[tuple[Line, str, bool]]:
+    def _record_refill_check(self, at_ms: int, record: Record) -> Iterator[Told]:
+        fields = record.fields
         flag, permille = fields["flag"], fields["ratio_permille"]
         if flag in ("too_little", "too_much"):
             ratio = "" if permille is None else f", {permille / 1000:.3f} of what the steps say"
-            yield Line(at_ms, f"The refill shows that {flag.replace('_', ' ')} was delivered{ratio}.", "pump"), "refill", True
+            yield (
+                Line(at_ms, f"The refill shows that {flag.replace('_', ' ')} was delivered{ratio}.", "pump"),
+                "refill",
+                True,
+            )
 
-    def _record_service(self, at_ms: int, fields: dict[str, Any]) -> Iterator[tuple[Line, str, bool]]:
+    def _record_service(self, at_ms: int, record: Record) -> Iterator[Told]:
+        fields = record.fields
         if fields["battery_mv"]:
             text = f"The battery is at {fields['battery_mv']} mV, the level of its elective replacement."
             yield Line(at_ms, text, "pump"), "elective replacement", True
@@ -423,16 +454,15 @@ def _refills(run: ScenarioResult) -> list[Refill]:
 
 
 def _resets(run: ScenarioResult) -> list[Reset]:
-    found, before = [], 0
+    found, before, proof = [], 0, False
     for at_ms, record in run.records:
-        if record.kind != "boot":
-            continue
-        unsure = record.fields["high_steps"] - record.fields["low_steps"]
-        cause, proof = record.fields["reset_cause"], record.fields["reset_cause"] == "watchdog" and unsure == before
-        if at_ms > 0 and not proof:
-            ug = float((unsure - before) * _program_at(run, at_ms).step_ng / 1000)
-            found.append(Reset(at_ms, name_of(cause), unsure - before, ug))
-        before = unsure
+        if record.kind == "boot":
+            unsure = record.fields["high_steps"] - record.fields["low_steps"]
+            if at_ms > 0 and not proof:
+                ug = float((unsure - before) * _program_at(run, at_ms).step_ng / 1000)
+                found.append(Reset(at_ms, name_of(record.fields["reset_cause"]), unsure - before, ug))
+            before = unsure
+        proof = record.kind == "watchdog_test"
     return found
 
 
@@ -475,11 +505,11 @@ def _dates(run: ScenarioResult) -> list[tuple[str, str]]:
     for span in run.alarms:
         if span.name == "elective_replacement":
             begin = calendar_of(span.from_ms)
-            found.append(("elective replacement indicator", f"{begin} (day {span.from_ms // DAY_MS})"))
+            found.append(("elective replacement indicator", f"{begin} (day {day_of(span.from_ms)})"))
             latest = date.fromisoformat(begin[:10]) + timedelta(days=SERVICE_DAYS)
             found.append((f"{SERVICE_DAYS} days after it", latest.isoformat()))
         if span.name == "end_of_service":
-            found.append(("end of service", f"{calendar_of(span.from_ms)} (day {span.from_ms // DAY_MS})"))
+            found.append(("end of service", f"{calendar_of(span.from_ms)} (day {day_of(span.from_ms)})"))
     return found
 
 
@@ -499,5 +529,3 @@ def _charges(run: ScenarioResult) -> list[tuple[str, float, float]]:
     """(what took it, mAh, share of the fresh battery), the largest first."""
     rows = [(name, uah / 1000, uah / run.battery_uah) for name, uah in run.charges_uah.items() if uah > 0]
     return sorted(rows, key=lambda row: -row[1])
-
-

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fractions import Fraction
+from functools import partial
 from typing import Any, Final
 
 from dosebench_protocol.records import Record, RecordError, decode_records, verify_chain
@@ -35,7 +36,7 @@ from dosebench.units import MINUTE_MS
 SLICE_MS: Final = DAY_MS
 """Most virtual time between two calls of `progress`."""
 CLOSE_LOOKS_MS: Final = tuple(MINUTE_MS * 2**n for n in range(12))
-"""After what the bench does to a pump, samples are taken so much later besides the regular ones: up to a day and a half."""
+"""Samples after what the bench breaks or mends, besides the regular ones: up to a day and a half later."""
 PULL_SHARE: Final = 4
 """The journal is pulled when a quarter of what it holds is new."""
 RECORDS_PER_SECTOR: Final = 102
@@ -54,8 +55,8 @@ class Sample:
     """The pump and its physics at one moment, `at_ms` after the start of delivery. Volumes in nL.
 
     Attributes:
-        true_nl, reckoned_nl, measured_nl: Content of the reservoir: what is in it, what the pump reckons, what its level
-            sensor says; None where the pump does not know, or has no such sensor.
+        true_nl, reckoned_nl, measured_nl: Content of the reservoir: what is in it, what the pump reckons, what its
+            level sensor says; None where the pump does not know, or has no such sensor.
         battery_mv: As the pump measures it. battery_left: share of its charge that is truly left.
         pressure_kpa: At the catheter's inlet, above the atmosphere; true.
         steps_per_day: The basal rate that the pump says it runs at.
@@ -189,20 +190,18 @@ class ScenarioResult:
     def faults(self) -> list[str]:
         """What is wrong, as sentences; empty when all is well."""
         found = [
-            f"{units.decimal(Fraction(verdict.at_ms, DAY_MS), 5)} days (line {verdict.line}): expected "
-            f"{verdict.asked}, but {verdict.found}"
+            f"line {verdict.line}, {units.show_span(verdict.at_ms)} after the start: expected {verdict.asked}, but "
+            f"{verdict.found}"
             for verdict in self.verdicts
             if not verdict.met
         ]
         if self.worst > self.limit:
             found.append(f"a step was {float(self.worst):.6g} steps off; {float(self.limit):.4g} are allowed")
         found += self.history.disagreements
-        names = {}
+        names: dict[str, int] = {}
         for span in self.unexpected_alarms():
             names.setdefault(span.name, span.from_ms)
-        found += [
-            f"the alarm {name} on day {at / DAY_MS:.2f} is not expected by the scenario" for name, at in names.items()
-        ]
+        found += [f"the alarm {name} on day {day_of(at)} is not expected by the scenario" for name, at in names.items()]
         low, high = self.counted_steps
         if not low <= self.made_steps <= high:
             found.append(f"the pump counted {low} to {high} steps, the motor made {self.made_steps}")
@@ -301,12 +300,13 @@ class _Run:
 
     def _timeline(self) -> list[tuple[int, Callable[[], None]]]:
         """What is due when, since the start of delivery; at the same moment: ends of faults, events, samples."""
-        length, plan = self.scenario.length_ms, []
+        length = self.scenario.length_ms
+        plan: list[tuple[int, int, Callable[[], None]]] = []
         for event in self.scenario.events:
-            plan.append((event.at_ms, 1, lambda event=event: self._event(event)))
+            plan.append((event.at_ms, 1, partial(self._event, event)))
             lasting = event.table.lasting
             if lasting is not None and event.at_ms + lasting <= length:
-                plan.append((event.at_ms + lasting, 0, lambda event=event: self._mend_after(event)))
+                plan.append((event.at_ms + lasting, 0, partial(self._mend_after, event)))
         looks = set(range(self.scenario.sample_ms, length, self.scenario.sample_ms))
         for at_ms, _, _ in list(plan):
             looks |= {at_ms + later for later in CLOSE_LOOKS_MS if self._eventful(at_ms)}
@@ -375,7 +375,8 @@ class _Run:
     # Acts
 
     def _event(self, event: Event) -> None:
-        outcome, details = "done", {}
+        outcome = "done"
+        details: dict[str, Any] = {}
         at_ms = self.now_ms
         if event.act:
             try:
@@ -620,7 +621,7 @@ def _whole(records: Sequence[Record]) -> bool:
 
 
 def _held_back(timed: Sequence[tuple[int, Record]], start_ms: int, end_ms: int) -> list[Disturbance]:
-    """Times from a full dose window until its alarm is cleared in which basal was held back: no schedule knows how much."""
+    """Times in which a full dose window held basal back, until its alarm is cleared: no schedule knows how much."""
     found: list[Disturbance] = []
     since: tuple[int, int] | None = None
     missed = 0
@@ -663,19 +664,22 @@ def _alarm_verdicts(events: Sequence[Event], alarms: Sequence[AlarmSpan]) -> lis
         within = event.table.within or 0
         times = [span.from_ms for span in alarms if span.name == name]
         place = bisect_left(times, event.at_ms)
-        asked = f"the alarm {name}" + (f" within {units.show_time(within)}" if within else "")
+        asked = f"the alarm {name}" + (f" within {units.show_span(within)}" if within else "")
         if place == len(times):
             verdicts.append(Verdict(event.at_ms, event.line, asked, False, "it never came after that"))
             continue
         late = times[place] - event.at_ms
         verdicts.append(
-            Verdict(event.at_ms, event.line, asked, late <= within, f"it came after {units.show_time(late)}")
+            Verdict(event.at_ms, event.line, asked, late <= within, f"it came after {units.show_span(late)}")
         )
     return verdicts
+
+
+def day_of(at_ms: int) -> int:
+    """Day of the bench's calendar, counted from the day of the start."""
+    return ((CALENDAR + timedelta(milliseconds=at_ms)).date() - CALENDAR.date()).days
 
 
 def calendar_of(at_ms: int) -> str:
     """Local date and time of the bench's calendar, `at_ms` after the start of delivery."""
     return (CALENDAR + timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d %H:%M")
-
-

@@ -38,7 +38,6 @@ ALARMS: Final = tuple(FLAGS["Alarm"])
 REASONS: Final = tuple(ENUMS["Reason"])
 
 
-
 class ScenarioError(TomlFileError):
     """A scenario with mistakes; all of them are in `problems`."""
 
@@ -102,7 +101,7 @@ def _mended(value: object) -> object:
     parsed = _faults(["none"] if value == "all" else value)
     assert isinstance(parsed, tuple)
     if any(given is not None for _, given in parsed):
-        raise ValueError("takes names of faults alone, or \"all\"")
+        raise ValueError('takes names of faults alone, or "all"')
     return tuple(name for name, _ in parsed)
 
 
@@ -351,7 +350,9 @@ def _mistakes(file: TomlFile, place: int, table: EventTable, content: ScenarioFi
     if len(acts) > 1:
         yield file.problem(key, f"an event has one act, not {' and '.join(acts)}; write two events", "acts")
     if not acts and not any(name in given for name in EXPECTATIONS) and "note" not in given:
-        yield file.problem(key, f"nothing happens: it has none of {', '.join(ACTS)}, no expectation and no note", "acts")
+        yield file.problem(
+            key, f"nothing happens: it has none of {', '.join(ACTS)}, no expectation and no note", "acts"
+        )
     for name, owners in BELONGS.items():
         if name in given and not any(owner in given for owner in owners):
             yield file.problem((*key, name), f"means nothing without {' or '.join(owners)}", "alone")

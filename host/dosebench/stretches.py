@@ -1,8 +1,8 @@
 """Every motor step of a long run held against the perfect pump, stretch by stretch between what disturbs it.
 
-A loss of power begins a new stretch: pump time goes back to the last journal record, and the fraction of the step that was
-under way is lost (R1). What keeps the motor from turning as it is told (a stall, a full dose window) is not judged; after
-it the count goes on from what a perfect pump had made by then, so that each stretch is judged to half a step again.
+A loss of power begins a new stretch: pump time goes back to the last journal record, and the fraction of the step that
+was under way is lost (R1). What keeps the motor from turning as it is told (a stall, a full dose window) is not judged;
+after it the count goes on from what a perfect pump had made by then, so that each stretch is judged to half a step.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Disturbance:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A time, in virtual ms, and the largest distance from the perfect pump in it, in steps; None: not judged, and why."""
+    """A time in virtual ms, and the largest distance from the perfect pump in it; None: not judged, and why."""
 
     from_ms: int
     to_ms: int
