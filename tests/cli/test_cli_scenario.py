@@ -243,7 +243,7 @@ def test_a_change_of_therapy_is_checked_against_the_one_before(run: Run, tmp_pat
     assert (ran.code, ran.json["faults"]) == (0, [])
     assert ran.json["steps"] == pytest.approx(1600 / 24 + 1760 / 24, abs=1)
     assert ran.json["max_deviation_exact"] == "1/2"
-    other.write_text(other.read_text().replace("baclofen", "morphine"))
+    other.write_text(other.read_text().replace("880 ug/day", "880"))
     assert "more.toml has" in run("simulate", EXAMPLES / "c5-baclofen-800.toml", "--scenario", file).out
 
 
