@@ -36,7 +36,8 @@ def test_cases_run_from_the_command_line(run: Run, scenario: str, regimen: str) 
     assert len(ran.json["expectations"]) >= 6
     assert ran.json["max_deviation_steps"] <= ran.json["limit_steps"]
     # The file says itself how it is run.
-    assert f"dosebench simulate examples/{regimen}.toml --scenario examples/scenarios/{scenario}.toml" in file.read_text()
+    line = f"dosebench simulate examples/{regimen}.toml --scenario examples/scenarios/{scenario}.toml"
+    assert line in file.read_text()
 
 
 @pytest.mark.requirement("C8")
