@@ -34,6 +34,8 @@ SERVICE_DAYS: Final = 90
 """Days from the elective replacement indicator to the end of service (R31)."""
 QUIET_ACTS: Final = {"refill", "patient_bolus", "bolus", "square"}
 """Acts of which a chapter is not made where nothing else happens: tables and the calm between chapters have them."""
+LATE_MS: Final = 60_000
+"""A sample that is due together with an act is taken after it."""
 CAUSED: Final = {
     *("occlusion", "leak", "free_flow", "over_infusion", "under_infusion", "air", "over_temperature", "sensor_fault"),
     *("motor_stall", "motor_runaway", "reservoir_disagrees", "refill_mismatch", "selftest_failed"),
@@ -368,7 +370,8 @@ class _Story:
             if plan.escalates == priority != plan.priority:
                 yield Line(at_ms, f"{name_of(name)} has lasted so long that it is {priority} now.", "pump"), "", True
                 continue
-            text = f"The pump raises {name_of(name)} ({priority}): {EFFECTS[plan.effect]}."
+            effect = "" if name == "pump_stopped" else f": {EFFECTS[plan.effect]}"
+            text = f"The pump raises {name_of(name)} ({priority}){effect}."
             fault = max((each for each in self.faults if each[1] <= at_ms), key=lambda each: each[1], default=None)
             if fault is not None and name in CAUSED:
                 text += f" That is {length(at_ms - fault[1])} after {fault[0]}."
@@ -471,8 +474,8 @@ def _years(run: ScenarioResult) -> list[Year]:
     times = [sample.at_ms for sample in run.samples]
     for number in range(-(-run.length_ms // YEAR_MS)):
         from_ms, to_ms = number * YEAR_MS, min((number + 1) * YEAR_MS, run.length_ms)
-        first = max(bisect_right(times, from_ms) - 1, 0)
-        last = max(bisect_right(times, to_ms) - 1, 0) if to_ms < run.length_ms else len(times) - 1
+        first = max(bisect_right(times, from_ms + LATE_MS) - 1, 0)
+        last = max(bisect_right(times, to_ms + LATE_MS) - 1, 0)
         stepped, tip = _drug_between(run, first, last)
         years.append(Year(number + 1, (to_ms - from_ms) / DAY_MS, _ordered(run, from_ms, to_ms), stepped, tip))
     return years
