@@ -25,8 +25,8 @@ RECKONED: Final = "#f4a259"
 MEASURED: Final = "#5b8e7d"
 PRIORITY: Final = {"high": "#bc4b51", "medium": "#f4a259", "low": "#c9b458"}
 DPI: Final = 130
-PEAK_KPA: Final = 12.0
-"""A chapter whose pressure rose above this gets a figure of its own: four times what posture does."""
+PEAK_KPA: Final = 5.0
+"""A chapter whose pressure rose above this gets a figure of its own: posture and a step make 4 kPa together."""
 ALARM_ROW: Final = 0.26
 """Height of an alarm's row, in inches."""
 BAR_SHARE: Final = 250
@@ -101,9 +101,9 @@ def _overview(history: CaseHistory) -> Figure:
     label, unit, begin = _axis(run)
     names = list(dict.fromkeys(span.name for span in run.alarms))
     rows = max(len(names), 1) * ALARM_ROW + 0.3
-    heights = (2.0, 1.4, 1.2, rows)
+    heights = (1.8, 1.2, 1.3, 1.1, rows)
     figure, panels = pyplot.subplots(
-        4, 1, sharex=True, figsize=(10, sum(heights) + 1.2), height_ratios=heights, layout="constrained"
+        5, 1, sharex=True, figsize=(10, sum(heights) + 1.2), height_ratios=heights, layout="constrained"
     )
     times = [sample.at_ms / unit + begin for sample in run.samples]
     for panel in panels:
@@ -111,12 +111,13 @@ def _overview(history: CaseHistory) -> Figure:
         panel.grid(axis="y", color=GRID, linewidth=0.8)
         panel.set_axisbelow(True)
     _reservoir(panels[0], times, run.samples)
-    _battery(panels[1], times, run.samples)
-    _pressure(panels[2], times, run.samples)
-    _alarms(panels[3], run.alarms, names, (unit, begin, run.length_ms))
-    panels[3].set_xlabel(label)
-    panels[3].set_xlim(begin, begin + run.length_ms / unit)
-    figure.align_ylabels(list(panels))
+    _difference(panels[1], times, run.samples)
+    _battery(panels[2], times, run.samples)
+    _pressure(panels[3], times, run.samples)
+    _alarms(panels[4], run.alarms, names, (unit, begin, run.length_ms))
+    panels[4].set_xlabel(label)
+    panels[4].set_xlim(begin, begin + run.length_ms / unit)
+    figure.align_ylabels(list(panels[:4]))
     return figure
 
 
@@ -124,20 +125,42 @@ def _title(axes: Axes, text: str) -> None:
     axes.set_title(text, loc="left", fontsize=9.5, color=INK, fontweight="bold")
 
 
-def _reservoir(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> None:
-    def ml(values: Sequence[float | None]) -> list[float]:
-        return [float("nan") if value is None else value / 1e6 for value in values]
+def _ml(values: Sequence[float | None]) -> list[float]:
+    return [float("nan") if value is None else value / 1e6 for value in values]
 
-    measured = ml([sample.measured_nl for sample in samples])
+
+def _legend(axes: Axes) -> None:
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, frameon=False, fontsize=8.5, markerscale=4)
+
+
+def _reservoir(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> None:
+    measured = _ml([sample.measured_nl for sample in samples])
     if any(sample.measured_nl is not None for sample in samples):
-        axes.plot(times, measured, ".", color=MEASURED, markersize=2.2, label="measured", zorder=1)
-    axes.plot(times, ml([s.true_nl for s in samples]), color=TRUE, linewidth=1.6, label="true", zorder=2)
-    reckoned = ml([s.reckoned_nl for s in samples])
-    axes.plot(times, reckoned, color=RECKONED, linewidth=1.0, linestyle=(0, (4, 2)), label="reckoned", zorder=3)
-    axes.set_ylabel("reservoir [mL]")
+        axes.plot(times, measured, ".", color=MEASURED, markersize=2.2, label="by the level sensor", zorder=1)
+    axes.plot(times, _ml([s.true_nl for s in samples]), color=TRUE, linewidth=1.6, label="true", zorder=2)
+    reckoned = _ml([s.reckoned_nl for s in samples])
+    axes.plot(times, reckoned, color=RECKONED, linewidth=1.0, linestyle=(0, (4, 2)), label="by the steps", zorder=3)
+    axes.set_ylabel("content [mL]")
     axes.set_ylim(bottom=0)
-    _title(axes, "Reservoir: true, reckoned by the pump's steps, measured by its level sensor")
-    axes.legend(loc="upper right", ncols=3, bbox_to_anchor=(1, 1.24), frameon=False, fontsize=8.5, markerscale=4)
+    _title(axes, "Reservoir")
+    _legend(axes)
+
+
+def _difference(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> None:
+    """What the pump watches (R20): its two volumes against each other."""
+
+    def less(value: float | None, reckoned: float | None) -> float | None:
+        return None if value is None or reckoned is None else value - reckoned
+
+    if any(sample.measured_nl is not None for sample in samples):
+        measured = _ml([less(sample.measured_nl, sample.reckoned_nl) for sample in samples])
+        axes.plot(times, measured, ".", color=MEASURED, markersize=2.2, label="level sensor less steps")
+    true = _ml([less(sample.true_nl, sample.reckoned_nl) for sample in samples])
+    axes.plot(times, true, color=TRUE, linewidth=1.2, label="true less steps")
+    axes.set_ylabel("apart [mL]")
+    axes.margins(y=0.15)
+    _title(axes, "Reservoir: how far the volumes are apart")
+    _legend(axes)
 
 
 def _battery(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> None:
@@ -172,7 +195,8 @@ def _alarms(axes: Axes, spans: Sequence[AlarmSpan], names: Sequence[str], scale:
     axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     _title(axes, "Alarms that were on" if names else "No alarm was on")
-    shown = list(dict.fromkeys(ALARMS[name].priority for name in names))
+    there = {ALARMS[name].priority for name in names}
+    shown = [priority for priority in PRIORITY if priority in there]
     handles: Any = [_patch(PRIORITY[priority]) for priority in shown]
     if shown:
         axes.legend(handles, shown, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=8.5)

@@ -131,7 +131,7 @@ def tell(run: ScenarioResult, title: str, regimen: str) -> CaseHistory:
 
     scenario = run.scenario
     header = [
-        ("scenario", f"{scenario.title or scenario.file} ({scenario.file})"),
+        ("scenario", f"{scenario.title} ({scenario.file})" if scenario.title else scenario.file),
         ("regimen", f"{title} ({regimen})"),
         ("pump", f"profile {run.profile}, seed {run.seed}"),
         ("firmware", f"{run.firmware} on {run.runtime_version} ({run.runtime})"),

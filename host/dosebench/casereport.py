@@ -112,6 +112,9 @@ def judged(run: ScenarioResult) -> str:
         reasons = ", ".join(dict.fromkeys(name_of(each.why) for each in away))
         text += f", except {length(spent)} in {len(away)} part{'s' * (len(away) > 1)} ({reasons})"
     text += "."
+    if run.stops:
+        times = "A stop" if len(run.stops) == 1 else f"{len(run.stops)} stops"
+        text += f" {times} by a fault may have withheld the step that was due."
     spilled = _spilled(run)
     if spilled:
         text += (

@@ -16,6 +16,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, Final
 
+from dosebench_protocol.alarms import ALARMS
 from dosebench_protocol.records import Record, RecordError, decode_records, verify_chain
 
 from dosebench import units
@@ -180,7 +181,12 @@ class ScenarioResult:
     @property
     def not_judged(self) -> list[Stretch]:
         """Times whose steps were not judged, with the reason."""
-        return [each for each in self.stretches if each.deviation is None]
+        return [each for each in self.stretches if each.deviation is None and each.to_ms > each.from_ms]
+
+    @property
+    def stops(self) -> list[Stretch]:
+        """Moments at which a fault stopped the pump, and may have withheld the step that was due."""
+        return [each for each in self.stretches if each.deviation is None and each.to_ms == each.from_ms]
 
     def unexpected_alarms(self) -> list[AlarmSpan]:
         """Alarms that neither an event expects nor the file allows."""
@@ -233,6 +239,8 @@ def run(
         DosebenchError: The pump refused the first therapy, or reads it differently.
     """
     settings = profile_settings(profile, runtime, seed)
+    # Filled as the program says, so that what the level sensor sees agrees with what the pump reckons.
+    settings.plant.fill_nl = float(program.reservoir_steps * program.step_nl)
     with one_core(), Twin(settings).power_on() as twin:
         port = Serial(twin=twin, baudrate=settings.baud, timeout=READ_TIMEOUT_S)
         return _Run(twin, PumpClient(port, MemoryIds()), scenario, program, progress).all(profile)
@@ -265,7 +273,6 @@ class _Run:
     def all(self, profile: str) -> ScenarioResult:
         hello = self.client.connect()
         self.twin.advance_us(SETTLED_MS * 1000)
-        self.twin.plant.refill(float(self.program.reservoir_steps * self.program.step_nl), self.twin.machine.now_us)
         self._begin()
         began = time.perf_counter()
         for at_ms, act in self._timeline():
@@ -592,6 +599,7 @@ class _Run:
         if self.motor_fault_ms is not None:
             self.disturbed.append(Disturbance(self.motor_fault_ms, end_ms, self._motor_why))
         self.disturbed += _held_back(timed, self.start_ms, end_ms)
+        self.disturbed += _safe_stops(timed, self.start_ms)
 
 
 def _boots(records: Sequence[Record], boots_us: Sequence[int]) -> list[Boot]:
@@ -618,6 +626,16 @@ def _whole(records: Sequence[Record]) -> bool:
     except RecordError:
         return False
     return bool(records) and records[0].sequence == 0
+
+
+def _safe_stops(timed: Sequence[tuple[int, Record]], start_ms: int) -> list[Disturbance]:
+    """Moments at which an alarm stopped delivery at once: a step that was due then is not made (R10)."""
+    found = []
+    for at_ms, record in timed:
+        if record.kind == "alarm_raised":
+            safe = [name for name in record.fields["raised"] if ALARMS[name].effect == "safe"]
+            found += [Disturbance(at_ms + start_ms, at_ms + start_ms, name) for name in safe[:1]]
+    return found
 
 
 def _held_back(timed: Sequence[tuple[int, Record]], start_ms: int, end_ms: int) -> list[Disturbance]:

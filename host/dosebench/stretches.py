@@ -37,7 +37,10 @@ class Boot:
 
 @dataclass(frozen=True)
 class Disturbance:
-    """A time, in virtual ms, in which the steps are not as ordered, and why."""
+    """A time, in virtual ms, in which the steps are not as ordered, and why.
+
+    One without a length is a stop by a fault, which may have withheld the step that was due.
+    """
 
     from_ms: int
     to_ms: int
@@ -95,7 +98,7 @@ def _parts(from_ms: int, to_ms: int, disturbed: Sequence[Disturbance]) -> Iterat
     at = from_ms
     for each in disturbed:
         begin, end = max(at, each.from_ms), min(to_ms, each.to_ms)
-        if begin >= end:
+        if begin > end:
             continue
         if begin > at:
             yield at, begin, ""
