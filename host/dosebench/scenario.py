@@ -20,7 +20,8 @@ from dosebench_protocol.alarms import ALARMS
 from dosebench_protocol.records import Record, RecordError, decode_records, verify_chain
 
 from dosebench import units
-from dosebench.client import MemoryIds, PumpClient, RefusedError
+from dosebench.client import PumpClient, RefusedError
+from dosebench.commandids import MemoryIds
 from dosebench.errors import DosebenchError
 from dosebench.history import DAY_MS, History, build, pump_ms
 from dosebench.ports import READ_TIMEOUT_S
