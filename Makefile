@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help demo test campaign cuts mutation bench gen clean
+.PHONY: help demo life test campaign cuts mutation bench gen clean
 
 help:
 	@echo "make demo      run the main job: program, deliver 30 days, download, compare; results in out/demo"
+	@echo "make life      a pump's seven years and a fast life as case histories; pages in out/life, some minutes"
 	@echo "make test      style, types, drift of generated files, and all tests"
 	@echo "make campaign  the firmware's properties with fifty times the examples, every power cut, ten years of flex"
 	@echo "make mutation  changes each comparison and counter of guard, scheduler and therapy check: do the tests notice?"
@@ -18,6 +19,12 @@ help:
 
 demo: $(VENV)/.base
 	$(BIN)/dosebench demo
+
+life: $(VENV)/.base
+	for life in fast-life seven-years; do \
+	  $(BIN)/dosebench simulate examples/$$life.toml --scenario examples/scenarios/$$life.toml --runtime cpython \
+	    --report out/life/$$life.html --figure out/life/$$life.png --log out/life/$$life.jsonl || exit 1; \
+	done
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check .

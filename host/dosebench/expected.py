@@ -46,6 +46,11 @@ class Expected:
         return [given for pump in self._pumps for given in pump.given]
 
     @property
+    def pumps(self) -> list[tuple[int, ReferencePump]]:
+        """Each perfect pump with the pump time from which on it is the one."""
+        return list(zip(self._from, self._pumps, strict=True))
+
+    @property
     def resets(self) -> int:
         """How often the power was lost; each time the fraction of the step that was under way is lost too."""
         return len(self._pumps) - 1

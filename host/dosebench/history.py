@@ -90,6 +90,7 @@ class History:
         marks: Events for a figure: (pump time in ms, label).
         missed_steps: Steps that were due and that the pump says it did not make.
         unknown_programs: Heads of program hashes that nobody on this host knows; their time counts as no delivery.
+        disagreements: Patient boluses that the pump gave or refused against its lockout and count, as sentences.
     """
 
     expected: Expected
@@ -98,6 +99,7 @@ class History:
     marks: tuple[tuple[int, str], ...]
     missed_steps: int
     unknown_programs: tuple[bytes, ...]
+    disagreements: tuple[str, ...] = ()
 
     @property
     def start_ms(self) -> int:
@@ -141,6 +143,7 @@ class _Walk:
     period_from: int = 0
     period_begins: bool = False
     whole: bool = False
+    disagreements: list[str] = field(default_factory=list)
 
     def take(self, record: Record) -> None:
         fields, kind, t_ms = record.fields, record.kind, pump_ms(record)
@@ -209,7 +212,9 @@ class _Walk:
         if kind == "bolus":
             pump.bolus(t_ms, fields["steps"])
         elif kind == "patient_bolus":
-            pump.patient(t_ms)
+            self._patient(pump.patient(t_ms), t_ms, "")
+        elif kind == "refused" and fields["reason"] in ("lockout", "patient_count"):
+            self._patient(pump.patient_wait_ms == 0, t_ms, fields["reason"])
         elif kind == "prime":
             pump.prime(t_ms, fields["steps"])
         elif kind == "patency":
@@ -222,6 +227,12 @@ class _Walk:
             pump.cancel_bolus(t_ms)
         elif kind == "square_cancel" or (kind == "square_end" and _cut(fields)):
             pump.cancel_square(t_ms)
+
+    def _patient(self, may: bool, t_ms: int, reason: str) -> None:
+        """Whether a patient's bolus was due, and why the pump refused it; empty where it gave it."""
+        if may == bool(reason) and self.program is not None:
+            what = f"was refused ({reason}) and should have been given" if reason else "should have been refused"
+            self.disagreements.append(f"the patient bolus on pump day {t_ms / DAY_MS:.3f} {what}")
 
     def _clock(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
         pump = self.expected.pump
@@ -274,6 +285,7 @@ def build(records: Iterable[Record], program_of: Callable[[bytes], Program | Non
         tuple(walk.marks),
         walk.missed,
         tuple(walk.unknown),
+        tuple(walk.disagreements),
     )
 
 

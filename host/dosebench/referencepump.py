@@ -110,18 +110,28 @@ class ReferencePump:
         offset, slope = self._pieces[max(bisect_right(self._starts, t_ms) - 1, 0)]
         return offset + slope * t_ms
 
-    def max_deviation(self, step_times_ms: Sequence[int], start_ms: int, end_ms: int) -> Fraction:
-        """Largest distance of real steps from the ideal since `start_ms`; as `Timeline.max_deviation`."""
+    def max_deviation(
+        self, step_times_ms: Sequence[int], start_ms: int, end_ms: int, base: Fraction | int | None = None
+    ) -> Fraction:
+        """Largest distance of real steps from the ideal since `start_ms`; as `Timeline.max_deviation`.
+
+        `base` is what the ideal is counted from; None is what it was at `start_ms`.
+        """
         check_times(step_times_ms, start_ms, end_ms)
-        base = self.ideal_steps(start_ms)
+        if base is None:
+            base = self.ideal_steps(start_ms)
         self.ideal_steps(end_ms)
         return worst_deviation(self._pieces_since(start_ms, end_ms, base), step_times_ms, start_ms, end_ms)
 
-    def _pieces_since(self, start_ms: int, end_ms: int, base: Fraction) -> Iterator[Piece]:
-        for at, (offset, slope) in enumerate(self._pieces):
+    def _pieces_since(self, start_ms: int, end_ms: int, base: Fraction | int) -> Iterator[Piece]:
+        first = max(bisect_right(self._starts, start_ms) - 1, 0)
+        for at in range(first, len(self._pieces)):
+            offset, slope = self._pieces[at]
             end = self._starts[at + 1] if at + 1 < len(self._starts) else end_ms
             if end > start_ms:
                 yield Fraction(min(end, end_ms)), offset - base, slope
+            if end >= end_ms:
+                return
 
     @property
     def bridge_left(self) -> int:

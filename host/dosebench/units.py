@@ -166,6 +166,14 @@ def show_time(ms: Fraction | int) -> str:
     return show(Fraction(ms), next((unit for unit, length in lengths if ms >= length), "ms"), 3)
 
 
+def show_span(ms: Fraction | int) -> str:
+    """Write a length of time for a sentence: as `show_time`, but "1.5 days", and "6.9 years" from two years on."""
+    if ms >= 730 * DAY_MS:
+        return f"{decimal(Fraction(ms) / DAY_MS / Fraction(1461, 4), 3)} years"
+    text = show_time(ms)
+    return f"{text}s" if text.endswith(" day") and text != "1 day" else text
+
+
 def decimal(number: Fraction, digits: int = 6) -> str:
     """Write `number` as a plain decimal with at most `digits` significant digits and no trailing zeros."""
     quotient = Context(prec=digits).divide(Decimal(number.numerator), Decimal(number.denominator))

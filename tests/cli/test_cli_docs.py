@@ -62,6 +62,10 @@ def test_the_list_of_commands_says_what_the_command_says(name: str) -> None:
     assert cli.COMMANDS[name][1].split()[0] == command.help.split()[0]
 
 
+def _scenario(regimen: str, scenario: str) -> tuple[object, ...]:
+    return EXAMPLES / f"{regimen}.toml", "--scenario", EXAMPLES / "scenarios" / f"{scenario}.toml"
+
+
 def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: Path) -> None:
     port, primed = ("-p", "sim://bench"), ("-p", "sim://primed")
     assert run("program", EXAMPLES / "c7-bridge-before.toml", "--yes", *primed).code == 0
@@ -75,7 +79,10 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
         "plan": [("plan", c5, "--days", 0.1)],
         "diff": [("diff", c5, c5)],
         "longevity": [("longevity", c5)],
-        "simulate": [("simulate", c5, "--days", 0.02, "--runtime", "cpython")],
+        "simulate": [
+            ("simulate", c5, "--days", 0.02, "--runtime", "cpython"),
+            ("simulate", *_scenario("c11-external-lockout", "c11"), "--runtime", "cpython"),
+        ],
         "demo": [("demo", "--days", 0.02, "--runtime", "cpython", "--out", tmp_path)],
         "program": [("program", c5, "--yes", *port)],
         "status": [("status", *port)],

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from dosebench.simulate import SimulationResult
 
 MINUTE_MS = 60_000
+DAYS = 30.0
+"""Virtual days of a simulation that does not say how many."""
 OUT = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("file", type=FILE)
-@click.option(
-    "--days", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Virtual days."
-)
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), help=f"Virtual days. Default: {DAYS:g}.")
+@click.option("--scenario", "scenario_file", type=FILE, help="What happens to the pump, and when: a scenario file.")
+@click.option("--report", type=OUT, help="With --scenario: write the case history here, html or md.")
 @click.option(
     "--runtime",
     type=click.Choice(["unix", "wasm", "cpython"]),
@@ -40,7 +42,9 @@ OUT = click.Path(dir_okay=False, path_type=Path)
 def simulate(
     file: Path,
     *,
-    days: float,
+    days: float | None,
+    scenario_file: Path | None,
+    report: Path | None,
     runtime: str | None,
     seed: int,
     patient_every: str | None,
@@ -54,8 +58,15 @@ def simulate(
     The pump runs the real firmware and is reached through its serial port only. Exit code 1 when a step is more than
     half a step off while only the basal ran (and more than that allows for each bolus), a bolus was given or refused
     that should not have been, an alarm comes that should not, or the pump's journal disagrees with its motor.
+
+    With --scenario the pump lives through what the file says (docs/SCENARIOS.md), and its expectations are judged too.
     """
     from dosebench.check import check  # noqa: PLC0415
+
+    if scenario_file is not None and (days is not None or patient_every is not None):
+        raise click.UsageError("a scenario says itself how long it is and who asks for what")
+    if report is not None and scenario_file is None:
+        raise click.UsageError("--report goes with --scenario")
 
     if figure is not None:
         figure_path(figure)
@@ -66,7 +77,12 @@ def simulate(
         else:
             show_check(result)
         return 1
-    run = run_days(result, days, runtime, seed, quiet=as_json, patient_every=patient_every)
+    if scenario_file is not None:
+        from dosebench.commands.scenario import Files, run_scenario  # noqa: PLC0415
+
+        files = Files(log_file, figure, report)
+        return run_scenario(result, scenario_file, files, runtime, seed, drugs=library(drugs), as_json=as_json)
+    run = run_days(result, days or DAYS, runtime, seed, quiet=as_json, patient_every=patient_every)
     leave_files(run, title_of(result), log_file, figure)
     if as_json:
         common.emit({"file": str(file)} | run.to_json() | {"log": _text(log_file), "figure": _text(figure)})

@@ -42,6 +42,7 @@ class Machine:
         baud: Of the pump's UART.
         now_us: Virtual time since the twin was made.
         booted_us: When the firmware was last started.
+        boots_us: When it was started since this object was made, in order.
         reset_cause: What the firmware is told (number of `ResetCause`).
         code: Hash of the code that was flashed; a boot finds what is there then.
         watchdog_us: When the watchdog bites; None while it is not armed.
@@ -56,6 +57,7 @@ class Machine:
     baud: int = 115_200
     now_us: int = 0
     booted_us: int = 0
+    boots_us: list[int] = field(default_factory=list)
     reset_cause: int = 1
     code: bytes = field(default_factory=code_hash)
     watchdog_us: int | None = None
@@ -72,6 +74,7 @@ class Machine:
     def begin_boot(self, cause: int) -> None:
         """The board starts: its counter, its watchdog and what it has received begin anew."""
         self.booted_us = self.now_us
+        self.boots_us.append(self.now_us)
         self.reset_cause = cause
         self.watchdog_us = None
         self._reads = 0
