@@ -148,6 +148,9 @@ def _report(error: Exception, as_json: bool) -> int:
     if isinstance(error, DosebenchError):
         _fail(as_json, type(error).__name__, str(error), error.hint, **_details(error))
         return error.exit_code
+    if isinstance(error, OSError) and error.filename is not None:
+        _fail(as_json, "FileError", f"{error.filename}: {error.strerror}", "choose another place for it")
+        return 1
     if isinstance(error, ProtocolError):
         _fail(as_json, type(error).__name__, str(error), None)
         return 1

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commandline import Run
+from commandline import EXAMPLES, Run
 from dosebench import client, ports
 from dosebench.store import Store
 
@@ -129,3 +129,15 @@ def test_a_store_that_is_none(run: Run, state: Path) -> None:
     ran = run("start", "--port", "sim://bench")
     assert ran.code == 1
     assert "cannot be used" in ran.err
+
+
+@pytest.mark.parametrize("option", ["--log", "--figure", "--report"])
+def test_a_place_that_cannot_be_written_is_named(run: Run, tmp_path: Path, option: str) -> None:
+    (tmp_path / "taken").write_text("a file where a directory is wanted")
+    scenario = ("--scenario", EXAMPLES / "scenarios" / "c11.toml") if option == "--report" else ()
+    regimen = EXAMPLES / ("c8-external.toml" if scenario else "c5-baclofen-800.toml")
+    length = () if scenario else ("--days", 0.01)
+    name = "x.html" if scenario else "x.svg"
+    ran = run("simulate", regimen, *scenario, *length, "--runtime", "cpython", option, tmp_path / "taken" / name)
+    assert ran.code == 1
+    assert ran.err.startswith(f"error: {tmp_path / 'taken'}")
