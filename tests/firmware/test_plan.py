@@ -341,6 +341,19 @@ def test_a_plan_is_whole_until_a_bit_of_it_flips(changes: dict[str, Any]) -> Non
     assert made.whole(MONDAY + 1, 482 * MINUTE_MS)
 
 
+@pytest.mark.requirement("R56")
+def test_a_plan_is_whole_while_pattern_and_calendar_are_on_two_days() -> None:
+    made = plan(FLEX)
+    for day, ms, other_ms in ((MONDAY, DAY_MS - 60_000, 60_000), (MONDAY + 1, 60_000, DAY_MS - 60_000)):
+        made.set_local(MONDAY + 50, 0)
+        made.set_local(day, ms)
+        other = 2 * MONDAY + 1 - day
+        made.set_local(other, other_ms)
+        assert (made._day_number, made.lag_ms()) == (day, 120_000)
+        assert made.whole(other, other_ms)
+        assert not made.whole(day, other_ms)
+
+
 def test_days_of_a_titration_stay_whole_at_their_end() -> None:
     made = plan(TITRATION, titration_day=254)
     for _ in range(3):

@@ -139,13 +139,13 @@ def test_a_track_begins_half_way_to_its_first_step() -> None:
 def test_standing_still_loses_nothing() -> None:
     track = Track()
     track.restart(3, 1_001)
-    track.advance(100)
+    track.advance(150)
     before = (track.acc, track.den, track._crumb)
     track.retune(0, 1)
     assert (track.due_ms(), track.advance(5_000), track.num) == (NEVER, 0, 0)
     assert (track.acc, track.den, track._crumb) == before
     track.retune(4, 1_001)
-    assert (track.num, track.acc, track.den, track._crumb) == (4, 800, 1_001, FRACTION_MAX // 2)
+    assert (track.num, track.acc, track.den, track._crumb) == (4, 950, 1_001, FRACTION_MAX // 2)
 
 
 @settings(max_examples=40)

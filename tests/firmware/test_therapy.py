@@ -326,6 +326,8 @@ def test_large_fractions_are_compared_by_what_is_left_of_their_wholes() -> None:
 @pytest.mark.requirement("R56")
 def test_any_flipped_bit_of_a_therapy_shows_in_its_fold() -> None:
     whole = Therapy(therapy(**(flex((0, 0, 0), (1, 7, 1), count=2) | {"titration": [{"day": 3, "rate": 1}]})))
+    for at, name in enumerate(name for name, value in vars(whole).items() if isinstance(value, int)):
+        setattr(whole, name, 1_003 + 7 * at)
     before = whole.fold()
     numbers = [value for value in vars(whole).values() if isinstance(value, int)]
     rows = [sum(row) for table in (whole.caps, whole.rates, whole.flex, whole.titration) for row in table]
