@@ -307,27 +307,26 @@ class _Run:
         return self.client.commit(encoded)
 
     def _timeline(self) -> list[tuple[int, Callable[[], None]]]:
-        """What is due when, since the start of delivery; at the same moment: ends of faults, events, samples."""
+        """What is due when, since the start of delivery.
+
+        At the same moment: a look at the physics before the bench changes them, ends of faults, events, samples.
+        """
         length = self.scenario.length_ms
         plan: list[tuple[int, int, Callable[[], None]]] = []
+        changes: set[int] = set()
         for event in self.scenario.events:
             plan.append((event.at_ms, 1, partial(self._event, event)))
+            if event.act in ("fault", "mend", "brown_out"):
+                changes.add(event.at_ms)
             lasting = event.table.lasting
             if lasting is not None and event.at_ms + lasting <= length:
                 plan.append((event.at_ms + lasting, 0, partial(self._mend_after, event)))
+                changes.add(event.at_ms + lasting)
         looks = set(range(self.scenario.sample_ms, length, self.scenario.sample_ms))
-        for at_ms, _, _ in list(plan):
-            looks |= {at_ms + later for later in CLOSE_LOOKS_MS if self._eventful(at_ms)}
+        looks |= {at_ms + later for at_ms in changes for later in CLOSE_LOOKS_MS}
         plan += [(at_ms, 2, self._sample) for at_ms in looks if at_ms < length]
+        plan += [(at_ms, -1, self._sample) for at_ms in changes]
         return [(at_ms, act) for at_ms, _, act in sorted(plan, key=lambda item: item[:2])]
-
-    def _eventful(self, at_ms: int) -> bool:
-        """Whether a fault, its end, or a cut happens then, after which the physics are looked at closely."""
-        for event in self.scenario.events:
-            ends = event.at_ms + (event.table.lasting or 0)
-            if event.act in ("fault", "mend", "brown_out") and at_ms in (event.at_ms, ends):
-                return True
-        return False
 
     def _advance(self, until_ms: int) -> None:
         now_ms = self.twin.machine.now_us // 1000

@@ -87,7 +87,7 @@ def edited(tmp_path: Path, old: str, new: str, name: str = "implant-40") -> Path
 @pytest.mark.parametrize("name", profile.builtin_names())
 def test_device_config_is_what_the_firmware_takes(name: str) -> None:
     config = profile.load(name).device_config()
-    fitted = FITTED[name.split("-", maxsplit=1)[0]]
+    fitted = FITTED[profile.load(name).kind]
     assert set(config) == CONFIG_KEYS.union(*(SENSOR_KEYS[sensor] for sensor in fitted))
     assert config.pop("profile") == name
     assert sealed(config | {"profile": name})["checksum"] == config.pop("checksum")
