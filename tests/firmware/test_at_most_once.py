@@ -19,8 +19,8 @@ HOSTS = 8
 """Hosts whose newest result a pump keeps (`HOSTS_MAX` of the ledger)."""
 
 
-SECTORS = 6
-"""A short journal, so that it is soon overwritten."""
+SHORT = {"flash_sectors": 8, "fault_sectors": 2}
+"""A journal of four sectors, so that it is soon overwritten."""
 
 
 def host_id(number: int) -> bytes:
@@ -110,7 +110,7 @@ def test_a_host_that_was_forgotten_cannot_repeat_anything(runtime: RuntimeName, 
 
 @pytest.mark.requirement("R61")
 def test_the_floor_outlives_the_records_that_made_it() -> None:
-    with line(flash_sectors=SECTORS) as pump:
+    with line(**SHORT) as pump:
         for number in range(HOSTS + 1):
             session = pump.open(host=host_id(number))
             pump.ask(session, "refill", host=host_id(number), counter=1000, steps=10_000)
@@ -233,7 +233,7 @@ def test_an_old_command_is_looked_up_in_the_journal() -> None:
 
 @pytest.mark.requirement("R60")
 def test_what_the_journal_has_overwritten_is_called_unknown_and_said_once() -> None:
-    with line(flash_sectors=SECTORS) as pump:
+    with line(**SHORT) as pump:
         set_running(pump.twin)
         ids = MemoryIds(b"host")
         port, client = deaf_client(pump, ids)
