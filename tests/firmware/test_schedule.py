@@ -344,9 +344,10 @@ def test_a_schedule_is_whole_until_a_bit_of_it_flips() -> None:
             schedule.bolus_moved()
         assert schedule.whole()
         for name in ("periodic_ms", "_periodic_passed", "bolus_left", "bolus_made", "square_left", "square_made"):
-            setattr(schedule, name, getattr(schedule, name) ^ 1)
-            assert not schedule.whole(), name
-            setattr(schedule, name, getattr(schedule, name) ^ 1)
+            for bit in range(13):
+                setattr(schedule, name, getattr(schedule, name) ^ 1 << bit)
+                assert not schedule.whole(), name
+                setattr(schedule, name, getattr(schedule, name) ^ 1 << bit)
     assert (schedule.bolus_kind, schedule.bolus_made, schedule.square_left) == (BOLUS_KIND_PERIODIC, 2, 4)
     schedule.cancel_bolus()
     assert schedule.whole()
@@ -363,9 +364,9 @@ def test_a_schedule_is_whole_until_a_bit_of_it_flips() -> None:
 @pytest.mark.requirement("R56")
 def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_schedules_fold() -> None:
     schedule = Schedule()
-    schedule.set_periodic(5, 1, 100, 4_000, 700)
+    schedule.set_periodic(6, 5, 101, 4_007, 700)
     before = schedule.fold_therapy()
-    assert before == 5 ^ 1 ^ 100 ^ 4_000
+    assert before == 6 ^ 5 ^ 101 ^ 4_007
     for name in ("_periodic_steps", "_periodic_num", "_periodic_den", "_period_ms"):
         for bit in range(30):
             setattr(schedule, name, getattr(schedule, name) ^ 1 << bit)
@@ -379,5 +380,13 @@ def test_a_waiting_bolus_is_not_made_up_by_a_flipped_bit() -> None:
         schedule = Schedule()
         schedule.set_periodic(5, 1, 100, 4_000, 700)
         schedule.periodic_waits ^= 1 << bit
+        schedule.begin_waiting_periodic()
+        assert (schedule.bolus_left, schedule.periodic_began) == (0, False)
+        # Nor does one that waits begin when its mark is no longer what it was.
+        schedule.running = True
+        schedule.start_bolus(BOLUS_KIND_CLINICIAN, 9, 1, 100)
+        schedule.advance(700)
+        schedule.periodic_waits ^= 1 << bit
+        schedule.cancel_bolus()
         schedule.begin_waiting_periodic()
         assert (schedule.bolus_left, schedule.periodic_began) == (0, False)
