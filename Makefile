@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help demo life test campaign cuts mutation bench gen clean
+.PHONY: help demo life test campaign cuts fuzz mutation bench gen clean
 
 help:
 	@echo "make demo      run the main job: program, deliver 30 days, download, compare; results in out/demo"
@@ -13,6 +13,7 @@ help:
 	@echo "make campaign  the firmware's properties with fifty times the examples, every power cut, ten years of flex"
 	@echo "make mutation  changes each comparison and counter of guard, scheduler and therapy check: do the tests notice?"
 	@echo "make cuts      every power cut alone, with the number of distinct flash states"
+	@echo "make fuzz      the host's codec under a coverage-guided fuzzer, 1.5 million inputs (docs/FUZZING.md)"
 	@echo "make bench     measure start-up times and more"
 	@echo "make gen       rewrite what is generated from the protocol"
 	@echo "make clean     remove .venv, build results and caches"
@@ -40,6 +41,9 @@ mutation: $(VENV)/.campaign
 
 cuts: $(VENV)/.dev
 	DOSEBENCH_LONG=1 $(BIN)/python -m pytest -q -n $(JOBS) -rP tests/firmware/test_power_cuts.py
+
+fuzz: $(VENV)/.campaign
+	$(BIN)/python -m fuzz --runs 1500000
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

@@ -12,12 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from . import bus, chip, codec, days, kept, occlusion, startup
+from . import bulk, bus, chip, codec, days, kept, occlusion, startup, wire
 from .measure import Figure
 
 GROUPS: Final[Mapping[str, Callable[[], list[Figure]]]] = {
     "startup": startup.figures,
     "codec": codec.figures,
+    "bulk": bulk.figures,
+    "log": wire.figures,
     "bus": bus.figures,
     "days": days.figures,
     "chip": chip.figures,

@@ -20,6 +20,7 @@ from dosebench.profile import load
 from dosebench_protocol.auth import Challenge, Session, device_nonce, session_id
 from dosebench_protocol.codec import by_name, encode_request
 from dosebench_protocol.frame import Frame, encode
+from dosebench_protocol.records import Record
 from dosebench_protocol.tables import NONCE_BYTES
 
 from .measure import Figure
@@ -33,6 +34,13 @@ SECTORS: Final = 16
 """Flash of the board in memory: it lies in the heap."""
 HARD_STEPS: Final = 1 << 20
 CHUNK: Final = bytes(range(256))
+LEASE_RECORDS: Final = 50
+LEASES: Final = b"".join(
+    Record(at, 3 + at // 24, at % 24 * 3_600_000 + 54 * at, 2, 0, 67 * at, 67 * at, 134, 0, 80_000 - 67 * at, bytes(8))
+    .to_bytes()
+    for at in range(LEASE_RECORDS)
+)
+"""Two days of leases: what most of a journal is."""
 DEVICE: Final = b"ram1"
 HOST: Final = b"host"
 ROLE: Final = "programmer"
@@ -42,7 +50,7 @@ MODULES: Final = (
     *("wire", "whole", "clock", "schedule", "plan", "program", "guard", "motor", "profile", "memory"),
     *("sensors", "flow", "battery", "reservoir", "service"),
     *("therapy", "journal", "ledger", "history", "store", "alarms", "supervisor", "selftest", "monitor"),
-    *("orders", "session", "link", "commands", "controller"),
+    *("orders", "session", "link", "stream", "telemetry", "commands", "controller"),
 )
 """In an order in which each comes after what it imports, so that its bytes are its own."""
 
@@ -60,6 +68,10 @@ def figures(rounds: int = 2) -> list[Figure]:
         "chip: plan, schedule and guard, one step": count("events.py", EVENTS, basics, rounds),
         "chip: whole pump, one step": count("turns.py", EVENTS, whole, rounds),
     }
+    found["chip: delta coding, one record"] = count("coding.py", 20, {"RECORDS": LEASES}, rounds) / LEASE_RECORDS
+    for way in ("call", "find"):
+        title = f"chip: a byte by {'a method call' if way == 'call' else 'find and slices'} (for scale)"
+        found[title] = count("bytewise.py", FRAMES, {"WAY": way}, rounds) / 256
     for name, fields in (("status", {}), ("therapy_chunk", {"offset": 0, "data": CHUNK})):
         frame = request(name, 1, **fields)
         params = {"REQUEST": frame, "UNPACK": f"unpack_{name}_request" if fields else ""}

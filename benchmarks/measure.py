@@ -41,10 +41,12 @@ class Figure:
         return asdict(self) | {"value": round(self.value, 4), "spread": round(self.spread, 4)}
 
 
-def interleave(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def interleave(
+    contestants: Mapping[str, Callable[[], float]], rounds: int, warm_up: int = WARM_UP_ROUNDS
+) -> dict[str, list[float]]:
     """Let each contestant measure itself once a round; what it returns is in seconds."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
-    for count in range(-WARM_UP_ROUNDS, rounds):
+    for count in range(-warm_up, rounds):
         for name, measure in contestants.items():
             taken = measure()
             if count >= 0:

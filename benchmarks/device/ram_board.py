@@ -53,6 +53,9 @@ class RamBoard:
     def uart_write(self, _data):
         self.sent += 1
 
+    def uart_busy_ms(self):
+        return 0
+
     def flash_read(self, address, buffer):
         buffer[:] = self._flash[address : address + len(buffer)]
 

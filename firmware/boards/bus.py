@@ -26,6 +26,7 @@ _WATCHDOG = const(13)
 _DRIVER = const(14)
 _CODE = const(15)
 _RANDOM = const(16)
+_UART_BUSY = const(17)
 
 _KEYED_ROLES = ("operator", "programmer", "service")
 
@@ -85,6 +86,10 @@ class BusBoard:
 
     def uart_write(self, data):
         self._call(_UART_WRITE, 0, 0, 0, data, None)
+
+    def uart_busy_ms(self):
+        # Until the transmit buffer takes the longest frame without waiting.
+        return self._call(_UART_BUSY, 0, 0, 0, None, None)
 
     def flash_read(self, address, buffer):
         self._call(_FLASH_READ, address, len(buffer), 0, None, buffer)

@@ -62,6 +62,12 @@ class Commands:
             wire.MEMORY: self._memory,
             wire.SENSORS: self._sensors,
             wire.SERVICE: self._service,
+            wire.TELEMETRY_TABLE: self._telemetry_table,
+        }
+        # Answered later, and more than once.
+        self._streams = {
+            wire.JOURNAL_STREAM: pump.stream.ask,
+            wire.TELEMETRY_SUBSCRIBE: pump.telemetry.ask,
         }
         orders = pump.orders
         # Decoder of the request, and what carries it out.
@@ -114,6 +120,12 @@ class Commands:
         if ask is not None:
             out = link.out()
             link.reply(link.type | 0x80, ask(link, out))
+            return
+        stream = self._streams.get(link.type)
+        if stream is not None:
+            stream(link)
+            link.answer = None
+            link.pending = False
             return
         unpack, act = self._acts[link.type]
         self._carry_out(unpack(link.frame, link.body, link.body_end), act)
@@ -404,6 +416,9 @@ class Commands:
                 raise Refusal(wire.REASON_RECORD_GONE, first + at + 1)
             records[at * wire.RECORD_BYTES : (at + 1) * wire.RECORD_BYTES] = self._record
         return wire.pack_journal_read_reply(out, link.body_out, first, records)
+
+    def _telemetry_table(self, link, out):
+        return wire.pack_telemetry_table_reply(out, link.body_out, wire.TELEMETRY_SUM, wire.TELEMETRY_TEXT)
 
     # Therapy transfer
 

@@ -24,7 +24,9 @@ from pump.schedule import NEVER, Schedule
 from pump.selftest import SelfTest
 from pump.service import Service
 from pump.store import TherapyStore
+from pump.stream import QUIET_MS, Stream
 from pump.supervisor import Supervisor
+from pump.telemetry import Telemetry
 from pump.therapy import Therapy
 from pump.whole import mul_div
 from pump.wire import const
@@ -111,6 +113,8 @@ class Pump:
         self.started_over = distrusted
         self.link = Link(board, self.device_id)
         self.orders = Orders(self)
+        self.stream = Stream(board, journal, self.link)
+        self.telemetry = Telemetry(self)
         self.commands = Commands(self, self.link)
         self.memory = Memory(self)
         self._boot(distrusted)
@@ -310,6 +314,7 @@ class Pump:
             if not waiting:
                 self._held_ms = 0
             self._serve()
+        self._send_streams()
 
     # Trust in RAM (see memory.py)
 
@@ -348,6 +353,7 @@ class Pump:
         self.alarms.pass_time(passed)
         self.selftest.since_ms += passed
         self.commands.gate.pass_time(passed)
+        self.telemetry.pass_time(passed)
         self._held_ms += passed
         if self.commands.stage is not None:
             self.commands.stage.idle_ms += passed
@@ -478,6 +484,12 @@ class Pump:
         if self.ledger.failed():
             self.alarm(wire.ALARM_FLASH_FAILED, 0)
 
+    def _send_streams(self):
+        """What a host has asked to hear over and over: never near to a step."""
+        if self._next_event_ms() >= QUIET_MS:
+            self.telemetry.work()
+            self.stream.work()
+
     def _note_distrusted(self):
         if self.commands.gate.unnoted and self._next_event_ms() >= _QUIET_MS:
             self.commands.gate.note(self.ledger)
@@ -504,11 +516,23 @@ class Pump:
         if due < wake:
             wake = due
             cause = _OTHER
+        due = self._streams_next_ms()
+        if due < wake:
+            wake = due
+            cause = _LINK
         due = self.supervisor.sleep_ms_max()
         if due < wake:
             wake = due
             cause = _WATCHDOG
         return self.counters.sleep(wake - late if wake > late else 0, cause)
+
+    def _streams_next_ms(self):
+        due = min(self.stream.next_ms(), self.telemetry.next_ms())
+        event = self._next_event_ms()
+        if due < _NEVER and event < due + QUIET_MS:
+            # The step first: it is what the pump wakes for.
+            return max(due, event)
+        return due
 
     # State
 

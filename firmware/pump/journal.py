@@ -54,6 +54,11 @@ class Journal:
         self.lost = 0
         self.failed = False
         self.on_new_sector = None
+        # Where the next run goes on.
+        self._run_next = -1
+        self._run_sector = 0
+        self._run_slot = 0
+        self._number = bytearray(4)
         self._trial = None
         self._unset_bit = False
 
@@ -350,6 +355,40 @@ class Journal:
             return True
         return _is(record, sequence)
 
+    def read_run(self, sequence, buffer):
+        """Read the records from a sequence number on as they lie in flash, unjudged: as many as follow each other in
+        one sector and fit into `buffer`. Returns how many."""
+        sector = self._sector_of(sequence)
+        if sector < 0 or sequence >= self.next:
+            return 0
+        slot = sequence - self._firsts[sector]
+        if self._run_next == sequence and self._run_sector == sector:
+            # Void slots have shifted it; the last run has found them already.
+            slot = self._run_slot
+        while slot < _SLOTS:
+            count = min(len(buffer) // RECORD_BYTES, _SLOTS - slot)
+            self._board.flash_read(self._slot_address(sector, slot), memoryview(buffer)[: count * RECORD_BYTES])
+            count = self._in_order(buffer, count, sequence)
+            if count and slot + count < _SLOTS:
+                self._board.flash_read(self._slot_address(sector, slot + count), self._number)
+                if _is(self._number, sequence + count - 1):
+                    # Void slots come before the one that was taken in their place.
+                    count -= 1
+            if count:
+                self._run_next = sequence + count
+                self._run_sector = sector
+                self._run_slot = slot + count
+                return count
+            slot += 1
+        return 0
+
+    def _in_order(self, buffer, count, sequence):
+        """How many of `count` records bear the numbers from `sequence` on."""
+        at = 0
+        while at < count and sequence + at < self.next and _is(buffer, sequence + at, at * RECORD_BYTES):
+            at += 1
+        return at
+
 
 def _header(first, chain):
     told = struct.pack("<I", first) + chain
@@ -360,13 +399,13 @@ def _sealed(head):
     return hashlib.sha256(_MAGIC + head[_SEAL_BYTES:]).digest()[:_SEAL_BYTES] == head[:_SEAL_BYTES]
 
 
-def _is(record, sequence):
+def _is(record, sequence, at=0):
     # Byte by byte: unpacking takes from the heap, and this looks at every slot.
     return (
-        record[0] == sequence & 0xFF
-        and record[1] == sequence >> 8 & 0xFF
-        and record[2] == sequence >> 16 & 0xFF
-        and record[3] == sequence >> 24
+        record[at] == sequence & 0xFF
+        and record[at + 1] == sequence >> 8 & 0xFF
+        and record[at + 2] == sequence >> 16 & 0xFF
+        and record[at + 3] == sequence >> 24
     )
 
 

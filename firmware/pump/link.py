@@ -111,18 +111,23 @@ class Link:
 
     def reply(self, message, end):
         """Send the reply whose body reaches from body_out to `end` in out(); the request is done with."""
-        reply, answer = self._reply, self.answer
+        answer = self.answer
+        self.answer = None
+        self.pending = False
+        self.send(message, end, self.sequence, answer)
+
+    def send(self, message, end, sequence, answer):
+        """Send a frame whose body reaches from body_out to `end` in out(), in the session `answer` if there is one."""
+        reply = self._reply
         session = _NO_SESSION if answer is None else answer.id
         body_bytes = end - wire.HEADER_BYTES
         wire.pack_header(
-            reply, 0, wire.PROTOCOL_VERSION, message, self._device_id, session, self.sequence, body_bytes
+            reply, 0, wire.PROTOCOL_VERSION, message, self._device_id, session, sequence, body_bytes
         )
         if answer is not None:
             end = answer.sign(reply, end)
-            self.answer = None
         reply[end : end + wire.CRC_BYTES] = crc32(memoryview(reply)[:end]).to_bytes(4, "little")
         length = _cobs_encode(reply, end + wire.CRC_BYTES, self._wire)
-        self.pending = False
         self._board.uart_write(memoryview(self._wire)[:length])
 
 
@@ -162,7 +167,9 @@ def _cobs_encode(raw, end, out):
             break
         count = stop - at
         out[length] = count + 1
-        out[length + 1 : length + 1 + count] = raw[at:stop]
+        if count:
+            # Most zeros of a record stand side by side: an empty slice would take from the heap for each.
+            out[length + 1 : length + 1 + count] = raw[at:stop]
         length += 1 + count
         if zero < 0:
             break

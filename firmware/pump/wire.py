@@ -15,7 +15,7 @@ except ImportError:
     def const(value):
         return value
 
-SCHEMA_HASH = b"\x7e\x35\x60\x19\x3d\x82\x8d\x23"
+SCHEMA_HASH = b"\x64\x6e\xd3\xdb\xc2\xbf\x8c\xb8"
 
 # limits
 PROTOCOL_VERSION = const(1)
@@ -76,11 +76,14 @@ JOURNAL_INFO = const(80)
 JOURNAL_READ = const(81)
 FAULT_INFO = const(82)
 FAULT_READ = const(83)
+JOURNAL_STREAM = const(84)
 SELFTEST = const(96)
 COUNTERS = const(97)
 MEMORY = const(98)
 SENSORS = const(99)
 SERVICE = const(100)
+TELEMETRY_TABLE = const(112)
+TELEMETRY_SUBSCRIBE = const(113)
 REPLY = const(128)
 REJECTED = const(255)
 
@@ -309,6 +312,9 @@ REASON_START_BLOCKED = const(102)
 REASON_NO_ALARM = const(103)
 REASON_IMPLANTED = const(104)
 REASON_IMPLANT_DATE = const(105)
+REASON_CHAIN_DIFFERS = const(112)
+REASON_TABLE_DIFFERS = const(113)
+REASON_TOO_OFTEN = const(114)
 
 # RecordKind
 RECORD_BOOT = const(1)
@@ -357,11 +363,30 @@ RECORD_MENDED = const(104)
 RECORD_FILLED = const(105)
 RECORD_COUNTER_FLOOR = const(110)
 
+# Coding
+CODING_WHOLE = const(0)
+CODING_DELTA = const(1)
+
 # StageDrop
 STAGE_DROP_NEW_STAGE = const(0)
 STAGE_DROP_TIMEOUT = const(1)
 STAGE_DROP_ABORT = const(2)
 STAGE_DROP_RESET = const(3)
+
+# telemetry fields
+FIELD_DELIVERY = const(0)
+FIELD_ALARMS = const(1)
+FIELD_LOW_STEPS = const(2)
+FIELD_HIGH_STEPS = const(3)
+FIELD_MISSED_STEPS = const(4)
+FIELD_RATE = const(5)
+FIELD_BOLUS_LEFT = const(6)
+FIELD_SQUARE_LEFT = const(7)
+FIELD_RESERVOIR = const(8)
+FIELD_BATTERY = const(9)
+FIELD_LEASE_LEFT = const(10)
+FIELD_JOURNAL_NEXT = const(11)
+FIELD_BAD_FRAMES = const(12)
 
 # bytes of shared structs
 REJECTED_BYTES = const(6)
@@ -375,11 +400,29 @@ ROLES = (
     b"\x03\x03\x03\x03\x03\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x02\x00\x02\x02\x02\x01\x02\x02\x02\x02\x03\x03\x02\x02\xff\xff"
     b"\x02\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
-    b"\x01\x01\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\x01\x01\x01\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
-    b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x01\x01\x01\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+    b"\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 )
 CHANGES_STATE = b"\x23\x30\x31\x32\x33\x34\x36\x37\x38\x39\x3a\x3b\x3c\x3d\x40\x41"  # message types
+
+# what can be subscribed, and the checksum that names it
+TELEMETRY_TEXT = (
+    b'delivery - Delivery\n'
+    b'alarms - Alarm\n'
+    b'low_steps steps u32\n'
+    b'high_steps steps u32\n'
+    b'missed_steps steps u32\n'
+    b'rate steps/day u32\n'
+    b'bolus_left steps u32\n'
+    b'square_left steps u32\n'
+    b'reservoir steps u32\n'
+    b'battery mV u32\n'
+    b'lease_left steps u32\n'
+    b'journal_next records u32\n'
+    b'bad_frames frames u32\n'
+)
+TELEMETRY_SUM = b"\x2c\xc4\xf3\xb5"
 
 def role_of(message_type):
     # least role that may send it, -1 for nobody: what is not in the table is denied
@@ -615,6 +658,19 @@ def pack_journal_read_reply(buf, off, first, records):
     pack_into("<IH", buf, off, first, len(records))
     return _put(buf, off + 6, records)
 
+def unpack_journal_stream_request(buf, off, end):
+    _need(end - off - 18)
+    return unpack_from("<BIIB8s", buf, off)
+
+def pack_journal_stream_reply(buf, off, stream, first, chain, data):
+    if len(chain) != 8:
+        raise ValueError("wrong length")
+    if len(data) > 65535:
+        raise ValueError("too long")
+    _room(buf, off + 15 + len(data))
+    pack_into("<BI8sH", buf, off, stream, first, chain, len(data))
+    return _put(buf, off + 15, data)
+
 def pack_selftest_reply(buf, off, boot_ms, retest_ms, results):
     if len(results) > 255:
         raise ValueError("too long")
@@ -660,6 +716,26 @@ def pack_service_reply(buf, off, implant_days, cap_days, replacement_days, repla
         filled_age_days)
     return off + 24
 
+def pack_telemetry_table_reply(buf, off, checksum, text):
+    if len(checksum) != 4:
+        raise ValueError("wrong length")
+    if len(text) > 65535:
+        raise ValueError("too long")
+    _room(buf, off + 6 + len(text))
+    pack_into("<4sH", buf, off, checksum, len(text))
+    return _put(buf, off + 6, text)
+
+def pack_telemetry_subscribe_reply(buf, off, number, skipped, day, ms, values):
+    if len(values) > 255:
+        raise ValueError("too long")
+    _room(buf, off + 15 + 4 * len(values))
+    pack_into("<IIHIB", buf, off, number, skipped, day, ms, len(values))
+    off += 15
+    for row in values:
+        pack_into("<I", buf, off, *row)
+        off += 4
+    return off
+
 # the same layout under another name
 pack_therapy_chunk_reply = pack_therapy_begin_reply
 unpack_start_request = unpack_command
@@ -676,3 +752,4 @@ unpack_patency_request = unpack_bolus_request
 pack_fault_info_reply = pack_journal_info_reply
 unpack_fault_read_request = unpack_journal_read_request
 pack_fault_read_reply = pack_journal_read_reply
+unpack_telemetry_subscribe_request = unpack_refill_request

@@ -44,10 +44,12 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "selftest": ("alarms:selftest", "Show what the pump tested about itself."),
     "implant": ("supplies:implant", "Show until when the pump may serve, or state the date of its implant."),
     "clock": ("deliver:clock", "Show or set the pump's calendar."),
+    "watch": ("watch:watch", "Show live values, sample by sample."),
     "log": ("log:log", "Pull, show and verify the pump's journal."),
     "plot": ("plot:plot", "Draw delivered against expected volume from the pulled journal."),
     "pair": ("pair:pair", "Set the keys of a pump, change them, or list those that this host has."),
     "sim": ("sim:sim", "Run a simulated pump on a PTY or TCP port, or move the time of a named one."),
+    "sniff": ("sniff:sniff", "Write the frames of a serial line into a capture file for Wireshark."),
     "doctor": ("doctor:doctor", "Show what is installed here, and what is missing."),
 }
 """Command -> (module and function under `dosebench.commands`, its line in the list of commands)."""

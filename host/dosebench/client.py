@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from types import TracebackType
@@ -21,7 +21,14 @@ from dosebench_protocol import codec
 from dosebench_protocol.codec import KEYED_ROLES
 from dosebench_protocol.frame import Deframer, Frame, encode
 from dosebench_protocol.records import UNKNOWN_STEPS, decode_records
-from dosebench_protocol.tables import CHUNK_BYTES_MAX, NONCE_BYTES, PROTOCOL_VERSION, REJECTED, SCHEMA_HASH
+from dosebench_protocol.tables import (
+    CHUNK_BYTES_MAX,
+    NONCE_BYTES,
+    PROTOCOL_VERSION,
+    REJECTED,
+    REPLY_BIT,
+    SCHEMA_HASH,
+)
 
 from dosebench.commandids import CommandIds, MemoryIds, OpenCommand
 from dosebench.errors import DosebenchError
@@ -275,6 +282,14 @@ class PumpClient:
                 at += 1
             if progress is not None:
                 progress(at, info["next"])
+
+    def record(self, number: int) -> bytes:
+        """One raw journal record. Raises RefusedError(record_gone, record_future)."""
+        return bytes(self._ask("journal_read", first=number, count=1)["records"])
+
+    def telemetry_table(self) -> dict[str, Any]:
+        """The text of the pump's table of telemetry fields, and its checksum (see `dosebench.telemetry`)."""
+        return self._ask("telemetry_table")
 
     def therapy(self) -> tuple[int, bytes]:
         """Generation and bytes of the therapy in force. Raises RefusedError(not_programmed)."""
@@ -656,6 +671,34 @@ class PumpClient:
         if reply is not None and reply.tag and self._continues and self._remembers():
             fields = codec.parse_reply("session_close", reply)
             self._ids.keep_head(self._pump, (fields["journal_next"], fields["chain"]))
+
+    # Streams: one request, many replies
+
+    def random(self, length: int) -> bytes:
+        """Random bytes, those of the port where it has its own (`sim://`)."""
+        return self._random(length)
+
+    def tell(self, name: str, **fields: Any) -> int:
+        """Send a request and wait for nothing; returns its sequence number, which its replies bear."""
+        frame = Frame(codec.by_name(name).type, self.device_id, sequence=self.next_sequence())
+        frame = replace(frame, body=codec.encode_request(name, **fields))
+        self._send(frame if self._session is None else self._session.seal(frame), name)
+        return frame.sequence
+
+    def hear(self, name: str, numbers: Collection[int], within_s: float) -> list[dict[str, Any]]:
+        """Replies to `name` that bear one of `numbers`, as soon as there are some; none after `within_s`.
+
+        Raises RefusedError when one of them is a refusal.
+        """
+        kind = codec.by_name(name).type | REPLY_BIT
+        deadline = self.clock() + within_s
+        while self.clock() < deadline:
+            frames = self._deframer.feed(self._read())
+            fitting = [frame for frame in frames if frame.sequence in numbers and frame.type in (kind, REJECTED)]
+            trusted = [frame for frame in fitting if self._is_trusted(frame, self._session)]
+            if trusted:
+                return [self._unpack(name, frame) for frame in trusted]
+        return []
 
     # Frames
 

@@ -87,6 +87,9 @@ SENTENCES: Final = {
     "start_blocked": "an alarm that is on forbids it: see `dosebench alarms`, put its cause right, then "
     "`dosebench clear`",
     "no_alarm": "no alarm is on",
+    "chain_differs": "record {detail} has another chain value than this host holds: the journal was replaced",
+    "table_differs": "the pump's table of telemetry fields is another one: read it again",
+    "too_often": "samples come at most every {detail} ms, and at least once a minute",
 }
 """By name of the protocol's `Reason`; a test holds that none is missing."""
 

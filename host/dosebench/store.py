@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from dosebench_protocol.bulk import column
 from dosebench_protocol.records import GENESIS_CHAIN, Record, RecordError, decode_records, verify_chain
 from dosebench_protocol.tables import CHAIN_BYTES, COUNT_MAX
 
@@ -370,6 +371,4 @@ def _broken(device: bytes, why: object) -> StoreError:
 
 def gaps(raw: bytes) -> list[tuple[int, int]]:
     """Sequence numbers that are missing between raw records: (first, last) of each gap."""
-    records = decode_records(raw)
-    pairs = pairwise(records)
-    return [(a.sequence + 1, b.sequence - 1) for a, b in pairs if b.sequence != a.sequence + 1]
+    return [(a + 1, b - 1) for a, b in pairwise(column(raw, "sequence")) if b != a + 1]

@@ -294,6 +294,10 @@ Reason = Enum(
     no_alarm=103,
     implanted=104,
     implant_date=105,
+    # 112..: streams
+    chain_differs=112,
+    table_differs=113,
+    too_often=114,
 )
 """Why a request was refused. `dosebench.reasons` holds the sentence that goes with each."""
 
@@ -345,6 +349,9 @@ RecordKind = Enum(
     filled=105,
     counter_floor=110,
 )
+
+Coding = Enum(Int8ul, whole=0, delta=1)
+"""How `journal_stream` packs its records."""
 
 Record = Struct(
     "sequence" / Int32ul,
@@ -822,6 +829,22 @@ MESSAGES: Final = (
         "Records of the fault ring from `first` on: copies of the journal's, which name their record in `e`.",
     ),
     Message(
+        0x54,
+        "journal_stream",
+        "observer",
+        Struct(
+            "stream" / Int8ul, "first" / Int32ul, "until" / Int32ul, "coding" / Coding, "chain" / Bytes(CHAIN_BYTES)
+        ),
+        Struct(
+            "stream" / Int8ul,
+            "first" / Int32ul,
+            "chain" / Bytes(CHAIN_BYTES),
+            "data" / Prefixed(Int16ul, GreedyBytes),
+        ),
+        False,
+        "Records from `first` on in many replies, none of which begins at `until` or behind; asked again, it goes on.",
+    ),
+    Message(
         0x60,
         "selftest",
         "observer",
@@ -909,6 +932,30 @@ MESSAGES: Final = (
         "Dates of the pump's service as days since 2000-01-01: implant, the cap of its service life, the elective "
         "replacement indicator; what is left of the 90 days after it; how many days ago the reservoir was filled. "
         "0xFFFFFFFF: unknown, or there is none.",
+    ),
+    Message(
+        0x70,
+        "telemetry_table",
+        "observer",
+        _EMPTY,
+        Struct("checksum" / Bytes(CRC_BYTES), "text" / Prefixed(Int16ul, GreedyBytes)),
+        False,
+        "What can be subscribed: one line for each field, with name, unit and type.",
+    ),
+    Message(
+        0x71,
+        "telemetry_subscribe",
+        "observer",
+        Struct("checksum" / Bytes(CRC_BYTES), "fields" / Int32ul, "period_ms" / Int32ul, "lasts_ms" / Int32ul),
+        Struct(
+            "number" / Int32ul,
+            "skipped" / Int32ul,
+            "day" / Int16ul,
+            "ms" / Int32ul,
+            "values" / PrefixedArray(Int8ul, Struct("value" / Int32ul)),
+        ),
+        False,
+        "A sample of the chosen fields now and every `period_ms`, for `lasts_ms`; asked again, it lasts longer.",
     ),
 )
 """All messages, in order of their type."""

@@ -17,7 +17,7 @@ Tail = tuple[str, int, str, tuple[Field, ...]]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("7e3560193d828d23")
+SCHEMA_HASH: Final = bytes.fromhex("646ed3dbc2bf8cb8")
 PROTOCOL_VERSION: Final = 1
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
@@ -79,11 +79,14 @@ MESSAGES: Final[tuple[tuple[int, str, str, bool], ...]] = (
     (81, "journal_read", "observer", False),
     (82, "fault_info", "observer", False),
     (83, "fault_read", "observer", False),
+    (84, "journal_stream", "observer", False),
     (96, "selftest", "observer", False),
     (97, "counters", "observer", False),
     (98, "memory", "observer", False),
     (99, "sensors", "observer", False),
     (100, "service", "observer", False),
+    (112, "telemetry_table", "observer", False),
+    (113, "telemetry_subscribe", "observer", False),
 )
 
 ENUMS: Final[dict[str, dict[str, int]]] = {
@@ -270,6 +273,9 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "no_alarm": 103,
         "implanted": 104,
         "implant_date": 105,
+        "chain_differs": 112,
+        "table_differs": 113,
+        "too_often": 114,
     },
     "RecordKind": {
         "boot": 1,
@@ -317,6 +323,10 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "mended": 104,
         "filled": 105,
         "counter_floor": 110,
+    },
+    "Coding": {
+        "whole": 0,
+        "delta": 1,
     },
     "StageDrop": {
         "new_stage": 0,
@@ -1011,6 +1021,22 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("first", "int", 4),
         ), ("records", 2, "", ())),
     ),
+    "journal_stream_request": (
+        ("<BIIB8s", (
+            ("stream", "int", 1),
+            ("first", "int", 4),
+            ("until", "int", 4),
+            ("coding", "Coding", 1),
+            ("chain", "bytes", 8),
+        ), None),
+    ),
+    "journal_stream_reply": (
+        ("<BI8sH", (
+            ("stream", "int", 1),
+            ("first", "int", 4),
+            ("chain", "bytes", 8),
+        ), ("data", 2, "", ())),
+    ),
     "selftest_request": (),
     "selftest_reply": (
         ("<IIB", (
@@ -1066,5 +1092,27 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("replacement_left_days", "int", 4),
             ("filled_age_days", "int", 4),
         ), None),
+    ),
+    "telemetry_table_request": (),
+    "telemetry_table_reply": (
+        ("<4sH", (
+            ("checksum", "bytes", 4),
+        ), ("text", 2, "", ())),
+    ),
+    "telemetry_subscribe_request": (
+        ("<4sIII", (
+            ("checksum", "bytes", 4),
+            ("fields", "int", 4),
+            ("period_ms", "int", 4),
+            ("lasts_ms", "int", 4),
+        ), None),
+    ),
+    "telemetry_subscribe_reply": (
+        ("<IIHIB", (
+            ("number", "int", 4),
+            ("skipped", "int", 4),
+            ("day", "int", 2),
+            ("ms", "int", 4),
+        ), ("values", 1, "<I", (("value", "int", 4),))),
     ),
 }

@@ -25,6 +25,7 @@ from .schema import (
     run_format,
     runs,
 )
+from .telemetry import FIELDS, checksum, text_of
 
 WIDTH = 120
 
@@ -123,6 +124,11 @@ def _constants(plan: Schema) -> Iterator[str]:
     yield "ROLES = (" + "".join(f"\n    {_bytes_text(row)}" for row in _role_rows(plan)) + "\n)"
     state = bytes(message.type for message in plan.messages if message.changes_state)
     yield f"CHANGES_STATE = {_bytes_text(state)}  # message types"
+    table = text_of(FIELDS)
+    yield "\n# what can be subscribed, and the checksum that names it\nTELEMETRY_TEXT = ("
+    yield from (f"    {line!r}" for line in table.splitlines(keepends=True))
+    yield ")"
+    yield f"TELEMETRY_SUM = {_bytes_text(checksum(table))}"
 
 
 def _alarm_masks(bits: dict[str, int]) -> list[tuple[str, int]]:
@@ -147,6 +153,7 @@ def _constant_groups(plan: Schema) -> Iterator[tuple[str, list[tuple[str, int]]]
         yield enum.name, [(f"{prefix}_{name.upper()}", value) for name, value in enum.members]
         if enum.name == "Alarm":
             yield "alarms by what they are and do", _alarm_masks(dict(enum.members))
+    yield "telemetry fields", [(f"FIELD_{field.name.upper()}", at) for at, field in enumerate(FIELDS)]
     fixed = [body for body in plan.shared if body.is_fixed]
     yield (
         "bytes of shared structs",

@@ -4,7 +4,7 @@
 -- Each packet of link type USER0 (DLT 147) holds frames with their delimiters; over TCP use "Decode As... dosebench".
 --   tshark -X lua_script:dosebench.lua -r capture.pcap
 
-local SCHEMA_HASH = "7e3560193d828d23"
+local SCHEMA_HASH = "646ed3dbc2bf8cb8"
 local HEADER_BYTES, TAG_BYTES, CRC_BYTES, BODY_BYTES_MAX = 16, 16, 4, 1024
 local REJECTED = 255
 
@@ -222,6 +222,9 @@ local Reason = {
   [103] = "no_alarm",
   [104] = "implanted",
   [105] = "implant_date",
+  [112] = "chain_differs",
+  [113] = "table_differs",
+  [114] = "too_often",
 }
 local RecordKind = {
   [1] = "boot",
@@ -270,6 +273,10 @@ local RecordKind = {
   [105] = "filled",
   [110] = "counter_floor",
 }
+local Coding = {
+  [0] = "whole",
+  [1] = "delta",
+}
 local MESSAGES = {
   [1] = { name = "hello", request = "hello_request", reply = "hello_reply" },
   [2] = { name = "session_open", request = "session_open_request", reply = "session_open_reply" },
@@ -301,11 +308,14 @@ local MESSAGES = {
   [81] = { name = "journal_read", request = "journal_read_request", reply = "journal_read_reply" },
   [82] = { name = "fault_info", request = "fault_info_request", reply = "fault_info_reply" },
   [83] = { name = "fault_read", request = "fault_read_request", reply = "fault_read_reply" },
+  [84] = { name = "journal_stream", request = "journal_stream_request", reply = "journal_stream_reply" },
   [96] = { name = "selftest", request = "selftest_request", reply = "selftest_reply" },
   [97] = { name = "counters", request = "counters_request", reply = "counters_reply" },
   [98] = { name = "memory", request = "memory_request", reply = "memory_reply" },
   [99] = { name = "sensors", request = "sensors_request", reply = "sensors_reply" },
   [100] = { name = "service", request = "service_request", reply = "service_reply" },
+  [112] = { name = "telemetry_table", request = "telemetry_table_request", reply = "telemetry_table_reply" },
+  [113] = { name = "telemetry_subscribe", request = "telemetry_subscribe_request", reply = "telemetry_subscribe_reply" },
 }
 local BODIES = {
   header = {
@@ -788,6 +798,19 @@ local BODIES = {
     { name = "first", kind = "int", width = 4 },
     { name = "records", kind = "blob", width = 2, rows = {}, row_bytes = 40 },
   },
+  journal_stream_request = {
+    { name = "stream", kind = "int", width = 1 },
+    { name = "first", kind = "int", width = 4 },
+    { name = "until", kind = "int", width = 4 },
+    { name = "coding", kind = "int", width = 1, enum = Coding },
+    { name = "chain", kind = "bytes", length = 8 },
+  },
+  journal_stream_reply = {
+    { name = "stream", kind = "int", width = 1 },
+    { name = "first", kind = "int", width = 4 },
+    { name = "chain", kind = "bytes", length = 8 },
+    { name = "data", kind = "blob", width = 2 },
+  },
   selftest_request = {},
   selftest_reply = {
     { name = "boot_ms", kind = "int", width = 4 },
@@ -835,6 +858,24 @@ local BODIES = {
     { name = "replacement_left_ms", kind = "int", width = 4 },
     { name = "replacement_left_days", kind = "int", width = 4 },
     { name = "filled_age_days", kind = "int", width = 4 },
+  },
+  telemetry_table_request = {},
+  telemetry_table_reply = {
+    { name = "checksum", kind = "bytes", length = 4 },
+    { name = "text", kind = "blob", width = 2 },
+  },
+  telemetry_subscribe_request = {
+    { name = "checksum", kind = "bytes", length = 4 },
+    { name = "fields", kind = "int", width = 4 },
+    { name = "period_ms", kind = "int", width = 4 },
+    { name = "lasts_ms", kind = "int", width = 4 },
+  },
+  telemetry_subscribe_reply = {
+    { name = "number", kind = "int", width = 4 },
+    { name = "skipped", kind = "int", width = 4 },
+    { name = "day", kind = "int", width = 2 },
+    { name = "ms", kind = "int", width = 4 },
+    { name = "values", kind = "array", width = 1, rows = { { name = "value", kind = "int", width = 4 } } },
   },
 }
 

@@ -117,6 +117,8 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
             ("sim", "--stop", "bench"),
             ("sim", "--remove", "bench"),
         ],
+        "watch": [("watch", "--count", 1, *port), ("watch", "--fields", *port)],
+        "sniff": [("sniff", "--listen", "--for", "0.1 s", "--out", tmp_path / "a.pcap", *port)],
         "doctor": [("doctor",)],
     }
     for name, calls in lines.items():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dosebench.client import PumpClient
 from dosebench.deviceconfig import sealed
+from dosebench.download import download
 from dosebench.simport import Serial
+from dosebench.telemetry import watch
 from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import ProcessRuntime
 from dosebench.twin.twin import Twin, one_core
@@ -22,10 +25,12 @@ PROBE = Path(__file__).parent / "heap_probe.py"
 ASK_BYTES_MAX = 3_584
 SEALED_ASK_BYTES_MAX = 4_608
 OPEN_BYTES_MAX = 5_120
+STREAM_BYTES_MAX = 6_144
+SAMPLE_BYTES_MAX = 1_024
 COMMAND_BYTES_MAX = 28_672
 """Stated in docs/FIRMWARE.md: most heap that a turn of the loop takes on a 32-bit port, in bytes, when it answers a
-question (`hello`, `status`) without and with a tag, when it offers a session, and when it carries out a command (a
-commit writes and reads back the therapy)."""
+question (`hello`, `status`) without and with a tag, when it offers a session, when it sends a frame of a stream or a
+sample, and when it carries out a command (a commit writes and reads back the therapy)."""
 
 
 @pytest.fixture
@@ -136,3 +141,27 @@ def test_a_frame_takes_a_bounded_amount_of_heap(probed: tuple[Twin, ProcessRunti
     assert most(True, "status", "journal_info") <= SEALED_ASK_BYTES_MAX, spent
     assert most(False, "session_open") <= OPEN_BYTES_MAX, spent
     assert 0 < max(spent.values()) <= COMMAND_BYTES_MAX, spent
+
+
+def test_a_turn_of_a_stream_takes_a_bounded_amount_of_heap(probed: tuple[Twin, ProcessRuntime]) -> None:
+    twin, runtime = probed
+    client = connect(twin)
+    client.stage(therapy())
+    client.commit(therapy())
+    for _ in range(60):
+        client.set_clock(datetime(2026, 3, 28, 12, 0, 0))
+    client.close()
+    client = connect(twin)
+    printed(runtime)
+    for coding in ("whole", "delta"):
+        assert len(list(download(client, coding=coding))) > 60
+    list(islice(watch(client, (), 100), 30))
+    spent: dict[int, list[int]] = {}
+    for _, kind, _, used in (line for line in printed(runtime) if line[0] == "frame"):
+        spent.setdefault(int(kind), []).append(int(used))
+    # A turn that answers nothing more has the type of the last request.
+    assert 0 < max(spent[by_name("journal_stream").type]) <= STREAM_BYTES_MAX, spent
+    samples = sorted(spent[by_name("telemetry_subscribe").type])
+    assert len(samples) >= 30
+    # The first one makes the rows.
+    assert 0 < samples[-2] <= SAMPLE_BYTES_MAX, spent

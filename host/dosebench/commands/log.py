@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from dosebench_protocol.tables import CHAIN_BYTES
 
 from dosebench.commands import common
 from dosebench.errors import DosebenchError
@@ -38,6 +39,8 @@ def log() -> None:
 @common.json_option
 def pull(port: str | None, baud: int, as_json: bool) -> None:
     """Download the records of journal and fault ring that this host does not hold yet, and check their hash chains.
+
+    The journal comes at the speed of the line.
 
     An interrupted pull goes on where it stopped.
     """
@@ -77,22 +80,31 @@ def _continues(store: Store, client: PumpClient, held: Journal) -> bool:
         return False
     if info["first"] > held.last:
         return True
-    return next(iter(_records_of(client, held, held.last))) == store.record(held, held.last)
+    told = client.faults(held.last) if held.epoch < 0 else client.journal(held.last)
+    return next(told) == store.record(held, held.last)
 
 
 def _records_of(
-    client: PumpClient, journal: Journal, first: int, progress: Callable[[int, int], None] | None = None
+    client: PumpClient, journal: Journal, first: int, before: bytes | None, progress: Callable[[int, int], None]
 ) -> Iterator[bytes]:
-    return (client.faults if journal.epoch < 0 else client.journal)(first, progress)
+    from dosebench.download import download  # noqa: PLC0415
+
+    if journal.epoch < 0:
+        return client.faults(first, progress)
+    return download(client, first, before=before, progress=progress)
 
 
 def _pull(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> int:
     from dosebench.commands.progress import bar  # noqa: PLC0415
 
-    first = 0 if journal.last is None else journal.last + 1
+    first, before = 0, None
+    if journal.last is not None:
+        first = journal.last + 1
+        newest = store.record(journal, journal.last)
+        before = None if newest is None else newest[-CHAIN_BYTES:]
     new, batch = 0, []
     with bar("pulling", "records", quiet) as advance:
-        for data in _records_of(client, journal, first, advance):
+        for data in _records_of(client, journal, first, before, advance):
             batch.append(data)
             if len(batch) == PULL_BATCH:
                 new += store.add_records(journal, batch)

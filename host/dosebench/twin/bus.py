@@ -49,6 +49,8 @@ class Op(IntEnum):
     """Reply payload: the first 16 bytes of the SHA-256 of the code as the board holds it now."""
     RANDOM = 16
     """a: bytes. Reply payload: what the board's random generator gives."""
+    UART_BUSY = 17
+    """Reply: milliseconds until the transmit buffer, of two of the longest frames, takes one without waiting."""
 
 
 def pack_reply(payload_bytes: int, ticks: int, value: int, encoder: int) -> bytes:

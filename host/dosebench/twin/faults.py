@@ -116,6 +116,32 @@ class Faults:
     air_open: bool = _open("air detector")
     air_short: bool = _short("air detector")
     flow_stuck: bool = _switch("The flow meter counts no more.")
+    line_flip: float = _number(
+        "Of the bytes on the serial line, so many have a flipped bit.", 1.0, 0, 1000, unit="in 1000"
+    )
+    line_drop: float = _number("Of the bytes on the serial line, so many are lost.", 1.0, 0, 1000, unit="in 1000")
+    line_insert: float = _number(
+        "After so many of the bytes on the serial line comes one that nobody sent.", 1.0, 0, 1000, unit="in 1000"
+    )
+    line_repeat: float = _number("Of the bytes on the serial line, so many come twice.", 1.0, 0, 1000, unit="in 1000")
+    line_cut: bool = _switch("The serial line is cut: nothing passes in either direction.")
+    line_baud: float = _number("The pump's baud rate times this.", 1.05, 0.1, 10, off=1.0)
+    line_delay: float = _number("Everything on the serial line arrives so much later.", 100.0, 0, 60_000, unit="ms")
+    rx_overrun: int = _number(
+        "While flash is written or erased no interrupt is served: of what arrives meanwhile, the UART holds so many.",
+        32,
+        1,
+        65_536,
+        unit="bytes",
+        off=0,
+    )
+    erase_time: float = _number(
+        "Erasing a sector takes so long instead of 45 ms; 400 ms is the worst of the data sheet.",
+        400.0,
+        0,
+        10_000,
+        unit="ms",
+    )
 
     def set(self, name: str, value: Value | str | None = None) -> None:
         """Set one fault; `value` None takes its usual value. `none` ends them all. Raises FaultError."""

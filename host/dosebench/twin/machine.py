@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
+from dosebench_protocol.tables import FRAME_BYTES_MAX
+
 from dosebench.errors import DosebenchError
 from dosebench.twin.bus import Op, pack_reply
 from dosebench.twin.code import code_hash
 from dosebench.twin.flash import Flash
 from dosebench.twin.plant import Plant
-from dosebench.twin.uart import Line
+from dosebench.twin.uart import Line, Noise, garble
 
 TICKS_MASK: Final = 0x3FFFFFFF
 TICKS_AT_BOOT: Final = TICKS_MASK - 60_000
@@ -64,6 +66,7 @@ class Machine:
     _reads: int = 0
     keys: Mapping[str, bytes] = field(default_factory=dict)
     noise: Callable[[int], bytes] = field(default_factory=lambda: Random(0).randbytes)
+    _line_rng: Random = field(default_factory=lambda: Random(0))
     to_device: Line = field(init=False)
     to_host: Line = field(init=False)
 
@@ -124,14 +127,15 @@ class Machine:
         elif op == Op.UART_READ:
             out = self.to_device.take(self.now_us, a)
         elif op == Op.UART_WRITE:
-            self.to_host.send(self.now_us, payload)
+            self.send(self.to_host, payload)
         elif op == Op.FLASH_READ:
             self._count_read()
             out = self.flash.read(a, b)
         elif op == Op.FLASH_WRITE:
             self._pass_flash(self.flash.write(a, payload))
         elif op == Op.FLASH_ERASE:
-            self._pass_flash(self.flash.erase(a))
+            usual_us = self.flash.erase(a)
+            self._pass_flash(round(self.plant.faults.erase_time * 1000) or usual_us)
         elif op == Op.ADC:
             value = self.plant.sample_mv(a, self.now_us)
         elif op != Op.MOTOR_OFF:
@@ -165,13 +169,36 @@ class Machine:
             self.plant.sound(a, self.now_us)
         elif op == Op.RANDOM:
             return 0, self.noise(a)
+        elif op == Op.UART_BUSY:
+            return self._uart_busy_ms(), b""
         else:
             raise ValueError(f"the firmware asked for operation {op}, which the bench bus does not have")
         return 0, b""
 
+    def _uart_busy_ms(self) -> int:
+        frame_us = FRAME_BYTES_MAX * 10_000_000 // self.baud
+        waiting_us = self.to_host.idle_us() - self.now_us
+        return max(0, -(-(waiting_us - frame_us) // 1000))
+
     def _pass_flash(self, us: int) -> None:
         self.plant.flash_us += us
+        began = self.now_us
         self._pass(us)
+        if self.plant.faults.rx_overrun:
+            self.to_device.overrun(began, self.now_us, self.plant.faults.rx_overrun)
+
+    def send(self, line: Line, data: bytes) -> None:
+        """Put bytes on one direction of the serial line, as good as it is."""
+        faults = self.plant.faults
+        if faults.line_cut:
+            return
+        if faults.line_baud != 1:
+            data = garble(data, round(self.baud * faults.line_baud), self.baud, self._line_rng)
+        share = 1 / 1000
+        noise = Noise(
+            faults.line_flip * share, faults.line_drop * share, faults.line_insert * share, faults.line_repeat * share
+        )
+        line.send(self.now_us + round(faults.line_delay * 1000), noise.hurt(data, self._line_rng) if noise else data)
 
     def _pass(self, us: int) -> None:
         """Let time pass inside an operation."""

@@ -232,7 +232,7 @@ class Twin:
 
     def host_write(self, data: bytes) -> None:
         """Put bytes on the line towards the pump."""
-        self.machine.to_device.send(self.machine.now_us, data)
+        self.machine.send(self.machine.to_device, data)
 
     def host_read(self, limit: int) -> bytes:
         """Bytes that have arrived from the pump by now."""

@@ -78,6 +78,30 @@ class Line:
         """When the last byte on the line will have arrived."""
         return self._free_us
 
+    def overrun(self, since_us: int, until_us: int, hold: int) -> None:
+        """Of the bytes that arrive after `since_us` and by `until_us`, the receiver keeps the first `hold`."""
+        kept: deque[tuple[int, bytes]] = deque()
+        taken = self._taken
+        for start, data in self._chunks:
+            first = min(len(data), max(taken, (since_us - start) * self.baud // 10_000_000))
+            end = min(len(data), max(first, (until_us - start) * self.baud // 10_000_000))
+            last = min(end, first + hold)
+            hold -= last - first
+            self.lost += end - last
+            self._waiting -= end - last
+            if last > taken or not kept:
+                kept.append((start, data[:last]))
+            if end < len(data):
+                kept.append((start + end * 10_000_000 // self.baud, data[end:]))
+            taken = 0
+        self._chunks = kept
+        self._drop_empty()
+
+    def _drop_empty(self) -> None:
+        while self._chunks and len(self._chunks[0][1]) <= self._taken:
+            self._taken = 0
+            self._chunks.popleft()
+
     def clear(self) -> None:
         """Forget everything that was not taken."""
         self._chunks.clear()
@@ -101,6 +125,39 @@ class Line:
         self._free_us = int(str(state["free_us"]))
         self.lost = int(str(state["lost"]))
         self._waiting = sum(len(data) for _, data in self._chunks) - self._taken
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What a bad line does to bytes: shares of them, from 0 to 1.
+
+    Attributes:
+        flip: Have one bit flipped.
+        drop: Are lost.
+        insert: Are followed by one that nobody sent.
+        repeat: Come twice.
+    """
+
+    flip: float = 0.0
+    drop: float = 0.0
+    insert: float = 0.0
+    repeat: float = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self.flip or self.drop or self.insert or self.repeat)
+
+    def hurt(self, data: bytes, rng: random.Random) -> bytes:
+        """What arrives of `data`."""
+        out = bytearray()
+        for byte in data:
+            if rng.random() < self.drop:
+                continue
+            out.append(byte ^ 1 << rng.randrange(8) if rng.random() < self.flip else byte)
+            if rng.random() < self.repeat:
+                out.append(out[-1])
+            if rng.random() < self.insert:
+                out.append(rng.randrange(256))
+        return bytes(out)
 
 
 def garble(data: bytes, sent_baud: int, heard_baud: int, rng: random.Random) -> bytes:

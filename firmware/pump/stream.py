@@ -1,0 +1,239 @@
+# The journal at the speed of the line: one request, many frames, a window that the host moves on.
+#
+# A slice of a frame is made in each turn of the loop, between steps. Records are sent as they lie in flash: the host
+# holds them against their chain, and asks for what does not fit with journal_read, which looks closer.
+#
+# Delta coding: a record is told by what differs from the last one of its slot (its kind, modulo 16), and without its
+# number and its chain value, which the host knows. All buffers are made at boot. In docs/PROTOCOL.md is what it looks
+# like on the wire.
+
+from array import array
+
+from pump import wire
+from pump.orders import Refusal
+from pump.wire import const
+
+_NEVER = const(0x3FFFFFFF)
+# Longest that a slice takes on a board, with room: no slice begins this near to a step (chosen).
+QUIET_MS = const(30)
+_HEAD_BYTES = const(15)
+_DATA_BYTES = wire.BODY_BYTES_MAX - _HEAD_BYTES
+_WHOLE_BYTES = 25 * wire.RECORD_BYTES
+_SLICE = const(8)
+_SLICE_BYTES = _SLICE * wire.RECORD_BYTES
+# Longest that delta coding makes of a record: head, kind, code, time, five numbers.
+_CODED_BYTES_MAX = const(34)
+_SLOTS = const(16)
+
+_KIND = const(0x20)
+_CODE = const(0x40)
+_TIME = const(0x80)
+_DAYS_MAX = const(2)
+_DAY_MS = const(86_400_000)
+_ESCAPE = const(0xF0)
+
+
+class Coder:
+    """Packs records by what changes. Its state begins anew with reset(), at the start of every stream.
+
+    Allocates nothing. Numbers are held as their lower three bytes and their top one: small ints everywhere.
+    """
+
+    def __init__(self):
+        self._low = array("i", [0] * (_SLOTS * 5))
+        self._top = bytearray(_SLOTS * 5)
+        self._codes = bytearray(_SLOTS)
+        self._kind = 0
+        self._day = 0
+        self._ms = 0
+
+    def reset(self):
+        for at in range(_SLOTS * 5):
+            self._low[at] = 0
+            self._top[at] = 0
+        for at in range(_SLOTS):
+            self._codes[at] = 0
+        self._kind = 0
+        self._day = 0
+        self._ms = 0
+
+    def put(self, record, at, out, to):
+        """Code the record at record[at:] into out[to:]; return where it ends."""
+        kind, code = record[at + 10], record[at + 11]
+        slot = kind & (_SLOTS - 1)
+        head = 0
+        head_at = to
+        to += 1
+        if kind != self._kind:
+            head = _KIND
+            out[to] = kind
+            to += 1
+            self._kind = kind
+        if code != self._codes[slot]:
+            head |= _CODE
+            out[to] = code
+            to += 1
+            self._codes[slot] = code
+        day = record[at + 4] | record[at + 5] << 8
+        ms = record[at + 6] | record[at + 7] << 8 | record[at + 8] << 16 | record[at + 9] << 24
+        days = day - self._day
+        passed = days * _DAY_MS + ms - self._ms if 0 <= days <= _DAYS_MAX else -1
+        if passed < 0:
+            head |= _TIME
+            out[to : to + 6] = record[at + 4 : at + 10]
+            to += 6
+        else:
+            to = _put_number(passed, out, to)
+        self._day = day
+        self._ms = ms
+        low, top = self._low, self._top
+        before = 5 * slot
+        at += 12
+        for bit in (1, 2, 4, 8, 16):
+            value = record[at] | record[at + 1] << 8 | record[at + 2] << 16
+            change = value - low[before]
+            if record[at + 3] != top[before]:
+                head |= bit
+                out[to] = _ESCAPE
+                out[to + 1 : to + 5] = record[at : at + 4]
+                to += 5
+                top[before] = record[at + 3]
+                low[before] = value
+            elif change:
+                head |= bit
+                to = _put_number(2 * change if change > 0 else -2 * change - 1, out, to)
+                low[before] = value
+            at += 4
+            before += 1
+        out[head_at] = head
+        return to
+
+
+def _put_number(value, out, to):
+    """One to four bytes for a number below 2^28; the leading ones of the first say how many follow."""
+    if value < 0x80:
+        out[to] = value
+        return to + 1
+    if value < 0x4000:
+        out[to] = 0x80 | value >> 8
+        out[to + 1] = value & 0xFF
+        return to + 2
+    if value < 0x200000:
+        out[to] = 0xC0 | value >> 16
+        out[to + 1] = value >> 8 & 0xFF
+        out[to + 2] = value & 0xFF
+        return to + 3
+    out[to] = 0xE0 | value >> 24
+    out[to + 1] = value >> 16 & 0xFF
+    out[to + 2] = value >> 8 & 0xFF
+    out[to + 3] = value & 0xFF
+    return to + 4
+
+
+class Stream:
+    """The journal on its way to a host. Nothing happens while nobody has asked."""
+
+    def __init__(self, board, journal, link):
+        self._board = board
+        self._journal = journal
+        self._link = link
+        self._data = bytearray(_DATA_BYTES)
+        self._block = bytearray(_SLICE_BYTES)
+        self._chain = bytearray(wire.CHAIN_BYTES)
+        self._coder = Coder()
+        self._number = -1
+        self._coding = 0
+        self._sequence = 0
+        self._answer = None
+        # The next record to send, where the host's window ends, and the frame that is being filled.
+        self._at = 0
+        self._until = 0
+        self._first = 0
+        self._fill = 0
+
+    def ask(self, link):
+        """Begin a stream, or let one go on. Raises Refusal."""
+        number, first, until, coding, chain = wire.unpack_journal_stream_request(link.frame, link.body, link.body_end)
+        if coding > wire.CODING_DELTA or until > wire.COUNT_MAX or first > wire.COUNT_MAX:
+            raise ValueError
+        if number != self._number or first > self._at:
+            self._begin(number, first, coding, chain)
+        self._until = until
+        self._sequence = link.sequence
+        self._answer = link.answer
+
+    def _begin(self, number, first, coding, chain):
+        journal = self._journal
+        self._number = -1
+        if first < journal.first():
+            raise Refusal(wire.REASON_RECORD_GONE, journal.first())
+        if first >= journal.next:
+            raise Refusal(wire.REASON_RECORD_FUTURE, journal.next)
+        record = memoryview(self._block)[: wire.RECORD_BYTES]
+        known = chain != b"\x00" * wire.CHAIN_BYTES and journal.read_run(first - 1, record)
+        if known and self._block[wire.RECORD_BYTES - wire.CHAIN_BYTES : wire.RECORD_BYTES] != chain:
+            raise Refusal(wire.REASON_CHAIN_DIFFERS, first - 1)
+        self._number = number
+        self._coding = coding
+        self._at = first
+        self._fill = 0
+        self._coder.reset()
+
+    def next_ms(self):
+        """Milliseconds until there is something to do."""
+        if self._number < 0 or (self._at >= self._until and not self._fill):
+            return _NEVER
+        return self._board.uart_busy_ms()
+
+    def work(self):
+        """Make a slice of the next frame, and send the frame when it is full."""
+        if self.next_ms():
+            return
+        if not self._fill:
+            self._first = self._at
+        if self._code() if self._coding == wire.CODING_DELTA else self._copy():
+            self._send()
+
+    def _copy(self):
+        data = memoryview(self._data)[self._fill : _WHOLE_BYTES]
+        count = self._journal.read_run(self._at, data)
+        self._at += count
+        self._fill += count * wire.RECORD_BYTES
+        if count:
+            self._chain[:] = data[count * wire.RECORD_BYTES - wire.CHAIN_BYTES : count * wire.RECORD_BYTES]
+        return count == 0 or self._fill == _WHOLE_BYTES or self._at == self._journal.next
+
+    def _code(self):
+        room = (_DATA_BYTES - self._fill) // _CODED_BYTES_MAX
+        if room == 0:
+            return True
+        block, data = self._block, self._data
+        if room < _SLICE:
+            block = memoryview(block)[: room * wire.RECORD_BYTES]
+        count = self._journal.read_run(self._at, block)
+        for at in range(count):
+            self._fill = self._coder.put(block, at * wire.RECORD_BYTES, data, self._fill)
+        if count:
+            self._chain[:] = block[count * wire.RECORD_BYTES - wire.CHAIN_BYTES : count * wire.RECORD_BYTES]
+        self._at += count
+        return count == 0 or self._at == self._journal.next
+
+    def _send(self):
+        link = self._link
+        if not self._fill:
+            # What comes next cannot be read: the host asks for it in another way.
+            link.send(
+                wire.REJECTED,
+                wire.pack_rejected(
+                    link.out(), link.body_out, wire.JOURNAL_STREAM, wire.REASON_RECORD_GONE, self._at + 1
+                ),
+                self._sequence,
+                self._answer,
+            )
+            self._number = -1
+            return
+        end = wire.pack_journal_stream_reply(
+            link.out(), link.body_out, self._number, self._first, self._chain, memoryview(self._data)[: self._fill]
+        )
+        self._fill = 0
+        link.send(wire.JOURNAL_STREAM | wire.REPLY, end, self._sequence, self._answer)
