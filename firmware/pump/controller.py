@@ -176,7 +176,7 @@ class Pump:
         self._resume()
 
     def _judge_selftest(self):
-        failed = self.selftest.failed
+        failed = self.selftest.unsaid()
         if failed:
             self.alarm(wire.ALARM_SELFTEST_FAILED, failed)
 
@@ -250,6 +250,7 @@ class Pump:
             self.guard.change_worth(
                 therapy.step_ng_num, therapy.step_ng_den, old.step_ng_num, old.step_ng_den, therapy.bridge_steps
             )
+        self.selftest.note(wire.TEST_THERAPY, wire.TEST_RESULT_PASSED, generation)
         self._take(therapy, True)
 
     def _take(self, therapy, live):

@@ -261,10 +261,13 @@ class Journal:
 
     def append(self, kind, code, a, b, c, d, e):
         """Write one record durably; return its sequence number. Sets `failed` when the flash does not take it."""
-        if not self._firsts:
+        if self.failed or not self._firsts:
+            # A flash that has not taken a record is not asked again before the next reset.
             return self.next
         if self._slot >= _SLOTS:
             self._open_sector()
+            if self.failed:
+                return self.next
         struct.pack_into(
             _FORMAT, self._record, 0, self.next, self._clock.day, self._clock.ms, kind, code, a, b, c, d, e
         )
@@ -290,10 +293,14 @@ class Journal:
         self._firsts[self._sector] = _NONE
         address = self._address + self._sector * SECTOR_BYTES
         self._board.flash_erase(address)
-        self._board.flash_write(address, _header(self.next, self._chain))
+        header = _header(self.next, self._chain)
+        self._board.flash_write(address, header)
+        written = bytearray(len(header))
+        self._board.flash_read(address, written)
+        self.failed = written != header
         self._firsts[self._sector] = self.next
         self._slot = 0
-        if self.on_new_sector is not None:
+        if self.on_new_sector is not None and not self.failed:
             self.on_new_sector()
 
     def _slot_address(self, sector, slot):

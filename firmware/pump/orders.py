@@ -256,7 +256,7 @@ class Orders:
             present |= wire.ALARM_THERAPY_LOST
         if ledger.failed():
             present |= wire.ALARM_FLASH_FAILED
-        if pump.selftest.failed:
+        if pump.selftest.unsaid():
             present |= wire.ALARM_SELFTEST_FAILED
         if not pump.clock.known and ledger.clock_was_set:
             present |= wire.ALARM_CLOCK_UNKNOWN

@@ -25,6 +25,10 @@ class SelfTest:
         self.boot_ms = 0
         self.since_ms = 0
 
+    def unsaid(self):
+        """Tests that failed and have no alarm of their own: a therapy that is lost has one."""
+        return self.failed & ~(1 << wire.TEST_THERAPY)
+
     def rows(self):
         return [(test, self._results[test], self._details[test]) for test in range(_TESTS)]
 
