@@ -1,4 +1,4 @@
-"""Alarms of memory and dose by the four guide words (R66): raised, not raised, in time, and ended when they should be."""
+"""Alarms of memory and dose by the four guide words (R66): raised, not raised, in time, ended when they should be."""
 
 from __future__ import annotations
 
