@@ -16,7 +16,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from dosebench.client import PumpClient
+from dosebench.client import PumpClient, RefusedError
 from dosebench.commandids import MemoryIds
 from dosebench.errors import DosebenchError
 from dosebench.ports import BAUD, open_port
@@ -35,6 +35,10 @@ DEFAULT_PROFILE: Final = "implant-40"
 TWIN_HOST: Final = b"hil\x00"
 """Host id of commands to a new twin: the same for every run, so that the journal is."""
 POLL_S: Final = 0.5
+ROUND_S: Final = 180.0
+"""From one round over the pump's sensors to the next (`[supervision] sense`)."""
+PATIENT_ROUNDS: Final = 24
+"""After so many rounds a pump has seen that its sensors and its reservoir are well: half an hour and some means."""
 """How often `Bench.until` looks, in seconds of the pump."""
 
 
@@ -134,8 +138,7 @@ class Bench(ABC):
             twin = self.twin("reservoir_level")
             twin.plant.refill(float(capacity), twin.machine.now_us)
         client.refill(int(self.profile.steps(capacity)))
-        if alarms := [name for name in client.status()["alarms"] if name != "pump_stopped"]:
-            client.alarm_clear(alarms)
+        self._clear_alarms()
         status = client.status()
         # A pump that has been stopped for long says so until it is started.
         if set(status["alarms"]) - {"pump_stopped"} or status["delivery"] not in ("stopped", "unprogrammed"):
@@ -144,6 +147,20 @@ class Bench(ABC):
                 "and an alarm clear",
                 hint="put the cause right by hand, then run the tests again",
             )
+
+    def _clear_alarms(self) -> None:
+        """Clear what is on; where time can be moved, let the pump see first that its sensors are well again."""
+        rounds = PATIENT_ROUNDS if "reservoir_level" in self.features else 1
+        for left in range(rounds - 1, -1, -1):
+            alarms = [name for name in self.client.status()["alarms"] if name != "pump_stopped"]
+            try:
+                if alarms:
+                    self.client.alarm_clear(alarms)
+                return
+            except RefusedError as refused:
+                if refused.reason != "alarm_present" or not left:
+                    raise
+                self.advance(ROUND_S)
 
     # What only some benches can do
 

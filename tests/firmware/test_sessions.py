@@ -23,6 +23,7 @@ NOBODY = "nobody"
 SENDERS = (NOBODY, *KEYED_ROLES)
 ANYONE = {"hello", "session_open", "status", "therapy_read", "stop", "outcome", "journal_info", "journal_read"}
 ANYONE |= {"selftest", "counters", "sensors", "service", "memory", "fault_info", "fault_read"}
+ANYONE |= {"journal_stream", "telemetry_table", "telemetry_subscribe"}
 OPERATOR = {"session_close", "start", "bolus", "bolus_cancel", "refill", "alarm_clear", "patient_bolus"}
 OPERATOR |= {"square_bolus", "square_cancel", "clock_set", "alarm_silence", "patency"}
 PROGRAMMER = {"therapy_begin", "therapy_chunk", "therapy_verify", "therapy_commit", "therapy_abort"}
@@ -53,6 +54,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "implant": {"local_days": 9000},
     "patency": {"steps": 1},
     "fault_read": {"first": 0, "count": 1},
+    "journal_stream": {"stream": 0, "first": 0, "until": 1, "coding": "delta", "chain": bytes(8)},
+    "telemetry_subscribe": {"checksum": bytes(4), "fields": 0, "period_ms": 1000, "lasts_ms": 1000},
     "clock_set": {"local_days": 9000, "local_ms": 0},
     "journal_read": {"first": 0, "count": 1},
 }

@@ -26,7 +26,7 @@ from mutants import PUMP, ROOT, Mutant
 FIRMWARE = "tests/firmware/"
 OWN = {
     "guard.py": [f"{FIRMWARE}test_guard.py"],
-    "plan.py": [f"{FIRMWARE}test_plan.py"],
+    "plan.py": [f"{FIRMWARE}test_plan_alone.py"],
     "schedule.py": [f"{FIRMWARE}test_schedule.py"],
     "therapy.py": [f"{FIRMWARE}test_therapy.py"],
 }

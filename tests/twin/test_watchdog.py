@@ -268,7 +268,7 @@ def test_the_code_hash_is_that_of_the_flashed_code_until_a_bit_flips() -> None:
 def test_what_hello_tells_fits_the_firmwares_buffer(profile: str) -> None:
     machine = Twin(profile_settings(profile, "cpython", 0)).machine
     assert set(machine.config) == set(load(profile).device_config())
-    assert len(machine.handle(Op.HELLO, 0, 0, 0, b"")[1]) < 1_536
+    assert len(machine.handle(Op.HELLO, 0, 0, 0, b"")[1]) < 4_096
 
 
 def test_the_board_of_the_firmware_speaks_all_of_it() -> None:
