@@ -50,7 +50,7 @@ MODULES: Final = (
     *("wire", "whole", "clock", "schedule", "plan", "program", "guard", "motor", "profile", "memory"),
     *("sensors", "flow", "battery", "reservoir", "service"),
     *("therapy", "journal", "ledger", "history", "store", "alarms", "supervisor", "selftest", "monitor"),
-    *("orders", "session", "link", "stream", "telemetry", "commands", "controller"),
+    *("orders", "session", "link", "stream", "telemetry", "commands", "wakes", "standstill", "boot", "controller"),
 )
 """In an order in which each comes after what it imports, so that its bytes are its own."""
 

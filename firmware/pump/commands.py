@@ -271,7 +271,7 @@ class Commands:
             minor,
             patch,
             pump.ledger.boot_count,
-            pump.reset_cause,
+            pump.boot.cause,
             wire.BODY_BYTES_MAX,
             board.heap_free(),
             board.name.encode(),
@@ -323,7 +323,7 @@ class Commands:
             pump.alarms.priority(),
             pump.alarms.silenced_ms,
             pump.empty_minutes(),
-            pump.stopped_ms(),
+            pump.standstill.ms(),
             1 if self.gate.paired else 0,
             self.gate.role(),
             self.gate.left_ms(),
@@ -338,19 +338,19 @@ class Commands:
 
     def _counters(self, link, out):
         pump = self._pump
-        wakes = pump.counters.wakes
+        wakes = pump.wakes.by_cause
         return wire.pack_counters_reply(
             out,
             link.body_out,
-            pump.counters.minutes,
-            pump.ledger.high - pump.booted_high,
+            pump.wakes.up_minutes,
+            pump.ledger.high - pump.boot.first_high,
             wakes[0],
             wakes[1],
             wakes[2],
             wakes[3],
             wakes[4],
             pump.alarms.tones,
-            pump.ledger.journal.next - pump.booted_record,
+            pump.ledger.journal.next - pump.boot.first_record,
         )
 
     def _sensors(self, link, out):

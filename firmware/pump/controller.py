@@ -3,12 +3,11 @@
 # deliver() is the dosing path: plan, schedule, guard, motor and counters. It allocates nothing (tests run it with the
 # heap locked on a 32-bit port). Everything that writes flash happens behind it, between steps.
 
-from array import array
-
-from pump import supervisor, wire
+from pump import supervisor, wakes, wire
 from pump.alarms import Alarms
+from pump.boot import Boot
 from pump.clock import Clock
-from pump.commands import FIRMWARE, Commands
+from pump.commands import Commands
 from pump.guard import Guard
 from pump.history import History
 from pump.journal import Journal
@@ -23,54 +22,22 @@ from pump.profile import Profile
 from pump.schedule import NEVER, Schedule
 from pump.selftest import SelfTest
 from pump.service import Service
+from pump.standstill import Standstill
 from pump.store import TherapyStore
 from pump.stream import QUIET_MS, Stream
 from pump.supervisor import Supervisor
 from pump.telemetry import Telemetry
-from pump.therapy import Therapy
+from pump.wakes import Wakes
 from pump.whole import mul_div
 from pump.wire import const
 
 _SECTOR_BYTES = const(4096)
 _THERAPY_SECTORS = const(2)
-_FIRMWARE_PACKED = FIRMWARE[0] << 16 | FIRMWARE[1] << 8 | FIRMWARE[2]
 # Longest that requests which write flash are held so that the write does not delay a step.
 _QUIET_MS = const(400)
 _HOLD_MS_MAX = const(1_000)
 _WAKE_MS_MAX = const(3_600_000)
 _NEVER = const(0x3FFFFFFF)
-_MINUTE_MS = const(60_000)
-# Causes of a wake, in the order of the `counters` message.
-_DELIVERY = const(0)
-_SENSORS = const(1)
-_WATCHDOG = const(2)
-_LINK = const(3)
-_OTHER = const(4)
-_CAUSES = const(5)
-
-
-class Counters:
-    """What the pump woke for since its boot; each wake belongs to what was due first, or to a byte."""
-
-    def __init__(self):
-        self.wakes = array("i", [0] * _CAUSES)
-        self.minutes = 0
-        self._ms = 0
-        self._cause = _OTHER
-        self.asked_ms = 0
-
-    def sleep(self, ms, cause):
-        self.asked_ms = ms
-        self._cause = cause
-        return ms
-
-    def wake(self, passed):
-        """The pump woke after `passed` ms."""
-        self.wakes[_LINK if passed < self.asked_ms else self._cause] += 1
-        self._ms += passed
-        while self._ms >= _MINUTE_MS:
-            self._ms -= _MINUTE_MS
-            self.minutes += 1
 
 
 class Pump:
@@ -97,10 +64,8 @@ class Pump:
         self.service = Service(self)
         self.monitor = Monitor(self)
         self.selftest = SelfTest(self)
-        self.counters = Counters()
-        self.settled = False
-        self.booted_high = 0
-        self.booted_record = 0
+        self.wakes = Wakes()
+        self.standstill = Standstill(self)
         self._held_ms = 0
         self._skipped_basal = 0
         self._skipped_bolus = 0
@@ -117,7 +82,11 @@ class Pump:
         self.telemetry = Telemetry(self)
         self.commands = Commands(self, self.link)
         self.memory = Memory(self)
-        self._boot(distrusted)
+        self.boot = Boot(self, distrusted)
+        # A checkpoint asks for these; before the replay there is none.
+        self.ledger.window_drug = self._window_drug
+        self.ledger.pattern_lag = self.plan.lag_ms
+        self.boot.run()
         self.selftest.boot_ms = (board.ticks() - booted) & 0x3FFFFFFF
 
     def _rings(self, profile):
@@ -131,92 +100,24 @@ class Pump:
             Journal(self.board, self.clock, at + routine * _SECTOR_BYTES, faults),
         )
 
-    # Boot
+    # What boot and commit share
 
-    def _boot(self, distrusted):
-        ledger, journal = self.ledger, self.ledger.journal
-        ledger.replay()
-        empty = journal.next == 0
-        armed = ledger.watchdog_armed
-        # The bite of the proof hides why the board was reset before it.
-        self.reset_cause = ledger.boot_cause if armed else self.board.reset_cause
-        self.booted_high = ledger.high
-        self.booted_record = journal.next
-        bolus, kind, square = ledger.bolus_left, ledger.bolus_kind, ledger.square_left
-        # The boot before a bite that was wanted never listened to anybody: both count as one.
-        self._write_boot(ledger, journal.voids, ledger.boot_count if armed else ledger.boot_count + 1)
-        if bolus:
-            # A bolus that a reset cut is over: its lease counts as delivered, and it is never repeated.
-            ledger.write(wire.RECORD_BOLUS_END, kind, ledger.low, ledger.high, 0, bolus, 0)
-        if square:
-            ledger.write(wire.RECORD_SQUARE_END, 0, ledger.low, ledger.high, 0, square, 0)
-        self._report_damage()
-        self._report_loss(empty)
-        if distrusted:
-            self.alarm(wire.ALARM_SELFTEST_FAILED, 1 << wire.TEST_MEMORY)
-        if ledger.clock_was_set:
-            self.alarm(wire.ALARM_CLOCK_UNKNOWN, 0)
-        if ledger.generation:
-            self._load_therapy()
-        ledger.window_drug = self._window_drug
-        ledger.pattern_lag = self.plan.lag_ms
-        self.supervisor.boot(self.board.reset_cause, armed)
-        if not self.supervisor.proving:
-            self._ready()
-
-    def _ready(self):
-        """The rest of a boot, when the watchdog is known to bite: self-tests, then what was running goes on."""
-        resets = self.ledger.boots_within(self.profile.resets_ms)
-        if resets > self.profile.resets_max:
-            self.alarm(wire.ALARM_RESETS_REPEATED, resets)
-        self.selftest.at_boot()
-        self._judge_selftest()
-        self.monitor.judge()
-        self.memory.seal()
-        self._resume()
-
-    def _judge_selftest(self):
+    def judge_selftest(self):
         failed = self.selftest.unsaid()
         if failed:
             self.alarm(wire.ALARM_SELFTEST_FAILED, failed)
 
-    def _write_boot(self, ledger, voids, boot_count):
-        ledger.write(
-            wire.RECORD_BOOT,
-            self.board.reset_cause,
-            boot_count,
-            ledger.low,
-            ledger.high + ledger.allowance,
-            _FIRMWARE_PACKED,
-            voids,
-        )
-
-    def _report_damage(self):
+    def report_damage(self):
+        """Records that a flipped bit had hit: said once for each that was found."""
         damaged = self.ledger.journal.damaged + self.ledger.faults.damaged
         if damaged != self._damage_told:
             self._damage_told = damaged
             self.alarm(wire.ALARM_JOURNAL_DAMAGED, damaged)
 
-    def _report_loss(self, empty):
-        """A flash that something else than this firmware emptied: nothing is known then, and nothing is made up."""
-        ledger = self.ledger
-        if empty and self.profile.sound and (self.profile.commissioned or self.store.any() or ledger.faults.next):
-            self.alarm(wire.ALARM_THERAPY_LOST, 0)
-        elif ledger.gone():
-            self.alarm(wire.ALARM_JOURNAL_DAMAGED, 0)
-
     def _window_drug(self):
         return [nanograms for _, nanograms, _ in self.guard.windows()]
 
-    def _load_therapy(self):
-        ledger = self.ledger
-        if not self.store.load(ledger.generation, ledger.hash_head.to_bytes(4, "little")):
-            self.alarm(wire.ALARM_THERAPY_LOST, ledger.generation)
-            return
-        self._mend_store()
-        self._take(Therapy(self.store.program), False)
-
-    def _mend_store(self):
+    def mend_store(self):
         """Both copies hold the therapy in force, or the flash is said to have failed."""
         store = self.store
         at = store.damaged()
@@ -251,9 +152,10 @@ class Pump:
                 therapy.step_ng_num, therapy.step_ng_den, old.step_ng_num, old.step_ng_den, therapy.bridge_steps
             )
         self.selftest.note(wire.TEST_THERAPY, wire.TEST_RESULT_PASSED, generation)
-        self._take(therapy, True)
+        self.take(therapy, True)
 
-    def _take(self, therapy, live):
+    def take(self, therapy, live):
+        """Hold a therapy; `live`: it was committed just now, else a boot finds it in force."""
         ledger = self.ledger
         self.therapy = therapy
         if not self.guard.adopt(self.store.program) or not live:
@@ -275,19 +177,6 @@ class Pump:
             since = self.ledger.since(self.ledger.periodic_from)
             left = left - since if left > since else 1
         self.schedule.set_periodic(*period, left)
-
-    def _resume(self):
-        if not self.ledger.running:
-            return
-        ledger = self.ledger
-        if ledger.journal.lost or ledger.gone() or self.therapy is None:
-            # With records lost that no later one repeats, nobody knows whether it is to run.
-            ledger.halt(wire.STOP_REASON_FAULT)
-            return
-        if self.alarms.on(wire.ALARMS_SAFE | wire.ALARMS_HALT):
-            self.ledger.halt(wire.STOP_REASON_FAULT)
-            return
-        self._begin()
 
     # The loop
 
@@ -340,14 +229,14 @@ class Pump:
         self.link.poll()
         left = self.supervisor.wait_for_bite(self.clock.update(self.board.ticks()))
         if not self.supervisor.proving:
-            self._ready()
+            self.boot.ready()
         return left
 
     def deliver(self):
         """Advance time and move what is due, as far as the guard permits. Allocates nothing."""
         passed = self.clock.update(self.board.ticks())
-        self.counters.wake(passed)
-        self.selftest.clock(self.counters.asked_ms, passed)
+        self.wakes.wake(passed)
+        self.selftest.clock(self.wakes.asked_ms, passed)
         self.guard.advance(passed)
         self.orders.pass_time(passed)
         self.monitor.pass_time(passed)
@@ -415,6 +304,8 @@ class Pump:
             if granted == 0:
                 return
         if not self.monitor.before_steps():
+            # What the line says stops the pump before this step: it is missed.
+            self._missed += basal
             return
         commanded = self.motor.activate(granted)
         self.monitor.battery.loaded()
@@ -450,9 +341,7 @@ class Pump:
         if schedule.periodic_began:
             self._periodic_began()
         self._check_reservoir()
-        self._check_stopped()
-        if self._mark_next_ms() == 0:
-            self._mark_time()
+        self.standstill.watch()
         self.monitor.watch()
         self.supervisor.report(supervisor.MONITOR)
         if self.selftest.since_ms >= self.profile.retest_ms:
@@ -466,9 +355,9 @@ class Pump:
     def _test_again(self):
         # A lease has done the same; without one for so long, nothing moved.
         if self.memory.age_ms() >= self.profile.retest_ms and self.trusts():
-            self._mend_store()
+            self.mend_store()
         if self.selftest.again():
-            self._judge_selftest()
+            self.judge_selftest()
 
     def _next_need(self):
         """Steps that the next event may ask for: the lease must cover them before they are due."""
@@ -481,7 +370,7 @@ class Pump:
             return
         self.commands.handle()
         self._note_distrusted()
-        self._report_damage()
+        self.report_damage()
         if self.ledger.failed():
             self.alarm(wire.ALARM_FLASH_FAILED, 0)
 
@@ -505,27 +394,27 @@ class Pump:
         # What was done may have taken time, in which a step came near.
         late = (self.board.ticks() - self.clock.ticks()) & 0x3FFFFFFF
         wake = self._next_event_ms()
-        cause = _DELIVERY
+        cause = wakes.DELIVERY
         due = self.monitor.next_ms()
         if due < wake:
             wake = due
-            cause = _SENSORS
-        due = min(self.commands.stage_left_ms(), self.alarms.next_ms(), self._stopped_next_ms(), self._mark_next_ms())
+            cause = wakes.SENSORS
+        due = min(self.commands.stage_left_ms(), self.alarms.next_ms(), self.standstill.next_ms())
         due = min(due, _WAKE_MS_MAX)
         if self.link.pending:
             due = min(due, _HOLD_MS_MAX)
         if due < wake:
             wake = due
-            cause = _OTHER
+            cause = wakes.OTHER
         due = self._streams_next_ms()
         if due < wake:
             wake = due
-            cause = _LINK
+            cause = wakes.LINK
         due = self.supervisor.sleep_ms_max()
         if due < wake:
             wake = due
-            cause = _WATCHDOG
-        return self.counters.sleep(wake - late if wake > late else 0, cause)
+            cause = wakes.WATCHDOG
+        return self.wakes.sleep(wake - late if wake > late else 0, cause)
 
     def _streams_next_ms(self):
         due = min(self.stream.next_ms(), self.telemetry.next_ms())
@@ -568,9 +457,10 @@ class Pump:
     def go(self):
         """Start delivery; a periodic bolus is due a period from now."""
         self.schedule.set_periodic(*_periodic(self.therapy), self.therapy.periodic_ms)
-        self._begin()
+        self.begin()
 
-    def _begin(self):
+    def begin(self):
+        """Delivery begins, or goes on after a boot."""
         self.apply_alarms()
         self.monitor.begin()
         self.schedule.running = True
@@ -586,7 +476,7 @@ class Pump:
         """Make durable how much may move from here on, once all that decides it was found as it has to be."""
         if not self.trusts():
             return
-        self._mend_store()
+        self.mend_store()
         basal, ledger = self.schedule.basal, self.ledger
         steps = 0
         if self.schedule.running and basal.num:
@@ -624,10 +514,9 @@ class Pump:
             self._close()
 
     def _close(self):
-        ledger = self.ledger
         self.guard.enable(False)
         self.guard.allow(0)
-        ledger.write(wire.RECORD_CLOSE, 0, ledger.low, ledger.high, 0, ledger.missed, ledger.reservoir)
+        self.ledger.close(wire.STOP_REASON_NONE)
 
     def _periodic_began(self):
         ledger, schedule = self.ledger, self.schedule
@@ -646,7 +535,7 @@ class Pump:
         self.schedule.running = False
         self.schedule.cancel_bolus()
         self.schedule.cancel_square()
-        self.schedule.periodic_waits = False
+        self.schedule.periodic_waits = 0
         self.schedule.periodic_began = False
         self.motor.off()
 
@@ -755,49 +644,6 @@ class Pump:
             self.alarm(wire.ALARM_RESERVOIR_LOW, ledger.reservoir)
         if ledger.reservoir <= therapy.empty_steps and self.moving():
             self.alarm(wire.ALARM_RESERVOIR_EMPTY, ledger.reservoir)
-
-    # Stopped for too long (R43)
-
-    def stopped_ms(self):
-        """How long a programmed pump has been stopped; 0 while it delivers."""
-        since = self.ledger.stopped_since
-        return 0 if self.therapy is None or since is None else self.ledger.since(since)
-
-    def _check_stopped(self):
-        stopped = self.stopped_ms()
-        if stopped >= self.profile.stopped_ms and not self.alarms.on(wire.ALARM_PUMP_STOPPED):
-            self.alarm(wire.ALARM_PUMP_STOPPED, stopped)
-        if stopped >= self.profile.stopped_high_ms:
-            self.alarms.escalate(wire.ALARM_PUMP_STOPPED, stopped)
-
-    def _mark_next_ms(self):
-        """How long until pump time must be made durable.
-
-        A reset takes it back to the last record. One is written when the pump has run for as long as tells one reset
-        from repeated ones, and, while no lease is written, as often as leases are.
-        """
-        if self.therapy is None or (self.settled and self.ledger.running):
-            return _NEVER
-        due = self.profile.lease_ms if self.settled else self.profile.resets_ms
-        since = self.ledger.since(self.ledger.written)
-        return due - since if since < due else 0
-
-    def _mark_time(self):
-        ledger = self.ledger
-        self.settled = True
-        if ledger.running or ledger.bolus_left:
-            self.lease()
-        else:
-            reason = ledger.stop_reason
-            ledger.write(wire.RECORD_CLOSE, reason, ledger.low, ledger.high, 0, ledger.missed, ledger.reservoir)
-
-    def _stopped_next_ms(self):
-        if self.therapy is None or self.ledger.stopped_since is None:
-            return _NEVER
-        stopped, profile = self.stopped_ms(), self.profile
-        if stopped < profile.stopped_ms:
-            return profile.stopped_ms - stopped
-        return profile.stopped_high_ms - stopped if stopped < profile.stopped_high_ms else _NEVER
 
     def empty_minutes(self):
         """How long the reservoir lasts at the rate that runs, or would run, less what a bolus still takes (R25)."""

@@ -93,6 +93,9 @@ class Line:
         self._model = decayed(self._model, (now - self._at) & _MASK, self._tau_ms)
         self._at = now
 
+    # before() and after() use few locals, one name for several things in turn: a frame with more of them comes from the
+    # heap on the 32-bit build, and made a sample cost 12 700 instructions in place of 7 500.
+
     def before(self):
         """The motor is about to move."""
         now = self._clock.ticks()

@@ -412,8 +412,12 @@ class Ledger:
         self.running = False
         self.stop_reason = reason
         self._end_boluses()
-        self.write(wire.RECORD_CLOSE, reason, self.low, self.high, 0, self.missed, self.reservoir)
+        self.close(reason)
         self.write_state()
+
+    def close(self, reason):
+        """Show what was delivered, with no lease open."""
+        self.write(wire.RECORD_CLOSE, reason, self.low, self.high, 0, self.missed, self.reservoir)
 
     # Times
 

@@ -71,15 +71,7 @@ class Orders:
         ledger = self._ledger
         self._pump.halt_motion()
         record = self._write(wire.RECORD_STOP, fields, 0)
-        ledger.write(
-            wire.RECORD_CLOSE,
-            wire.STOP_REASON_COMMAND,
-            ledger.low,
-            ledger.high,
-            0,
-            ledger.missed,
-            ledger.reservoir,
-        )
+        ledger.close(wire.STOP_REASON_COMMAND)
         return record
 
     def _write(self, kind, fields, c):

@@ -79,14 +79,6 @@ class Profile:
         # Volume of a count of the flow meter; 0: none is fitted.
         self.flow_nl_num = config.get("flow_nl_num", 0) if self.sound else 0
         self.flow_nl_den = config.get("flow_nl_den", 1) if self.sound else 1
-        self._read_watch(config)
-        self.fault_sectors = self._take(config, "fault_sectors")
-        # Whether the pump has booted before, and keeps a journal.
-        self.commissioned = self._take(config, "commissioned")
-        if not self.sound:
-            self.watchdog_ms = 0
-
-    def _read_watch(self, config):
         # The line: what a step raises its pressure by, its time constant, and what is too much.
         self.rise_pa = self._take(config, "rise_pa")
         self.catheter_ms = self._take(config, "catheter_ms")

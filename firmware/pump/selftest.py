@@ -48,6 +48,8 @@ class SelfTest:
         """All tests that a pump makes before it listens to anybody. Allocates."""
         pump = self._pump
         ledger = pump.ledger
+        # No board reads its tone back yet.
+        self.note(wire.TEST_TONE, wire.TEST_RESULT_NOT_FITTED)
         self._judge(wire.TEST_SETTINGS, pump.profile.sound)
         self._judge(wire.TEST_JOURNAL, not ledger.failed(), ledger.journal.damaged)
         self._judge(wire.TEST_THERAPY, ledger.generation == 0 or pump.therapy is not None, ledger.generation)

@@ -204,3 +204,16 @@ def test_what_a_board_that_stood_still_did_not_deliver_is_missed_and_never_caugh
         assert side.client.status()["missed_steps"] == missed
         side.client.alarm_clear(["missed_volume"])
         assert on(side) == set()
+
+
+@pytest.mark.requirement("R15")
+@pytest.mark.requirement("R10")
+def test_the_step_that_an_occlusion_stops_is_missed() -> None:
+    with pump() as side:
+        running(side)
+        side.twin.advance(HOUR_S)
+        side.twin.fault("occlusion")
+        side.twin.advance(HOUR_S)
+        status = side.client.status()
+        assert {"occlusion", "missed_volume"} <= set(status["alarms"])
+        assert status["missed_steps"] == 1

@@ -1,0 +1,101 @@
+# From a reset to the loop: what the flash knows, what the reset cost, the proof of the watchdog, the self-tests, and
+# whether what was running goes on.
+
+from pump import wire
+from pump.commands import FIRMWARE
+from pump.therapy import Therapy
+
+_FIRMWARE_PACKED = FIRMWARE[0] << 16 | FIRMWARE[1] << 8 | FIRMWARE[2]
+
+
+class Boot:
+    """Begins a pump whose parts are made. `cause` is why the board was reset; `first_record` and `first_high` are
+    what journal and lifetime steps were at before this boot."""
+
+    def __init__(self, pump, distrusted):
+        """`distrusted`: the pump starts over because of what it found in RAM (see memory.py)."""
+        self._pump = pump
+        self._distrusted = distrusted
+        ledger = pump.ledger
+        ledger.replay()
+        self._armed = ledger.watchdog_armed
+        # The bite of the proof hides why the board was reset before it.
+        self.cause = ledger.boot_cause if self._armed else pump.board.reset_cause
+        self.first_high = ledger.high
+        self.first_record = ledger.journal.next
+
+    def run(self):
+        """Everything up to the loop; while the watchdog is being proven, ready() is still to come."""
+        pump, ledger = self._pump, self._pump.ledger
+        self._end_boluses(ledger)
+        pump.report_damage()
+        self._report_loss()
+        if self._distrusted:
+            pump.alarm(wire.ALARM_SELFTEST_FAILED, 1 << wire.TEST_MEMORY)
+        if ledger.clock_was_set:
+            pump.alarm(wire.ALARM_CLOCK_UNKNOWN, 0)
+        if ledger.generation:
+            self._load_therapy()
+        pump.supervisor.boot(pump.board.reset_cause, self._armed)
+        if not pump.supervisor.proving:
+            self.ready()
+
+    def _end_boluses(self, ledger):
+        bolus, kind, square = ledger.bolus_left, ledger.bolus_kind, ledger.square_left
+        self._write(ledger)
+        if bolus:
+            # A bolus that a reset cut is over: its lease counts as delivered, and it is never repeated.
+            ledger.write(wire.RECORD_BOLUS_END, kind, ledger.low, ledger.high, 0, bolus, 0)
+        if square:
+            ledger.write(wire.RECORD_SQUARE_END, 0, ledger.low, ledger.high, 0, square, 0)
+
+    def _write(self, ledger):
+        ledger.write(
+            wire.RECORD_BOOT,
+            self._pump.board.reset_cause,
+            # The boot before a bite that was wanted never listened to anybody: both count as one.
+            ledger.boot_count if self._armed else ledger.boot_count + 1,
+            ledger.low,
+            ledger.high + ledger.allowance,
+            _FIRMWARE_PACKED,
+            ledger.journal.voids,
+        )
+
+    def _report_loss(self):
+        """A flash that something else than this firmware emptied: nothing is known then, and nothing is made up."""
+        pump, ledger = self._pump, self._pump.ledger
+        known = pump.profile.sound and (pump.profile.commissioned or pump.store.any() or ledger.faults.next)
+        if self.first_record == 0 and known:
+            pump.alarm(wire.ALARM_THERAPY_LOST, 0)
+        elif ledger.gone():
+            pump.alarm(wire.ALARM_JOURNAL_DAMAGED, 0)
+
+    def _load_therapy(self):
+        pump, ledger = self._pump, self._pump.ledger
+        if not pump.store.load(ledger.generation, ledger.hash_head.to_bytes(4, "little")):
+            pump.alarm(wire.ALARM_THERAPY_LOST, ledger.generation)
+            return
+        pump.mend_store()
+        pump.take(Therapy(pump.store.program), False)
+
+    def ready(self):
+        """The watchdog is known to bite, or to be none: self-tests, then what was running goes on."""
+        pump = self._pump
+        resets = pump.ledger.boots_within(pump.profile.resets_ms)
+        if resets > pump.profile.resets_max:
+            pump.alarm(wire.ALARM_RESETS_REPEATED, resets)
+        pump.selftest.at_boot()
+        pump.judge_selftest()
+        pump.monitor.judge()
+        pump.memory.seal()
+        if pump.ledger.running:
+            self._resume()
+
+    def _resume(self):
+        pump, ledger = self._pump, self._pump.ledger
+        # With records lost that no later one repeats, nobody knows whether it is to run.
+        unknown = ledger.journal.lost or ledger.gone() or pump.therapy is None
+        if unknown or pump.alarms.on(wire.ALARMS_SAFE | wire.ALARMS_HALT):
+            ledger.halt(wire.STOP_REASON_FAULT)
+            return
+        pump.begin()
