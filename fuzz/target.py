@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import construct as cs
 from cobs import cobs
-from dosebench_protocol import codec, messages
+from dosebench_protocol import codec, messages, terms
 from dosebench_protocol.delta import DeltaDecoder, DeltaError
 from dosebench_protocol.errors import ProtocolError
 from dosebench_protocol.frame import Deframer, Frame, LongFrameError
@@ -69,19 +69,19 @@ def by_construct(piece: bytes) -> Frame | None:
         plain = bytes(cobs.decode(piece))
         if len(plain) < 8 or int.from_bytes(plain[-4:], "little") != crc32(plain[:-4]):
             return None
-        header = parsed_header(plain[: messages.HEADER_BYTES])
+        header = parsed_header(plain[: terms.HEADER_BYTES])
     except (cobs.DecodeError, cs.ConstructError):
         return None
-    end = messages.HEADER_BYTES + header.length
+    end = terms.HEADER_BYTES + header.length
     tag = plain[end:-4]
     if (
-        len(piece) >= messages.FRAME_BYTES_MAX
-        or header.length > messages.BODY_BYTES_MAX
+        len(piece) >= terms.FRAME_BYTES_MAX
+        or header.length > terms.BODY_BYTES_MAX
         or end > len(plain) - 4
-        or len(tag) not in (0, messages.TAG_BYTES)
+        or len(tag) not in (0, terms.TAG_BYTES)
     ):
         return None
-    body = plain[messages.HEADER_BYTES : end]
+    body = plain[terms.HEADER_BYTES : end]
     return Frame(int(header.type), header.device, header.session, header.sequence, body, tag, header.version)
 
 
@@ -134,7 +134,7 @@ def judge_records(data: bytes) -> None:
     except RecordError:
         return
     for number, record in enumerate(records):
-        raw = data[number * messages.RECORD_BYTES : (number + 1) * messages.RECORD_BYTES]
+        raw = data[number * terms.RECORD_BYTES : (number + 1) * terms.RECORD_BYTES]
         if record.to_bytes() != raw or record.a != messages.Record.parse(raw).a:
             raise DifferentError(f"{record} instead of {raw.hex()}")
         if not isinstance(record.kind, str) or not record.fields:
@@ -153,7 +153,7 @@ def judge_delta(data: bytes) -> None:
         raise DifferentError(f"{data.hex()} does not end at its own chain value")
     coded = bytearray(2 * len(data) + 64)
     coder, end = firmware_coder(), 0
-    for at in range(0, len(raw), messages.RECORD_BYTES):
+    for at in range(0, len(raw), terms.RECORD_BYTES):
         end = coder.put(raw, at, coded, end)
     if b"".join(DeltaDecoder(0, GENESIS_CHAIN).feed(bytes(coded[:end]))) != raw:
         raise DifferentError(f"{data.hex()}: the firmware codes its records as {coded[:end].hex()}")

@@ -1,4 +1,4 @@
-# Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`
+# Generated from protocol/dosebench_protocol (messages.py, terms.py), do not edit; `make gen`
 #
 # pack_x(buf, off, fields...) writes into buf (bytearray or memoryview) and returns the offset after the last byte.
 # unpack_x(buf, off, end) returns a tuple of fields; end <= len(buf). Bytes after the last known field are ignored.

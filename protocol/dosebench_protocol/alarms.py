@@ -1,6 +1,6 @@
 """The alarm table: how urgent each alarm is, what the pump does about it, how it ends, its cause and its remedy.
 
-The names and bits are those of `messages.Alarm`; the generator writes the masks of the firmware and the page
+The names and bits are those of `terms.Alarm`; the generator writes the masks of the firmware and the page
 `docs/ALARMS.md` from this table, and hosts read it as it is. Nothing here imports construct.
 
 Priorities follow IEC 60601-1-8 (R40): high asks for a person at once, medium soon, low when it suits. The tone follows

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from .messages import BODY_BYTES_MAX, CRC_BYTES, HEADER_BYTES, RECORD_BYTES, REJECTED, TAG_BYTES
+from .messages import REJECTED
 from .schema import ArrayField, BlobField, Body, BytesField, Enumeration, Field, IntField, Schema, hash_of
+from .terms import BODY_BYTES_MAX, CRC_BYTES, HEADER_BYTES, RECORD_BYTES, TAG_BYTES
 
 TEMPLATE: Final = Path(__file__).with_name("templates") / "dosebench.lua"
-MARK: Final = "Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`"
+MARK: Final = "Generated from protocol/dosebench_protocol (messages.py, terms.py), do not edit; `make gen`"
 
 TEXT_BLOBS: Final = ("drug", "board", "runtime", "profile")
 """Length-prefixed bytes that hold UTF-8 text."""

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from .kinds import KINDS
-from .messages import (
+from .messages import REJECTED, REPLY_BIT
+from .schema import STAGE_DROP, ArrayField, Body, Enumeration, Field, Schema, hash_of, type_text
+from .terms import (
     BODY_BYTES_MAX,
     CHAIN_BYTES,
     COUNT_MAX,
@@ -16,17 +18,14 @@ from .messages import (
     NONCE_BYTES,
     PROTOCOL_VERSION,
     RECORD_BYTES,
-    REJECTED,
-    REPLY_BIT,
     SESSION_IDLE_MS,
     TAG_BYTES,
     RecordKind,
 )
-from .schema import STAGE_DROP, ArrayField, Body, Enumeration, Field, Schema, hash_of, type_text
 from .vectors import frame_bytes, frame_fields
 
 TEMPLATE: Final = Path(__file__).with_name("templates") / "PROTOCOL.md"
-MARK: Final = "Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`"
+MARK: Final = "Generated from protocol/dosebench_protocol (messages.py, terms.py), do not edit; `make gen`"
 
 UNITS: Final = {
     "ms": "milliseconds",

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import construct as cs
 
-from . import alarms, kinds, messages
+from . import alarms, kinds, messages, terms
 from .errors import ProtocolError
 from .messages import Message
 
@@ -151,6 +151,9 @@ class Schema:
 COMMAND: Final = Body("command", (BytesField("host", 4), IntField("counter", 4)))
 """How every request that changes state begins: who asks, and that host's own count."""
 
+NAMESPACE: Final[Mapping[str, Any]] = {**vars(terms), **vars(messages)}
+"""Where enumerations, shared structs and limits are looked up, in the order of their definition."""
+
 STAGE_DROP: Final = Enumeration("StageDrop", 1, False, tuple(kinds.STAGE_DROP.items()))
 """Meaning of `code` in a `stage_dropped` record; it occurs in no message."""
 
@@ -190,12 +193,12 @@ LIMIT_NAMES: Final = (
 
 @cache
 def schema() -> Schema:
-    """The schema of `messages`.
+    """The schema of `messages` and `terms`.
 
     Raises:
         SchemaError: It leaves the allowed subset.
     """
-    return read(messages.MESSAGES, vars(messages))
+    return read(messages.MESSAGES, NAMESPACE)
 
 
 @cache
@@ -280,8 +283,8 @@ def read_body(name: str, struct: Any, known: Mapping[int, Enumeration]) -> Body:
     if len({field.name for field in fields}) != len(fields):
         raise SchemaError(f"{name}: two fields have the same name")
     body = Body(name, fields)
-    if body.bytes_min > messages.BODY_BYTES_MAX:
-        raise SchemaError(f"{name}: {body.bytes_min} bytes do not fit into a body of {messages.BODY_BYTES_MAX}")
+    if body.bytes_min > terms.BODY_BYTES_MAX:
+        raise SchemaError(f"{name}: {body.bytes_min} bytes do not fit into a body of {terms.BODY_BYTES_MAX}")
     return body
 
 

@@ -25,7 +25,7 @@ from .schema import (
 HEAD: Final = '''\
 """The schema of `messages` as plain data: all that a host needs of it at run time. `plans` reads the bodies."""
 
-# Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`
+# Generated from protocol/dosebench_protocol (messages.py, terms.py), do not edit; `make gen`
 # fmt: off
 # ruff: noqa: E501
 

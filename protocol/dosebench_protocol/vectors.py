@@ -13,20 +13,11 @@ from typing import Any, Final
 
 from cobs import cobs
 
-from .messages import (
-    BODY_BYTES_MAX,
-    COUNT_MAX,
-    CRC_BYTES,
-    PROTOCOL_VERSION,
-    REJECTED,
-    REPLY_BIT,
-    TAG_BYTES,
-    THERAPY_BYTES_MAX,
-    Header,
-)
+from .messages import REJECTED, REPLY_BIT, Header
 from .schema import ArrayField, BlobField, Body, BytesField, Field, IntField, Schema, hash_of, plain_construct
+from .terms import BODY_BYTES_MAX, COUNT_MAX, CRC_BYTES, PROTOCOL_VERSION, TAG_BYTES, THERAPY_BYTES_MAX
 
-MARK: Final = "Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`"
+MARK: Final = "Generated from protocol/dosebench_protocol (messages.py, terms.py), do not edit; `make gen`"
 
 DEVICE: Final = bytes.fromhex("d05eb001")
 """Device id of the golden frames."""

@@ -30,7 +30,7 @@ from .telemetry import FIELDS, checksum, text_of
 WIDTH = 120
 
 HEAD = """\
-# Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`
+# Generated from protocol/dosebench_protocol (messages.py, terms.py), do not edit; `make gen`
 #
 # pack_x(buf, off, fields...) writes into buf (bytearray or memoryview) and returns the offset after the last byte.
 # unpack_x(buf, off, end) returns a tuple of fields; end <= len(buf). Bytes after the last known field are ignored.

@@ -1,5 +1,5 @@
 -- Wireshark dissector of the dosebench protocol: COBS frames, header, bodies.
--- Generated from protocol/dosebench_protocol/messages.py, do not edit; `make gen`
+-- Generated from protocol/dosebench_protocol (messages.py, terms.py), do not edit; `make gen`
 --
 -- Each packet of link type USER0 (DLT 147) holds frames with their delimiters; over TCP use "Decode As... dosebench".
 --   tshark -X lua_script:dosebench.lua -r capture.pcap

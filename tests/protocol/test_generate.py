@@ -26,13 +26,11 @@ from construct import (
     Struct,
     this,
 )
-from dosebench_protocol import generate, kinds, messages
+from dosebench_protocol import generate, kinds, terms
 from dosebench_protocol.messages import MESSAGES, Message
-from dosebench_protocol.schema import SchemaError, describe, hash_of, read, read_body, schema, schema_hash
+from dosebench_protocol.schema import NAMESPACE, SchemaError, describe, hash_of, read, read_body, schema, schema_hash
 from dosebench_protocol.wire_source import wire_source
 from wire_helpers import ROOT
-
-NAMESPACE = vars(messages)
 
 
 def test_committed_files_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +76,7 @@ def test_an_edited_or_missing_file_fails_the_check(
 def test_an_edited_schema_fails_the_check_from_the_command_line(tmp_path: Path) -> None:
     _copy_tree(tmp_path)
     assert _check(tmp_path).returncode == 0
-    definition = tmp_path / "protocol" / "dosebench_protocol" / "messages.py"
+    definition = tmp_path / "protocol" / "dosebench_protocol" / "terms.py"
     text = definition.read_text(encoding="utf-8")
     assert "reservoir_empty=69" in text
     definition.write_text(text.replace("reservoir_empty=69", "reservoir_empty=255"), encoding="utf-8")
@@ -143,7 +141,7 @@ def test_a_change_of_words_changes_no_hash() -> None:
 
 
 def test_an_enumeration_takes_part_in_the_hash() -> None:
-    reasons = {str(name): int(value) for name, value in messages.Reason.encmapping.items()}
+    reasons = {str(name): int(value) for name, value in terms.Reason.encmapping.items()}
     other = Enum(Int8ul, **reasons, new_reason=255)
     assert hash_of(read(MESSAGES, {**NAMESPACE, "Extra": other})) != schema_hash()
 

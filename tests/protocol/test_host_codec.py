@@ -11,9 +11,10 @@ from typing import Any
 
 import construct as cs
 import pytest
-from dosebench_protocol import codec, kinds, messages, plans, tables
+from dosebench_protocol import codec, kinds, messages, plans, tables, terms
 from dosebench_protocol.errors import CodecError
 from dosebench_protocol.schema import (
+    NAMESPACE,
     ArrayField,
     Body,
     Enumeration,
@@ -66,7 +67,7 @@ def test_the_generator_imports_nothing_that_it_writes() -> None:
 
 def test_the_tables_say_what_the_schema_says() -> None:
     for name, value in (*PLAN.limits, ("REPLY_BIT", messages.REPLY_BIT), ("REJECTED", messages.REJECTED)):
-        assert getattr(tables, name) == value == getattr(messages, name)
+        assert getattr(tables, name) == value == NAMESPACE[name]
     for enum in PLAN.enums:
         assert (tables.FLAGS if enum.flags else tables.ENUMS)[enum.name] == dict(enum.members)
     assert tables.ENUMS["StageDrop"] == kinds.STAGE_DROP
@@ -181,7 +182,7 @@ def test_any_schema_of_the_subset_gets_a_plan_that_agrees(construct: Any, data: 
     values = data.draw(values_of(body))
     plain = construct_values(body, values)
     built = construct.build(plain)
-    if len(built) <= messages.BODY_BYTES_MAX:
+    if len(built) <= terms.BODY_BYTES_MAX:
         assert plans.pack("body", plan, plain) == built
         assert plans.unpack("body", plan, built) == plain
     raw = data.draw(mutations(built))
@@ -229,17 +230,17 @@ def test_a_therapy_may_be_longer_than_a_body() -> None:
     fields = codec.decode_struct("therapy", SAMPLES["therapy", "zeros"])
     fields |= {
         "drug": bytes(255),
-        "caps": [CAP] * messages.CAPS_MAX,
-        "rates": [{"num": 1, "den": 2}] * messages.RATES_MAX,
-        "flex": [{"pattern": 0, "minute": 1, "rate": 2}] * messages.PATTERNS_MAX * messages.FLEX_STEPS_MAX,
-        "titration": [{"day": 1, "rate": 2}] * messages.TITRATION_STEPS_MAX,
+        "caps": [CAP] * terms.CAPS_MAX,
+        "rates": [{"num": 1, "den": 2}] * terms.RATES_MAX,
+        "flex": [{"pattern": 0, "minute": 1, "rate": 2}] * terms.PATTERNS_MAX * terms.FLEX_STEPS_MAX,
+        "titration": [{"day": 1, "rate": 2}] * terms.TITRATION_STEPS_MAX,
     }
     data = codec.encode_struct("therapy", **fields)
-    assert messages.BODY_BYTES_MAX < len(data) <= messages.THERAPY_BYTES_MAX
+    assert terms.BODY_BYTES_MAX < len(data) <= terms.THERAPY_BYTES_MAX
     assert codec.decode_struct("therapy", data) == fields
-    spare, odd = divmod(messages.THERAPY_BYTES_MAX - len(data), 4)
+    spare, odd = divmod(terms.THERAPY_BYTES_MAX - len(data), 4)
     fields["flex"] += fields["flex"][:1] * spare
-    assert len(codec.encode_struct("therapy", **fields)) == messages.THERAPY_BYTES_MAX - odd
+    assert len(codec.encode_struct("therapy", **fields)) == terms.THERAPY_BYTES_MAX - odd
     fields["flex"] += fields["flex"][:1]
     with pytest.raises(CodecError, match=f"therapy: {3076 - odd} bytes are more than a therapy's 3072"):
         codec.encode_struct("therapy", **fields)

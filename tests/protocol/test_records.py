@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from dosebench_protocol import messages, records
+from dosebench_protocol import messages, records, terms
 from dosebench_protocol.records import KINDS, Record, RecordError, chain, decode_records, verify_chain
 
-KIND_NUMBERS = {str(name): int(value) for name, value in messages.RecordKind.encmapping.items()}
+KIND_NUMBERS = {str(name): int(value) for name, value in terms.RecordKind.encmapping.items()}
 
 
 def record(kind: str, code: int = 0, numbers: tuple[int, ...] = (0,) * 5, sequence: int = 0) -> Record:
@@ -25,7 +25,7 @@ def chained(count: int, first: int = 0, previous: bytes = records.GENESIS_CHAIN)
 
 def test_layout_is_that_of_the_schema() -> None:
     one = record("boot", 2, (1, 2, 3, 4, 5), 77)._replace(chain=b"8 bytes!")
-    assert len(one.to_bytes()) == messages.RECORD_BYTES == messages.Record.sizeof()
+    assert len(one.to_bytes()) == terms.RECORD_BYTES == messages.Record.sizeof()
     container = messages.Record.parse(one.to_bytes())
     assert [container[name] for name in ("sequence", "day", "ms", "code", *"abcde", "chain")] == [
         *(one.sequence, one.day, one.ms, one.code, one.a, one.b, one.c, one.d, one.e, one.chain)

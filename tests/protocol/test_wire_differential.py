@@ -6,9 +6,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from dosebench_protocol import messages
+from dosebench_protocol import messages, terms
 from dosebench_protocol.messages import MESSAGES
-from dosebench_protocol.schema import plain_construct, read_body, schema, schema_hash
+from dosebench_protocol.schema import NAMESPACE, plain_construct, read_body, schema, schema_hash
 from dosebench_protocol.vectors import all_bodies, body_vectors
 from dosebench_protocol.wire_source import Directions, constant_prefix, wire_source
 from hypothesis import given, settings
@@ -126,7 +126,7 @@ def test_constants_are_those_of_the_schema() -> None:
     plan = schema()
     assert schema_hash() == DEVICE.SCHEMA_HASH
     for name, value in plan.limits:
-        assert getattr(DEVICE, name) == value == getattr(messages, name)
+        assert getattr(DEVICE, name) == value == NAMESPACE[name]
     for enum in plan.enums:
         for name, value in enum.members:
             assert getattr(DEVICE, f"{constant_prefix(enum.name)}_{name.upper()}") == value
@@ -137,7 +137,7 @@ def test_constants_are_those_of_the_schema() -> None:
 
 
 def test_roles_deny_what_they_do_not_name() -> None:
-    roles = {message.type: int(messages.Role.encmapping[message.role]) for message in MESSAGES}
+    roles = {message.type: int(terms.Role.encmapping[message.role]) for message in MESSAGES}
     for number in range(-300, 400):
         assert DEVICE.role_of(number) == roles.get(number, -1)
     assert list(DEVICE.CHANGES_STATE) == [message.type for message in MESSAGES if message.changes_state]
