@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 from commandline import EXAMPLES, Run
-from dosebench import client, ports
+from dosebench import client, exchange, ports, questions
 from dosebench.store import Store
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that waits a twentieth of a second for a reply: these pumps never answer."""
-    monkeypatch.setattr(client, "REPLY_S", 0.05)
+    monkeypatch.setattr(exchange, "REPLY_S", 0.05)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_baud_rate_that_is_none(run: Run) -> None:
 
 
 def test_another_schema(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "SCHEMA_HASH", bytes(8))
+    monkeypatch.setattr(questions, "SCHEMA_HASH", bytes(8))
     ran = run("status", "--port", "sim://bench", "--json")
     assert ran.code == 1
     assert ran.json["error"]["type"] == "MismatchError"

@@ -39,7 +39,7 @@ STATUS_TESTS = """
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of the plugin on CPython, with a client that gives up at once on a silent line."""
-    monkeypatch.setattr("dosebench.client.REPLY_S", 0.02)
+    monkeypatch.setattr("dosebench.exchange.REPLY_S", 0.02)
 
 
 @pytest.fixture
