@@ -6,6 +6,7 @@ from array import array
 from pump import wire
 from pump.battery import Battery
 from pump.flow import Line, Meter
+from pump.ledger import UNKNOWN
 from pump.reservoir import Reservoir
 from pump.sensors import fitted
 from pump.wire import const
@@ -173,7 +174,7 @@ class Monitor:
         for sensor in self._fitted:
             sensor.mean()
             value = values.get(sensor.channel, sensor.value)
-            rows.append((sensor.channel, sensor.state, sensor.raw_mv, max(value, 0)))
+            rows.append((sensor.channel, sensor.state, sensor.raw_mv, value if value >= 0 else UNKNOWN))
         if self._meter is not None:
             rows.append((wire.SENSOR_FLOW, self._meter.state, 0, self._board.flow_count()))
         return rows

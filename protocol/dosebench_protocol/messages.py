@@ -625,7 +625,8 @@ MESSAGES: Final = (
         ),
         False,
         "A sample of every sensor that is fitted: battery and air in mV, level in steps, absolute pressure in Pa, "
-        "temperature in mK, flow in counts; `value` is the last that could be used, of battery and level a mean.",
+        "temperature in mK, flow in counts; `value` is the last that could be used, of battery and level a mean; "
+        "0xFFFFFFFF: there is none.",
     ),
     Message(
         0x64,

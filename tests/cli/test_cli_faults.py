@@ -47,3 +47,17 @@ def test_the_list_says_what_each_fault_does_and_takes(run: Run) -> None:
     assert by_name["free_flow"]["takes"] == {"low": 0, "high": 1e6, "usual": 1_000, "unit": "nL/s"}
     assert [line.split()[0] for line in text.splitlines()] == [*by_name, "none"]
     assert run("sim", "--faults", "--list").code == 2
+
+
+@pytest.mark.requirement("R47")
+def test_a_sensor_that_never_gave_a_value_tells_none(run: Run) -> None:
+    broken = ("pressure_open", "temperature_short", "level_open")
+    assert run("sim", "bench", "--runtime", "cpython", *(f"--fault={name}" for name in broken)).code == 0
+    assert run("sim", "--stop", "bench").code == 0
+    ran = run("sensors", "--port", "sim://bench", "--json")
+    assert ran.code == 1
+    values = {row["sensor"]: row["value"] for row in ran.json["sensors"] if row["state"] != "ok"}
+    assert values == {"pressure": None, "temperature": None, "level": None}
+    lines = {line.split()[0]: line for line in run("sensors", "--port", "sim://bench").out.splitlines()}
+    assert lines["temperature"].endswith("no value")
+    assert run("status", "--port", "sim://bench", "--json").json["measured_ml"] is None

@@ -47,12 +47,18 @@ def sensors(port: str | None, baud: int, as_json: bool) -> int:
 
 
 def _row(row: dict[str, Any], step_nl: float | None) -> dict[str, Any]:
-    value, unit = _value(row["sensor"], int(row["value"]), step_nl)
+    value, unit = _value(row["sensor"], row["value"], step_nl)
     raw = None if row["sensor"] == "flow" else int(row["raw_mv"])
     return {"sensor": row["sensor"], "state": row["state"], "raw_mv": raw, "value": value, "unit": unit}
 
 
-def _value(sensor: str, value: int, step_nl: float | None) -> tuple[float, str]:
+def _value(sensor: str, value: int | None, step_nl: float | None) -> tuple[float | None, str]:
+    """A value with its unit; one that is not known has the unit that it would have."""
+    shown, unit = _in_unit(sensor, value or 0, step_nl)
+    return (None if value is None else shown), unit
+
+
+def _in_unit(sensor: str, value: int, step_nl: float | None) -> tuple[float, str]:
     if sensor == "pressure":
         return value / 1000, "kPa"
     if sensor == "temperature":
@@ -63,8 +69,8 @@ def _value(sensor: str, value: int, step_nl: float | None) -> tuple[float, str]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    value = f"{common.shown_number(row['value'], 5)} {row['unit']}"
-    if row["state"] != "ok":
+    value = "no value" if row["value"] is None else f"{common.shown_number(row['value'], 5)} {row['unit']}"
+    if row["state"] != "ok" and row["value"] is not None:
         value = f"last {value}"
     raw = "" if row["raw_mv"] is None else f"{row['raw_mv']} mV"
     return f"{row['state']:6} {raw:>8}  {value}"
@@ -127,7 +133,7 @@ def check(client: PumpClient, profile: Profile, steps: int) -> tuple[dict[str, A
 
 def _pressure(client: PumpClient) -> int:
     for row in client.sensors():
-        if row["sensor"] == "pressure" and row["state"] == "ok":
+        if row["sensor"] == "pressure" and row["state"] == "ok" and row["value"] is not None:
             return int(row["value"])
     raise DosebenchError(
         "this pump has no pressure sensor that can be believed", hint="`dosebench sensors` shows what it has"

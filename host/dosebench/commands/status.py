@@ -45,7 +45,8 @@ def status(port: str | None, baud: int, memory: bool, as_json: bool) -> None:
 def _measured(client: PumpClient, therapy: dict[str, Any] | None) -> float | None:
     """Content by the level sensor, in mL; None where there is none that can be believed."""
     for row in client.sensors():
-        if row["sensor"] == "level" and row["state"] == "ok" and therapy is not None:
+        believed = row["state"] == "ok" and row["value"] is not None
+        if row["sensor"] == "level" and believed and therapy is not None:
             return _product((row["value"], 10**6), (therapy["step_nl_num"], therapy["step_nl_den"]))
     return None
 
