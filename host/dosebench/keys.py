@@ -212,7 +212,8 @@ def _to_keyring(device: bytes, held: Mapping[str, str]) -> bool:
 
 def _out_of_keyring(device: bytes) -> None:
     ring = _keyring()
-    if ring is not None:
+    # What is gone already cannot be deleted: the keyring would refuse.
+    if ring is not None and _guarded(ring.get_password, SERVICE, device.hex()) is not None:
         _guarded(ring.delete_password, SERVICE, device.hex())
 
 

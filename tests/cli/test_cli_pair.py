@@ -182,7 +182,8 @@ class FakeRing(ModuleType):
 
     def delete_password(self, service: str, name: str) -> None:
         self._open()
-        del self.kept[service, name]
+        if self.kept.pop((service, name), None) is None:
+            raise sys.modules["keyring.errors"].KeyringError("no such password")
 
 
 @pytest.fixture
@@ -230,6 +231,8 @@ def test_keys_that_the_keyring_lost(ring: FakeRing) -> None:
     ring.kept.clear()
     with pytest.raises(KeyStoreError, match="does not give them"):
         KeyStore().get(PUMP)
+    assert KeyStore().forget(PUMP)
+    assert KeyStore().pairings() == []
 
 
 def test_set_keys_needs_an_open_board() -> None:
