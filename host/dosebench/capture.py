@@ -43,17 +43,21 @@ class Capture:
         self._file = file
         self._held = {TO_PUMP: b"", FROM_PUMP: b""}
         self.packets = 0
-        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, PACKET_BYTES_MAX + 1, LINK_TYPE))
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, PACKET_BYTES_MAX, LINK_TYPE))
 
     def feed(self, at_s: float, direction: str, data: bytes) -> None:
         """Bytes that passed at `at_s` seconds since 1970, or since the beginning of a log."""
         *ended, rest = (self._held[direction] + data).split(DELIMITER)
         for piece in ended:
-            self._write(at_s, piece + DELIMITER)
-        while len(rest) > PACKET_BYTES_MAX:
-            self._write(at_s, rest[:PACKET_BYTES_MAX])
-            rest = rest[PACKET_BYTES_MAX:]
-        self._held[direction] = rest
+            self._write(at_s, self._cut(at_s, piece + DELIMITER))
+        self._held[direction] = self._cut(at_s, rest)
+
+    def _cut(self, at_s: float, stretch: bytes) -> bytes:
+        """Write what is too long for one packet; the rest of it."""
+        while len(stretch) > PACKET_BYTES_MAX:
+            self._write(at_s, stretch[:PACKET_BYTES_MAX])
+            stretch = stretch[PACKET_BYTES_MAX:]
+        return stretch
 
     def _write(self, at_s: float, packet: bytes) -> None:
         if packet == DELIMITER:

@@ -105,6 +105,14 @@ def test_listening_ends_by_itself(tmp_path: Path, run: Run) -> None:
     assert packets_of(out) == []
 
 
+def test_noise_with_a_delimiter_at_its_end_is_cut_too(tmp_path: Path) -> None:
+    path = tmp_path / "noise.pcap"
+    with path.open("wb") as file:
+        Capture(file).feed(0.0, "RX", b"\x01" * (2 * PACKET_BYTES_MAX) + b"\0")
+    assert [len(packet) for _, packet in packets_of(path)] == [PACKET_BYTES_MAX, PACKET_BYTES_MAX]
+    assert b"".join(packet for _, packet in packets_of(path)) == b"\x01" * (2 * PACKET_BYTES_MAX)
+
+
 @given(pieces=st.lists(st.tuples(st.sampled_from(["TX", "RX"]), st.binary(max_size=40)), max_size=20))
 def test_no_byte_of_a_direction_is_lost_or_moved(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[tuple[str, bytes]]
