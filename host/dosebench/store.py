@@ -99,7 +99,7 @@ class Journal:
 
 
 class Store:
-    """The open store. Implements `client.CommandIds`. Use as a context manager."""
+    """The open store. Implements `commandids.CommandIds`. Use as a context manager."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

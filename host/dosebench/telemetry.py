@@ -27,7 +27,8 @@ RENEW_S: Final = LASTS_MS / 3000
 SILENCE_S: Final = 3.0
 """Without a sample for five times so long, and fifteen periods, the pump is gone; it is asked again all the time."""
 SILENCES_MAX: Final = 5
-_WIDTHS: Final = {"Delivery": 1, "Alarm": 4}
+VALUE_BYTES: Final = 4
+"""Of each value in a sample, whatever its field."""
 
 
 class FieldError(DosebenchError):
@@ -108,5 +109,5 @@ def _samples(client: PumpClient, fields: list[TelemetryField], subscription: dic
 
 def _value(field: TelemetryField, value: int) -> Any:
     if field.type in ENUMS or field.type in FLAGS:
-        return named_value(field.type, _WIDTHS.get(field.type, 4), value)
+        return named_value(field.type, VALUE_BYTES, value)
     return value

@@ -97,19 +97,40 @@ def commanding(port: str | None, baud: int) -> Iterator[PumpClient]:
         yield client
 
 
-def therapy_of(client: PumpClient) -> dict[str, Any] | None:
-    """Fields of the therapy in force (`Therapy` of the protocol); None where the pump has none."""
-    from dosebench_protocol import codec  # noqa: PLC0415
-
+def therapy_bytes(client: PumpClient) -> bytes | None:
+    """The therapy in force as it is encoded; None where the pump has none. Raises LinkError."""
     from dosebench.client import RefusedError  # noqa: PLC0415
 
     try:
-        _, data = client.therapy()
+        return client.therapy()[1]
     except RefusedError as refused:
         if refused.reason == "not_programmed":
             return None
         raise
-    return codec.decode_struct("therapy", data)
+
+
+def therapy_of(client: PumpClient) -> dict[str, Any] | None:
+    """Fields of the therapy in force (`Therapy` of the protocol); None where the pump has none. Raises LinkError."""
+    from dosebench_protocol import codec  # noqa: PLC0415
+
+    data = therapy_bytes(client)
+    return None if data is None else codec.decode_struct("therapy", data)
+
+
+def interruptible() -> None:
+    """Let SIGTERM from a script end a command that runs until Ctrl-C as Ctrl-C does."""
+    import signal  # noqa: PLC0415
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def sensed(client: PumpClient, sensor: str) -> int | None:
+    """What a sensor reads, in the unit of the message `sensors`; None where it is not fitted or cannot be believed.
+
+    Raises LinkError.
+    """
+    believed = (row["value"] for row in client.sensors() if row["sensor"] == sensor and row["state"] == "ok")
+    return next(believed, None)
 
 
 def local_time(days: int, ms: int) -> datetime:

@@ -40,9 +40,7 @@ def log() -> None:
 def pull(port: str | None, baud: int, as_json: bool) -> None:
     """Download the records of journal and fault ring that this host does not hold yet, and check their hash chains.
 
-    The journal comes at the speed of the line.
-
-    An interrupted pull goes on where it stopped.
+    The journal comes at the speed of the line. An interrupted pull goes on where it stopped.
     """
     from dosebench.store import Store  # noqa: PLC0415
 
@@ -114,15 +112,11 @@ def _pull(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> in
 
 def _keep_program(store: Store, client: PumpClient) -> None:
     """Keep the therapy in force, so that the journal can be judged where another host programmed the pump."""
-    from dosebench.client import RefusedError, program_hash  # noqa: PLC0415
+    from dosebench.client import program_hash  # noqa: PLC0415
 
-    try:
-        _, data = client.therapy()
-    except RefusedError as refused:
-        if refused.reason != "not_programmed":
-            raise
-        return
-    store.add_program(client.device_id, program_hash(data)[:4], data)
+    data = common.therapy_bytes(client)
+    if data is not None:
+        store.add_program(client.device_id, program_hash(data)[:4], data)
 
 
 @log.command()

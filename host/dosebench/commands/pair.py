@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -57,16 +56,9 @@ def pair(
     elif forget is not None:
         _forget(store, forget, as_json)
     elif accept_journal:
-        _accept_journal(port, baud, as_json)
+        _accept_journal(store, port, baud, as_json)
     else:
         _pair(store, port, rotate, as_json)
-
-
-def _answer(as_json: bool, values: dict[str, Any], text: str) -> None:
-    if as_json:
-        common.emit(values)
-    else:
-        click.echo(text)
 
 
 def _list(store: KeyStore, as_json: bool) -> None:
@@ -76,14 +68,14 @@ def _list(store: KeyStore, as_json: bool) -> None:
         for one in pairings
     ]
     lines = [f"{one.device.hex()}  {one.where:<7}  since {one.paired_at}" for one in pairings]
-    _answer(as_json, {"pumps": pumps}, "\n".join(lines) or "this host has no keys")
+    common.answer(as_json, {"pumps": pumps}, "\n".join(lines) or "this host has no keys")
 
 
 def _forget(store: KeyStore, given: str, as_json: bool) -> None:
     device = _device(given)
     if not store.forget(device):
         raise PairError(f"this host has no keys of pump {device.hex()}", hint="see `dosebench pair --list`")
-    _answer(as_json, {"forgotten": device}, f"This host has no keys of pump {device.hex()} any more.")
+    common.answer(as_json, {"forgotten": device}, f"This host has no keys of pump {device.hex()} any more.")
 
 
 def _device(given: str) -> bytes:
@@ -96,18 +88,17 @@ def _device(given: str) -> bytes:
     return device
 
 
-def _accept_journal(port: str | None, baud: int, as_json: bool) -> None:
-    from dosebench.keys import KeyStore  # noqa: PLC0415
+def _accept_journal(keys_here: KeyStore, port: str | None, baud: int, as_json: bool) -> None:
     from dosebench.store import Store  # noqa: PLC0415
 
     with Store.open() as store, common.connected(port, baud) as client:
         device = client.device_id
-        keys = KeyStore().get(device)
+        keys = keys_here.get(device)
         if keys is None:
             raise PairError(f"this host has no keys of pump {device.hex()}", hint="`dosebench pair` sets them")
         info = client.journal_info()
         store.keep_head(device + keys.pairing, (info["next"], info["chain"]))
-    _answer(
+    common.answer(
         as_json,
         {"device_id": device, "journal_next": info["next"]},
         f"The journal of pump {device.hex()} is taken as it is, up to record {info['next'] - 1}.",
@@ -129,20 +120,21 @@ def _pair(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> Non
         raise PairError("sim:// without a name ends with its port, and has keys", hint="use sim://NAME")
     board = NamedTwin(options)
     twin = board.open()
-    with ExitStack() as kept:
-        kept.callback(board.release)
+    try:
         device = twin.machine.device_id
         held = store.get(device)
         fits = held is not None and dict(held.roles) == dict(twin.machine.keys)
         if not fits or rotate:
             _set_keys(store, board, device)
+    finally:
+        board.release()
     state = "unchanged" if fits and not rotate else "rotated" if held is not None else "paired"
     text = {
         "unchanged": f"Pump {device.hex()} and this host have the same keys already; --rotate sets new ones.",
         "rotated": f"Pump {device.hex()} has new keys; the old ones open nothing any more.",
         "paired": f"Pump {device.hex()} has keys, and this host has them too.",
     }
-    _answer(as_json, {"device_id": device, "state": state}, text[state])
+    common.answer(as_json, {"device_id": device, "state": state}, text[state])
 
 
 def _set_keys(store: KeyStore, board: NamedTwin, device: bytes) -> None:
@@ -151,4 +143,3 @@ def _set_keys(store: KeyStore, board: NamedTwin, device: bytes) -> None:
     keys = new_keys()
     board.set_keys(keys)
     store.put(device, keys, secret=False)
-

@@ -132,12 +132,12 @@ def check(client: PumpClient, profile: Profile, steps: int) -> tuple[dict[str, A
 
 
 def _pressure(client: PumpClient) -> int:
-    for row in client.sensors():
-        if row["sensor"] == "pressure" and row["state"] == "ok" and row["value"] is not None:
-            return int(row["value"])
-    raise DosebenchError(
-        "this pump has no pressure sensor that can be believed", hint="`dosebench sensors` shows what it has"
-    )
+    pressure = common.sensed(client, "pressure")
+    if pressure is None:
+        raise DosebenchError(
+            "this pump has no pressure sensor that can be believed", hint="`dosebench sensors` shows what it has"
+        )
+    return pressure
 
 
 def _said(values: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +136,7 @@ def _list_faults(as_json: bool) -> None:
     width = max(map(len, KINDS))
     lines = [f"{name:{width}}  {kind.meaning}{_takes(kind)}" for name, kind in KINDS.items()]
     lines.append(f"{'none':{width}}  Ends them all.")
-    _answer(as_json, {"known_faults": rows}, "\n".join(lines))
+    common.answer(as_json, {"known_faults": rows}, "\n".join(lines))
 
 
 def _takes(kind: Kind) -> str:
@@ -163,22 +162,15 @@ def _manage(stop: str | None, remove: str | None, as_json: bool) -> None:
 
     if stop is not None:
         ran = named.stop(stop)
-        _answer(
-            as_json, {"stopped": stop, "ran": ran}, f"sim://{stop} has no power" + ("" if ran else " (it had none)")
-        )
+        text = f"sim://{stop} has no power" + ("" if ran else " (it had none)")
+        common.answer(as_json, {"stopped": stop, "ran": ran}, text)
     elif remove is not None:
         named.remove(remove)
-        _answer(as_json, {"removed": remove}, f"sim://{remove} is forgotten")
+        common.answer(as_json, {"removed": remove}, f"sim://{remove} is forgotten")
     else:
         names = named.list_names()
-        _answer(as_json, {"simulations": names}, "\n".join(f"sim://{name}" for name in names) or "no named simulations")
-
-
-def _answer(as_json: bool, values: dict[str, Any], text: str) -> None:
-    if as_json:
-        common.emit(values)
-    else:
-        click.echo(text)
+        text = "\n".join(f"sim://{name}" for name in names) or "no named simulations"
+        common.answer(as_json, {"simulations": names}, text)
 
 
 def _advance(url: str, name: str, acts: _Acts, duration: str | None, as_json: bool) -> None:
@@ -208,7 +200,7 @@ def _advance(url: str, name: str, acts: _Acts, duration: str | None, as_json: bo
     if duration:
         text += f"{duration} have passed, {values['steps']} steps; it is day {twin.now_s / 86_400:.3f}; "
     text += f"{show(twin.plant.faults.present())}; {twin.plant.reservoir_nl() / 1e6:.4g} mL in the reservoir"
-    _answer(as_json, values, text)
+    common.answer(as_json, values, text)
 
 
 def _pass(twin: Twin, until_us: int, quiet: bool) -> None:
@@ -229,8 +221,7 @@ def _serve(
 
     endpoint: Endpoint = PtyEndpoint(link) if tcp is None else TcpEndpoint(bind, tcp)
     with closing(endpoint), one_core():
-        # Ending it is the usual way out; SIGTERM is Ctrl-C from a script.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        common.interruptible()
         twin, release = open_url(url)
         try:
             if not SimOptions.parse(url).name:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,8 +82,7 @@ def _live(
     def going() -> bool:
         return until is None or time.monotonic() < until
 
-    # Ending it is the usual way out; SIGTERM is Ctrl-C from a script.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    common.interruptible()
     opened = ports.open_port(ports.choose(port), baud)
     with contextlib.closing(opened), contextlib.suppress(KeyboardInterrupt):
         if only_listen:

@@ -19,6 +19,7 @@ ERASES_MAX: Final = 100_000
 """Erases that a sector bears (W25Q family, data sheet: at least 100,000 program-erase cycles)."""
 DAYS_PER_YEAR: Final = 365.25
 LIFE_YEARS_SHOWN: Final = 1000
+"""A longer life is told as more than this (chosen: nothing else of a pump lasts so long)."""
 
 Ratio = tuple[int, int]
 """Numerator and denominator."""
@@ -44,11 +45,10 @@ def status(port: str | None, baud: int, memory: bool, as_json: bool) -> None:
 
 def _measured(client: PumpClient, therapy: dict[str, Any] | None) -> float | None:
     """Content by the level sensor, in mL; None where there is none that can be believed."""
-    for row in client.sensors():
-        believed = row["state"] == "ok" and row["value"] is not None
-        if row["sensor"] == "level" and believed and therapy is not None:
-            return _product((row["value"], 10**6), (therapy["step_nl_num"], therapy["step_nl_den"]))
-    return None
+    if therapy is None:
+        return None
+    steps = common.sensed(client, "level")
+    return None if steps is None else _product((steps, 10**6), (therapy["step_nl_num"], therapy["step_nl_den"]))
 
 
 def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, Any] | None) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def _wear(part: dict[str, Any]) -> str:
     years = part["life_years"]
     if years is None:
         return erases
-    lasts = "more than 1000 years" if years > LIFE_YEARS_SHOWN else f"{number(years, 3)} years"
+    lasts = f"more than {LIFE_YEARS_SHOWN} years" if years > LIFE_YEARS_SHOWN else f"{number(years, 3)} years"
     return f"{erases}, {lasts} at this rate"
 
 

@@ -65,16 +65,12 @@ def _due(client: PumpClient, steps: int, state: dict[str, Any]) -> dict[str, Any
     """The next refill with every patient bolus taken, and the drug's stability (R22)."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from dosebench.client import RefusedError  # noqa: PLC0415
     from dosebench.program import from_bytes  # noqa: PLC0415
 
-    try:
-        program = from_bytes(client.therapy()[1])
-    except RefusedError as refused:
-        if refused.reason != "not_programmed":
-            raise
+    data = common.therapy_bytes(client)
+    if data is None:
         return {"refill_days": None, "refill_limit": None, "refill_date": None}
-    reading = replace(program, reservoir_steps=steps).reading()
+    reading = replace(from_bytes(data), reservoir_steps=steps).reading()
     today = common.local_time(state["local_days"], 0).date() if state["clock_known"] else None
     return {
         "refill_days": reading.refill_days,
@@ -154,8 +150,8 @@ def _dates(state: dict[str, Any], service: dict[str, int | None]) -> dict[str, A
     if left is not None and state["clock_known"]:
         # A part of a day that is left ends on the day after.
         ms = state["local_ms"] + (service["replacement_left_ms"] or 0)
-        after = _date(state["local_days"] + left + ms // 86_400_000)
-        ends = after if cap is None or after is None else min(cap, after)
+        after = common.local_time(state["local_days"] + left, ms).date()
+        ends = after if cap is None else min(cap, after)
     return {
         "implant_date": _date(service["implant_days"]),
         "cap_date": cap,
