@@ -118,7 +118,12 @@ class SessionLink(Exchange):
             )
         self._session = session
         self._newest = fields["counter"]
-        self._continues = self._check_head(fields["journal_next"], fields["chain"])
+        try:
+            self._continues = self._check_head(fields["journal_next"], fields["chain"])
+        except DosebenchError:
+            # Nobody knows whether the journal goes on: the next request opens a session and looks again.
+            self._session = None
+            raise
 
     def _offer(self, role: str, nonce: bytes) -> Frame:
         body = codec.encode_request("session_open", role=role, host=self._ids.host_id, nonce=nonce)
@@ -241,8 +246,8 @@ class SessionLink(Exchange):
 
     def _ask_in_session(self, name: str, role: str, **fields: Any) -> dict[str, Any]:
         for _ in range(SESSIONS_MAX):
-            self.open_session(role)
             try:
+                self.open_session(role)
                 return self._ask_in_open_session(name, **fields)
             except _SessionLostError as lost:
                 self._session = None

@@ -6,14 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dosebench.client import EarlierCommandError, PumpClient, RefusedError, SilentError, UnknownOutcomeError
+from dosebench.client import (
+    EarlierCommandError,
+    PumpClient,
+    RefusedError,
+    RolledBackError,
+    SilentError,
+    UnknownOutcomeError,
+)
 from dosebench.commandids import MemoryIds
 from dosebench.simport import Serial
 from dosebench.twin.runtimes import RuntimeName
 from dosebench_protocol import codec
 from dosebench_protocol.frame import Frame, decode, encode
 from dosebench_protocol.tables import COUNT_MAX
-from sessions import RUNTIMES, Keys, Line, client_of, line, set_running
+from sessions import BOOT_S, RUNTIMES, Keys, Line, client_of, line, set_running
 
 HOSTS = 8
 """Hosts whose newest result a pump keeps (`HOSTS_MAX` of the ledger)."""
@@ -161,6 +168,64 @@ def test_the_id_is_durable_before_the_command_is_sent() -> None:
         client.refill(900)
         assert seen == [(2, ["refill"])]
         assert ids.unsettled(client._pump) == []
+
+
+def go_deaf_after_the_offer(port: Deaf) -> None:
+    """From now on the pump hears one more frame of the host, the one that asks for a session."""
+    written: list[int] = []
+
+    def count() -> None:
+        written.append(1)
+        port.lost = len(written) > 1
+
+    port.on_write = count
+
+
+def hear_again(port: Deaf) -> None:
+    port.on_write, port.lost = None, False
+
+
+def refills_of_another_host(pump: Line, count: int) -> None:
+    other = pump.open(host=b"else")
+    for counter in range(1, count + 1):
+        assert pump.ask(other, "refill", host=b"else", counter=counter, steps=700)["reason"] == "done"
+    pump.ask(other, "session_close")
+
+
+def test_a_line_that_fails_while_the_journal_is_looked_at_is_no_journal_that_went_back() -> None:
+    with line() as pump:
+        ids = MemoryIds()
+        _, before = deaf_client(pump, ids)
+        before.refill(1000)
+        before.close()
+        refills_of_another_host(pump, 1)
+        port, client = deaf_client(pump, ids)
+        go_deaf_after_the_offer(port)
+        with pytest.raises(SilentError):
+            client.refill(900)
+        hear_again(port)
+        assert client.refill(900)["accepted"] == 900
+
+
+def test_a_journal_that_went_back_is_noticed_though_the_first_look_failed() -> None:
+    with line() as pump:
+        port, client = deaf_client(pump, MemoryIds())
+        client.refill(1000)
+        old = bytes(pump.twin.flash.data)
+        for _ in range(30):
+            client.refill(900)
+        client._end_session()
+        pump.twin.power_off()
+        pump.twin.flash.data[:] = old
+        pump.twin.power_on()
+        pump.twin.advance(BOOT_S)
+        refills_of_another_host(pump, 59)
+        go_deaf_after_the_offer(port)
+        with pytest.raises(SilentError):
+            client.refill(900)
+        hear_again(port)
+        with pytest.raises(RolledBackError):
+            client.refill(900)
 
 
 @pytest.mark.requirement("R60")
