@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 HASH_BYTES: Final = 16
+"""Of a therapy's name on the wire."""
 EPOCH: Final = datetime(2000, 1, 1)
 """Midnight at which the pump's calendar begins."""
 

@@ -28,8 +28,12 @@ REPLY_S: Final = 3.0
 """How long a reply may take: above the hold for a step (1 s) and the worst flash freeze of a commit (4 erases of
 400 ms)."""
 TRIES: Final = 3
+"""How often a request is sent before the pump counts as silent (chosen: one lost frame, or one lost reply, costs
+nothing)."""
 RECORDED_FRAMES: Final = 32
+"""Frames in the flight recorder (chosen: a session's opening and a command with all its tries)."""
 BROADCAST: Final = bytes(4)
+"""Device id that every pump answers to."""
 LOST: Final = ("no_session", "bad_tag", "replayed")
 """Refusals after which a session is opened anew."""
 

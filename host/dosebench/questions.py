@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dosebench.keys import KeySource
 
 RECORDS_PER_READ: Final = 25
+"""What fits in a frame of 1024 bytes: 1000 bytes of records."""
 DAY_MS: Final = 86_400_000
 
 

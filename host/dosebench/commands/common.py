@@ -142,6 +142,12 @@ def local_time(days: int, ms: int) -> datetime:
     return EPOCH + timedelta(days=days, milliseconds=ms)
 
 
+def time_of_day(ms: int) -> str:
+    """A time in ms since midnight as HH:MM:SS, rounded down."""
+    seconds = ms // 1000
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
 def lasts_days(state: dict[str, Any]) -> float | None:
     """Days until the reservoir is empty at the rate of this status (R25); None where nothing flows or is known."""
     from dosebench_protocol.tables import COUNT_MAX  # noqa: PLC0415

@@ -172,8 +172,7 @@ def _dated(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[str, Any]]
 
 
 def _line(record: dict[str, Any]) -> str:
-    seconds = record["ms"] // 1000
-    when = f"day {record['day']:>5} {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    when = f"day {record['day']:>5} {common.time_of_day(record['ms'])}"
     if record["local_time"]:
         when = record["local_time"].replace("T", " ").split(".")[0]
     fields = ", ".join(f"{name} {_value(value)}" for name, value in record["fields"].items())

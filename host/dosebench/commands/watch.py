@@ -65,8 +65,7 @@ def _show(sample: Sample, taken: int, as_json: bool) -> None:
         click.echo(f"{'pump time':>17}  " + "  ".join(f"{name:>{width}}" for name, width in widths.items()))
     if sample.lost:
         click.echo(f"{sample.lost} samples were lost")
-    second = sample.ms // 1000
-    when = f"{sample.day} {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{sample.ms % 1000:03}"
+    when = f"{sample.day} {common.time_of_day(sample.ms)}.{sample.ms % 1000:03}"
     line = "  ".join(f"{_text(sample.values[name]):>{width}}" for name, width in widths.items())
     click.echo(f"{when:>17}  {line}")
 
