@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dosebench import tomlfile, units
 from dosebench.errors import DosebenchError
-from dosebench.profile import reader
+from dosebench.profiletables import reader
 from dosebench.tomlfile import TomlFile, TomlFileError
 from dosebench.units import DAY_MS
 

@@ -15,7 +15,8 @@ from dosebench.basal import Basal, as_mass, basal, minimum_rate
 from dosebench.boluses import Boluses, boluses, bridge
 from dosebench.drugs import Drug
 from dosebench.order import Bridge, DoseCap, OnCap, Regimen
-from dosebench.profile import OnLow, Profile
+from dosebench.profile import Profile
+from dosebench.profiletables import OnLow
 from dosebench.program import Program
 from dosebench.rational import best_fraction
 from dosebench.regimen import Document

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from dosebench import units
 from dosebench.order import Mode, OnCap
-from dosebench.profile import OnLow
+from dosebench.profiletables import OnLow
 from dosebench.units import Quantity
 
 FORMAT: Final = 1

@@ -6,7 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 from dosebench.energy import resting_ua
-from dosebench.profile import Battery, Power, Profile, Sensors
+from dosebench.profile import Profile
+from dosebench.profiletables import Battery, Power, Sensors
 from dosebench.twin.plant import PlantSettings
 from dosebench.twin.sensors import Sensor
 from dosebench.units import DAY_MS, HOUR_MS, in_unit
