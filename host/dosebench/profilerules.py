@@ -32,7 +32,7 @@ def contradictions(profile: Profile) -> Iterator[Contradiction]:
     """What contradicts itself in a profile whose single figures are right."""
     yield from _zero_faults(profile)
     yield from _sensor_faults(profile.sensors)
-    if profile.delivery.step_volume and profile.delivery.rate_max:
+    if profile.delivery.step_volume and profile.delivery.rate_max and profile.catheter.compliance:
         yield from _motor_faults(profile)
         yield from _order_faults(profile)
         yield from _integer_faults(profile)
@@ -40,7 +40,7 @@ def contradictions(profile: Profile) -> Iterator[Contradiction]:
 
 
 def _zero_faults(profile: Profile) -> Iterator[Contradiction]:
-    for table in ("delivery", "caps", "reservoir", "battery", "alarms", "supervision"):
+    for table in ("delivery", "caps", "reservoir", "battery", "catheter", "alarms", "supervision"):
         for name, value in getattr(profile, table):
             if value == 0 and not isinstance(value, bool):
                 yield (table, name), "must be above zero"

@@ -163,6 +163,7 @@ def test_hard_caps_leave_room_for_the_lowest_rate_and_bound_the_highest(name: st
         ('capacity = "40 mL"', 'capacity = "40 mg"', "", "give a volume"),
         ('empty = "1 mL"', 'empty = "3 mL"', "", "is above reservoir.low"),
         ('lease = "1 h"', 'lease = "0 h"', "", "must be above zero"),
+        ('compliance = "250 nL/kPa"', 'compliance = "0 nL/kPa"', "", "must be above zero"),
         ('step_time = "100 ms"', 'step_time = "0.5 ms"', "", "whole number"),
         ("activation_steps_max = 4", "activation_steps_max = 40", "activation_time_max", "shorter than"),
         ("flash_sectors = 64", "flash_sectors = 0", "", "greater than or equal to 1"),
