@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dosebench_protocol.alarms import ALARMS
 
 from dosebench.casehistory import SHORT_MS, YEAR_MS, CaseHistory, Chapter, name_of
-from dosebench.scenario import AlarmSpan, Sample, ScenarioResult
+from dosebench.scenarioresult import AlarmSpan, Sample, ScenarioResult
 from dosebench.units import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:

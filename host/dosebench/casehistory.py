@@ -1,7 +1,7 @@
 """What a scenario showed, told in order of time: chapters, and the tables that go with them. For people.
 
-Nothing here judges; `scenario` has done that. Volumes become mL and uL, times "day 412, 09:30" by the bench's calendar,
-whose day 0 is the day of the start.
+Nothing here judges; `scenario` and `expectations` have done that. Volumes become mL and uL, times "day 412, 09:30" by
+the bench's calendar, whose day 0 is the day of the start.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dosebench_protocol.tables import ENUMS
 
 from dosebench import units
 from dosebench.program import Program
-from dosebench.scenario import AlarmSpan, Done, ScenarioResult, calendar_of, day_of
+from dosebench.scenarioresult import AlarmSpan, Done, ScenarioResult, calendar_of, day_of
 from dosebench.twin.faults import KINDS
 from dosebench.units import DAY_MS, HOUR_MS
 

@@ -14,10 +14,12 @@ from dosebench_protocol.alarms import ALARMS
 from dosebench import units
 from dosebench.casehistory import CaseHistory, drug, length, name_of, when
 from dosebench.errors import DosebenchError
-from dosebench.scenario import ScenarioResult
+from dosebench.scenarioresult import ScenarioResult
 
 NEVER: Final = "A bench simulation. It is not about a person, and never for use on people."
 SUFFIXES: Final = (".html", ".md")
+SPILL_FAULTS: Final = {"step_volume_factor", "occlusion", "leak", "disconnect", "free_flow", "air"}
+"""Faults with which the steps are right and what leaves the catheter is not."""
 ROWS_MAX: Final = 400
 """Most rows of a table: what comes every hour for years is cut, and the page says so."""
 
@@ -125,8 +127,6 @@ def judged(run: ScenarioResult) -> str:
 
 
 def _spilled(run: ScenarioResult) -> list[str]:
-    from dosebench.scenario import SPILL_FAULTS  # noqa: PLC0415
-
     set_faults = [name for done in run.acts if done.act == "fault" for name, _ in done.event.table.fault or ()]
     return [name for name in dict.fromkeys(set_faults) if name in SPILL_FAULTS]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosebench import units
 from dosebench.energy import YEAR_DAYS, BatteryState, life, service, usage_of
+from dosebench.errors import DosebenchError
 from dosebench.profile import Profile
 from dosebench.program import DAY_MINUTES, Program, Reading
 from dosebench.regimenfile import WEEKDAYS
@@ -116,6 +117,22 @@ def _battery_row(name: str, label: str, texts: list[str], ratio: float | None = 
 def disagreements(own: Reading, device: Reading) -> list[str]:
     """Names of the figures in which the pump's reading of a program differs from the host's: any is a fault."""
     return [name for name, value in vars(own).items() if getattr(device, name) != value]
+
+
+def same_reading(program: Program, answer: dict[str, Any]) -> Reading:
+    """The pump's reading of a staged program, when it is the host's.
+
+    Args:
+        program: What was staged.
+        answer: The reply to `therapy_verify`.
+
+    Raises:
+        DosebenchError: Host and pump read it differently; names the figures.
+    """
+    theirs = Reading.of(answer)
+    if names := disagreements(program.reading(), theirs):
+        raise DosebenchError(f"host and pump read the program differently: {', '.join(names)}")
+    return theirs
 
 
 def table(review: Review) -> Table:

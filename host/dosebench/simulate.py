@@ -11,8 +11,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from importlib.metadata import version
 from typing import Any, Final, Literal
@@ -20,35 +19,19 @@ from typing import Any, Final, Literal
 from dosebench_protocol.records import Record, RecordError, decode_records
 
 from dosebench.client import EPOCH, PumpClient, RefusedError
-from dosebench.commandids import MemoryIds
-from dosebench.diff import disagreements
 from dosebench.energy import charges_uah, usage_per_day
 from dosebench.errors import DosebenchError
 from dosebench.expected import Expected
-from dosebench.history import DAY_MS
-from dosebench.ports import READ_TIMEOUT_S
+from dosebench.history import DAY_MS, pump_ms
 from dosebench.profile import Profile, load
-from dosebench.program import Cap, Program, Reading
-from dosebench.simport import Serial
+from dosebench.program import Program, Reading
 from dosebench.store import verify_held
-from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import RuntimeName
-from dosebench.twin.twin import Twin, one_core
-
-SETTLED_MS: Final = 5_000
-"""Virtual time at which programming begins. The length of the hello reply depends on the runtime, and with it the time
-that it takes on the wire; from here on all runtimes have the same time."""
-
-CALENDAR: Final = datetime(2026, 1, 1, 8, 0)
-"""What the simulated pump's calendar is set to."""
+from dosebench.twin.twin import Twin
+from dosebench.virtualrun import CALENDAR, FLASH_MS, Progress, VirtualRun, powered
 
 SLICE_MS: Final = DAY_MS // 4
 """How much virtual time passes between two calls of `progress`."""
-
-FLASH_MS: Final = 100
-"""How long the writing of a record may hold up a step while a bolus runs: the erase of two sectors (45 ms each)."""
-
-Progress = Callable[[float, float], None]
 
 
 class SimulationError(DosebenchError):
@@ -257,42 +240,9 @@ def simulate(
     """
     if days <= 0:
         raise SimulationError("a simulation needs more than zero days")
-    settings = profile_settings(profile, runtime, seed)
-    with one_core(), Twin(settings).power_on() as twin:
-        port = Serial(twin=twin, baudrate=settings.baud, timeout=READ_TIMEOUT_S)
-        client = PumpClient(port, MemoryIds())
-        run = _Run(twin, client, program, load(profile), round(days * DAY_MS), progress=progress)
-        return run.all(boluses)
-
-
-def same_reading(program: Program, answer: dict[str, Any]) -> Reading:
-    """The device's reading of a staged program. Raises SimulationError when it is not the host's.
-
-    Args:
-        program: What was staged.
-        answer: The reply to `therapy_verify`.
-    """
-    theirs = Reading.of(answer)
-    if names := disagreements(program.reading(), theirs):
-        raise SimulationError(f"host and pump read the program differently: {', '.join(names)}")
-    return theirs
-
-
-def before_bridge(program: Program) -> Program:
-    """What a new pump is programmed with before a program with a bridge: the old drug, and no delivery.
-
-    A bridge is carried out only by a pump whose therapy in force holds the drug that the bridge says.
-    """
-    ratio = program.bridge_ng / program.step_ng
-    return replace(
-        program,
-        mode="stopped",
-        step_ng_num=program.bridge_ng_num,
-        step_ng_den=program.bridge_ng_den,
-        caps=tuple(Cap(cap.minutes, int(cap.ng * ratio)) for cap in program.caps),
-        bridge_steps=0,
-        periodic_steps=0,
-    )
+    with powered(program, profile, runtime, seed) as (twin, client):
+        run = _Run(twin, client, program, round(days * DAY_MS), progress=progress)
+        return run.all(load(profile), boluses)
 
 
 @dataclass
@@ -303,53 +253,31 @@ class _Asked:
     refused: list[Refused] = field(default_factory=list)
 
 
-class _Run:
+class _Run(VirtualRun):
     """One simulation under way."""
 
+    slice_ms = SLICE_MS
+
     def __init__(
-        self,
-        twin: Twin,
-        client: PumpClient,
-        program: Program,
-        profile: Profile,
-        length_ms: int,
-        *,
-        progress: Progress | None,
+        self, twin: Twin, client: PumpClient, program: Program, length_ms: int, *, progress: Progress | None
     ) -> None:
-        self.twin = twin
-        self.client = client
-        self.program = program
-        self.profile = profile
-        self.length_ms = length_ms
-        self.progress = progress
-        self.start_ms = 0
-        self.shift_ms = 0
-        self.used_uah = 0.0
+        super().__init__(twin, client, program, length_ms, progress=progress)
+        self.booted_shift_ms = 0
         self.asked = _Asked()
         self.expected = Expected()
         self.disagreements: list[str] = []
 
-    def all(self, boluses: Sequence[BolusOrder]) -> SimulationResult:
-        hello = self.client.connect()
-        self.twin.advance_us(SETTLED_MS * 1000)
-        self.shift_ms = self.twin.machine.booted_us // 1000 - self.client.boot_ms()
-        # Filled as the program says: what a level sensor sees agrees with what the pump reckons.
-        self.twin.plant.refill(float(self.program.reservoir_steps * self.program.step_nl))
-        if self.program.bridge_steps:
-            self._commit(before_bridge(self.program))
-        self._begin(self._commit(self.program))
+    def all(self, profile: Profile, boluses: Sequence[BolusOrder]) -> SimulationResult:
+        self.greet()
+        self.booted_shift_ms = self.shift_ms()
+        self._begin(self._moment(self.begin_therapy()))
         began, fresh_uah = time.perf_counter(), self._used_uah()
         for order in boluses:
-            self._advance(self.start_ms + order.after_ms)
+            self.advance(self.start_ms + order.after_ms)
             self._ask(order)
-        self._advance(self.start_ms + self.length_ms)
-        self.used_uah = self._used_uah() - fresh_uah
-        return self._judge(hello, time.perf_counter() - began)
-
-    def _commit(self, program: Program) -> int:
-        encoded = program.encode()
-        same_reading(program, self.client.stage(encoded))
-        return self._moment(self.client.commit(encoded))
+        self.advance(self.end_ms)
+        used_uah, wall_s = self._used_uah() - fresh_uah, time.perf_counter() - began
+        return self._judge(profile, used_uah, wall_s)
 
     def _begin(self, committed_ms: int) -> None:
         since = CALENDAR - EPOCH
@@ -377,37 +305,22 @@ class _Run:
         self.asked.given.append((self._moment(outcome), order))
 
     def _moment(self, outcome: dict[str, Any]) -> int:
-        """Virtual time at which a command took effect: that of its record, in whole milliseconds.
-
-        The firmware stamps a record with its clock at the beginning of the run of its loop in which it carries the
-        command out, and its schedule counts from the same reading of the clock. Pump time is behind virtual time by
-        what the boots took of it.
-        """
-        raw = next(iter(self.client.journal(outcome["record"])))
-        record = decode_records(raw)[0]
-        return record.day * DAY_MS + record.ms + self.shift_ms
+        """Virtual time at which a command took effect."""
+        return self.record_ms(outcome) + self.booted_shift_ms
 
     def _used_uah(self) -> float:
         return self.twin.plant.used_uah(self.twin.machine.now_us)
 
-    def _estimated_uah(self) -> float:
+    def _estimated_uah(self, profile: Profile) -> float:
         """Charge for the days and doses of the perfect pump."""
         days, given = self.length_ms / DAY_MS, self.expected.given
         bolus_steps = sum(bolus.steps for bolus in given)
-        basal = float(self.expected.ideal_steps(self.start_ms + self.length_ms)) - bolus_steps
-        per_day = usage_per_day(self.profile, basal / days, bolus_steps / days, len(given) / days)
-        return days * sum(charges_uah(self.profile, per_day).values())
+        basal = float(self.expected.ideal_steps(self.end_ms)) - bolus_steps
+        per_day = usage_per_day(profile, basal / days, bolus_steps / days, len(given) / days)
+        return days * sum(charges_uah(profile, per_day).values())
 
-    def _advance(self, until_ms: int) -> None:
-        now_ms = self.twin.machine.now_us // 1000
-        while now_ms < until_ms:
-            now_ms = min(now_ms + SLICE_MS, until_ms)
-            self.twin.advance_us(now_ms * 1000)
-            if self.progress is not None:
-                self.progress(max(0, now_ms - self.start_ms) / DAY_MS, self.length_ms / DAY_MS)
-
-    def _judge(self, hello: dict[str, Any], wall_s: float) -> SimulationResult:
-        end_ms = self.start_ms + self.length_ms
+    def _judge(self, profile: Profile, used_uah: float, wall_s: float) -> SimulationResult:
+        end_ms = self.end_ms
         steps = [at for at in self.twin.step_times_ms() if at <= end_ms]
         config = self.twin.machine.config
         battery_low = config["battery_low_mv"] > self.twin.plant.battery_mv(end_ms * 1000)
@@ -432,10 +345,10 @@ class _Run:
             made_steps=self.twin.plant.encoder(),
             alarms=self._alarms(journal),
             expected_alarms=frozenset(alarms | ({"battery_low"} if battery_low else set())),
-            runtime_version=hello["runtime"].decode(),
-            firmware=f"{hello['firmware_major']}.{hello['firmware_minor']}.{hello['firmware_patch']}",
-            used_uah=self.used_uah,
-            estimated_uah=self._estimated_uah(),
+            runtime_version=self.runtime_version,
+            firmware=self.firmware,
+            used_uah=used_uah,
+            estimated_uah=self._estimated_uah(profile),
             wall_s=wall_s,
         )
 
@@ -470,7 +383,7 @@ class _Run:
 
     def _empty(self, t_ms: int, alarms: set[str]) -> None:
         alarms.add("reservoir_empty")
-        if self.start_ms + self.length_ms - t_ms >= self.twin.machine.config["stopped_ms"]:
+        if self.end_ms - t_ms >= self.twin.machine.config["stopped_ms"]:
             alarms.add("pump_stopped")
         self.expected.pump.stop(t_ms)
 
@@ -498,7 +411,7 @@ class _Run:
         raised = []
         for record in decode_records(b"".join(journal)):
             if record.kind == "alarm_raised":
-                at = record.day * DAY_MS + record.ms + self.shift_ms - self.start_ms
+                at = pump_ms(record) + self.booted_shift_ms - self.start_ms
                 raised += [(name, at) for name in record.fields["raised"]]
         return raised
 

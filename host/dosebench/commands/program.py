@@ -159,7 +159,7 @@ def _stage_dropped_on_failure(client: PumpClient) -> Iterator[None]:
 
 
 def _staged(client: PumpClient, new: Program) -> Reading:
-    from dosebench.simulate import same_reading  # noqa: PLC0415
+    from dosebench.diff import same_reading  # noqa: PLC0415
 
     return same_reading(new, client.stage(new.encode()))
 

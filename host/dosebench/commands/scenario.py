@@ -16,8 +16,8 @@ from dosebench.commands.progress import bar
 if TYPE_CHECKING:
     from dosebench.casehistory import CaseHistory, Chapter
     from dosebench.check import CheckResult
-    from dosebench.scenario import AlarmSpan
     from dosebench.scenariofile import ScenarioError
+    from dosebench.scenarioresult import AlarmSpan
 
 DAY_MS = 86_400_000
 
