@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from dosebench import units
 from dosebench.program import Program
-from dosebench.scenariofile import Event, EventTable
+from dosebench.scenariofile import RATES, Event, EventTable
 from dosebench.scenarioresult import AlarmSpan, Verdict
 
 
@@ -47,7 +47,10 @@ def looks_at_pump(table: EventTable) -> bool:
 
 
 def of_state(event: Event, seen: Seen) -> Iterator[Verdict]:
-    """Whether the pump is as asked: its state, its rate exactly, and what it delivered to a step; or to `tolerance`."""
+    """Whether the pump is as asked: its state, its rate exactly, and what it delivered to a step.
+
+    A `tolerance` of the file makes that as wide as it says: a rate the one, an amount the other.
+    """
     table = event.table
     if table.expect_state is not None:
         met = seen.delivery == table.expect_state
@@ -63,8 +66,9 @@ def _of_amount(
 ) -> Verdict:
     """`found` is in steps, or steps per ms: the amount, and how far off it may be where the file does not say."""
     steps, usual = found
-    tolerance = event.table.tolerance
-    within = usual if tolerance is None else tolerance.value / _worth(tolerance, seen.program)
+    within, tolerance = usual, event.table.tolerance
+    if tolerance is not None and (tolerance.dimension in RATES) == (asked.dimension in RATES):
+        within = tolerance.value / _worth(tolerance, seen.program)
     worth = _worth(asked, seen.program)
     met = abs(steps - asked.value / worth) <= within
     shown = units.show(steps * worth, units.split(asked.text)[1])

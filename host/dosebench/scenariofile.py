@@ -7,7 +7,8 @@ at once, each with its line. `docs/SCENARIOS.md` describes the format key by key
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +24,7 @@ from dosebench.check import check
 from dosebench.drugs import DrugLibrary
 from dosebench.errors import DosebenchError
 from dosebench.program import Program
-from dosebench.tomlfile import Problem, TomlFile, TomlFileError
+from dosebench.tomlfile import Key, Problem, TomlFile, TomlFileError
 from dosebench.twin import faults
 from dosebench.units import DAY_MS, MINUTE_MS, Quantity
 
@@ -119,10 +120,10 @@ def _expected(text: object) -> object:
 def _local(value: object) -> object:
     if value is True or isinstance(value, datetime):
         return value
-    try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else 1 / 0
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f'{value!r} is no local time; write true, or such as "2026-03-29T03:00"') from None
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
+    raise ValueError(f'{value!r} is no local time; write true, or such as "2026-03-29T03:00"')
 
 
 def _yes(value: object) -> object:
@@ -135,12 +136,16 @@ def _quantity(*dimensions: units.Dimension) -> BeforeValidator:
     return BeforeValidator(lambda text: units.parse(text, *dimensions))
 
 
+AMOUNTS: Final = (units.MASS, units.VOLUME)
+RATES: Final = (units.MASS_RATE, units.VOLUME_RATE)
+
 Yes = Annotated[bool | None, BeforeValidator(_yes)]
 Time = Annotated[int | None, BeforeValidator(time_ms)]
 Span = Annotated[int | None, BeforeValidator(_duration)]
-Amount = Annotated[Quantity | None, _quantity(units.MASS, units.VOLUME)]
+Amount = Annotated[Quantity | None, _quantity(*AMOUNTS)]
 Volume = Annotated[Quantity | None, _quantity(units.VOLUME)]
-RateOf = Annotated[Quantity | None, _quantity(units.MASS_RATE, units.VOLUME_RATE)]
+RateOf = Annotated[Quantity | None, _quantity(*RATES)]
+Tolerance = Annotated[Quantity | None, _quantity(*AMOUNTS, *RATES)]
 Alarm = Annotated[str, BeforeValidator(_alarm)]
 
 
@@ -183,7 +188,7 @@ class EventTable(Table):
     expect_state: Literal["unprogrammed", "stopped", "running", "safe"] | None = None
     expect_rate: RateOf = None
     expect_delivered: Amount = None
-    tolerance: Amount = None
+    tolerance: Tolerance = None
 
 
 class ScenarioFile(Table):
@@ -362,10 +367,22 @@ def _mistakes(file: TomlFile, place: int, table: EventTable, content: ScenarioFi
         yield file.problem((*key, "expect"), f"the pump cannot refuse {acts[0]}", "alone")
     if "expect" in given and not acts:
         yield file.problem((*key, "expect"), "there is no act whose outcome it could be", "alone")
+    if table.tolerance is not None:
+        yield from _tolerance(file, key, table.tolerance, given)
     yield from _times(file, key, table, content)
 
 
-def _times(file: TomlFile, key: tuple[str | int, ...], table: EventTable, content: ScenarioFile) -> Iterator[Problem]:
+def _tolerance(file: TomlFile, key: Key, tolerance: Quantity, given: Mapping[str, Any]) -> Iterator[Problem]:
+    """A rate is as far off as a rate, what was delivered as an amount."""
+    if tolerance.dimension in RATES:
+        owner, other, such = "expect_rate", "expect_delivered", "0.1 mL"
+    else:
+        owner, other, such = "expect_delivered", "expect_rate", "1 ug/day"
+    if owner not in given and other in given:
+        yield file.problem((*key, "tolerance"), f'is no tolerance of {other}; write one such as "{such}"', "unit")
+
+
+def _times(file: TomlFile, key: Key, table: EventTable, content: ScenarioFile) -> Iterator[Problem]:
     begin = content.starts_at or 0
     if table.at is not None and table.at < begin:
         yield file.problem((*key, "at"), "is before delivery starts", "range")

@@ -236,6 +236,29 @@ def test_a_refusal_that_nobody_expected_is_a_fault(run: Run, c5: Path, tmp_path:
 
 
 @pytest.mark.requirement("R13")
+@pytest.mark.parametrize(("tolerance", "met"), [("698 ug/day", False), ("700 ug/day", True)])
+def test_a_rate_is_as_near_as_a_rate_says(run: Run, c5: Path, tmp_path: Path, tolerance: str, met: bool) -> None:
+    file = write(
+        tmp_path, f'[[event]]\nat = "1 h"\nexpect_rate = "100 ug/day"\ntolerance = "{tolerance}"\n'
+    )
+    ran = run("simulate", c5, "--scenario", file, "--runtime", "cpython", "--json")
+    assert [row["met"] for row in ran.json["expectations"]] == [met]
+
+
+@pytest.mark.parametrize(
+    ("expected", "tolerance"), [('expect_rate = "100 ug/day"', "1 ug"), ('expect_delivered = "1 mL"', "1 ug/day")]
+)
+def test_a_tolerance_of_another_kind_is_a_mistake(
+    run: Run, c5: Path, tmp_path: Path, expected: str, tolerance: str
+) -> None:
+    file = write(tmp_path, f'[[event]]\nat = "1 h"\n{expected}\ntolerance = "{tolerance}"\n')
+    ran = run("simulate", c5, "--scenario", file, "--json")
+    assert ran.code == 1
+    (error,) = ran.json["errors"]
+    assert error["line"] == 6
+    assert f"is no tolerance of {expected.split(maxsplit=1)[0]}" in error["message"]
+
+
 def test_a_change_of_therapy_is_checked_against_the_one_before(run: Run, tmp_path: Path) -> None:
     other = tmp_path / "more.toml"
     other.write_text((EXAMPLES / "c5-baclofen-800.toml").read_text().replace("800 ug/day", "880 ug/day"))
