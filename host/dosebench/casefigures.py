@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench_protocol.alarms import ALARMS
 
+from dosebench.canvas import AMBER, BLUE, GREEN, INK, RED, gridded, save, style
 from dosebench.casehistory import SHORT_MS, YEAR_MS, CaseHistory, Chapter, name_of
 from dosebench.scenarioresult import AlarmSpan, Sample, ScenarioResult
 from dosebench.units import DAY_MS, HOUR_MS
@@ -17,13 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK: Final = "#1f2933"
-MUTED: Final = "#7b8794"
-GRID: Final = "#e4e7eb"
-TRUE: Final = "#1b5e8c"
-RECKONED: Final = "#f4a259"
-MEASURED: Final = "#5b8e7d"
-PRIORITY: Final = {"high": "#bc4b51", "medium": "#f4a259", "low": "#c9b458"}
+TRUE: Final = BLUE
+RECKONED: Final = AMBER
+MEASURED: Final = GREEN
+PRIORITY: Final = {"high": RED, "medium": AMBER, "low": "#c9b458"}
 DPI: Final = 130
 PEAK_KPA: Final = 5.0
 """A chapter whose pressure rose above this gets a figure of its own: posture and a step make 4 kPa together."""
@@ -52,22 +51,13 @@ def draw(history: CaseHistory, path: Path) -> None:
     """Draw the overview into a file; its suffix chooses the format (png, svg, pdf)."""
     with _style():
         figure = _overview(history)
-        figure.suptitle(history.title, x=0.012, ha="left", fontsize=13, fontweight="bold")
-        note = "dosebench, a bench testbed. Never for use on people."
-        figure.supxlabel(note, fontsize=7.5, color=MUTED, x=0.99, ha="right")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DPI)
+        save(figure, path, history.title, DPI)
         _close(figure)
 
 
-def _style() -> Any:
-    import matplotlib as mpl  # noqa: PLC0415
-
-    mpl.use("Agg")
-    style: dict[Any, Any] = {"font.size": 9.5, "axes.edgecolor": MUTED, "text.color": INK, "axes.labelcolor": INK}
+def _style() -> AbstractContextManager[None]:
     # Text stays text, and the ids of a figure do not change from run to run.
-    style |= {"svg.fonttype": "none", "svg.hashsalt": "dosebench", "font.family": "sans-serif"}
-    return mpl.rc_context(style | {"xtick.color": MUTED, "ytick.color": MUTED, "axes.grid": False})
+    return style(**{"svg.fonttype": "none", "svg.hashsalt": "dosebench", "font.family": "sans-serif"})
 
 
 def _close(figure: Figure) -> None:
@@ -107,9 +97,7 @@ def _overview(history: CaseHistory) -> Figure:
     )
     times = [sample.at_ms / unit + begin for sample in run.samples]
     for panel in panels:
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.grid(axis="y", color=GRID, linewidth=0.8)
-        panel.set_axisbelow(True)
+        gridded(panel)
     _reservoir(panels[0], times, run.samples)
     _difference(panels[1], times, run.samples)
     _battery(panels[2], times, run.samples)
@@ -216,8 +204,7 @@ def _close_up(history: CaseHistory, samples: Sequence[Sample], span: tuple[int, 
     hours = [(sample.at_ms - zero) / HOUR_MS for sample in samples]
     step_nl = float(history.run.programs[0][1].step_nl)
     for axes in (top, bottom):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color=GRID, linewidth=0.8)
+        gridded(axes)
     top.plot(hours, [sample.pressure_kpa for sample in samples], color=TRUE, linewidth=1.4, marker=".", markersize=4)
     top.set_ylabel("pressure [kPa]")
     stepped = [(sample.steps - samples[0].steps) * step_nl / 1e3 for sample in samples]

@@ -19,6 +19,7 @@ from dosebench_protocol.records import Record
 from dosebench_protocol.tables import ENUMS
 
 from dosebench import units
+from dosebench.energy import ERI_DAYS
 from dosebench.program import Program
 from dosebench.scenarioresult import AlarmSpan, Done, ScenarioResult, calendar_of, day_of
 from dosebench.twin.faults import KINDS
@@ -30,8 +31,6 @@ TOGETHER_SHARE: Final = 400
 TOGETHER_MS: Final = 3 * DAY_MS
 SHORT_MS: Final = 2 * DAY_MS
 """Up to this length a scenario is told in minutes."""
-SERVICE_DAYS: Final = 90
-"""Days from the elective replacement indicator to the end of service (R31)."""
 QUIET_ACTS: Final = {"refill", "patient_bolus", "bolus", "square"}
 """Acts of which a chapter is not made where nothing else happens: tables and the calm between chapters have them."""
 LATE_MS: Final = 60_000
@@ -509,8 +508,8 @@ def _dates(run: ScenarioResult) -> list[tuple[str, str]]:
         if span.name == "elective_replacement":
             begin = calendar_of(span.from_ms)
             found.append(("elective replacement indicator", f"{begin} (day {day_of(span.from_ms)})"))
-            latest = date.fromisoformat(begin[:10]) + timedelta(days=SERVICE_DAYS)
-            found.append((f"{SERVICE_DAYS} days after it", latest.isoformat()))
+            latest = date.fromisoformat(begin[:10]) + timedelta(days=ERI_DAYS)
+            found.append((f"{ERI_DAYS} days after it", latest.isoformat()))
         if span.name == "end_of_service":
             found.append(("end of service", f"{calendar_of(span.from_ms)} (day {day_of(span.from_ms)})"))
     return found
