@@ -17,9 +17,8 @@ from dosebench.profile import Profile
 from dosebench.regimen import Document
 from dosebench.regimenfile import WEEKDAYS, PatternTable
 from dosebench.tomlfile import Key
-from dosebench.units import DAY_MS, MINUTE_MS, Quantity
+from dosebench.units import DAY_MINUTES, DAY_MS, MINUTE_MS, Quantity
 
-DAY_MINUTES: Final = 1440
 ALL_WEEK: Final = tuple(range(len(WEEKDAYS)))
 
 

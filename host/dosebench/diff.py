@@ -16,9 +16,9 @@ from dosebench import units
 from dosebench.energy import YEAR_DAYS, BatteryState, life, service, usage_of
 from dosebench.errors import DosebenchError
 from dosebench.profile import Profile
-from dosebench.program import DAY_MINUTES, Program, Reading
+from dosebench.program import Program, Reading
 from dosebench.regimenfile import WEEKDAYS
-from dosebench.units import HOUR_MS, MINUTE_MS, show_time
+from dosebench.units import DAY_MINUTES, HOUR_MS, MINUTE_MS, show_time
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from dosebench.profile import Profile
-from dosebench.program import DAY_MINUTES, WEEK, Program
+from dosebench.program import WEEK, Program
 from dosebench.twin.flash import ERASE_US, WRITE_US_PER_PAGE
-from dosebench.units import DAY_MS, HOUR_MS
+from dosebench.units import DAY_MINUTES, DAY_MS, HOUR_MS
 
 YEAR_DAYS: Final = 365.25
 
@@ -264,13 +264,14 @@ def service(profile: Profile, expected: Life, state: BatteryState) -> Service:
     left = max(0.0, expected.usable_uah - state.used_uah)
     low = state.on if state.low else _later(state.on, left / expected.day_uah)
     empty = _later(state.on, max(0.0, expected.capacity_uah - state.used_uah) / expected.day_uah)
-    ends, limit = max(empty, low), "empty"
+    limit: Literal["eri", "service_life", "empty"] = "empty"
+    ends = max(empty, low)
     if profile.kind == "implant" and low + datetime.timedelta(ERI_DAYS) <= ends:
         ends, limit = low + datetime.timedelta(ERI_DAYS), "eri"
     years = profile.energy.service_years
     if years is not None and service_end(low, state.implanted, years) < ends:
         ends, limit = add_months(state.implanted, 12 * years), "service_life"
-    return Service(low, ends, limit)  # type: ignore[arg-type]
+    return Service(low, ends, limit)
 
 
 def service_end(eri: datetime.date, implanted: datetime.date, years: int) -> datetime.date:

@@ -21,7 +21,7 @@ from dosebench.program import Program
 from dosebench.rational import best_fraction
 from dosebench.regimen import Document
 from dosebench.tomlfile import Key
-from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity
+from dosebench.units import DAY_MINUTES, DAY_MS, HOUR_MS, MINUTE_MS, Quantity
 from dosebench.windows import DayPattern, counted_ms, window_steps
 
 CAP_RULE = (
@@ -33,7 +33,6 @@ CAP_RULE = (
 was under way counts as delivered although it may not have been: a cap nearer to the basal would stop a sound pump."""
 
 HOUR_MINUTES = 60
-DAY_MINUTES = 1440
 
 
 @dataclass(frozen=True)

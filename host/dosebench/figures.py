@@ -13,12 +13,12 @@ from typing import Any
 
 from dosebench import energy, units
 from dosebench import program as pump_program
-from dosebench.facts import CAP_RULE, DAY_MINUTES, HOUR_MINUTES, Facts
+from dosebench.facts import CAP_RULE, HOUR_MINUTES, Facts
 from dosebench.program import Program
 from dosebench.rational import rounding_steps
 from dosebench.regimenfile import WEEKDAYS
 from dosebench.tomlfile import dotted
-from dosebench.units import DAY_MS, HOUR_MS
+from dosebench.units import DAY_MINUTES, DAY_MS, HOUR_MS
 
 
 def figures(facts: Facts | None, program: Program | None) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
@@ -38,7 +39,7 @@ from dosebench.profiletables import (
     Table,
     Watch,
 )
-from dosebench.tomlfile import Problem, TomlFile, TomlFileError
+from dosebench.tomlfile import Key, Problem, TomlFile, TomlFileError
 
 _EXTENDS_MAX: Final = 4
 
@@ -257,20 +258,15 @@ def _validate(file: TomlFile) -> Profile:
     try:
         profile = Profile.model_validate(file.data)
     except ValidationError as error:
-        raise ProfileError(file.name, _problems(file, error)) from None
+        raise ProfileError(file.name, tomlfile.from_validation(file, error, partial(_unknown, file))) from None
     faults = [file.problem(key, message, "contradiction") for key, message in contradictions(profile)]
     if faults:
         raise ProfileError(file.name, faults)
     return profile
 
 
-def _problems(file: TomlFile, error: ValidationError) -> Iterator[Problem]:
-    for item, problem in zip(error.errors(), tomlfile.from_validation(file, error), strict=True):
-        key = tuple(item["loc"])
-        if item["type"] == "extra_forbidden":
-            yield file.problem(key, tomlfile.unknown_key(str(key[-1]), _known(key[:-1])), "unknown-key")
-        else:
-            yield problem
+def _unknown(file: TomlFile, key: Key) -> Problem:
+    return file.problem(key, tomlfile.unknown_key(str(key[-1]), _known(key[:-1])), "unknown-key")
 
 
 def _is_table(kind: Any) -> bool:

@@ -22,7 +22,7 @@ from dosebench_protocol.errors import ProtocolError
 from dosebench_protocol.tables import COUNT_MAX, THERAPY_FORMAT
 
 from dosebench.rational import ProgramError
-from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS
+from dosebench.units import DAY_MINUTES, DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.windows import window_steps
 
 REFILL_CAP_DAYS: Final = 180
@@ -33,7 +33,6 @@ HASH_BYTES: Final = 16
 
 WEEK: Final = 7
 
-DAY_MINUTES: Final = 1440
 
 
 @dataclass(frozen=True)

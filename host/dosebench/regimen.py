@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def from_file(file: TomlFile) -> Document:
     try:
         content = RegimenFile.model_validate(data)
     except ValidationError as error:
-        problems += _problems(file, error)
+        problems += tomlfile.from_validation(file, error, partial(_unknown, file))
         for item in error.errors():
             _prune(data, tuple(item["loc"]))
         content = RegimenFile.model_validate(data)
@@ -121,12 +122,6 @@ def _prune(data: Any, key: Key) -> None:
     table = _get(data, tuple(parents))
     if isinstance(table, dict):
         table.pop(leaf, None)
-
-
-def _problems(file: TomlFile, error: ValidationError) -> Iterator[Problem]:
-    for item, problem in zip(error.errors(), tomlfile.from_validation(file, error), strict=True):
-        key = tuple(item["loc"])
-        yield _unknown(file, key) if item["type"] == "extra_forbidden" else problem
 
 
 def _unknown(file: TomlFile, key: Key) -> Problem:

@@ -13,6 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -308,20 +309,15 @@ def _content(file: TomlFile) -> tuple[ScenarioFile, list[Problem]]:
     try:
         return ScenarioFile.model_validate(data), []
     except ValidationError as error:
-        problems = list(_problems(file, error))
+        problems = tomlfile.from_validation(file, error, partial(_unknown, file))
         for item in error.errors():
             _take_out(data, item["loc"])
         return ScenarioFile.model_validate(data), problems
 
 
-def _problems(file: TomlFile, error: ValidationError) -> Iterator[Problem]:
-    for item, problem in zip(error.errors(), tomlfile.from_validation(file, error), strict=True):
-        key = item["loc"]
-        if item["type"] != "extra_forbidden":
-            yield problem
-            continue
-        known = _KEYS if key[0] == "event" and len(key) > 1 else list(ScenarioFile.model_fields)
-        yield file.problem(key, tomlfile.unknown_key(str(key[-1]), known), "unknown-key")
+def _unknown(file: TomlFile, key: Key) -> Problem:
+    known = _KEYS if key[0] == "event" and len(key) > 1 else list(ScenarioFile.model_fields)
+    return file.problem(key, tomlfile.unknown_key(str(key[-1]), known), "unknown-key")
 
 
 def _take_out(data: dict[str, Any], key: tuple[str | int, ...]) -> None:

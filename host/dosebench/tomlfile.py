@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -124,8 +124,16 @@ def _not_toml(text: str, message: str) -> Problem:
     return Problem("", line, f"not TOML: {what[:1].lower()}{what[1:]}, line {line} column {column}", "not-toml")
 
 
-def from_validation(file: TomlFile, error: ValidationError) -> list[Problem]:
-    """Every mistake that pydantic found, in the words and at the lines of the file."""
+def from_validation(
+    file: TomlFile, error: ValidationError, unknown: Callable[[Key], Problem] | None = None
+) -> list[Problem]:
+    """Every mistake that pydantic found, in the words and at the lines of the file.
+
+    Args:
+        file: What was validated.
+        error: What pydantic says.
+        unknown: Tells of a key that the format does not have; None where nothing near it is known.
+    """
     problems = []
     for item in error.errors(include_url=False):
         key: Key = tuple(item["loc"])
@@ -134,6 +142,8 @@ def from_validation(file: TomlFile, error: ValidationError) -> list[Problem]:
             problems.append(file.problem(key, str(item["ctx"]["error"]), "value"))
         elif kind == "missing":
             problems.append(file.problem(key, f'"{key[-1]}" is missing', "missing"))
+        elif kind == "extra_forbidden" and unknown is not None:
+            problems.append(unknown(key))
         elif kind == "extra_forbidden":
             problems.append(file.problem(key, f'unknown key "{key[-1]}"', "unknown-key"))
         else:

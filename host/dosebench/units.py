@@ -27,6 +27,7 @@ QUANTITY_CHARS_MAX: Final = 60
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
+DAY_MINUTES: Final = 1440
 
 _EXPONENT_MAX: Final = 12
 """Largest power of ten in a number's text: "1e999999999" must not cost a gigabyte."""

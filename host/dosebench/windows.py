@@ -27,12 +27,10 @@ from typing import Final
 
 from dosebench_protocol.tables import FRACTION_MAX
 
-from dosebench.units import DAY_MS, MINUTE_MS
+from dosebench.units import DAY_MINUTES, DAY_MS, MINUTE_MS
 
 BUCKETS: Final = 240
 """Parts of a window that the dose guard counts in."""
-
-DAY_MINUTES: Final = 1440
 
 DayPattern = Sequence[tuple[int, Fraction]]
 """Steps of a day: minute at which one begins, the first 0, and its rate in steps per ms."""
