@@ -10,6 +10,7 @@ from dosebench_protocol.tables import COUNT_MAX, FRACTION_MAX
 
 from dosebench import units
 from dosebench.profiletables import THERAPY_SECTORS, Sensors
+from dosebench.twin.sensors import RAIL_MV
 from dosebench.units import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 FLASH_FREEZE_MS: Final = 450
 """Longest time that a board may stand still for one flash operation, in ms (DESIGN, section 5: 400 ms and more)."""
-CONVERTER_MV: Final = 3_300
-"""Supply of a board's analogue-to-digital converter, in mV: no sensor can give more."""
 RING_SECTORS_MIN: Final = 2
 """Least sectors of a ring of records: the oldest is erased while the newest still holds all that matters."""
 
@@ -57,13 +56,13 @@ def _sensor_faults(sensors: Sensors) -> Iterator[Contradiction]:
             continue
         if not sensor.low < sensor.high:
             yield ("sensors", name, "low"), f"is not below sensors.{name}.high"
-        if not 0 < sensor.low_output < sensor.high_output < CONVERTER_MV:
+        if not 0 < sensor.low_output < sensor.high_output < RAIL_MV:
             yield (
                 ("sensors", name, "low_output"),
-                f"must be above 0 and below high_output, and that below {CONVERTER_MV} mV, to tell a broken lead",
+                f"must be above 0 and below high_output, and that below {RAIL_MV} mV, to tell a broken lead",
             )
-    if (air := sensors.air) and not air.liquid_output < air.threshold < air.air_output < CONVERTER_MV:
-        yield ("sensors", "air", "threshold"), f"must lie between the two outputs, and these below {CONVERTER_MV} mV"
+    if (air := sensors.air) and not air.liquid_output < air.threshold < air.air_output < RAIL_MV:
+        yield ("sensors", "air", "threshold"), f"must lie between the two outputs, and these below {RAIL_MV} mV"
     if sensors.flow and not sensors.flow.count:
         yield ("sensors", "flow", "count"), "must be above zero"
 

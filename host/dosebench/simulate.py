@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib.metadata import version
 from typing import Any, Final, Literal
@@ -24,7 +24,7 @@ from dosebench.errors import DosebenchError
 from dosebench.expected import Expected
 from dosebench.history import DAY_MS, pump_ms
 from dosebench.profile import Profile, load
-from dosebench.program import Program, Reading
+from dosebench.program import Program
 from dosebench.store import verify_held
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.twin import Twin
@@ -422,10 +422,3 @@ def _whole(journal: list[bytes]) -> bool:
     except RecordError:
         return False
     return True
-
-
-def reading_json(reading: Reading) -> dict[str, Any]:
-    """A reading as JSON values: ids in hex, the drug as text."""
-    values = asdict(reading)
-    values["drug"] = reading.drug.decode(errors="replace")
-    return {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()}

@@ -8,8 +8,10 @@ import re
 from array import array
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from dosebench.profiletables import CellName
 from dosebench.twin.battery import CURVES, voltage_left
 from dosebench.twin.faults import COMPLETE, KINDS, FaultError, Faults, check, parse, show
 from dosebench.twin.plant import DAY_US, HOUR_US, Plant, PlantSettings
@@ -201,6 +203,10 @@ def test_runaway_steps_come_once() -> None:
 
 
 # Battery
+
+
+def test_a_profile_can_name_each_cell() -> None:
+    assert get_args(CellName) == tuple(CURVES)
 
 
 @pytest.mark.parametrize("cell", CURVES)

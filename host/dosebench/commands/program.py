@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -224,8 +224,6 @@ def _after(
     outcome: dict[str, Any],
 ) -> dict[str, Any]:
     """What follows the commit: the clock and the start; and the report."""
-    from dosebench.simulate import reading_json  # noqa: PLC0415
-
     clock = datetime.now().replace(microsecond=0) if order.set_clock else None
     if clock is not None:
         client.set_clock(clock)
@@ -237,7 +235,7 @@ def _after(
         "file": str(order.file),
         "generation": outcome["accepted"],
         "record": outcome["record"],
-        "reading": reading_json(theirs),
+        "reading": _reading_json(theirs),
         "review": review.to_json(),
         "warnings": [{"line": problem.line, "message": problem.message} for problem in result.warnings],
         "clock": clock,
@@ -252,3 +250,10 @@ def _say_done(report: dict[str, Any]) -> None:
         click.echo(f"The pump delivers.{common.lasts(report['lasts_days'])}")
     else:
         click.echo(f"The pump does not deliver yet: run `dosebench start`.{common.lasts(report['lasts_days'])}")
+
+
+def _reading_json(reading: Reading) -> dict[str, Any]:
+    """A reading as JSON values: ids in hex, the drug as text."""
+    values = asdict(reading)
+    values["drug"] = reading.drug.decode(errors="replace")
+    return {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()}

@@ -49,7 +49,7 @@ class Machine:
         code: Hash of the code that was flashed; a boot finds what is there then.
         watchdog_us: When the watchdog bites; None while it is not armed.
         keys: Key of each role, as they were flashed; without any the board is unpaired.
-        noise: The board's random generator: so many bytes.
+        random_bytes: The board's random generator: so many bytes.
     """
 
     config: dict[str, Any]
@@ -65,7 +65,7 @@ class Machine:
     watchdog_us: int | None = None
     _reads: int = 0
     keys: Mapping[str, bytes] = field(default_factory=dict)
-    noise: Callable[[int], bytes] = field(default_factory=lambda: Random(0).randbytes)
+    random_bytes: Callable[[int], bytes] = field(default_factory=lambda: Random(0).randbytes)
     _line_rng: Random = field(default_factory=lambda: Random(0))
     to_device: Line = field(init=False)
     to_host: Line = field(init=False)
@@ -168,7 +168,7 @@ class Machine:
         elif op == Op.TONE:
             self.plant.sound(a, self.now_us)
         elif op == Op.RANDOM:
-            return 0, self.noise(a)
+            return 0, self.random_bytes(a)
         elif op == Op.UART_BUSY:
             return self._uart_busy_ms(), b""
         else:
@@ -194,9 +194,9 @@ class Machine:
             return
         if faults.line_baud != 1:
             data = garble(data, round(self.baud * faults.line_baud), self.baud, self._line_rng)
-        share = 1 / 1000
+        # The faults are in 1000 bytes, the shares of the noise in one.
         noise = Noise(
-            faults.line_flip * share, faults.line_drop * share, faults.line_insert * share, faults.line_repeat * share
+            faults.line_flip / 1000, faults.line_drop / 1000, faults.line_insert / 1000, faults.line_repeat / 1000
         )
         line.send(self.now_us + round(faults.line_delay * 1000), noise.hurt(data, self._line_rng) if noise else data)
 

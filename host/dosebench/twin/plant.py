@@ -106,14 +106,16 @@ class Plant:
     Attributes:
         steps_us: Virtual time of every step that the motor really made.
         commanded: Steps that the board was told to make.
+        filled_nl: What the reservoir was filled with in its life: the content, and all that has left it.
         out_nl: Volume that left the reservoir through the pump head.
         entered_nl: Volume that entered the catheter.
         lost_nl: Volume that a leak or an open connector lost.
         evaporated_nl: Volume that left through the reservoir's wall.
         held_nl: Volume in the compliance at `held_at_us`.
-        strain_ua: The motor's current as the battery's recovery sees it, at the last step.
+        strain_ua: The motor's current as the battery's recovery sees it, at the last step; strained_us: when that was.
         settled_us: Until when what goes on between steps is accounted for.
         drained_uah: Charge that faults took.
+        wakes: How often the controller woke.
         busy_us: Time in motor steps and flash operations; flash_us: in flash operations alone.
         tone_s: How long tones have sounded.
         tones: Time and pattern of every tone.

@@ -12,7 +12,7 @@ from dosebench.twin.faults import Faults
 CHANNELS: Final = ("battery", "level", "pressure", "temperature", "air")
 """Channels of the converter, by number."""
 RAIL_MV: Final = 3_300
-"""Supply of the converter: the most that it reads."""
+"""Supply of the converter, in mV: the most that it reads, and that a sensor can give."""
 BATTERY_DIVIDER: Final = 2
 """The battery is read through a divider by two, so that its channel reaches 6600 mV."""
 

@@ -71,7 +71,7 @@ class Twin:
         plant = Plant(settings.plant, seed=settings.seed)
         self.machine = Machine(settings.config, device_id, flash, plant, baud=settings.baud)
         self.machine.keys = derived_keys(device_id) if settings.keys is None else settings.keys
-        self.machine.noise = Random(settings.seed).randbytes
+        self.machine.random_bytes = Random(settings.seed).randbytes
         self._runtime: Runtime | None = None
         self._wake_us = 0
         self._cut_short = False
