@@ -260,7 +260,7 @@ class Service:
 
 
 def service(profile: Profile, expected: Life, state: BatteryState) -> Service:
-    """When service ends if every day from `state.on` on is as `expected`."""
+    """When service ends if every day from `state.on` on is as `expected`: the first of its limits (R31)."""
     left = max(0.0, expected.usable_uah - state.used_uah)
     low = state.on if state.low else _later(state.on, left / expected.day_uah)
     empty = _later(state.on, max(0.0, expected.capacity_uah - state.used_uah) / expected.day_uah)
@@ -269,14 +269,9 @@ def service(profile: Profile, expected: Life, state: BatteryState) -> Service:
     if profile.kind == "implant" and low + datetime.timedelta(ERI_DAYS) <= ends:
         ends, limit = low + datetime.timedelta(ERI_DAYS), "eri"
     years = profile.energy.service_years
-    if years is not None and service_end(low, state.implanted, years) < ends:
-        ends, limit = add_months(state.implanted, 12 * years), "service_life"
+    if years is not None and (life_ends := add_months(state.implanted, 12 * years)) < ends:
+        ends, limit = life_ends, "service_life"
     return Service(low, ends, limit)
-
-
-def service_end(eri: datetime.date, implanted: datetime.date, years: int) -> datetime.date:
-    """90 days after the ERI, or so many calendar years after the implantation, whichever comes first (R31)."""
-    return min(eri + datetime.timedelta(ERI_DAYS), add_months(implanted, 12 * years))
 
 
 def add_months(day: datetime.date, months: int) -> datetime.date:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from dosebench.energy import (
     life_at,
     resting_ua,
     service,
-    service_end,
     usage_by,
     usage_of,
     usage_per_day,
@@ -54,6 +54,13 @@ def years(ml_per_day: float) -> float:
 
 
 # The rule of R31
+
+
+def service_end(eri: date, implanted: date, years: int) -> date:
+    """End of service of a pump whose battery reaches its level on the day `eri`, and lasts long after it."""
+    energy = IMPLANT.energy.model_copy(update={"service_years": years})
+    pump = IMPLANT.model_copy(update={"energy": energy})
+    return service(pump, life_at(pump, 0.3e6), BatteryState(eri, implanted, low=True)).ends
 
 
 @pytest.mark.requirement("R31", "C16")
@@ -119,6 +126,16 @@ def test_a_pump_that_is_not_implanted_runs_until_its_battery_is_empty() -> None:
     told = service(pump, life_at(pump, 24e6), BatteryState.fresh(date(2026, 1, 1)))
     assert told.limited_by == "empty"
     assert told.low < told.ends
+
+
+def test_a_service_life_does_not_outlast_the_battery_of_a_pump_without_an_eri() -> None:
+    pump = profile.load("external-mlh")
+    energy = pump.energy.model_copy(update={"service_years": 50, "reserve": Fraction(9, 10)})
+    saving = pump.model_copy(update={"energy": energy})
+    today = date(2026, 1, 1)
+    told = service(saving, life_at(saving, 0.3e6), BatteryState.fresh(today))
+    assert (told.ends - told.low).days > 90
+    assert (told.ends, told.limited_by) == (today + timedelta(life_at(saving, 0.3e6).days_to_empty // 1), "empty")
 
 
 # The curve
