@@ -29,8 +29,8 @@ EVENTS: Final = frozenset(
     | {"alarm_raised"}
 )
 """Record kinds that a figure marks."""
-CARRIED: Final = frozenset({"host", "host_done", "host_refused"})
-"""Record kinds that repeat what an older record said of a command."""
+CARRIED: Final = frozenset({"host", "host_done", "host_refused", "filled"})
+"""Record kinds that repeat what an older record said of a command or a refill, its counts included."""
 
 
 class Calendar:

@@ -126,6 +126,19 @@ def test_a_plot_of_what_was_pulled(run: Run, programmed: str, c5: Path, tmp_path
     assert run("plot", "--out", tmp_path / "delivery.docx").code == 2
 
 
+def test_a_plot_of_more_than_a_sector_does_not_take_what_is_carried_on_for_the_count(
+    run: Run, programmed: str, tmp_path: Path
+) -> None:
+    # A sector begins with the counts of the last filling and of the newest command of each host.
+    run("sim", "bench", "--advance", "5 days")
+    run("log", "pull", "-p", programmed)
+    carried = {record["kind"] for record in run("log", "show", "--json").json["records"] if record["sequence"] > 102}
+    assert {"filled", "host_done"} <= carried
+    ran = run("plot", "--out", tmp_path / "delivery.svg", "--json")
+    assert ran.code == 0
+    assert ran.json["max_deviation_steps"] <= 1
+
+
 def test_steps_that_the_pump_withheld_show_in_the_plot(run: Run, programmed: str, c5: Path, tmp_path: Path) -> None:
     run("sim", "bench", "--advance", "1 day")
     # What was given in the last 24 h is more than the new cap: the pump holds basal steps back, with an alarm.
