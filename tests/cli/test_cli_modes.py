@@ -45,7 +45,9 @@ def _status(run: Run) -> dict[str, Any]:
 def test_the_patient_asks(run: Run) -> None:
     _running(run, "patient-bolus")
     ran = run("bolus", "--patient", "-p", BENCH)
-    assert ran.out.startswith("Accepted: 200 ug morphine (80 steps) over 15 min. The reservoir is empty in ")
+    assert ran.out == (
+        "Accepted: 200 ug morphine (80 steps) over 15 min. The reservoir is empty in 97.5 days at this rate.\n"
+    )
     locked = run("bolus", "--patient", "-p", BENCH)
     assert (locked.code, "too short a time ago" in locked.err) == (1, True)
     shown = run("status", "-p", BENCH).out

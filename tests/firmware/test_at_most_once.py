@@ -61,6 +61,18 @@ def deaf_client(pump: Line, ids: MemoryIds) -> tuple[Deaf, PumpClient]:
     return port, client_of(pump.twin, ids, Keys(), port)
 
 
+def unanswered_bolus(pump: Line) -> tuple[MemoryIds, Deaf, PumpClient]:
+    """A host whose bolus of 4 steps the pump carried out, and whose port is deaf to the answer."""
+    set_running(pump.twin)
+    ids = MemoryIds(b"host")
+    port, client = deaf_client(pump, ids)
+    client.refill(100_000)
+    port.mute = True
+    with pytest.raises(UnknownOutcomeError):
+        client.bolus(4)
+    return ids, port, client
+
+
 def boluses(pump: Line) -> list[int]:
     """Steps of every bolus that the pump ever accepted."""
     return [record.fields["steps"] for record in pump.records() if record.kind == "bolus"]
@@ -261,13 +273,7 @@ def test_nothing_is_dosed_while_an_outcome_is_unknown(heard: bool) -> None:
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_new_process_asks_what_became_of_the_last_command_of_the_old_one(runtime: RuntimeName) -> None:
     with line(runtime) as pump:
-        set_running(pump.twin)
-        ids = MemoryIds(b"host")
-        port, client = deaf_client(pump, ids)
-        client.refill(100_000)
-        port.mute = True
-        with pytest.raises(UnknownOutcomeError):
-            client.bolus(4)
+        ids, _, _ = unanswered_bolus(pump)
         pump.reset()
         fresh = client_of(pump.twin, ids, Keys())
         told = fresh.settle()
@@ -280,13 +286,7 @@ def test_a_new_process_asks_what_became_of_the_last_command_of_the_old_one(runti
 def test_an_old_command_is_looked_up_in_the_journal() -> None:
     """Another process of the same host has commanded since: the pump itself knows the newer result only."""
     with line() as pump:
-        set_running(pump.twin)
-        ids = MemoryIds(b"host")
-        port, client = deaf_client(pump, ids)
-        client.refill(100_000)
-        port.mute = True
-        with pytest.raises(UnknownOutcomeError):
-            client.bolus(4)
+        ids, port, client = unanswered_bolus(pump)
         other = MemoryIds(b"host", counter=ids.counter)
         client_of(pump.twin, other, Keys()).refill(90_000)
         port.mute = False
@@ -299,13 +299,7 @@ def test_an_old_command_is_looked_up_in_the_journal() -> None:
 @pytest.mark.requirement("R60")
 def test_what_the_journal_has_overwritten_is_called_unknown_and_said_once() -> None:
     with line(**SHORT) as pump:
-        set_running(pump.twin)
-        ids = MemoryIds(b"host")
-        port, client = deaf_client(pump, ids)
-        client.refill(100_000)
-        port.mute = True
-        with pytest.raises(UnknownOutcomeError):
-            client.bolus(4)
+        ids, port, client = unanswered_bolus(pump)
         sent = max(record.sequence for record in pump.records() if record.kind == "bolus")
         other = client_of(pump.twin, MemoryIds(b"host", counter=ids.counter), Keys())
         while other.journal_info()["first"] <= sent:

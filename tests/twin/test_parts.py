@@ -7,7 +7,7 @@ import random
 from array import array
 
 import pytest
-from dosebench.twin.flash import ERASE_US, WRITE_US_PER_PAGE, CutPlan, Flash, PowerCut
+from dosebench.twin.flash import ERASE_US, SECTOR_BYTES, WRITE_US_PER_PAGE, CutPlan, Flash, PowerCut
 from dosebench.twin.plant import HOUR_US, Plant, PlantSettings
 from dosebench.twin.uart import Line, garble
 from hypothesis import given
@@ -34,6 +34,28 @@ def test_a_torn_write_clears_no_bit_that_was_to_stay(data: bytes, seed: int) -> 
     written = flash.read(0, len(data))
     for got, wanted in zip(written, data, strict=True):
         assert got & wanted == wanted
+
+
+def test_a_torn_write_stops_at_a_byte_or_lacks_bits_anywhere_or_nearly_none() -> None:
+    data = bytes(64)
+    kinds = set()
+    for seed in range(200):
+        flash = Flash(1, seed=seed)
+        flash.cut = CutPlan(0, "torn")
+        with pytest.raises(PowerCut):
+            flash.write(0, data)
+        missing = [byte.bit_count() for byte in flash.data[: len(data)]]
+        touched = [at for at, bits in enumerate(missing) if bits]
+        if missing[touched[0] + 1 :] == [8] * (63 - touched[0]) and len(touched) > 1:
+            kinds.add("stopped at a byte")
+        elif len(touched) == 1 and missing[touched[0]] <= 3:
+            kinds.add("unstable" if flash.unstable else "nearly done")
+        else:
+            # Half of the bits of all bytes, give or take four standard deviations.
+            assert 166 <= sum(missing) <= 346
+            kinds.add("none for long enough")
+        assert flash.data[len(data) :] == b"\xff" * (SECTOR_BYTES - len(data))
+    assert kinds == {"stopped at a byte", "none for long enough", "nearly done", "unstable"}
 
 
 @given(st.lists(st.tuples(st.integers(0, 5_000), st.binary(min_size=1, max_size=40)), max_size=12), st.data())
