@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dosebench.client import RefusedError
 from dosebench.twin.flash import SECTOR_BYTES, Flash
-from pumpside import PumpSide, pump, therapy
+from pumpside import PumpSide, pump
 
 HOUR_S = 3_600
 DAY_S = 24 * HOUR_S
@@ -62,9 +62,7 @@ def test_a_therapy_that_is_lost_is_said_at_the_boot_and_ends_with_a_new_one() ->
         assert on(side) == {"therapy_lost"}
         assert_stands(side)
         assert refused(side.client.alarm_clear, ["therapy_lost"]) == "alarm_present"
-        data = therapy()
-        side.client.stage(data)
-        side.client.commit(data)
+        side.program()
         side.client.alarm_clear(["therapy_lost"])
         side.client.start()
         assert on(side) == set()

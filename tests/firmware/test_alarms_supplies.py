@@ -147,10 +147,10 @@ ROWS = (
         for name, bound in (
             ("level_open", 1),
             ("level_short", 1),
-            ("level_stuck", 33),
+            ("level_stuck", 16),
             ("battery_open", 1),
             ("battery_short", 1),
-            ("battery_stuck", 33),
+            ("battery_stuck", 16),
         )
     ),
 )

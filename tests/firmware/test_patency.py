@@ -11,7 +11,7 @@ from dosebench.commands.sensors import check
 from dosebench.errors import DosebenchError
 from dosebench.patency import expected_peak, judge
 from dosebench.profile import load
-from pumpside import pump, therapy
+from pumpside import pump
 
 EVERY_S, RISE_PA, TAU_S, STEPS = 0.9, 1_000.0, 20.0, 8
 END_S = STEPS * EVERY_S
@@ -58,9 +58,7 @@ def test_on_a_pump(fault: str, verdict: str, profile: str, changes: dict[str, in
         changes |= {"square_steps_max": 50, "reservoir_steps": 1_000, "low_steps": 50, "empty_steps": 5}
         changes |= {"hour_ng_max": 300_000, "day_ng_max": 2_500_000}
     with pump(profile=profile, seed=6) as side:
-        data = therapy(**changes)
-        side.client.stage(data)
-        side.client.commit(data)
+        side.program(**changes)
         side.twin.advance(60)
         side.twin.fault(fault, 0.8 if fault == "leak" else None)
         figures = load(profile)
@@ -80,9 +78,7 @@ def test_a_test_volume_is_small_and_only_for_a_stopped_pump() -> None:
     with pump() as side:
         with pytest.raises(RefusedError):
             side.client.patency(4)
-        data = therapy()
-        side.client.stage(data)
-        side.client.commit(data)
+        side.program()
         with pytest.raises(RefusedError) as refused:
             side.client.patency(9)
         assert refused.value.reason == "bolus_over_maximum"
@@ -100,9 +96,7 @@ def test_a_test_volume_is_small_and_only_for_a_stopped_pump() -> None:
 @pytest.mark.requirement("R61")
 def test_a_reset_in_the_middle_never_repeats_it() -> None:
     with pump() as side:
-        data = therapy()
-        side.client.stage(data)
-        side.client.commit(data)
+        side.program()
         side.client.patency(8)
         side.twin.advance(3)
         made = len(side.twin.plant.steps_us)
