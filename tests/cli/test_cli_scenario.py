@@ -40,6 +40,15 @@ def test_cases_run_from_the_command_line(run: Run, scenario: str, regimen: str) 
     assert line in file.read_text()
 
 
+def test_the_scenario_of_the_page_goes_as_it_says(run: Run, c5: Path, tmp_path: Path) -> None:
+    page = (EXAMPLES.parent / "docs" / "SCENARIOS.md").read_text()
+    file = tmp_path / "afternoon.toml"
+    file.write_text(page.split("```toml\n")[1].split("```")[0])
+    ran = run("simulate", c5, "--scenario", file, "--runtime", "cpython", "--json")
+    assert (ran.code, ran.json["faults"]) == (0, [])
+    assert [row["met"] for row in ran.json["expectations"]] == [True, True]
+
+
 @pytest.mark.requirement("C8")
 def test_c8_fails_where_the_cap_is_another(run: Run, tmp_path: Path) -> None:
     regimen = tmp_path / "loose.toml"
