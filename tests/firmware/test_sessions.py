@@ -211,7 +211,7 @@ def test_a_tag_holds_for_one_pump_only() -> None:
 @pytest.mark.parametrize("noise", [bytes(16), b"\xff" * 16])
 def test_a_stuck_random_generator_still_gives_fresh_sessions(runtime: RuntimeName, noise: bytes) -> None:
     with line(runtime) as pump:
-        pump.twin.machine.noise = lambda count: noise[:count]
+        pump.twin.machine.random_bytes = lambda count: noise[:count]
         seen: list[tuple[int, bytes, bytes]] = []
         frames = []
         for _ in range(3):
@@ -243,7 +243,7 @@ def test_a_session_has_a_name() -> None:
 
 def test_the_firmware_draws_its_nonce_as_the_protocol_says() -> None:
     with line() as pump:
-        pump.twin.machine.noise = lambda count: bytes(range(count))
+        pump.twin.machine.random_bytes = lambda count: bytes(range(count))
         key = pump.twin.machine.keys["operator"]
         for count in (1, 2):
             challenge = pump.offer("operator").challenge

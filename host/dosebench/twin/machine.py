@@ -33,7 +33,7 @@ class WatchdogBite(BaseException):
     """The watchdog resets the board inside an operation. Not an Exception: no firmware code can catch it."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Machine:
     """One board at one moment of virtual time.
 

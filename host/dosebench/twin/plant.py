@@ -99,7 +99,7 @@ class PlantSettings:
     flow_nl_per_count: float = 0.0
 
 
-@dataclass
+@dataclass(slots=True)
 class Plant:
     """State of the simulated pump.
 
