@@ -139,7 +139,12 @@ class Ledger:
         total = self.hash_head >> 16 ^ self.hash_head & 0xFFFF
         total ^= self.generation ^ self.commit_high ^ self.boot_count ^ self._copied
         total ^= self.periodic_from[0] ^ self.periodic_from[1] ^ self._period_begins ^ self.clock_was_set
-        total ^= self.alarms ^ self.escalated ^ self.floor
+        total ^= self.alarms ^ self.escalated ^ self.floor ^ self.filled_low ^ self.filled_high ^ self.filled_day
+        for fact in (self.filled_steps, self.replacement_local, self.implant_days):
+            total ^= fact >> 16 ^ fact & 0xFFFF
+        for moment in (self.stopped_since, self.replacement_since):
+            if moment is not None:
+                total ^= moment[0] << 1 ^ moment[1]
         for moments in (self._stops, self._boots, self.patient_times):
             for moment in moments:
                 for number in moment:

@@ -6,6 +6,9 @@ from binascii import hexlify
 from pump.wire import const
 
 _CHECKSUM_BYTES = const(8)
+_THERAPY_SECTORS = const(2)
+# A ring erases one sector while another holds what is newest.
+_RING_SECTORS_MIN = const(2)
 # What stands for a figure while the settings are not to be trusted: nothing is moved and nothing is written then.
 _INERT = const(1)
 _INERT_MS = const(3_600_000)
@@ -21,12 +24,18 @@ def checksum(config):
     return hexlify(digest.digest()[:_CHECKSUM_BYTES]).decode()
 
 
+def _roomy(config):
+    """Whether the flash holds what it is to be divided into: both copies of the therapy, journal and fault ring."""
+    faults = config["fault_sectors"]
+    return faults >= _RING_SECTORS_MIN and config["flash_sectors"] - faults - _THERAPY_SECTORS >= _RING_SECTORS_MIN
+
+
 class Profile:
     """Read from the board's configuration; `sound` says whether it is the one that was flashed. Raises KeyError for a
     figure that is missing in a sound one."""
 
     def __init__(self, config):
-        self.sound = config.get("checksum") == checksum(config)
+        self.sound = config.get("checksum") == checksum(config) and _roomy(config)
         self.name = config["profile"] if self.sound else ""
         self.step_nl_num = self._take(config, "step_nl_num")
         self.step_nl_den = self._take(config, "step_nl_den")

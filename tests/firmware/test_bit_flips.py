@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import pytest
 from cuts import ALARMS, CONFIG, Scenario, fresh
 from dosebench.client import RefusedError
+from dosebench.deviceconfig import sealed
 from dosebench.twin.flash import Flash
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -131,6 +132,25 @@ def test_a_flip_in_the_settings_is_the_safe_state_and_touches_no_flash(data: st.
         assert side.twin.plant.encoder() == made
 
 
+@pytest.mark.requirement("R50")
+@pytest.mark.parametrize(("flash_sectors", "fault_sectors"), [(15, 12), (12, 12), (64, 1), (2, 0), (4, 2)])
+def test_settings_that_leave_a_ring_no_room_are_the_safe_state_and_touch_no_flash(
+    flash_sectors: int, fault_sectors: int
+) -> None:
+    with pump() as side:
+        side.program()
+        side.twin.power_off()
+        sectors = {"flash_sectors": flash_sectors, "fault_sectors": fault_sectors}
+        side.twin.machine.config = sealed(side.twin.machine.config | sectors)
+        before = bytes(side.twin.flash.data)
+        side.twin.start(_boot(side), "power_on")
+        side.client.connect()
+        status = side.client.status()
+        assert (status["delivery"], "selftest_failed" in status["alarms"]) == ("safe", True)
+        side.twin.advance(3_700)
+        assert bytes(side.twin.flash.data) == before
+
+
 def _boot(side: PumpSide) -> Any:
     from dosebench.twin.runtimes import boot  # noqa: PLC0415
 
@@ -237,6 +257,39 @@ def test_a_flip_in_ram_changes_nothing_or_is_noticed_within_a_lease(
     reset = delivery == "running" and "clock_unknown" in flipped_alarms
     assert flipped_alarms & NOTICED or reset, (flipped_alarms, len(made), len(right))
     assert delivery == "safe" or reset
+
+
+def _flipped_moment(moment: tuple[int, int], bit: int) -> tuple[int, int]:
+    return (moment[0] ^ 1 << bit, moment[1]) if bit < 15 else (moment[0], moment[1] ^ 1 << bit - 15)
+
+
+FACTS = ("filled_steps", "filled_low", "filled_high", "filled_day", "replacement_local", "implant_days")
+MOMENTS = ("stopped_since", "replacement_since")
+
+
+@pytest.mark.requirement("R56")
+@pytest.mark.parametrize("name", FACTS + MOMENTS)
+def test_a_flip_in_what_refill_service_and_stop_left_is_noticed_before_it_is_made_durable(name: str) -> None:
+    with pump() as side:
+        side.client.set_clock(datetime(2026, 3, 4, 5, 6, 7))
+        side.client.implant(date(2026, 3, 4))
+        side.client.refill(1_000)
+        side.program(**RATE)
+        ledger = side.twin._runtime.pump.ledger  # type: ignore[union-attr]
+        # A battery that cannot be changed and is low: its day is a fact for ever.
+        side.twin._runtime.pump.service.replacement_due(2_700)  # type: ignore[union-attr]
+        assert ledger.whole()
+        for bit in range(30):
+            right = getattr(ledger, name)
+            setattr(ledger, name, _flipped_moment(right, bit) if name in MOMENTS else right ^ 1 << bit)
+            assert not ledger.whole(), bit
+            setattr(ledger, name, right)
+        assert ledger.whole()
+        setattr(ledger, name, _flipped_moment(right, 3) if name in MOMENTS else right ^ 8)
+        with pytest.raises(RefusedError):
+            side.client.start()
+        status = side.client.status()
+        assert (status["delivery"], "selftest_failed" in status["alarms"]) == ("safe", True)
 
 
 @pytest.mark.requirement("R56")
