@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from . import bulk, bus, chip, codec, days, kept, occlusion, startup, wire
+from . import bulk, bus, chip, codec, days, heap, kept, occlusion, startup, wire
 from .measure import Figure
 
 GROUPS: Final[Mapping[str, Callable[[], list[Figure]]]] = {
@@ -23,6 +23,7 @@ GROUPS: Final[Mapping[str, Callable[[], list[Figure]]]] = {
     "bus": bus.figures,
     "days": days.figures,
     "chip": chip.figures,
+    "heap": heap.figures,
     "occlusion": occlusion.figures,
 }
 OUT: Final = Path(__file__).parents[1] / "out" / "bench"

@@ -1,4 +1,4 @@
-"""The firmware on the 32-bit MicroPython: instructions by WebAssembly fuel, and bytes of heap. Both repeat exactly.
+"""The firmware on the 32-bit MicroPython: instructions by WebAssembly fuel, which repeat exactly.
 
 Instructions are those of the WebAssembly machine, not of a chip: they say whether the same work has become more, not
 how many microseconds it takes. Each count is the difference between a run of 2 N and one of N, so that boot and
@@ -7,16 +7,19 @@ compilation cancel out.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from dosebench.client import program_hash
 from dosebench.deviceconfig import sealed
 from dosebench.profile import load
+from dosebench.twin.code import OTHER_FIRMWARE
 from dosebench_protocol.auth import Challenge, Session, device_nonce, session_id
 from dosebench_protocol.codec import by_name, encode_request
 from dosebench_protocol.frame import Frame, encode
@@ -46,15 +49,6 @@ HOST: Final = b"host"
 ROLE: Final = "programmer"
 KEY: Final = bytes(range(32))
 """Of the board in memory (`device/ram_board.py`)."""
-MODULES: Final = (
-    *("wire", "whole", "clock", "schedule", "plan", "program", "guard", "motor", "profile", "memory"),
-    *("sensors", "flow", "battery", "reservoir", "service"),
-    *("therapy", "journal", "ledger", "history", "store", "alarms", "supervisor", "selftest", "monitor"),
-    *("orders", "session", "link", "stream", "telemetry", "commands", "wakes", "standstill", "boot", "controller"),
-)
-"""In an order in which each comes after what it imports, so that its bytes are its own."""
-
-
 class ChipError(Exception):
     """A script failed, or two runs of it did not count the same."""
 
@@ -77,8 +71,7 @@ def figures(rounds: int = 2) -> list[Figure]:
         params = {"REQUEST": frame, "UNPACK": f"unpack_{name}_request" if fields else ""}
         title = f"chip: receive a byte of {name} ({len(frame)} bytes)"
         found[title] = count("receive.py", FRAMES, params, rounds) / len(frame)
-    counts = [Figure(title, value, "instructions", tolerance=TOLERANCE) for title, value in found.items()]
-    return [*counts, *heap(config, rounds)]
+    return [Figure(title, value, "instructions", tolerance=TOLERANCE) for title, value in found.items()]
 
 
 def request(name: str, sequence: int, session: Session | None = None, **fields: Any) -> bytes:
@@ -115,31 +108,33 @@ def count(script: str, number: int, params: dict[str, Any], rounds: int) -> floa
     return (twice - once) / number
 
 
-def heap(config: dict[str, Any], rounds: int) -> list[Figure]:
-    """Bytes that each module holds after its import, that the pump holds after its boot, and their sum.
+def run(
+    script: str,
+    params: dict[str, Any],
+    *,
+    fuel: bool = False,
+    firmware: Path | None = None,
+    files: Mapping[str, bytes] | None = None,
+) -> str:
+    """What a script of device/ prints, or with `fuel` how many instructions it took; it finds `params` as a module.
 
-    The sum alone is judged: names of all modules share pools that grow in chunks, and whoever needs a new one pays.
+    `firmware` is the directory of the firmware, the tree's own without it; `files` lie beside the script.
     """
-    told = {run("heap.py", {"CONFIG": config, "MODULES": MODULES}) for _ in range(rounds)}
-    if len(told) != 1:
-        raise ChipError(f"heap.py did not count the same each time: {sorted(told)}")
-    rows = [line.split() for line in told.pop().splitlines()]
-    return [
-        Figure(f"heap: {name}", int(size), "bytes", tolerance=TOLERANCE if name == "total" else None)
-        for name, size in rows
-    ]
-
-
-def run(script: str, params: dict[str, Any], *, fuel: bool = False) -> str:
-    """What a script of device/ prints, or with `fuel` how many instructions it took; it finds `params` as a module."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         for path in SCRIPTS.glob("*.py"):
             shutil.copy(path, directory)
         (directory / "params.py").write_text("".join(f"{key} = {value!r}\n" for key, value in params.items()))
+        for path, content in (files or {}).items():
+            (directory / path).write_bytes(content)
         command = [sys.executable, "-m", "dosebench.twin.wasm_child", str(directory / script)]
         done = subprocess.run(
-            [*command, *(["--fuel"] if fuel else [])], capture_output=True, text=True, check=False, timeout=300
+            [*command, *(["--fuel"] if fuel else [])],
+            env=os.environ | ({} if firmware is None else {OTHER_FIRMWARE: str(firmware)}),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
         )
     if done.returncode:
         raise ChipError(f"{script} failed: {done.stdout}{done.stderr}")

@@ -7,11 +7,20 @@ sys.path.insert(0, sys.argv[-1])
 sys.path.insert(0, "/script")
 gc.disable()
 
-from params import CONFIG, MODULES  # noqa: E402
+from params import CONFIG, MODULES, ROMFS  # noqa: E402
 from ram_board import RamBoard  # noqa: E402
 
+if ROMFS:
+    # A board has this in flash: here it lies in the heap before anything is counted.
+    import vfs
+
+    with open("/script/" + ROMFS, "rb") as file:
+        image = file.read()
+    vfs.mount(vfs.VfsRom(image), "/rom")
+    sys.path.insert(0, "/rom")
+
 gc.collect()
-start = held = gc.mem_alloc()
+held = gc.mem_alloc()
 for name in MODULES:
     __import__("pump." + name)
     gc.collect()
@@ -19,9 +28,7 @@ for name in MODULES:
     held = gc.mem_alloc()
 board = RamBoard(CONFIG)
 gc.collect()
-modules = held - start
 held = gc.mem_alloc()
 pump = sys.modules["pump.controller"].Pump(board)
 gc.collect()
 print("pump", gc.mem_alloc() - held)
-print("total", gc.mem_alloc() - held + modules)

@@ -1,4 +1,4 @@
-"""The firmware as it goes onto a board: constants written where they are used, and compiled to bytecode.
+"""The firmware as it goes onto a board: constants written where they are used, private names shortened, compiled.
 
 A name that stands for a number costs a board a place in its module's dictionary and its text once more; most of
 `pump/wire.py` is such names. `const()` spares only those that begin with an underscore and are used in one module.
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from dosebench import firmwarenames
 from dosebench.errors import DosebenchError
 from dosebench.twin.code import firmware_dir
 
@@ -46,7 +47,9 @@ def build(family: str, *, compiled: bool = True) -> dict[str, bytes]:
     sources = _sources(family)
     if not compiled:
         return {path: text.encode() for path, text in sources.items()}
-    return _compiled(inlined(sources))
+    trees = inlined({_module(path): text for path, text in sources.items()})
+    firmwarenames.shorten(trees)
+    return _compiled({path: ast.unparse(trees[_module(path)]) for path in sources})
 
 
 def _sources(family: str) -> dict[str, str]:
@@ -80,11 +83,11 @@ def _modules(tree: ast.Module) -> set[str]:
 # Constants
 
 
-def inlined(sources: Mapping[str, str]) -> dict[str, str]:
-    """The same modules (path -> text) with the number in place of each name of an integer constant."""
-    trees = {_module(path): ast.parse(text) for path, text in sources.items()}
+def inlined(sources: Mapping[str, str]) -> dict[str, ast.Module]:
+    """Modules (name -> text) with the number in place of each name of an integer constant, and without docstrings."""
+    trees = {module: ast.parse(text) for module, text in sources.items()}
     names = _Names(trees)
-    return {path: ast.unparse(_without_constants(_module(path), trees[_module(path)], names)) for path in sources}
+    return {module: _without_constants(module, tree, names) for module, tree in trees.items()}
 
 
 def _module(path: str) -> str:

@@ -1,0 +1,77 @@
+"""Bytes of the firmware: of its files, and of the heap that it holds after its boot on the 32-bit MicroPython.
+
+Both repeat exactly. Three ways to put it onto a board are compared: source text, bytecode files that an import copies
+into the heap (what a stock MicroPython can do), and the same files in a ROMFS, or frozen, where bytecode and texts stay
+in flash.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from dosebench.deviceconfig import sealed
+from dosebench.firmwarebuild import build
+from dosebench.profile import load
+from mpremote.romfs import make_romfs
+
+from . import chip
+from .measure import Figure
+from .therapy import PROFILE
+
+TOLERANCE: Final = 0.03
+HEAP_MAX: Final = 64 * 1024
+"""What the firmware may hold of a board's heap where its bytecode stays in flash."""
+SECTORS: Final = 16
+MODULES: Final = (
+    *("wire", "whole", "clock", "schedule", "plan", "program", "guard", "motor", "profile", "memory"),
+    *("sensors", "flow", "battery", "reservoir", "service"),
+    *("therapy", "journal", "ledger", "history", "store", "alarms", "supervisor", "selftest", "monitor"),
+    *("orders", "session", "link", "stream", "telemetry", "commands", "wakes", "standstill", "boot", "controller"),
+)
+"""In an order in which each comes after what it imports, so that its bytes are its own."""
+FAMILY: Final = "wasm"
+ROMFS: Final = "firmware.romfs"
+
+
+def figures(rounds: int = 2) -> list[Figure]:
+    """Bytes of files and of heap; those of the heap are taken `rounds` times and must be the same.
+
+    Of the heap's figures the sums alone are judged: names of all modules share pools that grow in chunks, and whoever
+    needs a new one pays.
+    """
+    files = {path: content for path, content in build(FAMILY).items() if path.startswith("pump/")}
+    found = [Figure(f"files: {Path(path).stem}", len(content), "bytes") for path, content in files.items()]
+    found.append(Figure("files: total", sum(map(len, files.values())), "bytes", tolerance=TOLERANCE))
+    with tempfile.TemporaryDirectory() as name:
+        tree = Path(name)
+        for path, content in files.items():
+            (tree / path).parent.mkdir(exist_ok=True)
+            (tree / path).write_bytes(content)
+        image = make_romfs(str(tree), mpy_cross=False)
+        rows = heap(rounds, firmware=tree)
+        sums = {
+            "total": sum(rows.values()),
+            "total, in place": sum(heap(rounds, files={ROMFS: image}).values()),
+            "total, from source": sum(heap(rounds).values()),
+        }
+    found += [Figure(f"heap: {module}", size, "bytes") for module, size in rows.items()]
+    limits = {"total, in place": HEAP_MAX}
+    return found + [
+        Figure(f"heap: {title}", size, "bytes", tolerance=TOLERANCE, limit=limits.get(title)) for title, size in sums.items()
+    ]
+
+
+def heap(
+    rounds: int, *, firmware: Path | None = None, files: Mapping[str, bytes] | None = None
+) -> dict[str, int]:
+    """Bytes that each module holds after its import and a collection, and that the pump's own objects hold."""
+    config = sealed(load(PROFILE).device_config() | {"flash_sectors": SECTORS, "fault_sectors": 4, "watchdog_ms": 0})
+    params: dict[str, Any] = {"CONFIG": config, "MODULES": MODULES, "ROMFS": ROMFS if files else ""}
+    told = {chip.run("heap.py", params, firmware=firmware, files=files) for _ in range(rounds)}
+    if len(told) != 1:
+        raise chip.ChipError(f"heap.py did not count the same each time: {sorted(told)}")
+    rows = [line.split() for line in told.pop().splitlines()]
+    return {name: int(size) for name, size in rows}
