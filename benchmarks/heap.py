@@ -58,10 +58,10 @@ def figures(rounds: int = 2) -> list[Figure]:
             "total, from source": sum(heap(rounds).values()),
         }
     found += [Figure(f"heap: {module}", size, "bytes") for module, size in rows.items()]
-    limits = {"total, in place": HEAP_MAX}
-    return found + [
-        Figure(f"heap: {title}", size, "bytes", tolerance=TOLERANCE, limit=limits.get(title)) for title, size in sums.items()
-    ]
+    for title, size in sums.items():
+        limit = HEAP_MAX if title == "total, in place" else None
+        found.append(Figure(f"heap: {title}", size, "bytes", tolerance=TOLERANCE, limit=limit))
+    return found
 
 
 def heap(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ SERVICE: Final = "dosebench"
 """Name of this program in the operating system's keyring."""
 FORMAT: Final = 1
 OWNER_ONLY: Final = 0o600
+LOCK_S: Final = 10.0
+"""How long one process waits while another changes the keys."""
 
 
 class KeyStoreError(DosebenchError):
@@ -118,18 +121,20 @@ class KeyStore:
             "roles": list(held),
             "keys": {} if in_keyring else held,
         }
-        self._write(self._read() | {device.hex(): entry})
+        with self._locked():
+            self._write(self._read() | {device.hex(): entry})
         return str(entry["where"])
 
     def forget(self, device: bytes) -> bool:
         """Forget the keys of a pump; return whether there were any. Raises KeyStoreError."""
-        pumps = self._read()
-        kept = pumps.pop(device.hex(), None)
-        if kept is None:
-            return False
-        if kept["where"] == "keyring":
-            _out_of_keyring(device)
-        self._write(pumps)
+        with self._locked():
+            pumps = self._read()
+            kept = pumps.pop(device.hex(), None)
+            if kept is None:
+                return False
+            if kept["where"] == "keyring":
+                _out_of_keyring(device)
+            self._write(pumps)
         return True
 
     def pairings(self) -> list[Pairing]:
@@ -138,6 +143,23 @@ class KeyStore:
             Pairing(bytes.fromhex(device), kept["where"], kept["paired_at"], tuple(kept["roles"]))
             for device, kept in sorted(self._read().items())
         ]
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """No other process changes the file between reading and writing it. Raises KeyStoreError."""
+        from filelock import FileLock, Timeout  # noqa: PLC0415
+
+        lock = FileLock(self._path.with_name(f"{self._path.name}.lock"), timeout=LOCK_S, mode=OWNER_ONLY)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise self._unusable("another process holds it") from error
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _read(self) -> dict[str, Any]:
         try:

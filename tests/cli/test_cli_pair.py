@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,8 +13,10 @@ import pytest
 from commandline import Run
 from dosebench import keys
 from dosebench.keys import KeyStore, KeyStoreError, board_form, new_keys
+from dosebench.paths import state_dir
 from dosebench.store import Store
 from dosebench.twin.named import NamedTwin, SimOptions
+from filelock import FileLock
 
 BENCH = "sim://bench"
 PUMP = b"\x01\x02\x03\x04"
@@ -238,3 +241,25 @@ def test_keys_that_the_keyring_lost(ring: FakeRing) -> None:
 def test_set_keys_needs_an_open_board() -> None:
     with pytest.raises(Exception, match="is not open"):
         NamedTwin(SimOptions.parse(BENCH)).set_keys({})
+
+
+ADD_MANY = """
+import sys
+from dosebench.keys import KeyStore, new_keys
+for number in range(20):
+    KeyStore().put(bytes([int(sys.argv[1]), number, 0, 0]), new_keys(), secret=False)
+"""
+
+
+def test_keys_of_two_processes_do_not_overwrite_each_other() -> None:
+    children = [subprocess.Popen([sys.executable, "-c", ADD_MANY, str(number)]) for number in (1, 2)]
+    assert [child.wait(timeout=60) for child in children] == [0, 0]
+    assert len(KeyStore().pairings()) == 40
+
+
+def test_keys_that_another_process_is_changing_are_waited_for_and_then_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    KeyStore().put(PUMP, new_keys(), secret=False)
+    monkeypatch.setattr(keys, "LOCK_S", 0.05)
+    with FileLock(state_dir() / "keys.json.lock"), pytest.raises(KeyStoreError, match="another process holds it"):
+        KeyStore().forget(PUMP)
+    assert KeyStore().forget(PUMP)
