@@ -160,7 +160,7 @@ def from_file(file: TomlFile, directories: Sequence[Path] = ()) -> Bench:
     try:
         bench = BenchTables.model_validate(file.data)
     except ValidationError as error:
-        problems = tomlfile.from_validation(file, _Mistakes(error), partial(_unknown, file))
+        problems = tomlfile.from_mistakes(file, map(_untagged, error.errors(include_url=False)), partial(_unknown, file))
         problems += [problem for _, problem in _named(file, directories).values() if problem]
         raise BenchError(file.name, _by_line(problems)) from None
     named = _named(file, directories)
@@ -177,18 +177,8 @@ def from_file(file: TomlFile, directories: Sequence[Path] = ()) -> Bench:
     return Bench(file, bench, board, profile, step, warnings)
 
 
-class _Mistakes:
-    """Mistakes that pydantic found, without the tags of its unions: ("motor", "step_dir", "step") is motor.step."""
-
-    def __init__(self, error: ValidationError) -> None:
-        self._error = error
-
-    def errors(self, *, include_url: bool = False) -> list[Any]:
-        """As pydantic's."""
-        return [_untagged(item) for item in self._error.errors(include_url=include_url)]
-
-
 def _untagged(item: Any) -> dict[str, Any]:
+    """A mistake of pydantic without the tags of unions: ("motor", "step_dir", "step") is motor.step."""
     place = tuple(part for part in item["loc"] if part not in _TAGS)
     if item["type"] == "union_tag_not_found":
         return {**item, "loc": (*place, "kind"), "type": "missing"}

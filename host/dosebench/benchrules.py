@@ -39,7 +39,7 @@ START_PER_S_MAX: Final = {"step_dir": 600, "unipolar": 600}
 """Full steps (half steps of a unipolar motor) a second from which on a motor may not start by itself: data sheet of the
 28BYJ-48, in-traction frequency; (chosen) the same for NEMA 17 motors without a ramp."""
 SLICE_MS_MAX: Final = 5_000
-"""Longest slice of sleep: the watchdog of an RP2 bites after at most 8388 ms (its data sheet), and listening follows."""
+"""Longest slice of sleep: an RP2's watchdog bites after at most 8388 ms (its data sheet), and listening follows."""
 
 Finding = tuple[Problem, bool]
 """A problem, and whether it refuses the bench."""
@@ -209,10 +209,10 @@ def _voltage_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
     sensors = profile.sensors
     highest = {
         "battery": profile.battery.start,
-        "level": sensors.level and sensors.level.high_output,
-        "pressure": sensors.pressure and sensors.pressure.high_output,
-        "temperature": sensors.temperature and sensors.temperature.high_output,
-        "air": sensors.air and sensors.air.air_output,
+        "level": sensors.level.high_output if sensors.level else None,
+        "pressure": sensors.pressure.high_output if sensors.pressure else None,
+        "temperature": sensors.temperature.high_output if sensors.temperature else None,
+        "air": sensors.air.air_output if sensors.air else None,
     }
     for name, most in highest.items():
         wired = getattr(bench.sensors, name)
@@ -278,8 +278,8 @@ def _motion_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
 def _off(kind: str, step: Motion, step_nl: Fraction) -> str:
     return (
         f"make a step of {units.show(step.volume_nl, 'uL', 4)} ({counted(kind, step.units)}, each of "
-        f"{units.show(step.unit_nl, 'uL', 4)}), {shown_error(step, step_nl)} off the {units.show(step_nl, 'uL')} of the "
-        f"profile; at most {units.show(STEP_ERROR_MAX, '%')} is allowed. Use a finer drive, or another profile"
+        f"{units.show(step.unit_nl, 'uL', 4)}), {shown_error(step, step_nl)} off the {units.show(step_nl, 'uL')} of "
+        f"the profile; at most {units.show(STEP_ERROR_MAX, '%')} is allowed. Use a finer drive, or another profile"
     )
 
 
@@ -362,11 +362,11 @@ def _warnings(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
             yield use.key, f"{name} shares its converter with the radio: Wi-Fi has to stay off", "pin-adc-shared"
         if use.wants_pull and use.pin in board.inputs:
             yield use.key, f"{name} has no pull resistor: give it one, 10 kohm to 3.3 V", "pin-pull"
-    rate = full_steps_per_s(bench)
-    if rate is not None and rate > START_PER_S_MAX[bench.motor.kind]:
+    rate, most = full_steps_per_s(bench), START_PER_S_MAX.get(bench.motor.kind, 0)
+    if rate is not None and rate > most:
         yield (
             ("motor",),
-            f"starts at {units.decimal(rate, 4)} steps a second; above {START_PER_S_MAX[bench.motor.kind]} it may stall",
+            f"starts at {units.decimal(rate, 4)} steps a second; above {most} it may stall",
             "start-rate",
         )
     if bench.encoder is None and not isinstance(bench.motor, SolenoidMotor):

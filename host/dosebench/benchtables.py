@@ -45,7 +45,7 @@ def _factor(number: object) -> Fraction:
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise ValueError(f"{number!r} is no number; it is what the divider divides by, e.g. 2")
     factor = Fraction(str(number))
-    if not 0 < factor or max(factor.numerator, factor.denominator) > SCALE_MAX:
+    if factor <= 0 or max(factor.numerator, factor.denominator) > SCALE_MAX:
         raise ValueError(f"{number!r} is out of range: above 0, and a fraction of numbers up to {SCALE_MAX}")
     return factor
 

@@ -79,8 +79,8 @@ _RP2_UARTS: Final = {
     1: (frozenset({4, 8, 20, 24}), frozenset({5, 9, 21, 25})),
 }
 _E9: Final = (
-    "Erratum E9 of the RP2350 (stepping A2): an input with its pull-down on may stay at 2 V. Give inputs a pull-up, or a "
-    "pull-down of 8.2 kohm or less outside the chip."
+    "Erratum E9 of the RP2350 (stepping A2): an input with its pull-down on may stay at 2 V. Give inputs a pull-up, or "
+    "a pull-down of 8.2 kohm or less outside the chip."
 )
 _RP2_HINT: Final = "The converter measures against the board's 3.3 V, which is a few mV off AGND: short leads, AGND."
 

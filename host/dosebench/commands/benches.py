@@ -104,8 +104,9 @@ def _show(file: Path, found: Bench) -> None:
     click.echo(f"{told['title'] or told['name']}: {found.board.title}, pump {told['profile']}")
     common.rows([(row["name"], f"{row['use']:3}  {row['role']}") for row in told["pins"]])
     click.echo(
-        f"step      {number(step['nominal_ul'])} uL are {step['made_of']}: {number(step['mechanics_ul'], 4)} "
-        f"uL by the mechanics ({shown_error(found.motion, found.nominal.delivery.step_volume)}), in {number(step['time_ms'])} ms"
+        f"step      {number(step['nominal_ul'])} uL are {step['made_of']}, in {number(step['time_ms'])} ms: "
+        f"{number(step['mechanics_ul'], 4)} uL by the mechanics "
+        f"({shown_error(found.motion, found.nominal.delivery.step_volume)})"
     )
     if step["measured_ul"] is not None:
         click.echo(f"measured  {number(step['measured_ul'])} uL a step: with it doses are counted")
