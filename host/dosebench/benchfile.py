@@ -160,7 +160,8 @@ def from_file(file: TomlFile, directories: Sequence[Path] = ()) -> Bench:
     try:
         bench = BenchTables.model_validate(file.data)
     except ValidationError as error:
-        problems = tomlfile.from_mistakes(file, map(_untagged, error.errors(include_url=False)), partial(_unknown, file))
+        mistakes = map(_untagged, error.errors(include_url=False))
+        problems = tomlfile.from_mistakes(file, mistakes, partial(_unknown, file))
         problems += [problem for _, problem in _named(file, directories).values() if problem]
         raise BenchError(file.name, _by_line(problems)) from None
     named = _named(file, directories)
