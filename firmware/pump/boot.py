@@ -3,7 +3,9 @@
 
 from pump import wire
 from pump.commands import FIRMWARE
+from pump.ledger import UNKNOWN
 from pump.therapy import Therapy
+from pump.whole import mul_div
 
 _FIRMWARE_PACKED = FIRMWARE[0] << 16 | FIRMWARE[1] << 8 | FIRMWARE[2]
 
@@ -76,7 +78,35 @@ class Boot:
             pump.alarm(wire.ALARM_THERAPY_LOST, ledger.generation)
             return
         pump.mend_store()
-        pump.take(Therapy(pump.store.program), False)
+        therapy = Therapy(pump.store.program)
+        if pump.profile.sound:
+            self._recount(therapy)
+        pump.take(therapy, False)
+        if pump.profile.sound:
+            self._judge(therapy)
+
+    def _recount(self, therapy):
+        """A pump that was calibrated, and flashed with what came out, has other steps than those that were counted."""
+        ledger, profile = self._pump.ledger, self._pump.profile
+        old_num, old_den = ledger.step_nl_num, ledger.step_nl_den
+        if not old_num:
+            old_num, old_den = therapy.step_nl_num, therapy.step_nl_den
+        num, den = profile.step_nl_num, profile.step_nl_den
+        if mul_div(old_num, den, num) == (old_den, 0):
+            return
+        content = ledger.reservoir
+        if content != UNKNOWN:
+            # At a boot, never while dosing: these products may need heap integers.
+            content = content * (old_num * den) // (old_den * num)
+        ledger.write(wire.RECORD_CALIBRATION, 0, num, den, old_num, old_den, content)
+
+    def _judge(self, therapy):
+        """A therapy that this pump would not take now is not delivered either: its steps mean something else."""
+        reason, _ = therapy.check(self._pump.profile)
+        if reason == wire.REASON_DONE:
+            self._pump.drop_alarm(wire.ALARM_THERAPY_UNFIT)
+        else:
+            self._pump.alarm(wire.ALARM_THERAPY_UNFIT, reason)
 
     def ready(self):
         """The watchdog is known to bite, or to be none: self-tests, then what was running goes on."""

@@ -153,6 +153,7 @@ class Pump:
             )
         self.selftest.note(wire.TEST_THERAPY, wire.TEST_RESULT_PASSED, generation)
         self.take(therapy, True)
+        self.drop_alarm(wire.ALARM_THERAPY_UNFIT)
 
     def take(self, therapy, live):
         """Hold a therapy; `live`: it was committed just now, else a boot finds it in force."""

@@ -192,6 +192,14 @@ class Guard:
         self._bridge_all = bridge_steps
         self._bridged = 0
 
+    def change_step(self, old, new):
+        """A step has another volume from here on: the pump's own windows count what was delivered in new ones. Those
+        of the therapy count drug, and stay."""
+        ratio = Ratio(self._division)
+        ratio.set(old, new)
+        self._hour.revalue(ratio)
+        self._day.revalue(ratio)
+
     def resume_bridge(self, left, old_worth):
         """After a reset: so many steps of the bridge are left, and each holds what one held before it."""
         self._bridge_left = left

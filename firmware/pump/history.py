@@ -74,6 +74,8 @@ class History:
             self._guard.prime(fields[7])
         elif kind == wire.RECORD_BOLUS_END or kind == wire.RECORD_CLOSE or kind == wire.RECORD_BOOT:
             self._guard.end_prime()
+        elif kind == wire.RECORD_CALIBRATION and not fields[4]:
+            self._guard.change_step((fields[7], fields[8]), (fields[5], fields[6]))
         elif kind == wire.RECORD_WINDOWS:
             self._guard.recall_windows(fields[5:9])
 

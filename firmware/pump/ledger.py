@@ -96,6 +96,9 @@ class Ledger:
         self.replacement_since = None
         self.replacement_local = UNKNOWN
         self.implant_days = UNKNOWN
+        # Volume of a step since the last calibration, in nL; 0 / 0: as the therapy says.
+        self.step_nl_num = 0
+        self.step_nl_den = 0
         self.watchdog_armed = False
         self.boot_cause = wire.RESET_CAUSE_UNKNOWN
         self.hosts = []
@@ -140,6 +143,7 @@ class Ledger:
         total ^= self.generation ^ self.commit_high ^ self.boot_count ^ self._copied
         total ^= self.periodic_from[0] ^ self.periodic_from[1] ^ self._period_begins ^ self.clock_was_set
         total ^= self.alarms ^ self.escalated ^ self.floor ^ self.filled_low ^ self.filled_high ^ self.filled_day
+        total ^= self.step_nl_num ^ self.step_nl_den
         for fact in (self.filled_steps, self.replacement_local, self.implant_days):
             total ^= fact >> 16 ^ fact & 0xFFFF
         for moment in (self.stopped_since, self.replacement_since):
@@ -276,9 +280,17 @@ class Ledger:
             self._apply_service(a, b, c, d)
         elif kind == wire.RECORD_CALENDAR:
             self._faults_told = d
+        elif kind == wire.RECORD_CALIBRATION:
+            self._apply_calibration(code, a, b, e)
 
     def _fill(self, content, low, high, day):
         self.filled_steps, self.filled_low, self.filled_high, self.filled_day = content, low, high, day
+
+    def _apply_calibration(self, carried_on, num, den, content):
+        self.step_nl_num, self.step_nl_den, self.reservoir = num, den, content
+        if not carried_on and self.filled_steps != UNKNOWN:
+            # What is withdrawn at the next refill is held against the steps of one volume only.
+            self._fill(content, self.low, self.high, self.filled_day)
 
     def _apply_service(self, day, ms, local_days, implant_days):
         self.replacement_since = None if day == UNKNOWN else (day, ms)
@@ -491,6 +503,11 @@ class Ledger:
             day, ms = (UNKNOWN, 0) if since is None else since
             self.write(wire.RECORD_SERVICE, 0, day, ms, self.replacement_local, self.implant_days, 0)
 
+    def _checkpoint_calibration(self):
+        num, den = self.step_nl_num, self.step_nl_den
+        if num:
+            self.write(wire.RECORD_CALIBRATION, 1, num, den, num, den, self.reservoir)
+
     def _checkpoint(self):
         # Taken while a record is being appended: these must not change what that record is about to say.
         allowance, left, square = self.allowance, self.bolus_left, self.square_left
@@ -514,6 +531,7 @@ class Ledger:
         if self.floor:
             self.write(wire.RECORD_COUNTER_FLOOR, 0, self.floor, 0, 0, 0, 0)
         self._checkpoint_supplies()
+        self._checkpoint_calibration()
         self._checkpoint_calendar()
         for known in list(self.hosts):
             self._checkpoint_host(known, int.from_bytes(known.host, "little"))

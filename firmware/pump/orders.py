@@ -243,7 +243,7 @@ class Orders:
     def _present(self):
         """Alarms that are on and whose cause is there: they cannot be cleared."""
         pump, ledger = self._pump, self._ledger
-        present = pump.monitor.present() | (ledger.alarms & wire.ALARM_PUMP_STOPPED)
+        present = pump.monitor.present() | (ledger.alarms & (wire.ALARM_PUMP_STOPPED | wire.ALARM_THERAPY_UNFIT))
         if pump.therapy is None and ledger.generation:
             present |= wire.ALARM_THERAPY_LOST
         if ledger.failed():
@@ -304,7 +304,9 @@ class Orders:
         held = (0, 1) if old is None else (old.step_ng_num, old.step_ng_den)
         if therapy.bridge_steps and (therapy.bridge_ng_num, therapy.bridge_ng_den) != held:
             return wire.REASON_BRIDGE
-        if self._pump.plan.bridge_left and (therapy.step_ng_num, therapy.step_ng_den) != held:
+        # A bridge of other steps than the pump has now cannot go on: it is over, and must not lock the pump.
+        bridging = self._pump.plan.bridge_left and not self._pump.alarms.on(wire.ALARM_THERAPY_UNFIT)
+        if bridging and (therapy.step_ng_num, therapy.step_ng_den) != held:
             # Two concentrations in the path are one too many to count.
             return wire.REASON_BRIDGE
         return wire.REASON_DONE

@@ -48,6 +48,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "log": ("log:log", "Pull, show and verify the pump's journal."),
     "plot": ("plot:plot", "Draw delivered against expected volume from the pulled journal."),
     "pair": ("pair:pair", "Set the keys of a pump, change them, or list those that this host has."),
+    "bench": ("benches:bench", "Check bench files: which pins drive and sense the pump, and what a step of it is."),
+    "calibrate": ("calibrate:calibrate", "Measure the volume of a step, and write it into the bench file."),
     "sim": ("sim:sim", "Run a simulated pump on a PTY or TCP port, or move the time of a named one."),
     "sniff": ("sniff:sniff", "Write the frames of a serial line into a capture file for Wireshark."),
     "doctor": ("doctor:doctor", "Show what is installed here, and what is missing."),

@@ -121,12 +121,22 @@ def _order_faults(profile: Profile) -> Iterator[Contradiction]:
             yield key, f"is above {upper_name}"
 
 
-def _integer_faults(profile: Profile) -> Iterator[Contradiction]:
+def measured_faults(profile: Profile) -> Iterator[str]:
+    """What is wrong with a profile whose figures were right, now that its step volume is another."""
+    for _, message in (*_motor_faults(profile), *_number_faults(profile)):
+        yield message
+
+
+def _number_faults(profile: Profile) -> Iterator[Contradiction]:
     for name, value in profile.device_config().items():
         limit = FRACTION_MAX if name.endswith(("_num", "_den")) else COUNT_MAX
         lowest = 0 if name in _MAY_BE_ZERO else 1
         if isinstance(value, int) and not lowest <= value <= limit:
             yield (), f"{name} is {value}, which the firmware cannot take: {lowest} to {limit}"
+
+
+def _integer_faults(profile: Profile) -> Iterator[Contradiction]:
+    yield from _number_faults(profile)
     whole = {
         ("delivery", "lease"): profile.delivery.lease,
         ("delivery", "step_time"): profile.delivery.step_time,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -134,8 +134,15 @@ def from_validation(
         error: What pydantic says.
         unknown: Tells of a key that the format does not have; None where nothing near it is known.
     """
+    return from_mistakes(file, error.errors(include_url=False), unknown)
+
+
+def from_mistakes(
+    file: TomlFile, mistakes: Iterable[Mapping[str, Any]], unknown: Callable[[Key], Problem] | None = None
+) -> list[Problem]:
+    """As `from_validation`, of mistakes as pydantic lists them (`loc`, `type`, `msg`, `input`, `ctx`)."""
     problems = []
-    for item in error.errors(include_url=False):
+    for item in mistakes:
         key: Key = tuple(item["loc"])
         kind, message = item["type"], item["msg"]
         if kind == "value_error":

@@ -282,6 +282,14 @@ ALARMS: Final[Mapping[str, AlarmPlan]] = {
         "Find out which before the next start; then clear the alarm.",
         ("R23", "R24"),
     ),
+    "therapy_unfit": AlarmPlan(
+        "high",
+        "halt",
+        False,
+        "The therapy was made for other settings of the pump than it has now, such as another step volume.",
+        "Program the pump again from the regimen, for its new settings, and start delivery.",
+        ("R13", "R53"),
+    ),
 }
 """Every alarm by name, in order of its bit."""
 

@@ -78,6 +78,10 @@ KINDS: Final[Mapping[str, KindPlan]] = {
     ),
     "clock": _plan("role host counter local_days local_ms -", "The local calendar was set."),
     "implant": _plan("role host counter implant_days low_steps high_steps", "The date of implant was stated."),
+    "calibration": _plan(
+        "carried_on step_nl_num step_nl_den old_nl_num old_nl_den reservoir_steps",
+        "A step has another volume since this boot, and the content is counted in the new ones; also carried on.",
+    ),
     "alarm_raised": _plan("priority raised alarms detail - -", "An alarm was raised, or became urgent."),
     "alarm_cleared": _plan("role host counter cleared low_steps high_steps", "Alarms were cleared."),
     "missed": _plan("- missed_now_steps missed_steps - - -", "Steps that were due were not made."),

@@ -171,6 +171,7 @@ _READERS: Final[Mapping[str, Callable[[int], Any]]] = {
     "place": int,
     "copy": int,
     "period_begins": bool,
+    "carried_on": bool,
     "message": _message_name,
     "alarms": _alarm_names,
     "raised": _alarm_names,

@@ -17,7 +17,7 @@ Tail = tuple[str, int, str, tuple[Field, ...]]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("646ed3dbc2bf8cb8")
+SCHEMA_HASH: Final = bytes.fromhex("4ab34aaba33b1bc3")
 PROTOCOL_VERSION: Final = 1
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
@@ -302,6 +302,7 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "worth": 34,
         "clock": 48,
         "implant": 49,
+        "calibration": 50,
         "alarm_raised": 64,
         "alarm_cleared": 65,
         "missed": 66,
@@ -367,6 +368,7 @@ FLAGS: Final[dict[str, dict[str, int]]] = {
         "resets_repeated": 67108864,
         "selftest_failed": 134217728,
         "refill_mismatch": 268435456,
+        "therapy_unfit": 536870912,
     },
 }
 
@@ -395,6 +397,7 @@ RECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {
     "worth": ("period_begins", ("step_ng_num", "step_ng_den", "old_ng_num", "old_ng_den", "bridge_steps")),
     "clock": ("role", ("host", "counter", "local_days", "local_ms", None)),
     "implant": ("role", ("host", "counter", "implant_days", "low_steps", "high_steps")),
+    "calibration": ("carried_on", ("step_nl_num", "step_nl_den", "old_nl_num", "old_nl_den", "reservoir_steps")),
     "alarm_raised": ("priority", ("raised", "alarms", "detail", None, None)),
     "alarm_cleared": ("role", ("host", "counter", "cleared", "low_steps", "high_steps")),
     "missed": (None, ("missed_now_steps", "missed_steps", None, None, None)),

@@ -142,6 +142,7 @@ Alarm = FlagsEnum(
     resets_repeated=67108864,
     selftest_failed=134217728,
     refill_mismatch=268435456,
+    therapy_unfit=536870912,
 )
 """Bits below 2^30. What each alarm means and does is in `dosebench_protocol.alarms`."""
 
@@ -294,6 +295,7 @@ RecordKind = Enum(
     worth=34,
     clock=48,
     implant=49,
+    calibration=50,
     alarm_raised=64,
     alarm_cleared=65,
     missed=66,

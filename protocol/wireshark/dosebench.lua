@@ -4,7 +4,7 @@
 -- Each packet of link type USER0 (DLT 147) holds frames with their delimiters; over TCP use "Decode As... dosebench".
 --   tshark -X lua_script:dosebench.lua -r capture.pcap
 
-local SCHEMA_HASH = "646ed3dbc2bf8cb8"
+local SCHEMA_HASH = "4ab34aaba33b1bc3"
 local HEADER_BYTES, TAG_BYTES, CRC_BYTES, BODY_BYTES_MAX = 16, 16, 4, 1024
 local REJECTED = 255
 
@@ -96,6 +96,7 @@ local Alarm = {
   { name = "resets_repeated", value = 67108864 },
   { name = "selftest_failed", value = 134217728 },
   { name = "refill_mismatch", value = 268435456 },
+  { name = "therapy_unfit", value = 536870912 },
 }
 local Priority = {
   [0] = "none",
@@ -251,6 +252,7 @@ local RecordKind = {
   [34] = "worth",
   [48] = "clock",
   [49] = "implant",
+  [50] = "calibration",
   [64] = "alarm_raised",
   [65] = "alarm_cleared",
   [66] = "missed",
