@@ -97,8 +97,7 @@ class Ledger:
         self.replacement_local = UNKNOWN
         self.implant_days = UNKNOWN
         # Volume of a step since the last calibration, in nL; 0 / 0: as the therapy says.
-        self.step_nl_num = 0
-        self.step_nl_den = 0
+        self.step_nl_num, self.step_nl_den = 0, 0
         self.watchdog_armed = False
         self.boot_cause = wire.RESET_CAUSE_UNKNOWN
         self.hosts = []
@@ -113,8 +112,7 @@ class Ledger:
         self.window_drug = None
         self.pattern_lag = None
         self.corrupted = False
-        self._facts = 0
-        self._counts = 0
+        self._facts, self._counts = 0, 0
         self._reservoir_check = UNKNOWN
         journal.on_new_sector = self._checkpoint
 

@@ -79,6 +79,7 @@ def check(
     drugs: DrugLibrary | None = None,
     previous: Program | Path | str | None = None,
     profiles: Sequence[Path] = (),
+    pump: Profile | None = None,
 ) -> CheckResult:
     """Check a regimen file.
 
@@ -87,6 +88,7 @@ def check(
         drugs: Drug library; None loads the user's and the package's.
         previous: The therapy that this one replaces, as its program or its regimen file; None for a first one.
         profiles: Directories with pump profiles that come before those of the package.
+        pump: The pump as it was calibrated on its bench; the regimen must name its profile. None for the nominal one.
 
     Returns:
         Every mistake and warning at once, and the figures that could be computed.
@@ -100,7 +102,7 @@ def check(
         document = regimen.read(Path(path))
     except TomlFileError as error:
         return CheckResult(str(path), error.problems, figures=figures(None, None))
-    return _check_document(document, library, before, profiles)
+    return _check_document(document, library, before, profiles, pump)
 
 
 def _previous(given: Program | Path | str | None, library: DrugLibrary, profiles: Sequence[Path]) -> Previous | None:
@@ -115,9 +117,13 @@ def _previous(given: Program | Path | str | None, library: DrugLibrary, profiles
 
 
 def _check_document(
-    document: Document, library: DrugLibrary, previous: Previous | None, profiles: Sequence[Path]
+    document: Document,
+    library: DrugLibrary,
+    previous: Previous | None,
+    profiles: Sequence[Path],
+    pump: Profile | None,
 ) -> CheckResult:
-    profile, errors = _profile(document, profiles)
+    profile, errors = _profile(document, profiles, pump)
     name = document.content.drug.name
     facts = derive(document, profile, library.find(name) if name else None, previous)
     found = list(findings(facts, PUMP_RULES + MODE_RULES + DRUG_RULES + SLIP_RULES))
@@ -138,10 +144,15 @@ def _check_document(
     )
 
 
-def _profile(document: Document, directories: Sequence[Path]) -> tuple[Profile | None, list[Problem]]:
+def _profile(
+    document: Document, directories: Sequence[Path], pump: Profile | None
+) -> tuple[Profile | None, list[Problem]]:
     name = document.content.profile
     if name is None:
         return None, []
+    if pump is not None:
+        wrong = document.file.problem(("profile",), f'is "{name}", but the bench has {pump.name}', "profile")
+        return (pump, []) if pump.name == name else (None, [wrong])
     try:
         return pump_profile.load(name, directories), []
     except DosebenchError as error:

@@ -32,7 +32,8 @@ SENTENCES: Final = {
     "therapy_mode": "the pump does not know this infusion mode ({detail}): update the firmware",
     "rate_below_minimum": "the rate is below the lowest that this pump can deliver",
     "rate_above_maximum": "the rate is above the highest that this pump can deliver",
-    "step_volume": "the program was made for another step volume than this pump's: choose the right profile",
+    "step_volume": "the program was made for another step volume than this pump's: choose the right profile, and "
+    "give --bench where the pump was calibrated",
     "reservoir_size": "the volume is more than this pump's reservoir holds",
     "bolus_size": "the largest bolus is more than this pump's limit of {detail} steps",
     "bolus_rate": "the bolus rate is above the highest that this pump can deliver",

@@ -11,6 +11,7 @@ from dosebench.commands import common
 
 if TYPE_CHECKING:
     from dosebench.check import CheckResult
+    from dosebench.profile import Profile
     from dosebench.tomlfile import Problem
 
 YEAR_DAYS: Final = 365.25
@@ -22,16 +23,19 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("file", type=FILE)
 @click.option("--previous", type=FILE, help="Regimen that this one replaces: the change is checked too.")
 @click.option("--drugs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Directory of drug files.")
+@click.option("--bench", type=FILE, help="Bench file of the pump: doses are counted in the step that was calibrated.")
 @click.option("--confirm", is_flag=True, help="Take the warnings that need it as confirmed.")
 @common.json_option
-def check(file: Path, previous: Path | None, drugs: Path | None, confirm: bool, as_json: bool) -> int:
+def check(
+    file: Path, *, previous: Path | None, drugs: Path | None, bench: Path | None, confirm: bool, as_json: bool
+) -> int:
     """Check a regimen file and show what it would deliver.
 
     Exit code 1 when the file has mistakes, or warnings that a person must confirm (--confirm does).
     """
     from dosebench.check import check as check_file  # noqa: PLC0415
 
-    result = check_file(file, library(drugs), previous)
+    result = check_file(file, library(drugs), previous, pump=pump_of(bench))
     if as_json:
         common.emit(result.to_json())
     else:
@@ -46,6 +50,15 @@ def library(directory: Path | None) -> Any:
     from dosebench import drugs  # noqa: PLC0415
 
     return drugs.load([directory])
+
+
+def pump_of(bench: Path | None) -> Profile | None:
+    """The pump of a bench file, with its calibrated step; None without one. Raises BenchError."""
+    if bench is None:
+        return None
+    from dosebench import benchfile  # noqa: PLC0415
+
+    return benchfile.load(bench).profile()
 
 
 def show(result: CheckResult) -> None:

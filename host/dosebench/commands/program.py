@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dosebench.commands import common
-from dosebench.commands.check import FILE, library
+from dosebench.commands.check import FILE, library, pump_of
 from dosebench.commands.check import show as show_check
 from dosebench.errors import DosebenchError
 
@@ -38,6 +38,7 @@ class _Order:
 
     file: Path
     drugs: Path | None
+    pump: Profile | None
     yes: bool
     confirm: bool
     start: bool
@@ -49,6 +50,7 @@ class _Order:
 @click.argument("file", type=FILE)
 @common.port_options
 @click.option("--drugs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Directory of drug files.")
+@click.option("--bench", type=FILE, help="Bench file of the pump: doses are counted in the step that was calibrated.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask: the new therapy is confirmed by this option.")
 @click.option("--confirm", is_flag=True, help="Take the warnings that need it as confirmed.")
 @click.option("--start", is_flag=True, help="Start delivery afterwards.")
@@ -60,6 +62,7 @@ def program(
     port: str | None,
     baud: int,
     drugs: Path | None,
+    bench: Path | None,
     yes: bool,
     confirm: bool,
     start: bool,
@@ -76,8 +79,8 @@ def program(
 
     if not yes and (as_json or not sys.stdin.isatty()):
         raise click.UsageError("a person must confirm the new therapy, and this is no terminal: give --yes")
-    order = _Order(file, drugs, yes, confirm, start, set_clock, as_json)
-    alone = check(file, library(drugs))
+    order = _Order(file, drugs, pump_of(bench), yes, confirm, start, set_clock, as_json)
+    alone = check(file, library(drugs), pump=order.pump)
     if not alone.ok:
         return _refuse(alone, as_json)
     with _session(port, baud) as (store, client):
@@ -113,7 +116,7 @@ def _program(order: _Order, store: Store, client: PumpClient) -> dict[str, Any] 
     from dosebench.check import check  # noqa: PLC0415
 
     old = _in_force(client)
-    result = check(order.file, library(order.drugs), old)
+    result = check(order.file, library(order.drugs), old, pump=order.pump)
     new = result.program
     if new is None:
         _refuse(result, order.as_json)

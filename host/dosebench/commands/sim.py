@@ -47,6 +47,12 @@ SLICE_US: Final = DAY_US // 8
     "--fault", "faults", multiple=True, metavar="NAME[=VALUE]", help="Break something; none mends it all. Repeatable."
 )
 @click.option("--fill", metavar="VOLUME", help='Fill the true reservoir to so much, such as "40 mL".')
+@click.option(
+    "--flash",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="BENCH",
+    help="Flash the settings of a bench file onto the named board, which boots with them, and end.",
+)
 @click.option("--faults", "list_faults", is_flag=True, help="List what can be broken and end.")
 @click.option("--list", "list_them", is_flag=True, help="List the named boards and end.")
 @click.option("--stop", metavar="NAME", help="Cut the power of a named board and end; its next use boots it.")
@@ -67,6 +73,7 @@ def sim(
     advance: str | None,
     faults: tuple[str, ...],
     fill: str | None,
+    flash: Path | None,
     list_faults: bool,
     list_them: bool,
     stop: str | None,
@@ -80,7 +87,9 @@ def sim(
     --fill act at once, before time passes.
     """
     serve = use_pty or tcp is not None or link
-    _one_task(advance=advance, faults=list_faults, list=list_them, stop=stop, remove=remove, serve=serve)
+    _one_task(
+        advance=advance, flash=flash, faults=list_faults, list=list_them, stop=stop, remove=remove, serve=serve
+    )
     if list_faults:
         _list_faults(as_json)
         return
@@ -89,6 +98,9 @@ def sim(
         _manage(stop, remove, as_json)
         return
     url = _url(name, runtime=runtime, profile=profile, seed=seed, baud=baud)
+    if flash is not None:
+        _flash(url, name, flash, as_json)
+        return
     if advance is not None and name is None:
         raise click.UsageError("--advance needs the name of a board")
     if name is not None and (advance is not None or (acts and not serve)):
@@ -171,6 +183,26 @@ def _manage(stop: str | None, remove: str | None, as_json: bool) -> None:
         names = named.list_names()
         text = "\n".join(f"sim://{name}" for name in names) or "no named simulations"
         common.answer(as_json, {"simulations": names}, text)
+
+
+def _flash(url: str, name: str | None, file: Path, as_json: bool) -> None:
+    from dosebench import benchfile  # noqa: PLC0415
+    from dosebench.twin.named import NamedTwin, SimError, SimOptions  # noqa: PLC0415
+
+    if name is None:
+        raise click.UsageError("--flash needs the name of a board")
+    bench = benchfile.load(file)
+    board = NamedTwin(SimOptions.parse(url))
+    board.open()
+    try:
+        if board.options.profile != bench.nominal.name:
+            raise SimError(f"sim://{name} is a pump {board.options.profile}, the bench has {bench.nominal.name}")
+        board.flash(bench.device_config())
+    finally:
+        board.release()
+    step_ul = float(bench.step_nl / 1000)
+    text = f"sim://{name} has the settings of {file}: a step is {common.shown_number(step_ul)} uL."
+    common.answer(as_json, {"name": name, "flashed": str(file), "step_ul": step_ul}, text)
 
 
 def _advance(url: str, name: str, acts: _Acts, duration: str | None, as_json: bool) -> None:

@@ -169,6 +169,15 @@ class NamedTwin:
         twin.machine.keys = keys
         twin.power_on()
 
+    def flash(self, config: Mapping[str, Any]) -> None:
+        """Flash other settings onto the open board, which boots with them; therapy, journal and keys stay."""
+        twin = self._twin
+        if twin is None:
+            raise SimError(f"sim://{self.options.name} is not open")
+        twin.power_off()
+        twin.machine.config = dict(config)
+        twin.power_on()
+
     def _load(self) -> Twin:
         kept = json.loads((self.directory / "twin.json").read_text())
         if kept.get("format") != _FORMAT:

@@ -1,0 +1,74 @@
+"""Writing a calibration into a bench file: its other lines, comments and all, stay as they are."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from dosebench import benchfile, tomlfile
+from dosebench.benchfile import Bench
+from dosebench.benchtables import CalibrationStep
+from dosebench.errors import DosebenchError
+from dosebench.units import show
+
+_COMMENT = """
+# Measured by `dosebench calibrate`. `dosebench flash --update` carries the step volume to the board.
+"""
+
+
+def write(bench: Bench, step: CalibrationStep) -> Bench:
+    """Add a calibration to the file of `bench`: its step volume counts from now on.
+
+    The new text replaces the file in one act, once it was read back and says what it should.
+
+    Raises:
+        DosebenchError: The file was changed since it was read, cannot be written, or would not be right afterwards.
+    """
+    path = Path(bench.file.name)
+    text = path.read_text(encoding="utf-8")
+    if tomlfile.parse(text, bench.file.name).data != bench.file.data:
+        raise DosebenchError(f"{path} was changed meanwhile", hint="run the calibration again, or --from-csv")
+    changed = edited(text, bench.file, step)
+    found = benchfile.from_file(tomlfile.parse(changed, bench.file.name), [path.parent])
+    calibration = found.tables.calibration
+    rest = {key: value for key, value in found.file.data.items() if key != "calibration"}
+    before = {key: value for key, value in bench.file.data.items() if key != "calibration"}
+    if calibration is None or calibration.history[-1] != step or rest != before:
+        raise DosebenchError(f"{path} is written in a way in which a calibration cannot be added")
+    _replace(path, changed)
+    return found
+
+
+def edited(text: str, file: tomlfile.TomlFile, step: CalibrationStep) -> str:
+    """The text with the calibration at its end, and the step volume of its table replaced where it has one."""
+    told = show(step.step_volume, "uL", 9)
+    if "calibration" in file.data:
+        lines = text.splitlines(keepends=True)
+        at = file.line(("calibration", "step_volume")) - 1
+        lines[at] = re.sub(r"=\s*(\"[^\"]*\"|'[^']*')", f'= "{told}"', lines[at], count=1)
+        text = "".join(lines)
+    else:
+        text = f'{text.rstrip()}\n{_COMMENT}[calibration]\nstep_volume = "{told}"\n'
+    return f"{text.rstrip()}\n\n{_entry(step)}"
+
+
+def _entry(step: CalibrationStep) -> str:
+    volumes = {name: show(getattr(step, name), "uL", 9) for name in ("step_volume", "uncertainty", "spread", "before")}
+    told = {"measured": step.measured, **volumes, "method": step.method}
+    lines = [f'{name} = "{value}"' for name, value in told.items()]
+    lines += [f"runs = {step.runs}", f"steps = {step.steps}"]
+    return "\n".join(["[[calibration.history]]", *lines]) + "\n"
+
+
+def _replace(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(path.stat().st_mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
