@@ -32,6 +32,7 @@ def pump() -> SimpleNamespace:
     sys.path.insert(0, str(ROOT / "firmware"))
     try:
         return SimpleNamespace(
+            checksum=importlib.import_module("pump.profile").checksum,
             Profile=importlib.import_module("pump.profile").Profile,
             Therapy=importlib.import_module("pump.therapy").Therapy,
             Program=importlib.import_module("pump.program").Program,

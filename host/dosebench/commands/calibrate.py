@@ -178,10 +178,11 @@ def _deliver(client: PumpClient, begin: Callable[[], None], steps: int, settle_s
             client.wait(POLL_S)
     client.wait(settle_s)
     low, high = (after - since for after, since in zip(_counts(client), before, strict=True))
-    if low != high:
-        raise NotCalibratedError(f"the pump was reset, and made {low} to {high} steps", hint="do this run again")
-    if low < steps:
-        raise NotCalibratedError(f"the pump made {low} of {steps} steps", hint="`dosebench why` says why")
+    if low != high or low < steps:
+        made = f"{low}" if low == high else f"{low} to {high}"
+        raise NotCalibratedError(
+            f"the pump made {made} of {steps} steps", hint="it was stopped or reset: see `dosebench why`"
+        )
     return low
 
 
