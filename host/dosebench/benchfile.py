@@ -34,6 +34,8 @@ DEVICE_FORMAT: Final = 1
 """Version of `bench.json`."""
 _LOAD_CELL_NUM_MAX: Final = 63
 """Largest numerator of a load cell's scale: the difference of two readings of 24 bits times it stays below 2^30."""
+_DIVIDER_NUM_MAX: Final = 79
+"""Largest numerator of a divider: 4095 counts of a converter times 3300 mV times it stay below 2^30."""
 _TAGS: Final = frozenset({"uart", "step_dir", "unipolar", "dc", "solenoid", "syringe", "rotary", "stroke"}) | {
     "usb",
     "analogue",
@@ -280,13 +282,8 @@ def _converter(bench: BenchTables) -> Iterator[tuple[str, dict[str, int]]]:
     for name in get_args(tables.Sensed):
         sensor = getattr(bench.sensors, name)
         if isinstance(sensor, tables.AnalogueInput):
-            scale = sensor.divider
-            yield name, {
-                "pin": sensor.pin,
-                "num": scale.numerator,
-                "den": scale.denominator,
-                "offset_mv": int(sensor.offset),
-            }
+            num, den = _shortened(sensor.divider, _DIVIDER_NUM_MAX)
+            yield name, {"pin": sensor.pin, "num": num, "den": den, "offset_mv": int(sensor.offset)}
 
 
 def _load_cell(bench: BenchTables, profile: Profile) -> dict[str, Any] | None:
@@ -295,15 +292,15 @@ def _load_cell(bench: BenchTables, profile: Profile) -> dict[str, Any] | None:
     if not isinstance(cell, tables.LoadCell) or level is None:
         return None
     scale = (level.high_output - level.low_output) / (cell.full - cell.empty)
-    num, den = _shortened(scale)
+    num, den = _shortened(scale, _LOAD_CELL_NUM_MAX)
     offset = cell.empty - round(level.low_output * den / num)
     return {"sensor": "level", "data": cell.data, "clock": cell.clock, "offset": offset, "num": num, "den": den}
 
 
-def _shortened(scale: Fraction) -> tuple[int, int]:
-    """The nearest fraction whose numerator is at most `_LOAD_CELL_NUM_MAX`, with its sign there."""
+def _shortened(scale: Fraction, num_max: int) -> tuple[int, int]:
+    """The nearest fraction whose numerator is at most `num_max`, with its sign there."""
     size = abs(scale)
-    choices = [Fraction(num, max(1, round(num / size))) for num in range(1, _LOAD_CELL_NUM_MAX + 1)]
+    choices = [Fraction(num, max(1, round(num / size))) for num in range(1, num_max + 1)]
     best = min(choices, key=lambda choice: abs(choice - size))
     return (best.numerator if scale > 0 else -best.numerator), best.denominator
 

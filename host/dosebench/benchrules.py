@@ -144,7 +144,7 @@ def _errors(bench: BenchTables, board: BoardPins, profile: Profile) -> Iterator[
 def _pin_errors(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
     first: dict[int, PinUse] = {}
     for use in pin_uses(bench):
-        name = board.position(use.pin)
+        name = board.label(use.pin)
         if before := first.get(use.pin):
             yield use.key, f"{name} is the pin of {'.'.join(map(str, before.key))} already", "pin-twice"
         first.setdefault(use.pin, use)
@@ -159,7 +159,7 @@ def _pin_errors(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
 
 
 def _pins(board: BoardPins, pins: frozenset[int]) -> str:
-    return ", ".join(board.position(pin) for pin in sorted(pins))
+    return ", ".join(board.label(pin) for pin in sorted(pins))
 
 
 def _uart_errors(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
@@ -175,7 +175,7 @@ def _uart_errors(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
             free = _pins(board, able & board.header)
             yield (
                 ("port", name),
-                f"{board.position(pin)} is no {name.upper()} of UART{port.id}; these are: {free}",
+                f"{board.label(pin)} is no {name.upper()} of UART{port.id}; these are: {free}",
                 "uart-pin",
             )
 
@@ -355,7 +355,7 @@ def _calibration_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
 
 def _warnings(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
     for use in pin_uses(bench):
-        name = board.position(use.pin)
+        name = board.label(use.pin)
         if doubt := board.doubtful.get(use.pin):
             yield use.key, f"{name} {doubt}", "pin-doubtful"
         if use.use == "adc" and use.pin in board.adc_shared:

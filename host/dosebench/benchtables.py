@@ -16,8 +16,9 @@ from dosebench.profiletables import Duration, Voltage, Volume
 
 PIN_MAX: Final = 63
 """Largest pin number that any format of this package has."""
-SCALE_MAX: Final = 10_000
-"""Largest numerator and denominator of a divider: 3300 mV times it stays in the small ints of a board."""
+DIVIDER_MIN: Final = Fraction(1, 10)
+DIVIDER_MAX: Final = 79
+"""What a divider may divide by: more does not stay in the small ints of a board (see `benchfile`)."""
 COUNTS_MAX: Final = 100_000
 """Most pulses, half steps or counts in a turn of any mechanics, or in a step of the pump."""
 RAW_MAX: Final = 1 << 23
@@ -45,8 +46,8 @@ def _factor(number: object) -> Fraction:
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise ValueError(f"{number!r} is no number; it is what the divider divides by, e.g. 2")
     factor = Fraction(str(number))
-    if factor <= 0 or max(factor.numerator, factor.denominator) > SCALE_MAX:
-        raise ValueError(f"{number!r} is out of range: above 0, and a fraction of numbers up to {SCALE_MAX}")
+    if not DIVIDER_MIN <= factor <= DIVIDER_MAX:
+        raise ValueError(f"{number!r} is out of range: {float(DIVIDER_MIN)} to {DIVIDER_MAX}")
     return factor
 
 
@@ -193,9 +194,10 @@ class Sense(Table):
 
 
 class Encoder(Table):
-    """An encoder on the pump's shaft, with `counts_per_turn` of that shaft: each edge that is counted.
+    """An encoder on the pump's shaft, with `counts_per_turn` of that shaft.
 
-    `pulse`: one channel, `a`; `quadrature`: two, `a` and `b`, in which the direction shows.
+    `pulse` has one channel, `a`, whose rising edges are counted: as many as it has lines. `quadrature` has `a` and `b`,
+    in which the direction shows, and both edges of `a` are counted: twice as many.
     """
 
     kind: Literal["pulse", "quadrature"]

@@ -36,6 +36,7 @@ class BoardPins:
         inputs: Pins that can only be inputs, and have no pull resistors.
         doubtful: Pins that can be used with care, with the reason: strapping pins, and others with a past.
         uarts: By number of the UART its transmit and receive pins; empty sets: any pin.
+        positions: Where a pin is on the header, where its name is not printed beside it; empty else.
         adc_shared: Pins whose converter the radio needs too.
         hint: What anybody who wires such a board should know.
     """
@@ -50,10 +51,11 @@ class BoardPins:
     inputs: frozenset[int] = frozenset()
     doubtful: Mapping[int, str] = field(default_factory=dict)
     adc_shared: frozenset[int] = frozenset()
+    positions: Mapping[int, int] = field(default_factory=dict)
     hint: str = ""
 
-    def position(self, pin: int) -> str:
-        """A pin as it is printed on the board."""
+    def label(self, pin: int) -> str:
+        """A pin as it is printed on the board, or in its pinout."""
         return f"GP{pin}" if self.family == "rp2" else f"IO{pin}"
 
 
@@ -62,6 +64,10 @@ def _each(pins: tuple[int, ...], reason: str) -> dict[int, str]:
 
 
 _PICO_HEADER: Final = frozenset((*range(23), 26, 27, 28))
+_PICO_POSITIONS: Final = {
+    **{0: 1, 1: 2, 2: 4, 3: 5, 4: 6, 5: 7, 6: 9, 7: 10, 8: 11, 9: 12, 10: 14, 11: 15, 12: 16, 13: 17, 14: 19, 15: 20},
+    **{16: 21, 17: 22, 18: 24, 19: 25, 20: 26, 21: 27, 22: 29, 26: 31, 27: 32, 28: 34},
+}
 _PICO_TAKEN: Final = {
     23: "is the mode of the board's power supply",
     24: "senses the USB supply",
@@ -86,7 +92,17 @@ _RP2_HINT: Final = "The converter measures against the board's 3.3 V, which is a
 
 
 def _pico(name: str, title: str, taken: Mapping[int, str], hint: str) -> BoardPins:
-    return BoardPins(name, title, "rp2", _PICO_HEADER, taken, frozenset({26, 27, 28}), _RP2_UARTS, hint=hint)
+    return BoardPins(
+        name,
+        title,
+        "rp2",
+        _PICO_HEADER,
+        taken,
+        adc=frozenset({26, 27, 28}),
+        uarts=_RP2_UARTS,
+        positions=_PICO_POSITIONS,
+        hint=hint,
+    )
 
 
 _ANY: Final = (frozenset[int](), frozenset[int]())

@@ -71,7 +71,7 @@ def report(file: Path, found: Bench) -> dict[str, Any]:
         "board": found.board.name,
         "profile": profile.name,
         "pins": [
-            {"pin": use.pin, "name": found.board.position(use.pin), "use": use.use, "role": use.role}
+            {"pin": use.pin, "name": found.board.label(use.pin), "use": use.use, "role": use.role}
             for use in sorted(pin_uses(found.tables), key=lambda use: use.pin)
         ],
         "step": {
