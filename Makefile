@@ -15,7 +15,7 @@ help:
 	@echo "make cuts      every power cut alone, with the number of distinct flash states"
 	@echo "make fuzz      the host's codec under a coverage-guided fuzzer, 1.5 million inputs (docs/FUZZING.md)"
 	@echo "make bench     measure start-up times and more"
-	@echo "make gen       rewrite what is generated from the protocol"
+	@echo "make gen       rewrite what is generated: from the protocol, and the pages of the benches"
 	@echo "make clean     remove .venv, build results and caches"
 
 demo: $(VENV)/.base
@@ -31,6 +31,7 @@ test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p dosebench_protocol -p dosebench -p dosebench_hil
 	$(BIN)/python -m dosebench_protocol.generate --check
+	$(BIN)/python -m dosebench.benchpages --check
 	$(BIN)/python -m pytest -q -n $(JOBS)
 
 campaign: $(VENV)/.dev
@@ -50,6 +51,7 @@ bench: $(VENV)/.dev
 
 gen: $(VENV)/.base
 	$(BIN)/python -m dosebench_protocol.generate
+	$(BIN)/python -m dosebench.benchpages
 
 # Stamps: what was installed, for which pyproject.toml.
 $(VENV)/.python:

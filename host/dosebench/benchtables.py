@@ -17,8 +17,8 @@ from dosebench.profiletables import Duration, Voltage, Volume
 PIN_MAX: Final = 63
 """Largest pin number that any format of this package has."""
 DIVIDER_MIN: Final = Fraction(1, 10)
-DIVIDER_MAX: Final = 79
-"""What a divider may divide by: more does not stay in the small ints of a board (see `benchfile`)."""
+DIVIDER_MAX: Final = 10
+"""What a divider may divide by: the fraction that a board counts with is then at most 0.5 % off (see `benchfile`)."""
 COUNTS_MAX: Final = 100_000
 """Most pulses, half steps or counts in a turn of any mechanics, or in a step of the pump."""
 RAW_MAX: Final = 1 << 23

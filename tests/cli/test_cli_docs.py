@@ -72,6 +72,8 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
     low = ("-p", "sim://low")
     assert run("program", c5, "--yes", *low).code == 0
     assert run("refill", "2 mL", *low).code == 0
+    bench, runs = EXAMPLES / "benches" / "pico-a4988-peristaltic.toml", tmp_path / "runs.csv"
+    runs.write_text("steps,mass_mg\n200,50\n200,51\n200,50\n")
     produced: dict[str, set[str]] = {}
     device = run("status", *port, "--json").json["device_id"]
     lines = {
@@ -110,8 +112,12 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
             ("pair", "--accept-journal", *port),
             ("pair", "--forget", device),
         ],
+        "bench check": [("bench", "check", bench)],
+        "bench list": [("bench", "list")],
+        "calibrate": [("calibrate", bench, "--from-csv", runs)],
         "sim": [
             ("sim", "bench", "--advance", "1 s"),
+            ("sim", "bench", "--flash", bench),
             ("sim", "--list"),
             ("sim", "--faults"),
             ("sim", "--stop", "bench"),

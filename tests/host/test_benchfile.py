@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import tomllib
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
-from dosebench import benchfile, tomlfile
+from dosebench import benchfile, benchpages, tomlfile
+from dosebench.benchdrawing import draw
 from dosebench.benchedit import edited, write
 from dosebench.benchfile import Bench, BenchError, flattened, sealed_bench
 from dosebench.benchrules import pin_uses
@@ -225,6 +228,49 @@ def test_no_pin_of_a_board_is_free_and_taken(name: str) -> None:
     assert set(board.doubtful) <= board.header
     for tx, rx in board.uarts.values():
         assert not tx & rx
+
+
+@pytest.mark.parametrize("divider", ["1.555", "2.16", "9.7", "3"])
+def test_a_divider_stays_in_the_small_ints_of_a_board(divider: str) -> None:
+    told = changed(GEARED, ("divider = 1.555 ", f"divider = {divider} ")).device_json()["adc"]["battery"]
+    assert told["num"] / told["den"] == pytest.approx(float(divider), rel=5e-3)
+    assert 4_095 * 3_300 * told["num"] < 1 << 30
+
+
+# What is drawn and written of the examples
+
+
+def test_the_pages_are_those_of_the_files() -> None:
+    directory = Path(__file__).parents[2] / "docs" / "boards"
+    made = benchpages.pages()
+    assert {path.name for path in directory.iterdir()} == set(made)
+    for name, text in made.items():
+        assert (directory / name).read_text(encoding="utf-8") == text, f"docs/boards/{name}: run `make gen`"
+
+
+@pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
+def test_every_pin_is_in_the_drawing_once(path: Path) -> None:
+    bench = benchfile.load(path)
+    root = ElementTree.fromstring(draw(bench))
+    texts = [element.text or "" for element in root if element.tag.endswith("text")]
+    for use in pin_uses(bench.tables):
+        label = bench.board.label(use.pin)
+        assert len([text for text in texts if text.split(" ")[0] == label]) == 1, label
+    assert any("never for people" in text for text in texts)
+
+
+@pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
+def test_nothing_drawn_lies_outside_or_on_another_part(path: Path) -> None:
+    root = ElementTree.fromstring(draw(benchfile.load(path)))
+    boxes = [
+        [float(element.get(name) or 0) for name in ("x", "y", "width", "height")]
+        for element in root
+        if element.tag.endswith("rect") and element.get("rx")
+    ]
+    width, height = float(root.get("width") or 0), float(root.get("height") or 0)
+    assert all(x >= 0 and y >= 0 and x + w <= width and y + h <= height for x, y, w, h in boxes)
+    for (x, y, w, h), (x2, y2, w2, h2) in itertools.combinations(boxes, 2):
+        assert x + w <= x2 or x2 + w2 <= x or y + h <= y2 or y2 + h2 <= y
 
 
 # Calibration
