@@ -38,6 +38,8 @@ CALIBRATION_MAX: Final = Fraction(20, 100)
 START_PER_S_MAX: Final = {"step_dir": 600, "unipolar": 600}
 """Full steps (half steps of a unipolar motor) a second from which on a motor may not start by itself: data sheet of the
 28BYJ-48, in-traction frequency; (chosen) the same for NEMA 17 motors without a ramp."""
+PULSE_US_MIN: Final = 4
+"""Shortest time from pulse to pulse: a DRV8825 wants 1.9 us of each level, the others less (their data sheets)."""
 SLICE_MS_MAX: Final = 5_000
 """Longest slice of sleep: an RP2's watchdog bites after at most 8388 ms (its data sheet), and listening follows."""
 
@@ -247,8 +249,8 @@ def _whole_errors(bench: BenchTables) -> Iterator[Said]:
         unit = "microsecond" if key[-1] == "pulse" else "millisecond"
         if time.denominator != 1:
             yield key, f"is not a whole number of {unit}s", "whole"
-        elif key in positive and time < 1:
-            yield key, f"is less than a {unit}", "whole"
+        elif key in positive and time < (PULSE_US_MIN if key[-1] == "pulse" else 1):
+            yield key, "is too short for a driver" if key[-1] == "pulse" else f"is less than a {unit}", "whole"
 
 
 def _motion_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:

@@ -204,3 +204,28 @@ def test_a_bridge_that_was_under_way_does_not_lock_the_pump() -> None:
         side.program(**ON_NEW, reservoir_steps=150_000)
         assert side.client.status()["bridge_left_steps"] == 0
         side.start()
+
+
+@pytest.mark.requirement("R14")
+def test_what_was_delivered_before_it_leaves_no_more_room_than_its_volume_does() -> None:
+    with pump() as side:
+        side.program(bolus_den=1_200)
+        side.start()
+        side.client.bolus(400)
+        side.twin.advance(600)
+        side.stop()
+        low = side.client.status()["low_steps"]
+        # 400 steps of 250 nL are 500 of 200 nL: of 600 that an hour may hold, 100 are left, less what the basal gave.
+        flashed(side, Fraction(200), hard_hour_steps=600)
+        old = -(-low * 250 // 200)
+        side.program(
+            **{"step_nl_num": 200, "step_ng_num": 4_000, "bolus_den": 1_200, "minimum_den": 360_000},
+            hour_ng_max=600 * 4_000,
+            day_ng_max=2_000 * 4_000,
+        )
+        side.start()
+        side.client.bolus(300)
+        side.twin.advance(600)
+        assert "dose_cap" in side.client.status()["alarms"]
+        assert side.client.status()["low_steps"] - low <= 600 - old
+        assert side.client.status()["low_steps"] - low >= 600 - old - 5
