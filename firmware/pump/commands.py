@@ -330,6 +330,8 @@ class Commands:
             self.gate.bad_tags,
             self.gate.replays,
             self.gate.sessionless,
+            pump.profile.step_nl_num,
+            pump.profile.step_nl_den,
         )
 
     def _selftest(self, link, out):

@@ -15,7 +15,7 @@ except ImportError:
     def const(value):
         return value
 
-SCHEMA_HASH = b"\x4a\xb3\x4a\xab\xa3\x3b\x1b\xc3"
+SCHEMA_HASH = b"\xb2\x6a\x01\xdc\x5b\xd7\xe3\x91"
 
 # limits
 PROTOCOL_VERSION = const(1)
@@ -547,12 +547,12 @@ def pack_status_reply(buf, off, delivery, stop_reason, mode, alarms, generation,
     reservoir_known, battery_mv, journal_first, journal_next, boot_count, bad_frames, staged_bytes, bolus_kind,
     square_left_steps, lockout_left_ms, patient_left, bridge_left_steps, pattern_lag_ms, titration_day, window_ng,
     priority, silenced_ms, empty_minutes, stopped_ms, paired, session_role, session_left_ms, bad_tags, replays,
-    sessionless):
+    sessionless, step_nl_num, step_nl_den):
     if len(therapy_id) != 8:
         raise ValueError("wrong length")
     if len(window_ng) > 255:
         raise ValueError("too long")
-    _room(buf, off + 132 + 10 * len(window_ng))
+    _room(buf, off + 140 + 10 * len(window_ng))
     pack_into("<BBBII8sHIBHIIIIIIIIBHIIIIHBIIBIIBB", buf, off, delivery, stop_reason, mode, alarms, generation,
         therapy_id, day, ms, clock_known, local_days, local_ms, low_steps, high_steps, missed_steps, rate_num, rate_den,
         bolus_left_steps, reservoir_steps, reservoir_known, battery_mv, journal_first, journal_next, boot_count,
@@ -562,9 +562,9 @@ def pack_status_reply(buf, off, delivery, stop_reason, mode, alarms, generation,
     for row in window_ng:
         pack_into("<HII", buf, off, *row)
         off += 10
-    pack_into("<BIIIBBIIII", buf, off, priority, silenced_ms, empty_minutes, stopped_ms, paired, session_role,
-        session_left_ms, bad_tags, replays, sessionless)
-    return off + 31
+    pack_into("<BIIIBBIIIIII", buf, off, priority, silenced_ms, empty_minutes, stopped_ms, paired, session_role,
+        session_left_ms, bad_tags, replays, sessionless, step_nl_num, step_nl_den)
+    return off + 39
 
 def unpack_therapy_begin_request(buf, off, end):
     _need(end - off - 18)

@@ -264,6 +264,8 @@ Status = Struct(
     "bad_tags" / Int32ul,
     "replays" / Int32ul,
     "sessionless" / Int32ul,
+    "step_nl_num" / Int32ul,
+    "step_nl_den" / Int32ul,
 )
 """What the pump does now. `priority` is that of the alarm that is annunciated, `silenced_ms` how long its tone is still
 silenced. `empty_minutes` is how long the reservoir lasts at the rate that runs, or would run after a start, with what a
@@ -272,7 +274,10 @@ stopped, at most 2^29 - 1.
 
 `paired` says whether the pump has keys; `session_role` is that of the open control session, and `session_left_ms` how
 long it lasts without another frame. Frames that were sound and not trusted, since the boot: `bad_tags` (the tag did not
-fit), `replays` (its number was used before), `sessionless` (it needed a session and named none that is open)."""
+fit), `replays` (its number was used before), `sessionless` (it needed a session and named none that is open).
+
+`step_nl_num` / `step_nl_den` is the volume of a step in nL by the pump's settings; a therapy that was made for another
+one is not delivered."""
 
 Reading = Struct(
     "therapy_id" / Bytes(8),

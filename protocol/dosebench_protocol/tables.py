@@ -17,7 +17,7 @@ Tail = tuple[str, int, str, tuple[Field, ...]]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("4ab34aaba33b1bc3")
+SCHEMA_HASH: Final = bytes.fromhex("b26a01dc5bd7e391")
 PROTOCOL_VERSION: Final = 1
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
@@ -609,7 +609,7 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("pattern_lag_ms", "int", 4),
             ("titration_day", "int", 1),
         ), ("window_ng", 1, "<HII", (("minutes", "int", 2), ("ng", "int", 4), ("ng_max", "int", 4),))),
-        ("<BIIIBBIIII", (
+        ("<BIIIBBIIIIII", (
             ("priority", "Priority", 1),
             ("silenced_ms", "int", 4),
             ("empty_minutes", "int", 4),
@@ -620,6 +620,8 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("bad_tags", "int", 4),
             ("replays", "int", 4),
             ("sessionless", "int", 4),
+            ("step_nl_num", "int", 4),
+            ("step_nl_den", "int", 4),
         ), None),
     ),
     "therapy_begin_request": (

@@ -4,7 +4,7 @@
 -- Each packet of link type USER0 (DLT 147) holds frames with their delimiters; over TCP use "Decode As... dosebench".
 --   tshark -X lua_script:dosebench.lua -r capture.pcap
 
-local SCHEMA_HASH = "4ab34aaba33b1bc3"
+local SCHEMA_HASH = "b26a01dc5bd7e391"
 local HEADER_BYTES, TAG_BYTES, CRC_BYTES, BODY_BYTES_MAX = 16, 16, 4, 1024
 local REJECTED = 255
 
@@ -489,6 +489,8 @@ local BODIES = {
     { name = "bad_tags", kind = "int", width = 4 },
     { name = "replays", kind = "int", width = 4 },
     { name = "sessionless", kind = "int", width = 4 },
+    { name = "step_nl_num", kind = "int", width = 4 },
+    { name = "step_nl_den", kind = "int", width = 4 },
   },
   therapy_begin_request = {
     { name = "length", kind = "int", width = 2 },

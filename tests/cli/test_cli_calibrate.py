@@ -88,7 +88,13 @@ def test_from_the_balance_to_doses_in_the_new_step(run: Run, bench: Path, balanc
     balance(4)
     assert run("calibrate", bench, *PORT, "--amount", "400 steps", "--yes").code == 0
     assert run("start", *PORT).code == 0
+    content = run("status", *PORT, "--json").json["reservoir_ml"]
     flashed = run("sim", "cal", "--flash", bench, "--json").json
+    # The same content, less the slice of a lease that the boot counts as delivered, in other steps.
+    now = run("status", *PORT, "--json").json
+    assert now["step_ul"] == flashed["step_ul"]
+    assert content - 0.03 < now["reservoir_ml"] <= content
+    assert run("refill", "39 mL", *PORT, "--json").json["steps"] == int(39_000 / flashed["step_ul"])
     # What it had counts other steps: it waits, and says so, until it is programmed in the new ones.
     assert run("why", *PORT, "--json").json["reasons"][0]["reason"] == "therapy_unfit"
     assert run("start", *PORT).code == 1

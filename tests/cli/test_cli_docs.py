@@ -67,9 +67,8 @@ def _scenario(regimen: str, scenario: str) -> tuple[object, ...]:
 
 
 def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: Path) -> None:
-    port, primed = ("-p", "sim://bench"), ("-p", "sim://primed")
+    port, primed, low = ("-p", "sim://bench"), ("-p", "sim://primed"), ("-p", "sim://low")
     assert run("program", EXAMPLES / "c7-bridge-before.toml", "--yes", *primed).code == 0
-    low = ("-p", "sim://low")
     assert run("program", c5, "--yes", *low).code == 0
     assert run("refill", "2 mL", *low).code == 0
     bench, runs = EXAMPLES / "benches" / "pico-a4988-peristaltic.toml", tmp_path / "runs.csv"

@@ -89,13 +89,9 @@ def dose_steps(dose: str, therapy: dict[str, Any]) -> int:
 
 
 def step_nl(client: PumpClient) -> Fraction:
-    """Volume of a step in nL: from the therapy, else from the profile that the pump names."""
-    therapy = common.therapy_of(client)
-    if therapy is not None:
-        return Fraction(therapy["step_nl_num"], therapy["step_nl_den"])
-    from dosebench.profile import load  # noqa: PLC0415
-
-    return load(client.hello_reply["profile"].decode()).delivery.step_volume
+    """Volume of a step in nL, by the pump's settings."""
+    state = client.status()
+    return Fraction(state["step_nl_num"], state["step_nl_den"])
 
 
 def volume_steps(volume: str, step_nl: Fraction) -> int:

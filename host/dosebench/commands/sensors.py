@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from dosebench.commands import common
+from dosebench.commands import common, deliver
 from dosebench.commands.deliver import outcome_json, programmed
 from dosebench.errors import DosebenchError
 
@@ -36,8 +36,7 @@ def sensors(port: str | None, baud: int, as_json: bool) -> int:
     """
     with common.connected(port, baud) as client:
         rows = client.sensors()
-        therapy = common.therapy_of(client)
-    step_nl = therapy["step_nl_num"] / therapy["step_nl_den"] if therapy else None
+        step_nl = float(deliver.step_nl(client))
     told = [_row(row, step_nl) for row in rows]
     if as_json:
         common.emit({"device_id": client.device_id, "sensors": told})
@@ -46,25 +45,25 @@ def sensors(port: str | None, baud: int, as_json: bool) -> int:
     return FAULTY if any(row["state"] != "ok" for row in told) else 0
 
 
-def _row(row: dict[str, Any], step_nl: float | None) -> dict[str, Any]:
+def _row(row: dict[str, Any], step_nl: float) -> dict[str, Any]:
     value, unit = _value(row["sensor"], row["value"], step_nl)
     raw = None if row["sensor"] == "flow" else int(row["raw_mv"])
     return {"sensor": row["sensor"], "state": row["state"], "raw_mv": raw, "value": value, "unit": unit}
 
 
-def _value(sensor: str, value: int | None, step_nl: float | None) -> tuple[float | None, str]:
+def _value(sensor: str, value: int | None, step_nl: float) -> tuple[float | None, str]:
     """A value with its unit; one that is not known has the unit that it would have."""
     shown, unit = _in_unit(sensor, value or 0, step_nl)
     return (None if value is None else shown), unit
 
 
-def _in_unit(sensor: str, value: int, step_nl: float | None) -> tuple[float, str]:
+def _in_unit(sensor: str, value: int, step_nl: float) -> tuple[float, str]:
     if sensor == "pressure":
         return value / 1000, "kPa"
     if sensor == "temperature":
         return round(value / 1000 - 273.15, 2), "degC"
     if sensor == "level":
-        return (value, "steps") if step_nl is None else (value * step_nl / 1e6, "mL")
+        return value * step_nl / 1e6, "mL"
     return (value, "counts") if sensor == "flow" else (value, "mV")
 
 

@@ -36,19 +36,22 @@ def status(port: str | None, baud: int, memory: bool, as_json: bool) -> None:
         return
     with common.connected(port, baud) as client:
         state, therapy = client.status(), common.therapy_of(client)
-        report = report_of(client.hello_reply, state, therapy) | {"measured_ml": _measured(client, therapy)}
+        report = report_of(client.hello_reply, state, therapy) | {"measured_ml": _measured(client, state)}
     if as_json:
         common.emit(report)
     else:
         common.rows(_lines(report))
 
 
-def _measured(client: PumpClient, therapy: dict[str, Any] | None) -> float | None:
+def _measured(client: PumpClient, state: dict[str, Any]) -> float | None:
     """Content by the level sensor, in mL; None where there is none that can be believed."""
-    if therapy is None:
-        return None
     steps = common.sensed(client, "level")
-    return None if steps is None else _product((steps, 10**6), (therapy["step_nl_num"], therapy["step_nl_den"]))
+    return None if steps is None else _product((steps, 10**6), _counted_nl(state))
+
+
+def _counted_nl(state: dict[str, Any]) -> Ratio:
+    """Volume of the steps that the pump counts in, in nL."""
+    return state["step_nl_num"], state["step_nl_den"]
 
 
 def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, Any] | None) -> dict[str, Any]:
@@ -85,9 +88,10 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
         "square_left_steps": state["square_left_steps"],
         "patient_left": state["patient_left"] if therapy and therapy["patient_steps"] else None,
         "lockout_left_s": state["lockout_left_ms"] / 1000,
+        "step_ul": _product((1, 1000), _counted_nl(state)),
         "bridge_left_ml": _product((state["bridge_left_steps"], 10**6), step_nl),
         "bridge_left_steps": state["bridge_left_steps"],
-        "reservoir_ml": _reservoir(state, step_nl),
+        "reservoir_ml": _reservoir(state),
         "reservoir_low": bool(
             therapy and state["reservoir_known"] and state["reservoir_steps"] <= therapy["low_steps"]
         ),
@@ -229,10 +233,10 @@ def _product(*factors: Ratio | None) -> float | None:
     return numerator / denominator
 
 
-def _reservoir(state: dict[str, Any], step_nl: Ratio | None) -> float | None:
+def _reservoir(state: dict[str, Any]) -> float | None:
     if not state["reservoir_known"]:
         return None
-    return _product((state["reservoir_steps"], 10**6), step_nl)
+    return _product((state["reservoir_steps"], 10**6), _counted_nl(state))
 
 
 def _local(state: dict[str, Any]) -> str | None:
