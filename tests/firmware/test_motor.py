@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from dosebench.twin.bus import Op
+from dosebench.twin.machine import Machine
 from dosebench.twin.runtimes import RUNTIMES, RuntimeName
 from pumpside import pump
 
@@ -29,14 +32,14 @@ def test_every_activation_of_a_fast_bolus_is_within_both_bounds(
 ) -> None:
     with pump(runtime) as side:
         asked: list[tuple[int, int]] = []
-        handle = side.twin.machine.handle
+        handle = Machine.handle
 
-        def noted(op: int, a: int, b: int, c: int, payload: bytes) -> tuple[bytes, bytes]:
+        def noted(machine: Machine, op: int, *given: Any) -> tuple[bytes, bytes]:
             if op == Op.MOTOR:
-                asked.append((a, c))
-            return handle(op, a, b, c, payload)
+                asked.append((given[0], given[2]))
+            return handle(machine, op, *given)
 
-        monkeypatch.setattr(side.twin.machine, "handle", noted)
+        monkeypatch.setattr(Machine, "handle", noted)
         # A step every 1.5 s of bolus on a basal of one every 9 s: now and then two are due at once.
         side.program(basal_den=9_000, bolus_den=1_500)
         side.start()
