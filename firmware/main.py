@@ -11,14 +11,22 @@ def family():
     return "unix" if sys.platform in ("linux", "darwin") else sys.platform
 
 
+def this_board():
+    return getattr(__import__("boards." + family()), family()).board()
+
+
 def run(board):
-    pump = Pump(board)
-    while True:
-        delay = pump.run()
-        # Between turns is the one place where a collector may take its time.
-        board.tidy()
-        board.wait(delay)
+    try:
+        pump = Pump(board)
+        while True:
+            delay = pump.run()
+            # Between turns is the one place where a collector may take its time.
+            board.tidy()
+            board.wait(delay)
+    finally:
+        # Whatever ended the loop: nothing moves while the watchdog has yet to reset the board.
+        board.motor_off()
 
 
 if __name__ == "__main__":
-    run(getattr(__import__("boards." + family()), family()).board())
+    run(this_board())

@@ -1,0 +1,100 @@
+# /main.py of a board: which of the two slots runs. Small and hardly ever changed, because an update cannot stage it.
+#
+# It deletes nothing and formats nothing. Whatever is wrong, the worst that follows is the REPL and one clear line.
+
+import os
+import sys
+
+ROOT = "/dosebench"
+WINDOW_MS = 2000
+_SLOTS = ("a", "b")
+
+
+def exists(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+def order(root):
+    """The slots to try: the active one, then the other. Only whole ones: the manifest is written last."""
+    try:
+        with open(root + "/active") as file:
+            active = file.read().strip()
+    except OSError:
+        active = ""
+    if active not in _SLOTS:
+        print("dosebench: which slot is active is not known")
+    slots = _SLOTS[::-1] if active == _SLOTS[1] else _SLOTS
+    return [slot for slot in slots if exists(root + "/" + slot + "/manifest.json")]
+
+
+def forget(slot):
+    """What a slot that does not start has imported must not mix with the other one's."""
+    if slot in sys.path:
+        sys.path.remove(slot)
+    for name in list(sys.modules):
+        if name == "main" or name.split(".")[0] in ("boards", "pump"):
+            del sys.modules[name]
+
+
+def rest(slot):
+    """The motor off before anything else: a soft reset leaves pins as they were."""
+    sys.path.insert(0, slot)
+    try:
+        __import__("boards.rest").rest.rest(slot)
+    except Exception as error:
+        print("dosebench: the motor's pins are not known:", error)
+    forget(slot)
+
+
+def held_by_developer():
+    """The way out before the watchdog starts, which nothing can stop then."""
+    import time  # noqa: PLC0415
+
+    print("dosebench: Ctrl-C within", WINDOW_MS // 1000, "s stops here")
+    try:
+        time.sleep_ms(WINDOW_MS)
+    except KeyboardInterrupt:
+        print("dosebench: stopped; a reset starts the pump")
+        return True
+    return False
+
+
+def start(slot):
+    """Import a slot and make its board: (main module, board), or None when it cannot be started."""
+    sys.path.insert(0, slot)
+    try:
+        main = __import__("main")
+        return main, main.this_board()
+    except Exception as error:
+        print("dosebench:", slot, "does not start:", repr(error))
+    forget(slot)
+    return None
+
+
+def boot(root, bitten):
+    """Run the pump; coming back is the REPL. `bitten`: the watchdog reset the board, and the pump is back at once."""
+    slots = [root + "/" + slot for slot in order(root)]
+    if slots:
+        rest(slots[0])
+    if exists(root + "/hold"):
+        print("dosebench: held; remove", root + "/hold and reset to run the pump")
+        return
+    if not bitten and held_by_developer():
+        return
+    for slot in slots:
+        started = start(slot)
+        if started is not None:
+            main, board = started
+            main.run(board)
+            return
+    print("dosebench: there is no slot that starts; flash the board again")
+
+
+if __name__ == "__main__":
+    import machine
+
+    boot(ROOT, machine.reset_cause() == machine.WDT_RESET)

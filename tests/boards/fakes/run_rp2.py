@@ -1,0 +1,7 @@
+import begin
+
+board = begin.board("rp2")
+
+import main
+
+main.run(board)
