@@ -71,7 +71,8 @@ class StateMachine:
 
     def active(self, value):
         self._active = bool(value)
-        self.running = self._active
+        # At its beginning with nothing to pull, it stands.
+        self.running = self._active and (self._count > 0 or self._at > 0)
 
     def put(self, value):
         if self._count == FIFO_WORDS:
