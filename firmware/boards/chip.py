@@ -24,42 +24,41 @@ _CHANNELS = ("battery", "level", "pressure", "temperature", "air")
 
 
 class ChipBoard:
-    """`family` (a module) has NAME, WATCHDOG_MS, Pulser, voltage(), reset_cause() and flash()."""
+    """A family adds what is its own: `name`, `watchdog_ms_max`, `pulser`, voltage(), why_reset() and storage()."""
 
-    def __init__(self, family, slot, code):
-        bench = settings.bench(slot, family.NAME)
+    def __init__(self, slot, code):
+        bench = settings.bench(slot, self.name)
         put_at_rest(bench["motor"])
         # Ctrl-C on the REPL's port is a byte from here on.
         micropython.kbd_intr(-1)
         self._code = code
-        self.name = family.NAME
         self.runtime = "micropython " + ".".join([str(part) for part in sys.implementation.version[:3]])
         self.config = settings.read(slot + "/config.json")
         self.flashed_hash = settings.read(slot + "/manifest.json")["code"]
         self.role_keys = settings.keys()
         self.device_id = settings.device_id(machine.unique_id())
-        self.reset_cause = family.reset_cause()
-        self._watch = Watchdog(family.WATCHDOG_MS)
-        self._flash = family.flash(bench["storage"])
+        self.reset_cause = self.why_reset()
+        self._watch = Watchdog(self.watchdog_ms_max)
+        self._flash = self.storage(bench["storage"])
         self._port = port(bench["port"])
-        self._make_motor(family, bench)
-        self._make_inputs(family, bench)
+        self._make_motor(bench)
+        self._make_inputs(bench)
         self._sleep = bench["sleep"]
         self._heard = time.ticks_ms()
         self._turns = 0
 
-    def _make_motor(self, family, bench):
+    def _make_motor(self, bench):
         given = bench["encoder"]
         counter = None if given is None else inputs.counter(given)
-        self._motor = motor(bench["motor"], family.Pulser, self._watch.feed, counter)
+        self._motor = motor(bench["motor"], self.pulser, self._watch.feed, counter)
         self._encoder = inputs.Commanded(self._motor) if given is None else inputs.Encoder(counter, given["counts"])
         sense = bench["sense"]
         self._sense = None if sense is None else Pin(sense["pin"], Pin.IN)
         self._sense_on = 1 if sense is None else sense["on"]
 
-    def _make_inputs(self, family, bench):
+    def _make_inputs(self, bench):
         given = bench["adc"]
-        self._channels = [family.voltage(given[name]) if given.get(name) else None for name in _CHANNELS]
+        self._channels = [self.voltage(given[name]) if given.get(name) else None for name in _CHANNELS]
         scale = bench["hx711"]
         if scale is not None:
             self._channels[_CHANNELS.index(scale["sensor"])] = inputs.LoadCell(scale)

@@ -14,14 +14,11 @@ from boards.inputs import Voltage
 from boards.rmt import Pulser
 from boards.segments import Segments
 
-NAME = "esp32"
 # The task watchdog takes any time-out; an hour is longer than any pump's.
-WATCHDOG_MS = const(3_600_000)
+_WATCHDOG_MS = const(3_600_000)
 _SECTOR_BYTES = const(4_096)
 _ERASE = const(6)
 _UV_A_MV = const(1_000)
-
-__all__ = ("NAME", "WATCHDOG_MS", "Pulser", "board", "flash", "reset_cause", "voltage")
 
 
 class Ring:
@@ -46,27 +43,30 @@ class Ring:
             pass
 
 
-def voltage(given):
-    # The driver knows the converter's curve: it gives microvolts.
-    return Voltage(ADC(Pin(given["pin"]), atten=ADC.ATTN_11DB).read_uv, _UV_A_MV, 1, given)
+class Board(ChipBoard):
+    name = "esp32"
+    watchdog_ms_max = _WATCHDOG_MS
+    pulser = Pulser
 
+    def voltage(self, given):
+        # The driver knows the converter's curve: it gives microvolts.
+        return Voltage(ADC(Pin(given["pin"]), atten=ADC.ATTN_11DB).read_uv, _UV_A_MV, 1, given)
 
-def reset_cause():
-    cause = machine.reset_cause()
-    if cause == machine.WDT_RESET:
-        return wire.RESET_CAUSE_WATCHDOG
-    if cause in (machine.HARD_RESET, machine.SOFT_RESET):
-        return wire.RESET_CAUSE_SOFTWARE
-    return wire.RESET_CAUSE_POWER_ON if cause == machine.PWRON_RESET else wire.RESET_CAUSE_UNKNOWN
+    def why_reset(self):
+        cause = machine.reset_cause()
+        if cause == machine.WDT_RESET:
+            return wire.RESET_CAUSE_WATCHDOG
+        if cause in (machine.HARD_RESET, machine.SOFT_RESET):
+            return wire.RESET_CAUSE_SOFTWARE
+        return wire.RESET_CAUSE_POWER_ON if cause == machine.PWRON_RESET else wire.RESET_CAUSE_UNKNOWN
 
-
-def flash(storage):
-    if storage["kind"] == "partition":
-        return Ring(storage["label"])
-    return Segments(settings.ROOT + "/flash")
+    def storage(self, given):
+        if given["kind"] == "partition":
+            return Ring(given["label"])
+        return Segments(settings.ROOT + "/flash")
 
 
 def board(slot=None, code=None):
     """`slot`: where the settings lie; `code`: where the code lies, when it is not there."""
     slot = slot or slot_of(__file__)
-    return ChipBoard(__import__("boards.esp32").esp32, slot, code or slot)
+    return Board(slot, code or slot)

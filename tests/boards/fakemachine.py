@@ -11,7 +11,7 @@ from dosebench.deviceconfig import CHECKSUM_DIGITS
 from dosebench.twin.bus import pack_reply
 from dosebench.twin.flash import ERASE_US, PAGE_BYTES, WRITE_US_PER_PAGE, PowerCut
 from dosebench.twin.machine import Machine
-from dosebench.twin.runtimes import ProcessRuntime
+from dosebench.twin.runtimes import ProcessRuntime, RuntimeName
 from dosebench.twin.twin import Twin, TwinSettings
 
 FAKES: Final = Path(__file__).parent / "fakes"
@@ -142,7 +142,9 @@ def machine_class(family: str) -> type[FakeMachine]:
     return type(f"Fake{family}", (FakeMachine,), {"family": family})
 
 
-def board_twin(settings: TwinSettings, family: str, script: str | None = None, **bench: Any) -> Twin:
+def board_twin(
+    settings: TwinSettings, family: str, script: str | None = None, runtime: RuntimeName = "wasm", **bench: Any
+) -> Twin:
     """A twin whose firmware runs on a fake chip; `bench` changes what bench.json says."""
     twin = Twin(settings)
     old = twin.machine
@@ -151,5 +153,5 @@ def board_twin(settings: TwinSettings, family: str, script: str | None = None, *
     machine.bench.update(bench)
     twin.machine = machine
     name = script or f"run_{family}.py"
-    twin.booter = lambda: ProcessRuntime.start(machine, "wasm", FAKES / name)
+    twin.booter = lambda: ProcessRuntime.start(machine, runtime, FAKES / name)
     return twin

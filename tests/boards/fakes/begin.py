@@ -18,8 +18,9 @@ WATCHDOG_MS = {"rp2": 8_388, "esp32": 0x3FFFFFFF}
 def board(family):
     from json import load
 
-    # This build's collector may run between turns only (firmware/boards/wasm.py).
-    gc.disable()
+    if getattr(sys.implementation, "_build", "") == "wasi":
+        # This build's collector may run between turns only (firmware/boards/wasm.py).
+        gc.disable()
     vfs.mount(Files(), "/dosebench")
     with open(SLOT + "/bench.json") as file:
         bench = load(file)

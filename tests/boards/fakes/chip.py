@@ -5,7 +5,7 @@ import time as real_time
 
 import micropython as real_micropython
 from world import ADC as BUS_ADC
-from world import HELLO, RANDOM, UART_READ, UART_WRITE, WATCHDOG, WORLD
+from world import HELLO, RANDOM, TICKS_MASK, UART_READ, UART_WRITE, WATCHDOG, WORLD
 
 CHANNELS = ("battery", "level", "pressure", "temperature", "air")
 FIFO_BYTES = 256
@@ -192,12 +192,22 @@ def make_machine(causes):
     return machine
 
 
+def ticks_diff(end, begin):
+    return (end - begin + (TICKS_MASK >> 1) + 1 & TICKS_MASK) - (TICKS_MASK >> 1) - 1
+
+
+def ticks_add(at, ms):
+    return at + ms & TICKS_MASK
+
+
 def make_time():
     # No time of day: nothing on a board may ask for one, whose epoch nobody knows.
     time = Module()
     time.ticks_ms = WORLD.ticks
-    time.ticks_diff = real_time.ticks_diff
-    time.ticks_add = real_time.ticks_add
+    # A chip's counter wraps at 2^30; that of a 64-bit port does not.
+    wide = sys.maxsize > TICKS_MASK
+    time.ticks_diff = ticks_diff if wide else real_time.ticks_diff
+    time.ticks_add = ticks_add if wide else real_time.ticks_add
     time.sleep_ms = WORLD.sleep_ms
     return time
 
