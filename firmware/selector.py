@@ -7,7 +7,6 @@ import sys
 
 ROOT = "/dosebench"
 WINDOW_MS = 2000
-_SLOTS = ("a", "b")
 
 
 def exists(path):
@@ -25,37 +24,37 @@ def order(root):
             active = file.read().strip()
     except OSError:
         active = ""
-    if active not in _SLOTS:
+    if active not in ("a", "b"):
         print("dosebench: which slot is active is not known")
-    slots = _SLOTS[::-1] if active == _SLOTS[1] else _SLOTS
+    slots = ("b", "a") if active == "b" else ("a", "b")
     return [slot for slot in slots if exists(root + "/" + slot + "/manifest.json")]
 
 
-def forget(slot):
-    """What a slot that does not start has imported must not mix with the other one's."""
-    if slot in sys.path:
-        sys.path.remove(slot)
+def forget(slot, known):
+    """What a slot has imported must not mix with what the other one has: only the modules of before are left."""
+    sys.path.remove(slot)
     for name in list(sys.modules):
-        if name == "main" or name.split(".")[0] in ("boards", "pump"):
+        if name not in known:
             del sys.modules[name]
 
 
 def rest(slot):
     """The motor off before anything else: a soft reset leaves pins as they were."""
+    known = list(sys.modules)
     sys.path.insert(0, slot)
     try:
         __import__("boards.rest").rest.rest(slot)
     except Exception as error:
         print("dosebench: the motor's pins are not known:", error)
-    forget(slot)
+    forget(slot, known)
 
 
 def held_by_developer():
     """The way out before the watchdog starts, which nothing can stop then."""
     import time  # noqa: PLC0415
 
-    print("dosebench: Ctrl-C within", WINDOW_MS // 1000, "s stops here")
     try:
+        print("dosebench: Ctrl-C within", WINDOW_MS // 1000, "s stops here")
         time.sleep_ms(WINDOW_MS)
     except KeyboardInterrupt:
         print("dosebench: stopped; a reset starts the pump")
@@ -65,13 +64,14 @@ def held_by_developer():
 
 def start(slot):
     """Import a slot and make its board: (main module, board), or None when it cannot be started."""
+    known = list(sys.modules)
     sys.path.insert(0, slot)
     try:
         main = __import__("main")
         return main, main.this_board()
     except Exception as error:
         print("dosebench:", slot, "does not start:", repr(error))
-    forget(slot)
+    forget(slot, known)
     return None
 
 

@@ -24,7 +24,24 @@ _CHANNELS = ("battery", "level", "pressure", "temperature", "air")
 
 
 class ChipBoard:
-    """A family adds what is its own: `name`, `watchdog_ms_max`, `pulser`, voltage(), why_reset() and storage()."""
+    """A family says what is its own: its name, its watchdog's longest time-out, its pulse generator (a class), and the
+    three functions that are not there yet."""
+
+    name = ""
+    watchdog_ms_max = 0
+    pulser = None
+
+    def voltage(self, given):
+        """A channel of the converter."""
+        raise NotImplementedError
+
+    def why_reset(self):
+        """A wire.RESET_CAUSE_*."""
+        raise NotImplementedError
+
+    def storage(self, given):
+        """What holds the pump's sectors."""
+        raise NotImplementedError
 
     def __init__(self, slot, code):
         bench = settings.bench(slot, self.name)
@@ -70,7 +87,8 @@ class ChipBoard:
     # Time
 
     def ticks(self):
-        return time.ticks_ms() & _MASK
+        # Wraps at 2^30, after 12.4 days, as the pump's clock expects it.
+        return time.ticks_ms()
 
     def wait(self, ms):
         """Until then, or until a byte is there."""

@@ -35,6 +35,15 @@ class Motor:
         self.stop()
         return done
 
+    def on(self):
+        """The driver is switched on, where there is one to switch."""
+
+    def step(self, step_ms):
+        raise NotImplementedError
+
+    def off(self):
+        raise NotImplementedError
+
     def _rest(self, began, until_ms):
         left = until_ms - time.ticks_diff(time.ticks_ms(), began)
         while left > 0:
@@ -62,7 +71,7 @@ class StepDir(Motor):
     def on(self):
         self._enable.value(self._on)
 
-    def step(self, _step_ms):
+    def step(self, step_ms):
         self._pulser.train(self._half_us)
 
     def off(self):
@@ -79,10 +88,7 @@ class Solenoid(Motor):
         self._on_ms = given["on_ms"]
         self._stroke_ms = given["on_ms"] + given["off_ms"]
 
-    def on(self):
-        pass
-
-    def step(self, _step_ms):
+    def step(self, step_ms):
         began = time.ticks_ms()
         self._pulser.hold(self._on_ms)
         self._rest(began, self._stroke_ms)
@@ -99,9 +105,6 @@ class Dc(Motor):
         self._pulser = pulser(given["pin"], given["on"], 1)
         self._counts = given["counts"]
         self._counter = counter
-
-    def on(self):
-        pass
 
     def step(self, step_ms):
         began = time.ticks_ms()
@@ -127,10 +130,7 @@ class Unipolar(Motor):
         self._half_step_ms = given["half_step_ms"]
         self._phase = 0
 
-    def on(self):
-        pass
-
-    def step(self, _step_ms):
+    def step(self, step_ms):
         left = self._half_steps
         while left:
             left -= 1

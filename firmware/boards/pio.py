@@ -1,4 +1,4 @@
-# mypy: disable-error-code="name-defined,misc"
+# mypy: disable-error-code="name-defined,call-overload"
 # ruff: noqa: F821
 # The RP2's pulse generator: a state machine that makes so many pulses and then waits for the next order. It needs
 # neither the processor nor its interrupts, so an activation ends even if the program dies in the middle of it.

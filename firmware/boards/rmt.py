@@ -16,6 +16,8 @@ class Pulser:
     def __init__(self, pin, on, pulses):
         idle = 1 - on
         self._rmt = RMT(0, pin=Pin(pin), clock_div=RMT.source_freq() // _FREQUENCY, idle_level=bool(idle))
+        # Before MicroPython 1.27 it cannot be stopped: what has begun ends by itself.
+        self._cancel = getattr(self._rmt, "active", None)
         self._train = (on, idle) * pulses
         self._hold = (on,) * _HOLD_LEVELS
         # The longest list once, all of it idle: from here on nothing has to be allocated for one.
@@ -31,5 +33,5 @@ class Pulser:
     def stop(self):
         """Idle now, and nothing left to do."""
         # Stopping what has ended by itself would only reset the unit.
-        if not self._rmt.wait_done():
-            self._rmt.active(False)
+        if self._cancel is not None and not self._rmt.wait_done():
+            self._cancel(False)

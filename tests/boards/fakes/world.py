@@ -64,6 +64,7 @@ class World:
         self.bench = None
         self.flow = 0
         self.pulses = 0
+        self.all_pulses = 0
         self.pulses_outside = 0
         self.dc_left = 0
         self.phase = 0
@@ -148,10 +149,12 @@ class World:
             if self.levels[self.enable] != self.enable_on or self.levels[self.direction] != self.forward:
                 self.pulses_outside += 1
                 return
+            # The twin's step is made when its motion begins.
+            self.turn = self.pulses == 0
             self.pulses += 1
+            self.all_pulses += 1
             if self.pulses == self.per_step:
                 self.pulses = 0
-                self.turn = True
 
     def half_step(self):
         pattern = 0
@@ -161,10 +164,11 @@ class World:
             at += 1
         if pattern == HALF_STEPS[(self.phase + 1) & 7]:
             self.phase = (self.phase + 1) & 7
+            if self.pulses == 0:
+                self.call(STEP)
             self.pulses += 1
             if self.pulses == self.half_steps:
                 self.pulses = 0
-                self.call(STEP)
 
     def read(self, pin):
         if pin == self.sense_pin:
