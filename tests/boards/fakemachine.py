@@ -92,8 +92,13 @@ class FakeMachine(Machine):
         if self.family == "esp32":
             self.bench["storage"] = {"kind": "partition", "label": "dosebench"}
         self.files = {}
+
+    def _pass_flash(self, us: int) -> None:
+        began = self.now_us
+        super()._pass_flash(us)
         if self.family == "rp2":
-            self.plant.faults.rx_overrun = FIFO_BYTES
+            # Its interrupts were off: the line's bytes had the UART's own FIFO alone.
+            self.to_device.overrun(began, self.now_us, FIFO_BYTES)
 
     def handle(self, op: int, a: int, b: int, c: int, payload: bytes) -> tuple[bytes, bytes]:
         value = 0
@@ -143,7 +148,7 @@ def machine_class(family: str) -> type[FakeMachine]:
 
 
 def board_twin(
-    settings: TwinSettings, family: str, script: str | None = None, runtime: RuntimeName = "wasm", **bench: Any
+    settings: TwinSettings, family: str, script: str = "run.py", runtime: RuntimeName = "wasm", **bench: Any
 ) -> Twin:
     """A twin whose firmware runs on a fake chip; `bench` changes what bench.json says."""
     twin = Twin(settings)
@@ -152,6 +157,5 @@ def board_twin(
     machine.keys, machine.random_bytes = old.keys, old.random_bytes
     machine.bench.update(bench)
     twin.machine = machine
-    name = script or f"run_{family}.py"
-    twin.booter = lambda: ProcessRuntime.start(machine, runtime, FAKES / name)
+    twin.booter = lambda: ProcessRuntime.start(machine, runtime, FAKES / script)
     return twin

@@ -15,7 +15,8 @@ CAUSES = {"rp2": (1, 1, 1, 3, 3), "esp32": (0, 1, 1, 3, 2)}
 WATCHDOG_MS = {"rp2": 8_388, "esp32": 0x3FFFFFFF}
 
 
-def board(family):
+def family():
+    """Of the bench that is on the chip."""
     from json import load
 
     if getattr(sys.implementation, "_build", "") == "wasi":
@@ -24,6 +25,11 @@ def board(family):
     vfs.mount(Files(), "/dosebench")
     with open(SLOT + "/bench.json") as file:
         bench = load(file)
-    chip.install(CAUSES[family], WATCHDOG_MS[family], bench)
-    __import__("fake_" + family).install()
-    return getattr(__import__("boards." + family), family).board(SLOT, sys.argv[-1])
+    chip.install(CAUSES[bench["family"]], WATCHDOG_MS[bench["family"]], bench)
+    __import__("fake_" + bench["family"]).install()
+    return bench["family"]
+
+
+def board():
+    name = family()
+    return getattr(__import__("boards." + name), name).board(SLOT, sys.argv[-1])

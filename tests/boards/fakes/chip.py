@@ -205,7 +205,7 @@ def make_time():
     time = Module()
     time.ticks_ms = WORLD.ticks
     # A chip's counter wraps at 2^30; that of a 64-bit port does not.
-    wide = sys.maxsize > TICKS_MASK
+    wide = sys.maxsize > 0x7FFFFFFF
     time.ticks_diff = ticks_diff if wide else real_time.ticks_diff
     time.ticks_add = ticks_add if wide else real_time.ticks_add
     time.sleep_ms = WORLD.sleep_ms

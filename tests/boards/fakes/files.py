@@ -57,5 +57,7 @@ class File:
         return self
 
     def __exit__(self, *_):
+        if WORLD.powered():
+            raise RuntimeError("flash is written while the motor is on")
         if WORLD.call(FILE_WRITE, 0, 0, 0, self._path.encode() + b"\0" + self._content):
             raise OSError(ENOSPC)

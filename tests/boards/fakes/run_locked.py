@@ -3,7 +3,7 @@
 
 import begin
 
-board = begin.board(begin.FAMILY)
+board = begin.board()
 
 import sys
 

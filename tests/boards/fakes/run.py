@@ -1,6 +1,6 @@
 import begin
 
-board = begin.board("esp32")
+board = begin.board()
 
 import main
 

@@ -1,7 +1,0 @@
-import begin
-
-board = begin.board("rp2")
-
-import main
-
-main.run(board)
