@@ -17,15 +17,20 @@ def this_board():
 
 def run(board):
     try:
-        pump = Pump(board)
-        while True:
-            delay = pump.run()
-            # Between turns is the one place where a collector may take its time.
-            board.tidy()
-            board.wait(delay)
+        turn(board)
     finally:
         # Whatever ended the loop: nothing moves while the watchdog has yet to reset the board.
         board.motor_off()
+
+
+def turn(board):
+    """For ever. Its frame is small on purpose: the 32-bit build's collector does not see a larger one's objects."""
+    pump = Pump(board)
+    while True:
+        delay = pump.run()
+        # Between turns is the one place where a collector may take its time.
+        board.tidy()
+        board.wait(delay)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class StepDir(Motor):
     def on(self):
         self._enable.value(self._on)
 
-    def step(self, step_ms):
+    def step(self, _step_ms):
         self._pulser.train(self._half_us)
 
     def off(self):
@@ -88,7 +88,7 @@ class Solenoid(Motor):
         self._on_ms = given["on_ms"]
         self._stroke_ms = given["on_ms"] + given["off_ms"]
 
-    def step(self, step_ms):
+    def step(self, _step_ms):
         began = time.ticks_ms()
         self._pulser.hold(self._on_ms)
         self._rest(began, self._stroke_ms)

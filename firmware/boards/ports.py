@@ -56,7 +56,7 @@ class UartPort(Port):
     def write(self, data):
         self._idle_at = time.ticks_add(time.ticks_ms(), self._left_ms() + self._line_ms(len(data)))
         rest = memoryview(data)
-        while len(rest):
+        while len(rest) > 0:
             sent = self._uart.write(rest)
             if not sent:
                 return

@@ -1,4 +1,4 @@
-"""Lets the contract suite test the board files: `-p board_plugin --board rp2` makes every twin a fake chip of that family."""
+"""Lets the contract suite test the board files: with `-p board_plugin --board rp2` every twin is a fake chip of it."""
 
 from __future__ import annotations
 

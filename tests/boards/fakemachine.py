@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,8 +55,6 @@ BENCH: Final[dict[str, Any]] = {
 
 def sealed_bench(bench: Mapping[str, Any]) -> dict[str, Any]:
     """The bench with its checksum, by the rule of firmware/boards/settings.py."""
-    from hashlib import sha256
-
     names: dict[str, str] = {}
 
     def flatten(name: str, value: Any) -> None:

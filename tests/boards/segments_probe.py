@@ -4,7 +4,6 @@
 # makes: cut before it, or in the middle. The file system is mounted anew, and what Segments reads must be what the last
 # operation that came back had left, or the one that was under way had wanted; never anything else.
 
-import os
 import sys
 
 sys.path.insert(0, sys.argv[1])

@@ -1,4 +1,4 @@
-"""The selector of slots, on real files and a real MicroPython: whatever is wrong, the old pump, the new, or the REPL."""
+"""The selector of slots, on real files and a real MicroPython: what comes is a pump that is whole, or the REPL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-# A fake chip with the firmware on it. The first argument of a script that imports this is the directory of the firmware.
+# A fake chip with the firmware on it. The last argument of a script that imports this is the firmware's directory.
 
 import gc
 import sys
