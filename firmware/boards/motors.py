@@ -130,7 +130,7 @@ class Unipolar(Motor):
         self._half_step_ms = given["half_step_ms"]
         self._phase = 0
 
-    def step(self, step_ms):
+    def step(self, _step_ms):
         left = self._half_steps
         while left:
             left -= 1
