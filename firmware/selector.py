@@ -5,8 +5,11 @@
 import os
 import sys
 
+import micropython
+
 ROOT = "/dosebench"
 WINDOW_MS = 2000
+_CTRL_C = 3
 
 
 def exists(path):
@@ -39,13 +42,15 @@ def forget(slot, known):
 
 
 def rest(slot):
-    """The motor off before anything else: a soft reset leaves pins as they were."""
+    """The motor off before anything else: a soft reset leaves pins as they were. No Ctrl-C may come between."""
     known = list(sys.modules)
     sys.path.insert(0, slot)
+    micropython.kbd_intr(-1)
     try:
         __import__("boards.rest").rest.rest(slot)
     except Exception as error:
         print("dosebench: the motor's pins are not known:", error)
+    micropython.kbd_intr(_CTRL_C)
     forget(slot, known)
 
 
