@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from dosebench.deviceconfig import CHECKSUM_DIGITS
+from dosebench.benchfile import sealed_bench
 from dosebench.twin.bus import pack_reply
 from dosebench.twin.flash import ERASE_US, PAGE_BYTES, WRITE_US_PER_PAGE, PowerCut
 from dosebench.twin.machine import Machine
@@ -51,23 +49,6 @@ BENCH: Final[dict[str, Any]] = {
     "sleep": {"slice_ms": 0, "listen_ms": 0},
     "storage": {"kind": "files"},
 }
-
-
-def sealed_bench(bench: Mapping[str, Any]) -> dict[str, Any]:
-    """The bench with its checksum, by the rule of firmware/boards/settings.py."""
-    names: dict[str, str] = {}
-
-    def flatten(name: str, value: Any) -> None:
-        if isinstance(value, dict | list):
-            pairs = value.items() if isinstance(value, dict) else enumerate(value)
-            for key, item in pairs:
-                flatten(f"{name}.{key}" if name else str(key), item)
-        else:
-            names[name] = str(value)
-
-    flatten("", {key: value for key, value in bench.items() if key != "checksum"})
-    told = "".join(f"{name}={names[name]};" for name in sorted(names))
-    return {**bench, "checksum": sha256(told.encode()).hexdigest()[:CHECKSUM_DIGITS]}
 
 
 class FakeMachine(Machine):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from dosebench.benchfile import Bench, load
 from dosebench.client import PumpClient
 from dosebench.deviceconfig import sealed
 from dosebench.firmwarebuild import build
@@ -15,13 +16,14 @@ from dosebench.simport import Serial
 from dosebench.twin.code import OTHER_FIRMWARE, code_hash
 from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import RuntimeName, available
-from dosebench.twin.twin import Twin, one_core
+from dosebench.twin.fromprofile import plant_settings
+from dosebench.twin.twin import Twin, TwinSettings, one_core
 from fakemachine import BENCH, FAMILIES, board_twin
 from pumpside import therapy
 from test_board_contract import words
 
+EXAMPLES: Final = sorted((Path(__file__).parents[2] / "examples" / "benches").glob("*.toml"))
 DAY_S: Final = 86_400
-RATE: Final = (1, 54_000)
 STEPS_A_DAY: Final = 1_600
 HEADS: Final[dict[str, dict[str, Any]]] = {
     "step_dir, open loop": {"encoder": None, "sense": None},
@@ -55,15 +57,15 @@ HEADS: Final[dict[str, dict[str, Any]]] = {
 
 
 @contextmanager
-def running(twin: Twin) -> Iterator[PumpClient]:
-    """A pump that delivers a step each 54 s, from its power-on to its end."""
+def running(twin: Twin, **changes: Any) -> Iterator[PumpClient]:
+    """A pump that delivers a step each 54 s, from its power-on to its end; `changes` to its therapy."""
     with one_core():
         twin.power_on()
         try:
             twin.advance(5)
             client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
             client.connect()
-            program = therapy(basal_num=RATE[0], basal_den=RATE[1])
+            program = therapy(**changes)
             client.stage(program)
             client.commit(program)
             client.start()
@@ -138,3 +140,46 @@ def test_every_kind_of_pump_head_is_exact(family: str, head: str) -> None:
         status = client.status()
         assert status["bolus_left_steps"] == 0
         assert status["low_steps"] == status["high_steps"] == len(twin.plant.steps_us) >= 400 + 24
+
+
+def of_bench(bench: Bench) -> dict[str, Any]:
+    """A therapy for the pump of a bench: ten minutes at eight times its lowest rate make a step or more."""
+    config = bench.device_config()
+    lowest = {"num": int(config["rate_min_num"]), "den": int(config["rate_min_den"])}
+    steps = int(float(bench.profile().reservoir.capacity) / float(bench.step_nl))
+    return {
+        "step_nl_num": config["step_nl_num"],
+        "step_nl_den": config["step_nl_den"],
+        "basal_num": 8 * lowest["num"],
+        "basal_den": lowest["den"],
+        "minimum_num": lowest["num"],
+        "minimum_den": lowest["den"],
+        "bolus_num": 16 * lowest["num"],
+        "bolus_den": lowest["den"],
+        "bolus_steps_max": 20,
+        "square_steps_max": 20,
+        "reservoir_steps": steps,
+        "low_steps": steps // 10,
+        "empty_steps": steps // 20,
+        "hour_ng_max": 500 * int(config["hard_hour_steps"]),
+        "day_ng_max": 500 * int(config["hard_day_steps"]),
+    }
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_example_benches_run_as_they_are_wired(path: Path) -> None:
+    bench = load(path)
+    wiring = {name: part for name, part in bench.device_json().items() if name not in ("checksum", "format")}
+    # The fake's line is a UART, whatever the bench's is; its own test has the other one.
+    wiring["port"] = {"kind": "uart", "id": 0, "tx": 0, "rx": 1, "baud": 115_200}
+    given = TwinSettings(bench.device_config(), "unix", seed=1, plant=plant_settings(bench.profile()))
+    twin = board_twin(given, wiring.pop("family"), runtime="unix", **wiring)
+    program = of_bench(bench)
+    with running(twin, **program) as client:
+        client.refill(program["reservoir_steps"])
+        twin.advance(6 * 3_600)
+        status = client.status()
+        assert status["alarms"] == ()
+        made = len(twin.plant.steps_us)
+        assert status["low_steps"] == status["high_steps"] == made
+        assert abs(made - 6 * 3_600_000 * program["basal_num"] / program["basal_den"]) <= 1
