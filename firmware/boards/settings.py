@@ -8,7 +8,7 @@ from binascii import hexlify, unhexlify
 ROOT = "/dosebench"
 _ROLES = ("operator", "programmer", "service")
 _CHECKSUM_DIGITS = 16
-_CHUNK_BYTES = 512
+_CHUNK_BYTES = 1024
 _FORMAT = 1
 _DIRECTORY = 0x4000
 

@@ -16,7 +16,9 @@ import pytest
 from dosebench.twin.runtimes import available
 from fakemachine import FAMILIES
 
-SLICE: Final = "(bolus_adds or interval_holds or two_frames or reads_the_program or hello or lost_reply) and not over_days"
+SLICE: Final = (
+    "(bolus_adds or interval_holds or two_frames or reads_the_program or hello or lost_reply) and not over_days"
+)
 LIMIT_S: Final = 240.0
 
 

@@ -14,9 +14,9 @@ from dosebench.deviceconfig import sealed
 from dosebench.firmwarebuild import build
 from dosebench.simport import Serial
 from dosebench.twin.code import OTHER_FIRMWARE, code_hash
+from dosebench.twin.fromprofile import plant_settings
 from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import RuntimeName, available
-from dosebench.twin.fromprofile import plant_settings
 from dosebench.twin.twin import Twin, TwinSettings, one_core
 from fakemachine import BENCH, FAMILIES, board_twin
 from pumpside import therapy
