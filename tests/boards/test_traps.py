@@ -95,6 +95,16 @@ def test_the_watchdog_bites_a_program_that_hangs_and_the_pump_goes_on(family: st
         assert len(twin.plant.steps_us) >= made + 9
 
 
+def test_a_boot_that_takes_long_is_no_bite_that_failed_to_come() -> None:
+    # On files the first boot takes half a second and more before the proof of the watchdog even begins.
+    twin = board_twin(settings(), "rp2")
+    with running(twin) as client:
+        first, second = twin.machine.boots_us
+        assert second - first > 400_000
+        results = {row["test"]: row["result"] for row in client.selftest()["results"]}
+        assert results["watchdog"] == "passed"
+
+
 def test_bytes_that_come_while_flash_is_written_overrun_the_uart_and_nothing_else() -> None:
     twin = board_twin(settings(), "rp2")
     with running(twin) as client:
