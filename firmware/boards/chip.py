@@ -62,6 +62,8 @@ class ChipBoard:
         self._make_inputs(bench)
         self._sleep = bench["sleep"]
         self._heard = time.ticks_ms()
+        # A flag, because a difference of ticks turns round after six days of silence.
+        self._quiet = False
         self._turns = 0
 
     def _make_motor(self, bench):
@@ -103,12 +105,17 @@ class ChipBoard:
     def _rest(self, ms):
         ms = min(ms, self._tone.play())
         sleep_ms = self._sleep["slice_ms"]
-        if sleep_ms == 0 or time.ticks_diff(time.ticks_ms(), self._heard) < _QUIET_MS:
+        if sleep_ms == 0 or not self._is_quiet():
             return self._port.wait(ms)
         # The receiver sleeps too: whoever wants to be heard says it again in the window after.
         machine.lightsleep(min(ms, sleep_ms))
         self._watch.feed()
         return self._port.wait(self._sleep["listen_ms"])
+
+    def _is_quiet(self):
+        if not self._quiet:
+            self._quiet = time.ticks_diff(time.ticks_ms(), self._heard) >= _QUIET_MS
+        return self._quiet
 
     # Motor
 
@@ -132,6 +139,7 @@ class ChipBoard:
         count = self._port.read(buffer)
         if count:
             self._heard = time.ticks_ms()
+            self._quiet = False
         return count
 
     def uart_write(self, data):

@@ -41,12 +41,15 @@ class UartPort(Port):
         super().__init__(self._uart)
         self._baud = given["baud"]
         self._frame_ms = self._line_ms(FRAME_BYTES_MAX)
-        self._idle_at = time.ticks_ms()
+        # Looked at in every turn: a difference of ticks turns round after six days.
+        self._sending = False
+        self._idle_at = 0
 
     def _line_ms(self, count):
         return count * _BITS_A_BYTE_MS // self._baud + 1
 
     def read(self, buffer):
+        self._left_ms()
         count = self._uart.any()
         if count == 0:
             return 0
@@ -55,6 +58,7 @@ class UartPort(Port):
 
     def write(self, data):
         self._idle_at = time.ticks_add(time.ticks_ms(), self._left_ms() + self._line_ms(len(data)))
+        self._sending = True
         rest = memoryview(data)
         while len(rest) > 0:
             sent = self._uart.write(rest)
@@ -64,8 +68,11 @@ class UartPort(Port):
 
     def _left_ms(self):
         # No family says how full its transmit buffer is; the line's speed does.
+        if not self._sending:
+            return 0
         left = time.ticks_diff(self._idle_at, time.ticks_ms())
-        return left if left > 0 else 0
+        self._sending = left > 0
+        return left if self._sending else 0
 
     def busy_ms(self):
         left = self._left_ms() - self._frame_ms

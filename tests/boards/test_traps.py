@@ -195,6 +195,15 @@ def test_light_sleep_hears_in_its_windows(family: str) -> None:
 
 
 @BOTH
+def test_ticks_turn_round_in_a_long_silence(family: str) -> None:
+    said = trap(family, "silence", 11 * 86_400, sleep={"slice_ms": 1_000_000, "listen_ms": 300})
+    busy_ms, slept_hours = map(int, said["silence"])
+    # Two frames of 93 ms, of which one is the buffer's; and the receiver slept to the end.
+    assert 80 <= busy_ms <= 110
+    assert slept_hours >= 190
+
+
+@BOTH
 def test_a_load_cell_stands_for_the_level(family: str) -> None:
     adc = {name: given for name, given in BENCH["adc"].items() if name != "level"}
     scale = {"sensor": "level", "data": 10, "clock": 11, "offset": -8_388, "num": 1, "den": 100}

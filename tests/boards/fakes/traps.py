@@ -110,6 +110,26 @@ def tone():
     say("tone", "".join(str(level) for level in heard), board.ticks() - at & 0x3FFFFFFF)
 
 
+def silence():
+    """Ten days in which nothing is heard: more than half of what the tick counter holds."""
+    from machine import lightsleep
+
+    slept = []
+    sys.modules["machine"].lightsleep = lambda ms: (slept.append(ms), lightsleep(ms))
+    buffer = bytearray(10)
+    board = make()
+    board.uart_write(bytes(1_066))
+    board.wait(100)
+    hours = 0
+    while hours < 240:
+        board.uart_read(buffer)
+        board.wait(3_600_000)
+        hours += 1
+    board.uart_write(bytes(1_066))
+    board.uart_write(bytes(1_066))
+    say("silence", board.uart_busy_ms(), sum(slept) // 3_600_000)
+
+
 def bench():
     from boards import settings
 
@@ -133,6 +153,7 @@ TRAPS = {
     "feeding": feeding,
     "scale": scale,
     "tone": tone,
+    "silence": silence,
     "bench": bench,
 }
 TRAPS[WORLD.bench["trap"]]()
