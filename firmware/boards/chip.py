@@ -11,6 +11,7 @@ from machine import Pin
 from pump.wire import const
 
 from boards import inputs, settings
+from boards.code import Code
 from boards.motors import motor
 from boards.ports import port
 from boards.rest import put_at_rest
@@ -48,7 +49,7 @@ class ChipBoard:
         put_at_rest(bench["motor"])
         # Ctrl-C on the REPL's port is a byte from here on.
         micropython.kbd_intr(-1)
-        self._code = code
+        self._code = Code(code)
         self.runtime = "micropython " + ".".join([str(part) for part in sys.implementation.version[:3]])
         self.config = settings.read(slot + "/config.json")
         self.flashed_hash = settings.read(slot + "/manifest.json")["code"]
@@ -179,8 +180,7 @@ class ChipBoard:
         self._watch.arm(ms)
 
     def code_hash(self, buffer):
-        self._watch.feed()
-        buffer[:] = settings.code_hash(self._code)[: len(buffer)]
+        buffer[:] = self._code.hash()[: len(buffer)]
 
     def random(self, buffer):
         buffer[:] = os.urandom(len(buffer))
@@ -189,6 +189,7 @@ class ChipBoard:
         return gc.mem_free()
 
     def tidy(self):
+        self._code.work()
         self._turns += 1
         if self._turns >= _TURNS:
             self._turns = 0

@@ -2,15 +2,12 @@
 
 import hashlib
 import json
-import os
 from binascii import hexlify, unhexlify
 
 ROOT = "/dosebench"
 _ROLES = ("operator", "programmer", "service")
 _CHECKSUM_DIGITS = 16
-_CHUNK_BYTES = 1024
 _FORMAT = 1
-_DIRECTORY = 0x4000
 
 
 class SettingsError(Exception):
@@ -74,35 +71,3 @@ def device_id(unique):
             return unhexlify(file.read().strip())
     except (OSError, ValueError):
         return hashlib.sha256(unique).digest()[:4]
-
-
-def code_hash(root):
-    """SHA-256 over path and content of every Python file below `root`, in the order of the paths. The other place that
-    knows this rule is dosebench.twin.code."""
-    digest = hashlib.sha256()
-    for path in sorted(code_files(root, "")):
-        full = root + "/" + path
-        digest.update((path + "\0" + str(os.stat(full)[6]) + "\0").encode())
-        _add(digest, full)
-    return digest.digest()
-
-
-def code_files(root, below):
-    found = []
-    for entry in os.ilistdir(root + "/" + below):
-        path = below + entry[0]
-        if entry[1] == _DIRECTORY:
-            found += code_files(root, path + "/")
-        elif path.endswith(".py") or path.endswith(".mpy"):
-            found.append(path)
-    return found
-
-
-def _add(digest, path):
-    chunk = bytearray(_CHUNK_BYTES)
-    whole = memoryview(chunk)
-    with open(path, "rb") as file:
-        count = file.readinto(chunk)
-        while count:
-            digest.update(whole[:count])
-            count = file.readinto(chunk)

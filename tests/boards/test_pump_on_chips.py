@@ -124,6 +124,11 @@ def test_what_is_flashed_is_exact_too(family: str, tmp_path: Path, monkeypatch: 
         twin = board_twin(settings("unix"), family, runtime="unix")
         with running(twin) as client:
             exact(twin, client, 1)
+            # A bit of the code turns over. The next look begins to read it, the one after knows.
+            flipped = tmp_path / "pump" / "stream.mpy"
+            flipped.write_bytes(flipped.read_bytes()[:-1] + b"\x55")
+            twin.advance(4 * 3_600)
+            assert "selftest_failed" in client.status()["alarms"]
     finally:
         code_hash.cache_clear()
 
