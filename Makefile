@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+STUBS := 1.29
 
-.PHONY: help demo life test campaign cuts fuzz mutation bench gen clean
+.PHONY: help demo life test stubs campaign cuts fuzz mutation bench gen clean
 
 help:
 	@echo "make demo      run the main job: program, deliver 30 days, download, compare; results in out/demo"
 	@echo "make life      a pump's seven years and a fast life as case histories; pages in out/life, some minutes"
 	@echo "make test      style, types, drift of generated files, and all tests"
+	@echo "make stubs     type check of the firmware against the MicroPython stubs of each family (part of make test)"
 	@echo "make campaign  the firmware's properties with fifty times the examples, every power cut, ten years of flex"
 	@echo "make mutation  changes each comparison and counter of guard, scheduler and therapy check: do the tests notice?"
 	@echo "make cuts      every power cut alone, with the number of distinct flash states"
@@ -27,12 +29,15 @@ life: $(VENV)/.base
 	    --report out/life/$$life.html --figure out/life/$$life.png --log out/life/$$life.jsonl || exit 1; \
 	done
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev stubs
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p dosebench_protocol -p dosebench -p dosebench_hil
 	$(BIN)/python -m dosebench_protocol.generate --check
 	$(BIN)/python -m dosebench.benchpages --check
 	$(BIN)/python -m pytest -q -n $(JOBS)
+
+stubs: $(VENV)/.dev $(VENV)/.stubs-rp2 $(VENV)/.stubs-esp32
+	$(BIN)/python tests/boards/stubcheck.py $(VENV)/stubs
 
 campaign: $(VENV)/.dev
 	DOSEBENCH_LONG=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/firmware
@@ -71,6 +76,13 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/.python
 $(VENV)/.campaign: pyproject.toml | $(VENV)/.python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,hil,campaign]'
 	touch $(VENV)/.base $(VENV)/.dev $@
+
+# Each family's stubs in a directory of their own: they share top-level files.
+$(VENV)/.stubs-%: Makefile | $(VENV)/.python
+	rm -rf $(VENV)/stubs/$*
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(VENV)/stubs/$* \
+	  'micropython-$*-stubs>=$(STUBS),<1.30'
+	touch $@
 
 clean:
 	rm -rf $(VENV) build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis

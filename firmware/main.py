@@ -11,7 +11,20 @@ def family():
     return "unix" if sys.platform in ("linux", "darwin") else sys.platform
 
 
+def this_board():
+    return getattr(__import__("boards." + family()), family()).board()
+
+
 def run(board):
+    try:
+        turn(board)
+    finally:
+        # Whatever ended the loop: nothing moves while the watchdog has yet to reset the board.
+        board.motor_off()
+
+
+def turn(board):
+    """For ever. Its frame is small on purpose: the 32-bit build's collector does not see a larger one's objects."""
     pump = Pump(board)
     while True:
         delay = pump.run()
@@ -21,4 +34,4 @@ def run(board):
 
 
 if __name__ == "__main__":
-    run(getattr(__import__("boards." + family()), family()).board())
+    run(this_board())

@@ -39,7 +39,10 @@ class Boot:
         if ledger.generation:
             self._load_therapy()
         pump.supervisor.boot(pump.board.reset_cause, self._armed)
-        if not pump.supervisor.proving:
+        if pump.supervisor.proving:
+            # What the boot took so far, on slow flash half a second, is no part of the wait for the bite.
+            pump.clock.update(pump.board.ticks())
+        else:
             self.ready()
 
     def _end_boluses(self, ledger):

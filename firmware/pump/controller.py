@@ -392,6 +392,8 @@ class Pump:
         return change if change < event else event
 
     def _sleep_ms(self):
+        if self.link.more():
+            return self.wakes.sleep(0, wakes.LINK)
         # What was done may have taken time, in which a step came near.
         late = (self.board.ticks() - self.clock.ticks()) & 0x3FFFFFFF
         wake = self._next_event_ms()

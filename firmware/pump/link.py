@@ -55,6 +55,10 @@ class Link:
             self._next_frame()
         return self.pending
 
+    def more(self):
+        """Whether a further request has arrived whole, which no byte will wake the board for again."""
+        return self._fill != 0 and not self.pending and self._rx.find(_DELIMITER, 0, self._fill) >= 0
+
     def _take(self, count):
         start = 0
         if self._skipping:

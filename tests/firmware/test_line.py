@@ -9,6 +9,8 @@ from dosebench.client import GarbledError, SilentError
 from dosebench.download import download
 from dosebench.twin.faults import KINDS
 from dosebench.twin.uart import Line, Noise
+from dosebench_hil.bench import TwinBench, TwinOptions
+from dosebench_protocol.frame import encode
 from hypothesis import given
 from hypothesis import strategies as st
 from pumpside import pump, therapy
@@ -142,3 +144,13 @@ def test_noise_is_as_much_as_it_says() -> None:
     assert max(byte.bit_count() for byte in flipped) == 1
     assert not Noise()
     assert {name for name in KINDS if name.startswith("line_")} == {*NOISES, "line_cut", "line_baud", "line_delay"}
+
+
+def test_frames_that_arrive_at_once_are_all_answered() -> None:
+    # So fast a line has brought them all before the first is looked at; no byte comes after them.
+    bench = TwinBench(TwinOptions(runtime="cpython", baud=2_000_000))
+    wire = bench.wire
+    frame = wire.frame("status")
+    wire.send(b"".join(encode(wire.altered(frame, sequence=70 + at)) for at in range(5)))
+    assert [reply.sequence for reply in wire.heard()] == [70, 71, 72, 73, 74]
+    bench.close()

@@ -51,7 +51,8 @@ def test_a_running_pump_resumes(running: Bench, program: Program) -> None:
     cut(running)
     status = running.client.status()
     assert (status["delivery"], status["boot_count"]) == ("running", boots + 1)
-    assert running.client.hello_reply["reset_cause"] == "brown_out"
+    # Chips that cannot tell them apart say the first.
+    assert running.client.hello_reply["reset_cause"] in ("power_on", "brown_out")
     true = running.steps()
     running.advance(seconds_for(10, program.rate))
     assert 9 <= running.steps() - true <= 11

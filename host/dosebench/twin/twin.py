@@ -178,6 +178,7 @@ class Twin:
                 self.plant.settle(machine.now_us)
                 return
             machine.now_us = min(until_us, self._next_event(stop is not None))
+            spins = 0
 
     def _bitten(self) -> bool:
         deadline = self.machine.watchdog_us

@@ -1,0 +1,92 @@
+# The flash contract on files: one file for each sector of 4096 bytes.
+#
+# A file system that copies on write (littlefs) makes every close a commit: after a cut the file is what it was, or what
+# was written. A file holds the sector from its beginning to the last byte that was written, and ends there; what lies
+# behind the end reads as erased. Records are appended, so a record costs what littlefs needs for an append: about one
+# erase. A file system that is missing, or full, is not for this file to put right: what did not reach the flash is seen
+# by whoever reads it back.
+
+import os
+
+from pump.wire import const
+
+_SECTOR_BYTES = const(4096)
+
+
+class Segments:
+    def __init__(self, directory):
+        self._directory = directory
+        # The sector that was read last, as it was in the file: a scan looks at a hundred places of one.
+        self._image = bytearray(_SECTOR_BYTES)
+        self._held = -1
+        try:
+            os.mkdir(directory)
+        except OSError:
+            # It is there; if it is not, the first write is seen to fail.
+            pass
+
+    def _path(self, sector):
+        return self._directory + "/" + str(sector)
+
+    def read(self, address, buffer):
+        at = address % _SECTOR_BYTES
+        if address // _SECTOR_BYTES != self._held:
+            self._hold(address // _SECTOR_BYTES)
+        buffer[:] = memoryview(self._image)[at : at + len(buffer)]
+
+    def _hold(self, sector):
+        self._held = -1
+        image = self._image
+        count = 0
+        try:
+            with open(self._path(sector), "rb") as file:
+                count = file.readinto(image)
+        except OSError:
+            # Never written.
+            pass
+        while count < _SECTOR_BYTES:
+            image[count] = 0xFF
+            count += 1
+        self._held = sector
+
+    def write(self, address, data):
+        """Clear bits, as flash does."""
+        before = bytearray(len(data))
+        self.read(address, before)
+        new = bytes([old & bits for old, bits in zip(before, data)])
+        if new == before:
+            return
+        # What is read from here on comes from the file again.
+        sector, self._held = self._held, -1
+        try:
+            self._program(self._path(sector), address % _SECTOR_BYTES, new)
+        except OSError:
+            pass
+
+    def _program(self, path, at, data):
+        end = _bytes_of(path)
+        with open(path, "r+b" if end else "wb") as file:
+            if at > end:
+                file.seek(end)
+                file.write(b"\xff" * (at - end))
+            else:
+                file.seek(at)
+            file.write(data)
+
+    def erase(self, address):
+        path = self._path(address // _SECTOR_BYTES)
+        self._held = -1
+        if _bytes_of(path) == 0:
+            return
+        try:
+            with open(path, "wb"):
+                pass
+        except OSError:
+            pass
+
+
+def _bytes_of(path):
+    try:
+        return os.stat(path)[6]
+    except OSError:
+        return 0

@@ -1,0 +1,7 @@
+import begin
+
+board = begin.board()
+
+from contract import check
+
+check(board)

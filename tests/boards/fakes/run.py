@@ -1,0 +1,7 @@
+import begin
+
+board = begin.board()
+
+import main
+
+main.run(board)

@@ -1,0 +1,138 @@
+"""The selector of slots, on real files and a real MicroPython: what comes is a pump that is whole, or the REPL."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+from dosebench.twin.code import firmware_dir
+from dosebench.twin.runtimes import available
+
+pytestmark = pytest.mark.skipif(not available()["unix"], reason="the unix MicroPython is not installed here")
+PROBE: Final = Path(__file__).with_name("selector_probe.py")
+MAIN: Final = """
+import part
+def this_board():
+    return part.NAME
+def run(board):
+    print("runs", board)
+"""
+REST: Final = "def rest(slot):\n    print('rest', slot[-1])\n"
+WINDOW: Final = "dosebench: Ctrl-C within 0 s stops here"
+
+
+def slot(root: Path, name: str, *, whole: bool = True, files: Mapping[str, str] | None = None) -> None:
+    """A slot with a pump that says its name; `files` replaces some of it."""
+    content = {
+        "main.py": MAIN,
+        "part.py": f"NAME = {name!r}\n",
+        "pump/__init__.py": "",
+        "boards/__init__.py": "",
+        "boards/rest.py": REST,
+    }
+    if whole:
+        content["manifest.json"] = "{}"
+    for path, text in (content | dict(files or {})).items():
+        (root / name / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / name / path).write_text(text)
+
+
+def command(root: Path, *, bitten: bool = False, window_ms: int = 1) -> list[str]:
+    argv = ["micropython", str(PROBE), str(root), "bitten" if bitten else "", str(firmware_dir()), str(window_ms)]
+    return [sys.executable, "-c", f"import sys, micropython_unix as m; sys.argv = {argv!r}; m.main()"]
+
+
+def boot(root: Path, *, bitten: bool = False) -> list[str]:
+    """What the selector prints, by line; REPL is the last line when it came back."""
+    done = subprocess.run(command(root, bitten=bitten), capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two slots, of which b is active."""
+    for name in ("a", "b"):
+        slot(tmp_path, name)
+    (tmp_path / "active").write_text("b\n")
+    return tmp_path
+
+
+def test_the_active_slot_runs(root: Path) -> None:
+    assert boot(root) == ["rest b", WINDOW, "runs b", "REPL"]
+
+
+def test_the_motor_is_off_before_anything_else_and_the_window_is_left_out_after_a_bite(root: Path) -> None:
+    assert boot(root, bitten=True) == ["rest b", "runs b", "REPL"]
+
+
+def test_held_it_goes_to_the_repl_with_the_motor_off(root: Path) -> None:
+    (root / "hold").touch()
+    lines = boot(root)
+    assert lines[0] == "rest b"
+    assert lines[1].startswith("dosebench: held")
+    assert lines[2:] == ["REPL"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"part.py": "NAME = "},
+        {"main.py": "import part\nraise ValueError('no')\n"},
+        {"main.py": MAIN.replace("return part.NAME", "raise ValueError('bench.json')")},
+    ],
+    ids=["syntax", "import", "board"],
+)
+def test_a_slot_that_does_not_start_gives_way_to_the_other(root: Path, broken: Mapping[str, str]) -> None:
+    slot(root, "b", files=broken)
+    lines = boot(root)
+    assert lines[0:2] == ["rest b", WINDOW]
+    assert "/b does not start:" in lines[2]
+    assert lines[3:] == ["runs a", "REPL"]
+
+
+def test_a_slot_that_was_staged_in_part_is_not_tried(root: Path) -> None:
+    (root / "b" / "manifest.json").unlink()
+    assert boot(root) == ["rest a", WINDOW, "runs a", "REPL"]
+
+
+@pytest.mark.parametrize("content", [None, "", "c", "\0\0\0"])
+def test_not_knowing_which_slot_is_active_is_said_and_a_whole_one_runs(root: Path, content: str | None) -> None:
+    if content is None:
+        (root / "active").unlink()
+    else:
+        (root / "active").write_text(content)
+    assert boot(root)[1:] == ["rest a", WINDOW, "runs a", "REPL"]
+
+
+def test_without_any_slot_it_says_so(tmp_path: Path) -> None:
+    lines = boot(tmp_path)
+    assert lines[-2:] == ["dosebench: there is no slot that starts; flash the board again", "REPL"]
+
+
+def test_pins_that_nobody_knows_stop_nothing(root: Path) -> None:
+    (root / "b" / "boards" / "rest.py").unlink()
+    lines = boot(root)
+    assert lines[0].startswith("dosebench: the motor's pins are not known:")
+    assert lines[-2:] == ["runs b", "REPL"]
+
+
+def test_nothing_is_deleted_or_made(root: Path) -> None:
+    slot(root, "b", files={"main.py": "import nothing"})
+    before = sorted(root.rglob("*"))
+    boot(root)
+    assert sorted(root.rglob("*")) == before
+
+
+def test_ctrl_c_in_the_window_lands_at_the_repl(root: Path) -> None:
+    with subprocess.Popen(command(root, window_ms=20_000), stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "rest b\n"
+        assert process.stdout.readline().startswith("dosebench: Ctrl-C within 20 s")
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read().splitlines() == ["dosebench: stopped; a reset starts the pump", "REPL"]
