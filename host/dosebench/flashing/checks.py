@@ -7,7 +7,7 @@ from typing import Final
 
 from dosebench.flashing.errors import FlashError
 from dosebench.flashing.image import Image, manifest_of, older_formats
-from dosebench.flashing.layout import ROOT, SETTINGS, is_selector, slot_dir
+from dosebench.flashing.layout import is_selector
 from dosebench.flashing.shell import About, Held
 
 VERSION_MIN: Final = (1, 24)
@@ -66,7 +66,7 @@ def check_formats(held: Held) -> None:
     for slot, content in held.manifests.items():
         manifest = manifest_of(content)
         newer = older_formats(manifest["formats"]) if manifest else []
-        if newer and slot == held.active:
+        if newer and slot == held.runs:
             raise FlashError(
                 f"the board runs firmware {manifest['version'] if manifest else ''}, whose {', '.join(newer)} this "
                 "release cannot read: it would take them for damaged",
@@ -101,7 +101,7 @@ def check_room(about: About, held: Held, need: Mapping[str, int], freed: int, st
 
 def check_not_there(held: Held) -> None:
     """No pump is on the board yet. Raises FlashError."""
-    if held.active is not None:
+    if held.runs is not None:
         raise FlashError(
             "a pump is on this board already",
             hint="--update keeps its therapy, journal and keys; --new-keys replaces the keys; `dosebench unflash` takes "
@@ -112,23 +112,3 @@ def check_not_there(held: Held) -> None:
 def is_foreign(main: bytes | None) -> bool:
     """Whether a main.py is there that somebody else wrote."""
     return main is not None and bool(main.strip()) and not is_selector(main)
-
-
-def code_of(held: Held) -> Mapping[str, str]:
-    """Digests of the files in the active slot, settings included; empty without one."""
-    return held.slots[held.active] if held.active else {}
-
-
-__all__ = [
-    "ROOT",
-    "SETTINGS",
-    "check_family",
-    "check_formats",
-    "check_interpreter",
-    "check_not_there",
-    "check_room",
-    "code_of",
-    "is_foreign",
-    "slot_dir",
-    "takes_bytecode",
-]

@@ -15,3 +15,7 @@ class NoReplError(FlashError):
 
 class BoardError(FlashError):
     """The board refused an act, or the line to it was lost. Its pump boots old or new; flashing again goes on."""
+
+
+class LineLostError(BoardError):
+    """The board does not answer any more in the middle of its prompt."""

@@ -13,6 +13,8 @@ ROOT: Final = "/dosebench"
 ACTIVE: Final = f"{ROOT}/active"
 """Name of the slot that is run."""
 KEYS: Final = f"{ROOT}/keys.json"
+ID: Final = f"{ROOT}/id"
+"""Id of the pump, where it is not that of the chip: eight hexadecimal digits."""
 STORAGE: Final = f"{ROOT}/flash"
 """Directory of journal and therapy."""
 KEPT_MAIN: Final = f"{ROOT}/main.before.py"
@@ -35,7 +37,7 @@ def slot_dir(slot: Slot) -> str:
 
 
 def other(slot: Slot | None) -> Slot:
-    """The slot to stage into: the one that is not active."""
+    """The slot to stage into: the one that does not run."""
     return "b" if slot == "a" else "a"
 
 

@@ -34,9 +34,10 @@ class Removal:
 def make_removal(held: Held, *, keep_journal: bool) -> Removal:
     """What leaves nothing of ours on a board, but journal and therapy where they are to stay."""
     kept = {path: size for path, size in held.sizes.items() if keep_journal and path.startswith(f"{STORAGE}/")}
+    ours = held.main is not None and is_selector(held.main)
     return Removal(
-        held.main is not None and is_selector(held.main),
-        KEPT_MAIN in held.sizes,
+        ours,
+        ours and KEPT_MAIN in held.sizes,
         {path: size for path, size in held.sizes.items() if path not in kept},
         kept,
     )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from dosebench.flashing.errors import BoardError, FlashError, NoReplError
+from dosebench.flashing.errors import BoardError, FlashError, LineLostError, NoReplError
 
 try:
     from mpremote.transport import TransportError
@@ -21,7 +21,7 @@ except ImportError as error:
 BANNER: Final = b"raw REPL; CTRL-B to exit\r\n"
 READ_S: Final = 5.0
 """How long a single read of the port may take: the answer to a byte of the raw REPL (chosen)."""
-ANSWER_S: Final = 120.0
+ANSWER_S: Final = 30.0
 """Most that one act may take on a board: an emulated one reaches a few per cent of real time (chosen)."""
 PROMPT_S: Final = 0.4
 """How long one Ctrl-C may take to bring the prompt before the next one is sent: five fit into the selector's window."""
@@ -127,7 +127,7 @@ class Repl(SerialTransport):  # type: ignore[misc]
         try:
             said, wrong = self.exec_raw(code, timeout=ANSWER_S)
         except (TransportError, OSError) as error:
-            raise BoardError(
+            raise LineLostError(
                 f"the line to the board was lost: {error}", hint="check the cable, then flash again: it goes on there"
             ) from error
         if wrong:
@@ -142,7 +142,7 @@ class Repl(SerialTransport):  # type: ignore[misc]
             self.serial.flush()
             time.sleep(QUIET_S)
         except (TransportError, OSError) as error:
-            raise BoardError(f"the board was not reset: {error}", hint="press reset") from error
+            raise LineLostError(f"the board was not reset: {error}", hint="press reset") from error
 
     def release(self) -> None:
         """Give the board back its friendly prompt."""

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from dosebench.flashing.errors import BoardError, FlashError
-from dosebench.flashing.layout import ACTIVE, KEPT_MAIN, KEYS, MAIN, MANIFEST, NEW, ROOT, SLOTS, STORAGE, Slot, slot_dir
+from dosebench.flashing.layout import (
+    ACTIVE,
+    ID,
+    KEPT_MAIN,
+    KEYS,
+    MAIN,
+    MANIFEST,
+    NEW,
+    ROOT,
+    SLOTS,
+    STORAGE,
+    Slot,
+    is_selector,
+    slot_dir,
+)
 
+DEVICE_ID_BYTES: Final = 4
 CHUNK_BYTES: Final = 768
 """Bytes of a file in one act: 1 KiB of base64, for which every board has heap (chosen)."""
 
@@ -141,7 +157,7 @@ class Held:
     """What lies on a board.
 
     Attributes:
-        active: Slot that is run; None before the first flashing has ended.
+        active: Slot that is named as the one to run; None before the first flashing has ended.
         slots: Files of each slot: path inside it -> SHA-256 in hex.
         sizes: Bytes of every file below /dosebench, by path.
         main: Content of /main.py; None where there is none.
@@ -153,6 +169,12 @@ class Held:
     sizes: Mapping[str, int]
     main: bytes | None
     manifests: Mapping[Slot, bytes]
+
+    @property
+    def runs(self) -> Slot | None:
+        """The slot that the selector runs: the active one if it is whole, else the other one if that is."""
+        order = SLOTS[::-1] if self.active == SLOTS[1] else SLOTS
+        return next((slot for slot in order if slot in self.manifests), None)
 
     @property
     def has_keys(self) -> bool:
@@ -200,6 +222,20 @@ class Shell:
                 manifests[slot] = self.read(f"{directory}/{MANIFEST}") or b""
         return Held(next((slot for slot in SLOTS if slot == active), None), slots, sizes, self.read(MAIN), manifests)
 
+    def device_id(self) -> bytes:
+        """Id of the pump, 4 bytes: what the board has in a file, else the beginning of a hash of the chip's own id."""
+        named = self.read(ID)
+        if named is not None:
+            return bytes.fromhex(named.decode("ascii").strip())
+        return hashlib.sha256(bytes.fromhex(self.about().unique_id)).digest()[:DEVICE_ID_BYTES]
+
+    def holds_pump(self) -> bool:
+        """Whether a reset would run a pump: a selector of ours is there, and a slot that is whole."""
+        main = self.read(MAIN)
+        return main is not None and is_selector(main) and any(
+            path.endswith(f"/{MANIFEST}") for path in self.tree(ROOT)
+        )
+
     def digests(self, directory: str) -> dict[str, str]:
         """SHA-256 of every file below a directory, in hex, by its path inside it."""
         return {path[len(directory) + 1 :]: told[1] for path, told in self._ask(f"_digests({directory!r})").items()}
@@ -210,8 +246,6 @@ class Shell:
 
     def read(self, path: str) -> bytes | None:
         """A small file; None where there is none."""
-        from binascii import a2b_base64  # noqa: PLC0415
-
         told = self._ask(f"_text({path!r})")
         return None if told is None else a2b_base64(told)
 
