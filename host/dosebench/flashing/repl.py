@@ -81,6 +81,27 @@ class Repl(SerialTransport):  # type: ignore[misc]
             "it back, while this command waits; a board without MicroPython needs it first (docs/FLASHING.md)",
         )
 
+    def read_until(
+        self,
+        min_num_bytes: int,
+        ending: bytes,
+        timeout: float | None = 10,
+        data_consumer: None = None,
+        timeout_overall: float | None = None,
+    ) -> bytes:
+        """As in mpremote, but it waits in the port's own read: a poll every 10 ms made most of the time of an act."""
+        del min_num_bytes, data_consumer, timeout_overall
+        data = b""
+        heard = time.monotonic()
+        while not data.endswith(ending):
+            byte = bytes(self.serial.read(1))
+            if byte:
+                data += byte
+                heard = time.monotonic()
+            elif timeout is not None and time.monotonic() >= heard + timeout:
+                break
+        return data
+
     def _interrupt(self) -> bytes:
         """Send Ctrl-C and ask for the raw REPL; return what came."""
         try:

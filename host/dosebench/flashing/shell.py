@@ -257,12 +257,14 @@ class Shell:
 
     def write(self, path: str, content: bytes, sent: Callable[[int], None] = lambda _: None) -> None:
         """Write a file in place; `sent` is told how many bytes of it went out."""
-        self._do(f"_f=open({path!r},'wb')")
-        for offset in range(0, len(content), CHUNK_BYTES):
-            chunk = content[offset : offset + CHUNK_BYTES]
-            self._do(f"_f.write(binascii.a2b_base64({b2a_base64(chunk, newline=False)!r}))")
+        chunks = [content[at : at + CHUNK_BYTES] for at in range(0, len(content), CHUNK_BYTES)] or [b""]
+        code = f"_f=open({path!r},'wb')\n"
+        for number, chunk in enumerate(chunks):
+            # What a write gives back is no news.
+            code += f"_n=_f.write(binascii.a2b_base64({b2a_base64(chunk, newline=False)!r}))\n"
+            self._do(code + ("_f.close()" if number == len(chunks) - 1 else ""))
+            code = ""
             sent(len(chunk))
-        self._do("_f.close()")
 
     def replace(self, path: str, content: bytes) -> None:
         """Write a file aside and rename it into its place, so that it is never half there."""
@@ -295,7 +297,6 @@ class Shell:
 
     def _do(self, code: str) -> None:
         self._prepare()
-        # The prompt would show what an expression gives; raw mode does not.
         said = self._repl.run(code)
         if said.strip():
             raise BoardError(f"the board says: {said.decode(errors='replace').strip()}")
