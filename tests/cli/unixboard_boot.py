@@ -81,27 +81,21 @@ class Link:
             self._in.readinto(into, reply[1])
 
 
-class Package:
-    pass
+class BenchBus:
+    """What `import bench_bus` gives: a board whose pins and all go over the bench bus."""
 
+    def __init__(self, link, family, firmware):
+        # From the tree, and forgotten again, so that the pump's own files are those of the slot.
+        sys.path.append(firmware)
+        from boards.bus import BusBoard
 
-def boards_on(link, family, firmware):
-    """In place of the board files: pins and all go over the bench bus. What is imported here comes from the tree, and
-    is forgotten again, so that the pump's own files are those of the slot."""
-    sys.path.append(firmware)
-    from boards.bus import BusBoard
+        self._make = lambda: BusBoard(link, family, "micropython", gc.mem_free, json.loads, lambda: None)
+        for name in list(sys.modules):
+            if name.split(".")[0] in ("boards", "pump"):
+                del sys.modules[name]
 
-    def board():
-        return BusBoard(link, family, "micropython", gc.mem_free, json.loads, lambda: None)
-
-    for name in ("boards", "boards.bus", "pump", "pump.wire"):
-        del sys.modules[name]
-    boards, own, rest = Package(), Package(), Package()
-    own.board = board
-    rest.rest = lambda slot: None
-    setattr(boards, family, own)
-    boards.rest = rest
-    sys.modules["boards"], sys.modules["boards." + family], sys.modules["boards.rest"] = boards, own, rest
+    def board(self):
+        return self._make()
 
 
 def mounted(blocks):
@@ -126,14 +120,22 @@ def boot():
         sys.print_exception(error)
 
 
-image, count, told = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
-if told["bus"]:
-    boards_on(Link(told["bus"]), told["family"], sys.argv[4])
-root = mounted(Blocks(image, count))
-sys.modules["machine"] = Machine(os.system)
-vfs.umount("/")
-vfs.mount(root, "/")
-os.chdir("/")
-sys.path[:] = ["", ".frozen", "/lib"]
-sys.modules["sys"] = Sys(told)
+def become_a_board(image, count, told, firmware):
+    if told["bus"]:
+        sys.modules["bench_bus"] = BenchBus(Link(told["bus"]), told["family"], firmware)
+    root = mounted(Blocks(image, count))
+    sys.modules["machine"] = Machine(os.system)
+    vfs.umount("/")
+    vfs.mount(root, "/")
+    os.chdir("/")
+    sys.path[:] = ["", ".frozen", "/lib"]
+    sys.modules["sys"] = Sys(told)
+
+
+try:
+    become_a_board(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4])
+except BaseException as error:
+    # No prompt may come then: its file system would be that of the host.
+    sys.print_exception(error)
+    os.system("kill -9 $PPID")
 boot()

@@ -50,6 +50,8 @@ def ask(port: Any) -> Running | None:
     patient, port.timeout = port.timeout, LINE_TIMEOUT_S
     try:
         client = PumpClient(port)
+        # Somebody waits to be told what to do, and most often nobody is there who would answer.
+        client.tries = 1
         hello = client.connect()
         state = client.status()
     except (LinkError, RefusedError):
