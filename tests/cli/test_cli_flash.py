@@ -1,4 +1,4 @@
-"""`dosebench flash` and `unflash`, end to end: MicroPython's own prompt on a pseudo-terminal, with a littlefs behind it."""
+"""`dosebench flash` and `unflash`, end to end: MicroPython's own prompt on a PTY, with a littlefs behind it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_an_update_sends_what_changed_and_keeps_the_rest(
     files = onto.build("rp2") | {"pump/whole.mpy": b"M\x06\x00\x1f\x00"}
     del files["pump/wakes.mpy"]
     files["pump/wakes.py"] = b"pass\n"
-    monkeypatch.setattr(onto, "build", lambda family, *, compiled=True: files)
+    monkeypatch.setattr(onto, "build", lambda *_, **__: files)
     message, hint = _failed(_flash(run, board, "--bench", PICO))
     assert "a pump is on this board already" in message
     assert "--update" in hint
@@ -216,24 +216,24 @@ def test_a_board_can_be_given_back_without_its_journal(run: Run, boards: Boards)
 
 
 @pytest.mark.parametrize(
-    ("options", "bench", "says", "hint"),
+    ("options", "bench", "refusal"),
     [
-        ({"version": [1, 23, 0]}, PICO, "MicroPython 1.23.0; the pump needs 1.24", "BOOTSEL"),
-        ({"name": "circuitpython"}, PICO, "runs circuitpython, not MicroPython", "BOOTSEL"),
-        ({"heap": "110k"}, PICO, "KB of heap; the pump needs 128 KB", "less than 128 KB"),
-        ({"family": "esp32", "version": [1, 20, 0]}, ESP, "MicroPython 1.20.0", "esptool"),
-        ({"family": "esp32"}, PICO, "bench is for rp2, and this is a board of the family esp32", "bench file"),
-        ({"blocks": 80}, PICO, "nothing was written", "more flash"),
-        ({}, None, "needs a bench file", "--bench"),
+        ({"version": [1, 23, 0]}, PICO, ("MicroPython 1.23.0; the pump needs 1.24", "BOOTSEL")),
+        ({"name": "circuitpython"}, PICO, ("runs circuitpython, not MicroPython", "BOOTSEL")),
+        ({"heap": "110k"}, PICO, ("KB of heap; the pump needs 128 KB", "less than 128 KB")),
+        ({"family": "esp32", "version": [1, 20, 0]}, ESP, ("MicroPython 1.20.0", "esptool")),
+        ({"family": "esp32"}, PICO, ("bench is for rp2, and this is a board of the family esp32", "bench file")),
+        ({"blocks": 80}, PICO, ("nothing was written", "more flash")),
+        ({}, None, ("needs a bench file", "--bench")),
     ],
 )
 def test_a_board_that_cannot_be_is_refused_and_left_as_it_is(
-    run: Run, boards: Boards, options: dict[str, Any], bench: Path | None, says: str, hint: str
+    run: Run, boards: Boards, options: dict[str, Any], bench: Path | None, refusal: tuple[str, str]
 ) -> None:
     board = boards(**options)
     message, hinted = _failed(_flash(run, board, *(("--bench", bench) if bench else ())))
-    assert says in message
-    assert hint in hinted
+    assert refusal[0] in message
+    assert refusal[1] in hinted
     held = _look(board)
     assert (held.main, dict(held.sizes)) == (None, {})
 
@@ -319,7 +319,9 @@ def _carry_out(board: UnixBoard, image: Image, selector: bytes, at: int, after: 
         Repl.catch(repl, 30, lambda: None)
         shell = Shell(repl)
         held = shell.held()
-        Flasher(shell).carry_out(make_plan(held, image, selector, {"operator": b"k"} if not held.has_keys else None), image)
+        Flasher(shell).carry_out(
+            make_plan(held, image, selector, {"operator": b"k"} if not held.has_keys else None), image
+        )
     except BoardError:
         return False
     finally:
@@ -350,9 +352,7 @@ def quick_selector() -> bytes:
 
 @pytest.mark.requirement("R54")
 @pytest.mark.parametrize("after", [False, True])
-def test_interrupted_the_board_boots_old_or_new_and_goes_on(
-    boards: Boards, quick_selector: bytes, after: bool
-) -> None:
+def test_interrupted_the_board_boots_old_or_new_and_goes_on(boards: Boards, quick_selector: bytes, after: bool) -> None:
     """As tests/host/test_flashing.py does it for every act, here with what a board is made of, for some."""
     board = boards()
     assert _carry_out(board, _tiny("old"), quick_selector, 0, False)
@@ -381,7 +381,7 @@ def test_a_first_flashing_that_was_interrupted_leaves_a_prompt(boards: Boards, q
 def test_a_running_pump_gives_its_prompt_after_a_reset(run: Run, boards: Boards) -> None:
     board = boards()
     assert _flash(run, board, "--bench", PICO).code == 0
-    stubborn = "while True:\n    try:\n        import time\n        time.sleep(9)\n    except KeyboardInterrupt:\n        pass\n"
+    stubborn = "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except KeyboardInterrupt:\n        pass\n"
 
     def silence(shell: Shell) -> None:
         for slot in SLOTS:
@@ -439,7 +439,7 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
         "boards/rp2.py": b"def board():\n    import bench_bus\n    return bench_bus.board()\n",
     }
     pump = {path: content for path, content in _built("rp2", True).items() if not path.startswith("boards/")}
-    monkeypatch.setattr(onto, "build", lambda family, *, compiled=True: pump | bus)
+    monkeypatch.setattr(onto, "build", lambda *_, **__: pump | bus)
     fifos = tmp_path / "to-board", tmp_path / "from-board"
     for fifo in fifos:
         os.mkfifo(fifo)

@@ -41,8 +41,14 @@ class UnixBoard:
     """
 
     def __init__(
-        self, directory: Path, *, tcp: bool = False, blocks: int = BLOCKS, heap: str = "512k",
-        bus: tuple[Path, Path] | None = None, **told: Any
+        self,
+        directory: Path,
+        *,
+        tcp: bool = False,
+        blocks: int = BLOCKS,
+        heap: str = "512k",
+        bus: tuple[Path, Path] | None = None,
+        **told: Any,
     ) -> None:
         self.image = directory / "board.img"
         if not self.image.exists():
@@ -87,7 +93,7 @@ class UnixBoard:
             stderr=slave,
             start_new_session=True,
             # Python would end by a Ctrl-C that comes before MicroPython listens for it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509
         )
         self.boots += 1
 

@@ -14,7 +14,7 @@ BLOCK_BYTES = 4096
 
 class Blocks:
     def __init__(self, path, count):
-        self._file = open(path, "r+b")
+        self._file = open(path, "r+b")  # noqa: SIM115
         self._count = count
 
     def readblocks(self, number, buffer, offset=0):
@@ -69,8 +69,8 @@ class Link:
     """The bench bus over two FIFOs."""
 
     def __init__(self, paths):
-        self._in = open(paths[0], "rb")
-        self._out = open(paths[1], "wb")
+        self._in = open(paths[0], "rb")  # noqa: SIM115
+        self._out = open(paths[1], "wb")  # noqa: SIM115
 
     def exchange(self, request, payload, reply, into):
         self._out.write(request)
@@ -87,7 +87,7 @@ class BenchBus:
     def __init__(self, link, family, firmware):
         # From the tree, and forgotten again, so that the pump's own files are those of the slot.
         sys.path.append(firmware)
-        from boards.bus import BusBoard
+        from boards.bus import BusBoard  # noqa: PLC0415
 
         self._make = lambda: BusBoard(link, family, "micropython", gc.mem_free, json.loads, lambda: None)
         for name in list(sys.modules):

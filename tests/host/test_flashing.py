@@ -40,7 +40,8 @@ class DirectoryBoard:
         self.resets = 0
         self._dies_at = dies_at
         self._after = after
-        self._names: dict[str, Any] = {"__builtins__": vars(builtins) | {"open": self._open, "__import__": self._import}}
+        own = {"open": self._open, "__import__": self._import}
+        self._names: dict[str, Any] = {"__builtins__": vars(builtins) | own}
 
     def run(self, code: str) -> bytes:
         self.acts += 1
@@ -85,7 +86,8 @@ class DirectoryBoard:
 
 
 def _image(word: str, **more: bytes) -> Image:
-    files = {"main.py": f"WORD = '{word}'".encode(), "pump/a.mpy": b"M\x06\x00\x1f" + word.encode(), "pump/same.py": b"1"}
+    main, compiled = f"WORD = '{word}'".encode(), b"M\x06\x00\x1f" + word.encode()
+    files = {"main.py": main, "pump/a.mpy": compiled, "pump/same.py": b"1"}
     return Image(files | {"config.json": b"{}", "bench.json": b"{}"} | more, "rp2", word)
 
 
@@ -347,4 +349,3 @@ def test_removal_keeps_the_journal_where_it_is_asked_to(tmp_path: Path) -> None:
     removal.carry_out(shell, planned)
     assert [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()] == ["dosebench/flash/0"]
     assert (planned.main, MAIN in planned.files) == (True, False)
-

@@ -179,7 +179,8 @@ def _firmware_line(result: dict[str, Any]) -> str:
     form = "compiled" if result["compiled"] else "source"
     return (
         f"{result['version']} ({form}) into slot {result['slot']}: {len(result['sent'])} files sent "
-        f"({result['sent_bytes']} bytes), {len(result['copied'])} copied on the board, {result['unchanged']} there already"
+        f"({result['sent_bytes']} bytes), {len(result['copied'])} copied on the board, "
+        f"{result['unchanged']} there already"
     )
 
 
@@ -210,9 +211,7 @@ def _ending(result: dict[str, Any], prepared: Prepared) -> str:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @wait_option
 @common.json_option
-def unflash(
-    port: str | None, baud: int, *, keep_journal: bool, yes: bool, patience_s: float, as_json: bool
-) -> None:
+def unflash(port: str | None, baud: int, *, keep_journal: bool, yes: bool, patience_s: float, as_json: bool) -> None:
     """Give a board back: remove the firmware with its settings, keys, therapy and journal.
 
     A main.py that was there before comes back. Pull the journal first if it is to be kept (`dosebench log pull`).

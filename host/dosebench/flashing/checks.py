@@ -34,13 +34,14 @@ def check_interpreter(about: About) -> None:
         raise FlashError(f"the board runs {about.name}, not MicroPython", hint=get)
     if about.version < VERSION_MIN:
         raise FlashError(
-            f"the board runs MicroPython {about.version_text}; the pump needs {VERSION_MIN[0]}.{VERSION_MIN[1]} or newer",
+            f"the board runs MicroPython {about.version_text}; "
+            f"the pump needs {VERSION_MIN[0]}.{VERSION_MIN[1]} or newer",
             hint=get,
         )
     if about.heap_bytes < HEAP_MIN:
         raise FlashError(
-            f"the board has {about.heap_bytes // 1024} KB of heap; the pump needs {HEAP_MIN // 1024} KB, half of it for "
-            "itself and the rest for frames, commands and downloads",
+            f"the board has {about.heap_bytes // 1024} KB of heap; the pump needs {HEAP_MIN // 1024} KB, half of it "
+            "for itself and the rest for frames, commands and downloads",
             hint="a Pico has 236 KB; boards with less than 128 KB are not supported",
         )
 
@@ -70,7 +71,7 @@ def check_formats(held: Held) -> None:
             raise FlashError(
                 f"the board runs firmware {manifest['version'] if manifest else ''}, whose {', '.join(newer)} this "
                 "release cannot read: it would take them for damaged",
-                hint="flash that release or a newer one; `dosebench unflash` gives the board back with all that it holds",
+                hint="flash that release or a newer one, or remove all that the board holds with `dosebench unflash`",
             )
 
 
@@ -93,8 +94,8 @@ def check_room(about: About, held: Held, need: Mapping[str, int], freed: int, st
     there = about.free_bytes + freed
     if wanted > there:
         raise FlashError(
-            f"the board has {there // 1024} KB free, and needs {wanted // 1024} KB: {blocks * block // 1024} KB for the "
-            f"firmware, {storage // 1024} KB for the journal as it grows; nothing was written",
+            f"the board has {there // 1024} KB free, and needs {wanted // 1024} KB: {blocks * block // 1024} KB for "
+            f"the firmware, {storage // 1024} KB for the journal as it grows; nothing was written",
             hint="remove files of your own from the board, or take a board with more flash",
         )
 
@@ -104,8 +105,8 @@ def check_not_there(held: Held) -> None:
     if held.runs is not None:
         raise FlashError(
             "a pump is on this board already",
-            hint="--update keeps its therapy, journal and keys; --new-keys replaces the keys; `dosebench unflash` takes "
-            "it off",
+            hint="--update keeps its therapy, journal and keys; --new-keys replaces the keys; "
+            "`dosebench unflash` takes it off",
         )
 
 

@@ -81,11 +81,13 @@ def choose(port: str | None) -> str:
     if not there:
         raise PortError(
             "no board is plugged in",
-            hint="a new Pico has no serial port before MicroPython is on it: hold BOOTSEL while plugging it in, and copy "
-            "the UF2 file onto the drive that appears (docs/FLASHING.md); or give --port",
+            hint="a new Pico has no serial port before MicroPython is on it: hold BOOTSEL while plugging it in, and "
+            "copy the UF2 file onto the drive that appears (docs/FLASHING.md); or give --port",
         )
     listed = "".join(f"\n  {board}" for board in there)
-    raise PortError(f"several boards are plugged in:{listed}", hint="choose one with --port: any of these names will do")
+    raise PortError(
+        f"several boards are plugged in:{listed}", hint="choose one with --port: any of these names will do"
+    )
 
 
 def same_board(device: str) -> str:

@@ -49,7 +49,8 @@ class Line:
         """The line to the board that is meant. Raises PortError; FlashError for a simulated one."""
         if given is not None and given.startswith(SIM):
             raise FlashError(
-                "a simulated board runs the firmware of this release as it is", hint="`dosebench sim` makes and removes them"
+                "a simulated board runs the firmware of this release as it is",
+                hint="`dosebench sim` makes and removes them",
             )
         port = finding.choose(given)
         return cls(port, baud, finding.same_board(port))
@@ -72,7 +73,9 @@ def prompt(line: Line, patience_s: float, tell: Tell) -> Iterator[Shell]:
             line.running = running.ask(repl.serial)
         running.check_no_bolus(line.running)
         what = f"pump {line.running.device.hex()} runs there" if line.running else "no prompt yet"
-        tell(f"{what}: press reset on the board now, or pull its plug and put it back (waiting up to {patience_s:.0f} s)")
+        tell(
+            f"{what}: press reset on the board now, or pull its plug and put it back (waiting up to {patience_s:.0f} s)"
+        )
 
     try:
         repl.catch(patience_s, ask)

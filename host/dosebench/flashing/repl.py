@@ -185,4 +185,3 @@ def _said(heard: bytes) -> str:
 def _last(traceback: bytes) -> str:
     lines = traceback.decode("utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else "nothing"
-

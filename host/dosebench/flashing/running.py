@@ -72,7 +72,8 @@ def check_no_bolus(running: Running | None) -> None:
     """Raises BolusRunningError."""
     if running is not None and running.bolus_steps:
         raise BolusRunningError(
-            f"pump {running.device.hex()} delivers a bolus, {running.bolus_steps} steps are to go: flashing would cut it",
+            f"pump {running.device.hex()} delivers a bolus, {running.bolus_steps} steps are to go: "
+            "flashing would cut it",
             hint="wait for its end, or end it with `dosebench bolus --cancel`",
         )
 

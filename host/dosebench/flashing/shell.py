@@ -1,4 +1,4 @@
-"""What is done on a board through its REPL: look, write, copy, remove, rename, reset. Every act is one call of `run`."""
+"""What is done on a board through its REPL: look, write, copy, remove, rename, reset. Each act is one call of `run`."""
 
 from __future__ import annotations
 
@@ -197,10 +197,10 @@ class Shell:
     def about(self) -> About:
         """What the board is. Raises BoardError, or FlashError when what answers is no MicroPython."""
         told = self._json(self._repl.run(_ABOUT))
-        version = (*map(int, told["version"][:3]), 0, 0)[:3]
+        major, minor, patch = [*map(int, told["version"][:3]), 0, 0][:3]
         return About(
             told["name"],
-            version,
+            (major, minor, patch),
             told["mpy"],
             told["machine"],
             told["platform"],
@@ -232,9 +232,7 @@ class Shell:
     def holds_pump(self) -> bool:
         """Whether a reset would run a pump: a selector of ours is there, and a slot that is whole."""
         main = self.read(MAIN)
-        return main is not None and is_selector(main) and any(
-            path.endswith(f"/{MANIFEST}") for path in self.tree(ROOT)
-        )
+        return main is not None and is_selector(main) and any(path.endswith(f"/{MANIFEST}") for path in self.tree(ROOT))
 
     def digests(self, directory: str) -> dict[str, str]:
         """SHA-256 of every file below a directory, in hex, by its path inside it."""
