@@ -10,6 +10,7 @@ import click
 import pytest
 from commandline import EXAMPLES, Run
 from dosebench import cli
+from unixboard import UnixBoard
 
 PAGE = Path(__file__).parents[2] / "docs" / "CLI.md"
 SECTIONS = dict(re.findall(r"^## dosebench ([a-z ]+)\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.DOTALL | re.MULTILINE))
@@ -66,7 +67,15 @@ def _scenario(regimen: str, scenario: str) -> tuple[object, ...]:
     return EXAMPLES / f"{regimen}.toml", "--scenario", EXAMPLES / "scenarios" / f"{scenario}.toml"
 
 
-def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[UnixBoard]:
+    """A board without a pump."""
+    made = UnixBoard(tmp_path)
+    yield made
+    made.close()
+
+
+def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: Path, board: UnixBoard) -> None:
     port, primed, low = ("-p", "sim://bench"), ("-p", "sim://primed"), ("-p", "sim://low")
     assert run("program", EXAMPLES / "c7-bridge-before.toml", "--yes", *primed).code == 0
     assert run("program", c5, "--yes", *low).code == 0
@@ -114,6 +123,9 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
         "bench check": [("bench", "check", bench)],
         "bench list": [("bench", "list")],
         "calibrate": [("calibrate", bench, "--from-csv", runs)],
+        "flash": [("flash", "--port", board.port, "--bench", bench, "--dry-run"), ("flash", "--list")],
+        "unflash": [("unflash", "--port", board.port, "--yes")],
+        "bundle": [("bundle", *port, "--output", tmp_path / "report.zip")],
         "sim": [
             ("sim", "bench", "--advance", "1 s"),
             ("sim", "bench", "--flash", bench),

@@ -381,12 +381,12 @@ def test_a_first_flashing_that_was_interrupted_leaves_a_prompt(boards: Boards, q
 def test_a_running_pump_gives_its_prompt_after_a_reset(run: Run, boards: Boards) -> None:
     board = boards()
     assert _flash(run, board, "--bench", PICO).code == 0
-    stubborn = "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except KeyboardInterrupt:\n        pass\n"
+    deaf = "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except KeyboardInterrupt:\n        pass\n"
 
     def silence(shell: Shell) -> None:
         for slot in SLOTS:
             shell.remove(f"{slot_dir(slot)}/main.mpy")
-        shell.write(f"{slot_dir('a')}/main.py", stubborn.encode())
+        shell.write(f"{slot_dir('a')}/main.py", deaf.encode())
 
     _look(board, silence)
     # The window after this reset passes unused.
