@@ -67,6 +67,14 @@ def _scenario(regimen: str, scenario: str) -> tuple[object, ...]:
     return EXAMPLES / f"{regimen}.toml", "--scenario", EXAMPLES / "scenarios" / f"{scenario}.toml"
 
 
+def _with_a_board(port: str, bench: Path, out: Path) -> dict[str, list[tuple[object, ...]]]:
+    return {
+        "flash": [("flash", "--port", port, "--bench", bench, "--dry-run"), ("flash", "--list")],
+        "unflash": [("unflash", "--port", port, "--yes")],
+        "bundle": [("bundle", "-p", "sim://bench", "--output", out / "report.zip")],
+    }
+
+
 @pytest.fixture
 def board(tmp_path: Path) -> Iterator[UnixBoard]:
     """A board without a pump."""
@@ -123,9 +131,6 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
         "bench check": [("bench", "check", bench)],
         "bench list": [("bench", "list")],
         "calibrate": [("calibrate", bench, "--from-csv", runs)],
-        "flash": [("flash", "--port", board.port, "--bench", bench, "--dry-run"), ("flash", "--list")],
-        "unflash": [("unflash", "--port", board.port, "--yes")],
-        "bundle": [("bundle", *port, "--output", tmp_path / "report.zip")],
         "sim": [
             ("sim", "bench", "--advance", "1 s"),
             ("sim", "bench", "--flash", bench),
@@ -137,7 +142,7 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
         "watch": [("watch", "--count", 1, *port), ("watch", "--fields", *port)],
         "sniff": [("sniff", "--listen", "--for", "0.1 s", "--out", tmp_path / "a.pcap", *port)],
         "doctor": [("doctor",)],
-    }
+    } | _with_a_board(board.port, bench, tmp_path)
     for name, calls in lines.items():
         produced[name] = set()
         for words in calls:

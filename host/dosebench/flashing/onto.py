@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from dosebench import ports
 from dosebench.deviceconfig import commissioned
 from dosebench.firmwarebuild import build
 from dosebench.flashing import checks, finding, running
-from dosebench.flashing.errors import FlashError, LineLostError
+from dosebench.flashing.errors import BoardError, FlashError, LineLostError
 from dosebench.flashing.flasher import Plan, make_plan, room
 from dosebench.flashing.image import FORMATS, Image, manifest_of
 from dosebench.flashing.layout import BENCH, CONFIG, slot_dir
@@ -85,7 +86,9 @@ def prompt(line: Line, patience_s: float, tell: Tell) -> Iterator[Shell]:
         except LineLostError:
             raise
         except BaseException:
-            _let_go(repl, shell)
+            with contextlib.suppress(BoardError):
+                # What went wrong first is what counts.
+                _let_go(repl, shell)
             raise
         _let_go(repl, shell)
     finally:
