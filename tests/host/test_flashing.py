@@ -31,23 +31,25 @@ SELECTOR: Final = (firmware_dir() / "selector.py").read_bytes()
 class DirectoryBoard:
     """Runs what is sent to a board, with the root of its file system at a directory.
 
-    It dies at act number `dies_at` (from 1): before it, or after it.
+    It dies at act number `dies_at` (from 1): before it, within it (a file is open and still empty), or after it.
     """
 
-    def __init__(self, root: Path, *, dies_at: int = 0, after: bool = False) -> None:
+    def __init__(self, root: Path, *, dies_at: int = 0, when: str = "after") -> None:
         root.mkdir(exist_ok=True)
         self.root = root
         self.acts = 0
         self.resets = 0
         self._dies_at = dies_at
-        self._after = after
+        self._when = when
         own = {"open": self._open, "__import__": self._import}
         self._names: dict[str, Any] = {"__builtins__": vars(builtins) | own}
 
     def run(self, code: str) -> bytes:
         self.acts += 1
-        if self.acts == self._dies_at and not self._after:
+        if self.acts == self._dies_at and self._when == "before":
             raise BoardError("cut")
+        if self.acts == self._dies_at and self._when == "within":
+            code = code.partition("\n")[0] if "open(" in code else ""
         said = io.StringIO()
         self._names["__builtins__"]["print"] = lambda *words: print(*words, file=said)
         try:
@@ -128,10 +130,12 @@ def _booted(root: Path) -> str | None:
 
 
 @pytest.mark.requirement("R54")
-@pytest.mark.parametrize("after", [False, True])
-def test_cut_at_any_act_of_an_update_it_boots_old_or_new_and_goes_on(tmp_path: Path, after: bool) -> None:
+@pytest.mark.parametrize("when", ["before", "within", "after"])
+def test_cut_at_any_act_of_an_update_it_boots_old_or_new_and_goes_on(tmp_path: Path, when: str) -> None:
     _flash(tmp_path / "old", _image("older"))
     _flash(tmp_path / "old", _image("old", **{"gone.py": b"2"}))
+    # The selector changes too.
+    (tmp_path / "old/main.py").write_bytes(SELECTOR + b"# of old\n")
     keys = (tmp_path / "old/dosebench/keys.json").read_bytes()
     new = _image("new", **{"come.py": b"3"})
     shutil.copytree(tmp_path / "old", tmp_path / "all")
@@ -142,24 +146,24 @@ def test_cut_at_any_act_of_an_update_it_boots_old_or_new_and_goes_on(tmp_path: P
         root = tmp_path / f"board{at}"
         shutil.copytree(tmp_path / "old", root)
         with pytest.raises(BoardError):
-            _flash(root, new, dies_at=at, after=after)
+            _flash(root, new, dies_at=at, when=when)
         versions.append(_booted(root))
         _flash(root, new)
         assert _booted(root) == "new"
         assert (root / "dosebench/keys.json").read_bytes() == keys
     # Once it is new it stays new.
-    assert set(versions) == ({"old", "new"} if after else {"old"})
+    assert set(versions) == ({"old", "new"} if when == "after" else {"old"})
     assert versions == sorted(versions, reverse=True)
 
 
 @pytest.mark.requirement("R54")
-@pytest.mark.parametrize("after", [False, True])
-def test_cut_at_any_act_of_the_first_flashing_it_boots_nothing_or_the_whole(tmp_path: Path, after: bool) -> None:
+@pytest.mark.parametrize("when", ["before", "within", "after"])
+def test_cut_at_any_act_of_the_first_flashing_it_boots_nothing_or_the_whole(tmp_path: Path, when: str) -> None:
     acts = _flash(tmp_path / "all", _image("new")).acts
     for at in range(1, acts + 1):
         root = tmp_path / f"board{at}"
         with pytest.raises(BoardError):
-            _flash(root, _image("new"), dies_at=at, after=after)
+            _flash(root, _image("new"), dies_at=at, when=when)
         assert _booted(root) in (None, "new")
         _flash(root, _image("new"))
         assert _booted(root) == "new"
@@ -170,7 +174,7 @@ def test_cut_at_any_act_of_a_removal_the_pump_never_runs_on_half_its_files(tmp_p
     for at in range(1, 40):
         root = tmp_path / f"board{at}"
         shutil.copytree(tmp_path / "whole", root)
-        shell = Shell(DirectoryBoard(root, dies_at=at, after=True))
+        shell = Shell(DirectoryBoard(root, dies_at=at))
         try:
             removal.carry_out(shell, removal.make_removal(shell.held(), keep_journal=False))
         except BoardError:
