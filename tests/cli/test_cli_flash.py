@@ -223,6 +223,7 @@ def test_a_board_can_be_given_back_without_its_journal(run: Run, boards: Boards)
         ({"heap": "110k"}, PICO, ("KB of heap; the pump needs 128 KB", "less than 128 KB")),
         ({"family": "esp32", "version": [1, 20, 0]}, ESP, ("MicroPython 1.20.0", "esptool")),
         ({"family": "esp32"}, PICO, ("bench is for rp2, and this is a board of the family esp32", "bench file")),
+        ({"mpy": 0x0B05, "heap": "300k"}, PICO, ("to compile the firmware by itself it needs 384 KB", "--source")),
         ({"blocks": 80}, PICO, ("nothing was written", "more flash")),
         ({}, None, ("needs a bench file", "--bench")),
     ],
@@ -242,7 +243,7 @@ def test_a_board_that_loads_no_compiled_files_gets_source(run: Run, boards: Boar
     board = boards(mpy=0x0B05)
     told = _flash(run, board, "--bench", PICO, "--dry-run").json
     assert not told["compiled"]
-    assert "source text is sent" in told["notes"][0]
+    assert "source text was sent" in told["notes"][0]
 
 
 def test_older_firmware_does_not_take_over_what_it_cannot_read(

@@ -13,6 +13,8 @@ from dosebench.flashing.shell import About, Held
 VERSION_MIN: Final = (1, 24)
 HEAP_MIN: Final = 128 * 1024
 """Bytes: twice what the firmware uses after boot, for frames and commands in flight. A Pico has 236 KB."""
+SOURCE_HEAP_MIN: Final = 384 * 1024
+"""Bytes (chosen): an emulated Pico with 236 KB did not come to an end with source text."""
 SECTOR_BYTES: Final = 4096
 SPARE_BLOCKS: Final = 8
 """Blocks that must stay free beyond the files: directories, files that are written aside, and wear (chosen)."""
@@ -60,6 +62,16 @@ def check_family(about: About, family: str) -> None:
 def takes_bytecode(about: About, image: Image) -> bool:
     """Whether the board loads the compiled files of this image."""
     return image.mpy_version in (0, about.mpy & 0xFF)
+
+
+def check_heap_for_source(about: About) -> None:
+    """The board can compile the firmware by itself. Raises FlashError."""
+    if about.heap_bytes < SOURCE_HEAP_MIN:
+        raise FlashError(
+            f"the board has {about.heap_bytes // 1024} KB of heap; to compile the firmware by itself it needs "
+            f"{SOURCE_HEAP_MIN // 1024} KB",
+            hint="send compiled files: leave --source out, on a MicroPython that loads them (1.24 and newer)",
+        )
 
 
 def check_formats(held: Held) -> None:

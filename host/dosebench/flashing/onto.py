@@ -81,6 +81,11 @@ def prompt(line: Line, patience_s: float, tell: Tell) -> Iterator[Shell]:
     try:
         repl.catch(patience_s, ask)
         shell = Shell(repl)
+        if not shell.has_room_to_work():
+            # Interrupted in the middle of its start. A reset gives an empty heap, and the selector's window.
+            shell.reset()
+            repl.catch(patience_s, ask)
+            shell = Shell(repl)
         try:
             yield shell
         except LineLostError:
@@ -218,10 +223,11 @@ def _image(about: About, settings: dict[str, bytes], family: str, *, source: boo
 
     release = version("dosebench")
     image = Image(build(family, compiled=not source) | settings, family, release)
-    if checks.takes_bytecode(about, image):
+    if not source and checks.takes_bytecode(about, image):
         return image, []
+    checks.check_heap_for_source(about)
     image = Image(build(family, compiled=False) | settings, family, release)
-    return image, ["this MicroPython loads no compiled files of this kind: source text is sent, which starts slower"]
+    return image, ["source text was sent, which the board compiles at each start"]
 
 
 def _keys(held: Held, *, new: bool) -> dict[str, bytes] | None:

@@ -27,6 +27,8 @@ from dosebench.flashing.layout import (
 )
 
 DEVICE_ID_BYTES: Final = 4
+WORK_BYTES: Final = 80 * 1024
+"""Of heap, for a list of all files with their hashes (chosen; a fresh Pico has 230 KB)."""
 CHUNK_BYTES: Final = 768
 """Bytes of a file in one act: 1 KiB of base64, for which every board has heap (chosen)."""
 
@@ -209,6 +211,11 @@ class Shell:
             told["free"],
             told["unique"],
         )
+
+    def has_room_to_work(self) -> bool:
+        """Whether the heap is as good as empty. A program that was interrupted leaves what it had."""
+        free = json.loads(self._repl.run("import gc\ngc.collect()\nprint(gc.mem_free())"))
+        return bool(free >= WORK_BYTES)
 
     def held(self) -> Held:
         """What of ours lies on the board."""
