@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,10 +22,13 @@ from dosebench.flashing.layout import BENCH, CONFIG, slot_dir
 from dosebench.flashing.repl import Repl
 from dosebench.flashing.running import Running
 from dosebench.flashing.shell import About, Held, Shell
+from dosebench.ports import PortError
 from dosebench.twin.code import firmware_dir
 
 SELECTOR: Final = "selector.py"
 SIM: Final = "sim:"
+OPEN_TRIES: Final = 3
+OPEN_PAUSE_S: Final = 0.2
 
 Tell = Callable[[str], None]
 
@@ -58,6 +62,15 @@ class Line:
 
     def open(self) -> Any:
         """Open the port, where it is now. Raises PortError."""
+        for _ in range(OPEN_TRIES - 1):
+            try:
+                return self._open_once()
+            except PortError:
+                # It may be coming back, or the program before this one may not have let go of it yet.
+                time.sleep(OPEN_PAUSE_S)
+        return self._open_once()
+
+    def _open_once(self) -> Any:
         return ports.open_port(finding.choose(self.home) if self.home != self.port else self.port, self.baud)
 
 

@@ -156,13 +156,15 @@ class Repl(SerialTransport):  # type: ignore[misc]
         return bytes(said)
 
     def leave(self, code: str) -> None:
-        """Run code after which the board listens no more, such as a reset."""
+        """Run code after which the board listens no more, such as a reset; its answer may be cut off: none is read."""
         try:
-            self.exec_raw_no_follow(code)
+            if not self.read_until(1, b">", timeout=READ_S).endswith(b">"):
+                raise LineLostError("the board does not answer any more", hint="press reset")
+            self.serial.write(code.encode() + b"\x04")
             # A port that is closed at once drops what it has not sent.
             self.serial.flush()
             time.sleep(QUIET_S)
-        except (TransportError, OSError) as error:
+        except OSError as error:
             raise LineLostError(f"the board was not reset: {error}", hint="press reset") from error
 
     def release(self) -> None:
