@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_IN_THE_TREE = {"bench.json", "config.json", "keys.json", "manifest.json", "/main.py"}
+"""Files that a user's machine or a board has, or makes."""
 
 
 def marked() -> set[str]:
