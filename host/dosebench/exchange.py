@@ -76,7 +76,10 @@ class Exchange:
     Attributes:
         clock: Seconds of the port's own clock.
         device_id: Of the pump behind the port, 4 bytes; that of all pumps before it has said hello.
+        tries: How often a request is sent before the pump counts as silent.
     """
+
+    tries = TRIES
 
     def __init__(self, port: Any) -> None:
         self._port = port
@@ -125,7 +128,7 @@ class Exchange:
         self._heard = 0
         self._untrusted = None
         numbers: list[int] = []
-        for _ in range(TRIES):
+        for _ in range(self.tries):
             numbers.append(self.next_sequence())
             numbered = replace(frame, sequence=numbers[-1])
             self._send(numbered if session is None else session.seal(numbered), name)

@@ -10,6 +10,7 @@ import click
 import pytest
 from commandline import EXAMPLES, Run
 from dosebench import cli
+from unixboard import UnixBoard
 
 PAGE = Path(__file__).parents[2] / "docs" / "CLI.md"
 SECTIONS = dict(re.findall(r"^## dosebench ([a-z ]+)\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.DOTALL | re.MULTILINE))
@@ -66,7 +67,23 @@ def _scenario(regimen: str, scenario: str) -> tuple[object, ...]:
     return EXAMPLES / f"{regimen}.toml", "--scenario", EXAMPLES / "scenarios" / f"{scenario}.toml"
 
 
-def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: Path) -> None:
+def _with_a_board(port: str, bench: Path, out: Path) -> dict[str, list[tuple[object, ...]]]:
+    return {
+        "flash": [("flash", "--port", port, "--bench", bench, "--dry-run"), ("flash", "--list")],
+        "unflash": [("unflash", "--port", port, "--yes")],
+        "bundle": [("bundle", "-p", "sim://bench", "--output", out / "report.zip")],
+    }
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[UnixBoard]:
+    """A board without a pump."""
+    made = UnixBoard(tmp_path)
+    yield made
+    made.close()
+
+
+def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: Path, board: UnixBoard) -> None:
     port, primed, low = ("-p", "sim://bench"), ("-p", "sim://primed"), ("-p", "sim://low")
     assert run("program", EXAMPLES / "c7-bridge-before.toml", "--yes", *primed).code == 0
     assert run("program", c5, "--yes", *low).code == 0
@@ -125,7 +142,7 @@ def test_exactly_the_documented_keys_are_printed(run: Run, c5: Path, tmp_path: P
         "watch": [("watch", "--count", 1, *port), ("watch", "--fields", *port)],
         "sniff": [("sniff", "--listen", "--for", "0.1 s", "--out", tmp_path / "a.pcap", *port)],
         "doctor": [("doctor",)],
-    }
+    } | _with_a_board(board.port, bench, tmp_path)
     for name, calls in lines.items():
         produced[name] = set()
         for words in calls:

@@ -42,8 +42,8 @@ def pair(
     """Set a pump's keys and keep this host's copy of them.
 
     Without keys a pump answers questions and obeys stop, and refuses everything else. Keys are set with the board at
-    hand: on a simulated one (sim://NAME) by this command, on a real one when it is flashed. A new simulated board has
-    keys already.
+    hand: on a simulated one (sim://NAME) by this command, on a real one when it is flashed, and `dosebench flash
+    --new-keys` replaces them. A new simulated board has keys already.
     """
     from dosebench.keys import KeyStore  # noqa: PLC0415
 
@@ -114,7 +114,7 @@ def _pair(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> Non
     if options is None:
         raise PairError(
             "keys are set with the board at hand, when it is flashed: nothing on the serial line can set them",
-            hint="a simulated board is at hand as sim://NAME",
+            hint="`dosebench flash --new-keys` sets new ones on a real board; a simulated one is at hand as sim://NAME",
         )
     if not options.name:
         raise PairError("sim:// without a name ends with its port, and has keys", hint="use sim://NAME")

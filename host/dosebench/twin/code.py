@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -24,15 +25,24 @@ def firmware_dir() -> Path:
     return packed if packed.is_dir() else package.parents[1] / "firmware"
 
 
+def hash_of(code: Mapping[str, bytes]) -> bytes:
+    """The first 16 bytes of a SHA-256 over path, length and content of every file, sorted by path.
+
+    Args:
+        code: Path inside the firmware's directory, with slashes -> content.
+    """
+    digest = hashlib.sha256()
+    for path, content in sorted(code.items()):
+        digest.update(f"{path}\0{len(content)}\0".encode() + content)
+    return digest.digest()[:CODE_HASH_BYTES]
+
+
 @cache
 def code_hash() -> bytes:
-    """The first 16 bytes of a SHA-256 over path and content of every file of code of the firmware, sorted by path.
+    """`hash_of` every file of code of the firmware.
 
     Read once in a process: a twin is flashed with what was there when it was first asked.
     """
     root = firmware_dir()
-    digest = hashlib.sha256()
-    for path in sorted([*root.rglob("*.py"), *root.rglob("*.mpy")]):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode() + content)
-    return digest.digest()[:CODE_HASH_BYTES]
+    files = [*root.rglob("*.py"), *root.rglob("*.mpy")]
+    return hash_of({path.relative_to(root).as_posix(): path.read_bytes() for path in files})

@@ -1,0 +1,1 @@
+"""Onto a board and off it again: what `dosebench flash` and `dosebench unflash` do."""

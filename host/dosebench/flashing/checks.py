@@ -1,0 +1,127 @@
+"""Whether a board can carry the pump: each refusal says why, and what to do about it. Nothing is written before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from dosebench.flashing.errors import FlashError
+from dosebench.flashing.image import Image, manifest_of, older_formats
+from dosebench.flashing.layout import is_selector
+from dosebench.flashing.shell import About, Held
+
+VERSION_MIN: Final = (1, 24)
+HEAP_MIN: Final = 128 * 1024
+"""Bytes: twice what the firmware uses after boot, for frames and commands in flight. A Pico has 236 KB."""
+SOURCE_HEAP_MIN: Final = 384 * 1024
+"""Bytes (chosen): an emulated Pico with 236 KB did not come to an end with source text."""
+SECTOR_BYTES: Final = 4096
+SPARE_BLOCKS: Final = 8
+"""Blocks that must stay free beyond the files: directories, files that are written aside, and wear (chosen)."""
+FAMILIES: Final = {"rp2": "RP2040 or RP2350", "esp32": "ESP32"}
+GET: Final[Mapping[str, str]] = {
+    "rp2": "hold BOOTSEL while plugging the board in, and copy the UF2 file of its page at micropython.org/download "
+    "onto the drive that appears",
+    "esp32": "pip install esptool, then `esptool erase-flash` and `esptool write-flash OFFSET FILE.bin` with file and "
+    "offset of its page at micropython.org/download",
+    "stm32": "set the BOOT pin, and write the DFU file of its page at micropython.org/download with dfu-util",
+}
+"""Family -> how MicroPython gets onto it (the download page of each board)."""
+
+
+def check_interpreter(about: About) -> None:
+    """MicroPython, new enough, and with heap enough. Raises FlashError."""
+    get = GET.get(about.family, "see micropython.org/download")
+    if about.name != "micropython":
+        raise FlashError(f"the board runs {about.name}, not MicroPython", hint=get)
+    if about.version < VERSION_MIN:
+        raise FlashError(
+            f"the board runs MicroPython {about.version_text}; "
+            f"the pump needs {VERSION_MIN[0]}.{VERSION_MIN[1]} or newer",
+            hint=get,
+        )
+    if about.heap_bytes < HEAP_MIN:
+        raise FlashError(
+            f"the board has {about.heap_bytes // 1024} KB of heap; the pump needs {HEAP_MIN // 1024} KB, half of it "
+            "for itself and the rest for frames, commands and downloads",
+            hint="a Pico has 236 KB; boards with less than 128 KB are not supported",
+        )
+
+
+def check_family(about: About, family: str) -> None:
+    """The board is of the family that the bench is wired for. Raises FlashError."""
+    if about.family != family:
+        known = FAMILIES.get(about.family)
+        there = f"a board of the family {about.family} ({known})" if known else f"a {about.family}"
+        raise FlashError(
+            f"the bench is for {family}, and this is {there}: {about.machine}",
+            hint="give the bench file of this board, or the port of the other one",
+        )
+
+
+def takes_bytecode(about: About, image: Image) -> bool:
+    """Whether the board loads the compiled files of this image."""
+    return image.mpy_version in (0, about.mpy & 0xFF)
+
+
+def check_heap_for_source(about: About) -> None:
+    """The board can compile the firmware by itself. Raises FlashError."""
+    if about.heap_bytes < SOURCE_HEAP_MIN:
+        raise FlashError(
+            f"the board has {about.heap_bytes // 1024} KB of heap; to compile the firmware by itself it needs "
+            f"{SOURCE_HEAP_MIN // 1024} KB",
+            hint="send compiled files: leave --source out, on a MicroPython that loads them (1.24 and newer)",
+        )
+
+
+def check_formats(held: Held) -> None:
+    """Nothing that the board keeps is newer than what this release can read. Raises FlashError."""
+    for slot, content in held.manifests.items():
+        manifest = manifest_of(content)
+        newer = older_formats(manifest["formats"]) if manifest else []
+        if newer and slot == held.runs:
+            raise FlashError(
+                f"the board runs firmware {manifest['version'] if manifest else ''}, whose {', '.join(newer)} this "
+                "release cannot read: it would take them for damaged",
+                hint="flash that release or a newer one, or remove all that the board holds with `dosebench unflash`",
+            )
+
+
+def check_room(about: About, held: Held, need: Mapping[str, int], freed: int, storage_sectors: int) -> None:
+    """The file system has room for what is to be written, and for the journal as it will grow.
+
+    Args:
+        about: The board.
+        held: What lies on it.
+        need: Bytes of each file that is to be written, by path.
+        freed: Bytes that are removed before.
+        storage_sectors: Sectors of 4096 bytes of journal and therapy; 0 where they lie in a partition of their own.
+
+    Raises FlashError.
+    """
+    block = about.block_bytes
+    blocks = sum(-(-size // block) for size in need.values()) + SPARE_BLOCKS
+    storage = max(0, storage_sectors * SECTOR_BYTES - held.stored_bytes)
+    wanted = blocks * block + storage
+    there = about.free_bytes + freed
+    if wanted > there:
+        raise FlashError(
+            f"the board has {there // 1024} KB free, and needs {wanted // 1024} KB: {blocks * block // 1024} KB for "
+            f"the firmware, {storage // 1024} KB for the journal as it grows; nothing was written",
+            hint="remove files of your own from the board, or take a board with more flash",
+        )
+
+
+def check_not_there(held: Held) -> None:
+    """No pump is on the board yet. Raises FlashError."""
+    if held.runs is not None:
+        raise FlashError(
+            "a pump is on this board already",
+            hint="--update keeps its therapy, journal and keys; --new-keys replaces the keys; "
+            "`dosebench unflash` takes it off",
+        )
+
+
+def is_foreign(main: bytes | None) -> bool:
+    """Whether a main.py is there that somebody else wrote."""
+    return main is not None and bool(main.strip()) and not is_selector(main)

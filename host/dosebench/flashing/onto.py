@@ -1,0 +1,271 @@
+"""One board, from its open port to its answer: what the commands `flash` and `unflash` do, without their words."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from dosebench import ports
+from dosebench.deviceconfig import commissioned
+from dosebench.firmwarebuild import build
+from dosebench.flashing import checks, finding, running
+from dosebench.flashing.errors import BoardError, FlashError, LineLostError
+from dosebench.flashing.flasher import Plan, make_plan, room
+from dosebench.flashing.image import FORMATS, Image, manifest_of
+from dosebench.flashing.layout import BENCH, CONFIG, slot_dir
+from dosebench.flashing.repl import Repl
+from dosebench.flashing.running import Running
+from dosebench.flashing.shell import About, Held, Shell
+from dosebench.ports import PortError
+from dosebench.twin.code import firmware_dir
+
+SELECTOR: Final = "selector.py"
+SIM: Final = "sim:"
+OPEN_TRIES: Final = 3
+OPEN_PAUSE_S: Final = 0.2
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Line:
+    """The port of a board, and how it is opened.
+
+    Attributes:
+        port: As `serial_for_url` takes it.
+        baud: Bits per second.
+        home: A name that leads to the board again after its port vanished.
+        running: What the pump said that ran there, if it could be asked.
+    """
+
+    port: str
+    baud: int
+    home: str
+    running: Running | None = None
+
+    @classmethod
+    def find(cls, given: str | None, baud: int) -> Line:
+        """The line to the board that is meant. Raises PortError; FlashError for a simulated one."""
+        if given is not None and given.startswith(SIM):
+            raise FlashError(
+                "a simulated board runs the firmware of this release as it is",
+                hint="`dosebench sim` makes and removes them",
+            )
+        port = finding.choose(given)
+        return cls(port, baud, finding.same_board(port))
+
+    def open(self) -> Any:
+        """Open the port, where it is now. Raises PortError."""
+        for _ in range(OPEN_TRIES - 1):
+            try:
+                return self._open_once()
+            except PortError:
+                # It may be coming back, or the program before this one may not have let go of it yet.
+                time.sleep(OPEN_PAUSE_S)
+        return self._open_once()
+
+    def _open_once(self) -> Any:
+        return ports.open_port(finding.choose(self.home) if self.home != self.port else self.port, self.baud)
+
+
+@contextmanager
+def prompt(line: Line, patience_s: float, tell: Tell) -> Iterator[Shell]:
+    """A board at its prompt. Afterwards a board with a pump is reset, so that it runs again, and another one let go.
+
+    Raises FlashError, BoardError, PortError; BolusRunningError when a pump runs there and delivers a bolus.
+    """
+    repl = Repl(line.open(), line.open)
+
+    def ask() -> None:
+        if line.running is None:
+            line.running = running.ask(repl.serial)
+        running.check_no_bolus(line.running)
+        what = f"pump {line.running.device.hex()} runs there" if line.running else "no prompt yet"
+        tell(
+            f"{what}: press reset on the board now, or pull its plug and put it back (waiting up to {patience_s:.0f} s)"
+        )
+
+    try:
+        repl.catch(patience_s, ask)
+        shell = Shell(repl)
+        if not shell.has_room_to_work():
+            # Interrupted in the middle of its start. A reset gives an empty heap, and the selector's window.
+            shell.reset()
+            repl.catch(patience_s, ask)
+            shell = Shell(repl)
+        try:
+            yield shell
+        except LineLostError:
+            raise
+        except BaseException:
+            with contextlib.suppress(BoardError):
+                # What went wrong first is what counts.
+                _let_go(repl, shell)
+            raise
+        _let_go(repl, shell)
+    finally:
+        repl.serial.close()
+
+
+def _let_go(repl: Repl, shell: Shell) -> None:
+    """Whatever happened: a pump that was there, or is there now, runs again."""
+    if shell.holds_pump():
+        shell.reset()
+    else:
+        repl.release()
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for.
+
+    Attributes:
+        bench: Bench file; None keeps what the board has.
+        update: A pump may be on the board, and is kept.
+        new_keys: Replace its keys.
+        source: Send source text instead of compiled files.
+    """
+
+    bench: Path | None = None
+    update: bool = False
+    new_keys: bool = False
+    source: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What would be done to a board, before anything is.
+
+    Attributes:
+        about: The board.
+        image: The slot as it should be.
+        plan: What brings it there.
+        keys: By role, where they are to be written.
+        before: Version of the firmware that the board runs now; None where it has none.
+        bench: What the board is told of its wiring.
+        notes: What is worth saying.
+    """
+
+    about: About
+    image: Image
+    plan: Plan
+    keys: dict[str, bytes] | None = field(repr=False)
+    before: str | None
+    bench: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def prepare(shell: Shell, order: Order) -> Prepared:
+    """Look at the board, refuse what cannot be, and plan the rest. Writes nothing. Raises FlashError."""
+    about = shell.about()
+    checks.check_interpreter(about)
+    held = shell.held()
+    if not order.update and not order.new_keys:
+        checks.check_not_there(held)
+    checks.check_formats(held)
+    settings = _settings(shell, held, order.bench)
+    bench = json.loads(settings[BENCH])
+    checks.check_family(about, bench["family"])
+    image, notes = _image(about, settings, bench["family"], source=order.source)
+    keys = _keys(held, new=order.new_keys)
+    selector = (firmware_dir() / SELECTOR).read_bytes()
+    plan = make_plan(held, image, selector, keys)
+    sectors = int(json.loads(settings[CONFIG])["flash_sectors"])
+    on_files = bench["storage"]["kind"] == "files"
+    checks.check_room(about, held, *room(plan, held), sectors if on_files else 0)
+    if plan.saves_main:
+        notes.append("the board's own main.py is kept, and `dosebench unflash` puts it back")
+    return Prepared(about, image, plan, keys, _version(held), bench, tuple(notes))
+
+
+def _version(held: Held) -> str | None:
+    manifest = manifest_of(held.manifests[held.runs]) if held.runs else None
+    return str(manifest["version"]) if manifest else None
+
+
+def _settings(shell: Shell, held: Held, bench: Path | None) -> dict[str, bytes]:
+    """config.json and bench.json, from the bench file or from the board."""
+    if bench is not None:
+        from dosebench import benchfile  # noqa: PLC0415
+
+        loaded = benchfile.load(bench)
+        config, wiring = dict(loaded.device_config()), loaded.device_json()
+    elif held.runs is None:
+        raise FlashError("a board without a pump needs a bench file", hint="--bench FILE.toml; see examples/benches")
+    else:
+        config, wiring = _kept(shell, held, CONFIG), _kept(shell, held, BENCH)
+        _check_kept(held)
+    if held.stored_bytes:
+        # It kept a journal before: from now on an empty flash is a loss.
+        config = commissioned(config)
+    return {CONFIG: _json(config), BENCH: _json(wiring)}
+
+
+def _kept(shell: Shell, held: Held, name: str) -> dict[str, Any]:
+    assert held.runs is not None
+    try:
+        kept = json.loads(shell.read(f"{slot_dir(held.runs)}/{name}") or b"")
+    except ValueError:
+        raise FlashError(f"{name} on the board cannot be read", hint="give its bench file: --bench FILE.toml") from None
+    settings: dict[str, Any] = kept
+    return settings
+
+
+def _check_kept(held: Held) -> None:
+    """Settings that an older release wrote may lack what this one needs."""
+    manifest = manifest_of(held.manifests[held.runs]) if held.runs else None
+    formats = manifest["formats"] if manifest else {}
+    if any(formats.get(name) != FORMATS[name] for name in ("config", "bench")):
+        raise FlashError(
+            "the board's settings are in the form of another release", hint="give its bench file: --bench FILE.toml"
+        )
+
+
+def _json(values: dict[str, Any]) -> bytes:
+    return json.dumps(values, separators=(",", ":")).encode()
+
+
+def _image(about: About, settings: dict[str, bytes], family: str, *, source: bool) -> tuple[Image, list[str]]:
+    from importlib.metadata import version  # noqa: PLC0415
+
+    release = version("dosebench")
+    image = Image(build(family, compiled=not source) | settings, family, release)
+    if not source and checks.takes_bytecode(about, image):
+        return image, []
+    checks.check_heap_for_source(about)
+    image = Image(build(family, compiled=False) | settings, family, release)
+    return image, ["source text was sent, which the board compiles at each start"]
+
+
+def _keys(held: Held, *, new: bool) -> dict[str, bytes] | None:
+    """Fresh keys for a board that has none, or is to have others; None keeps its own. Those of a first flashing that
+    did not end are made anew: this host may not have them."""
+    from dosebench.keys import new_keys  # noqa: PLC0415
+
+    return new_keys() if new or not held.has_keys or held.runs is None else None
+
+
+def keep_keys(device: bytes, keys: dict[str, bytes]) -> str:
+    """Keep this host's copy; return where. Raises KeyStoreError."""
+    from dosebench.keys import KeyStore  # noqa: PLC0415
+
+    return KeyStore().put(device, keys)
+
+
+def hello(line: Line, prepared: Prepared, protocol_port: str | None, within_s: float) -> dict[str, Any] | None:
+    """What the pump says after the reset; None where its protocol port is another one than the board's, and not given.
+
+    Raises NoHelloError, NotPairedError, NotGenuineError.
+    """
+    if protocol_port is not None:
+        baud = int(prepared.bench["port"].get("baud", ports.BAUD))
+        return running.hello_after_reset(lambda: ports.open_port(protocol_port, baud), within_s, proves_keys=True)
+    if prepared.bench["port"]["kind"] == "usb":
+        return running.hello_after_reset(line.open, within_s, proves_keys=True)
+    return None

