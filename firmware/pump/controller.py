@@ -510,11 +510,14 @@ class Pump:
     def after_bolus(self):
         """A bolus is over: what it leased and did not use is given back, and one that waited begins."""
         self.guard.end_prime()
-        self.schedule.begin_waiting_periodic()
-        if self.schedule.running:
-            self.lease()
-        else:
+        if not self.schedule.running:
             self._close()
+            return
+        # In this order: a bolus that runs has its record, or the look at RAM before a lease finds one too many.
+        self.lease()
+        self.schedule.begin_waiting_periodic()
+        if self.schedule.periodic_began:
+            self._periodic_began()
 
     def _close(self):
         self.guard.enable(False)

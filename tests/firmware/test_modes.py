@@ -7,16 +7,29 @@ from typing import Any
 import pytest
 from dosebench.twin.runtimes import RUNTIMES, RuntimeName
 from dosebench.twin.twin import one_core
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from modes import Act, Beside, acts, therapies
 from pumpside import examples, pump
+
+PERIODIC_ALONE = {
+    "mode": "stopped",
+    "step_ng_num": 500,
+    "step_ng_den": 1,
+    "rates": [{"num": 1, "den": 8_000}],
+    "periodic_steps": 1,
+    "periodic_num": 1,
+    "periodic_den": 3_001,
+    "periodic_ms": 180_000,
+}
+"""Periodic boluses without a basal: one of them comes due while another bolus runs, and that one is cancelled."""
 
 
 @pytest.mark.requirement("R1")
 @pytest.mark.requirement("R7")
 @settings(max_examples=examples(120))
 @given(therapies(), st.lists(acts(15_000_000), max_size=10))
+@example(PERIODIC_ALONE, [("advance", 89_942), ("bolus", 117), ("advance", 89_942), ("cancel", "bolus")])
 def test_any_mix_of_modes_is_exact(first: dict[str, Any], history: list[Act]) -> None:
     with pump() as side:
         beside = Beside(side, first)
