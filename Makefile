@@ -31,7 +31,7 @@ life: $(VENV)/.base
 
 test: $(VENV)/.dev stubs
 	$(BIN)/ruff check .
-	$(BIN)/mypy -p dosebench_protocol -p dosebench -p dosebench_hil
+	$(BIN)/mypy -p dosebench_protocol -p dosebench -p dosebench_hil -p benchmarks
 	$(BIN)/python -m dosebench_protocol.generate --check
 	$(BIN)/python -m dosebench.benchpages --check
 	$(BIN)/python -m pytest -q -n $(JOBS)

@@ -9,7 +9,7 @@ from struct import Struct as Packer
 from typing import Final
 
 from construct import GreedyRange
-from dosebench_protocol import messages
+from dosebench_protocol import messages, terms
 from dosebench_protocol.bulk import columns
 from dosebench_protocol.records import Record, decode_records
 from dosebench_protocol.tables import BODIES
@@ -35,7 +35,7 @@ def figures(rounds: int = ROUNDS) -> list[Figure]:
         Record(n, n // 100, 1000 * n, 2, 0, n, n + 4, 4, 0, 80_000 - n, n.to_bytes(8, "big")).to_bytes()
         for n in range(RECORDS)
     )
-    few = data[: PEER_RECORDS * messages.RECORD_BYTES]
+    few = data[: PEER_RECORDS * terms.RECORD_BYTES]
     peer = GreedyRange(messages.Record)
     assert [list(column) for column in columns(few).values()] == list(map(list, zip(*decode_records(few), strict=True)))
     assert [record.chain for record in peer.parse(few)] == [record.chain for record in decode_records(few)]

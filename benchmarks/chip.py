@@ -66,7 +66,8 @@ def figures(rounds: int = 2) -> list[Figure]:
     for way in ("call", "find"):
         title = f"chip: a byte by {'a method call' if way == 'call' else 'find and slices'} (for scale)"
         found[title] = count("bytewise.py", FRAMES, {"WAY": way}, rounds) / 256
-    for name, fields in (("status", {}), ("therapy_chunk", {"offset": 0, "data": CHUNK})):
+    asked: dict[str, dict[str, Any]] = {"status": {}, "therapy_chunk": {"offset": 0, "data": CHUNK}}
+    for name, fields in asked.items():
         frame = request(name, 1, **fields)
         params = {"REQUEST": frame, "UNPACK": f"unpack_{name}_request" if fields else ""}
         title = f"chip: receive a byte of {name} ({len(frame)} bytes)"
@@ -125,8 +126,8 @@ def run(
         for path in SCRIPTS.glob("*.py"):
             shutil.copy(path, directory)
         (directory / "params.py").write_text("".join(f"{key} = {value!r}\n" for key, value in params.items()))
-        for path, content in (files or {}).items():
-            (directory / path).write_bytes(content)
+        for file, content in (files or {}).items():
+            (directory / file).write_bytes(content)
         command = [sys.executable, "-m", "dosebench.twin.wasm_child", str(directory / script)]
         done = subprocess.run(
             [*command, *(["--fuel"] if fuel else [])],

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cobs import cobs
 from construct import Array, Container
-from dosebench_protocol import messages
+from dosebench_protocol import messages, terms
 from dosebench_protocol.codec import REPLY_BIT, decode_frame, encode_reply
 from dosebench_protocol.frame import Frame, decode, encode
 from dosebench_protocol.records import Record, decode_records
@@ -94,7 +94,7 @@ def decode_construct(name: str, wire: bytes) -> Any:
     plain = cobs.decode(wire[:-1])
     assert crc32(plain[:-4]) == int.from_bytes(plain[-4:], "little")
     header = messages.Header.parse(plain)
-    fields = REPLIES[name].parse(plain[messages.HEADER_BYTES : messages.HEADER_BYTES + header.length])
+    fields = REPLIES[name].parse(plain[terms.HEADER_BYTES : terms.HEADER_BYTES + header.length])
     return JOURNAL.parse(fields.records) if name == "journal_read" else fields
 
 
