@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,7 +51,8 @@ def figures(rounds: int = 2) -> list[Figure]:
         for path, content in files.items():
             (tree / path).parent.mkdir(exist_ok=True)
             (tree / path).write_bytes(content)
-        image = make_romfs(str(tree), mpy_cross=False)
+        with redirect_stdout(None):
+            image = make_romfs(str(tree), mpy_cross=False)
         rows = heap(rounds, firmware=tree)
         sums = {
             "total": sum(rows.values()),
