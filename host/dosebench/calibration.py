@@ -168,14 +168,18 @@ def from_csv(path: Path, celsius: float) -> tuple[list[Run], Method]:
     Raises:
         CalibrationError: Names the line.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        table = csv.DictReader(file)
-        names = set(table.fieldnames or ())
-        given = names & {"mass_mg", "volume_ul"}
-        if "steps" not in names or len(given) != 1:
-            raise CalibrationError(f"{path}: its first line must name steps, and either mass_mg or volume_ul")
-        (column,) = given
-        runs = [_row(path, table.line_num, row, column, celsius) for row in table]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise CalibrationError(f"{path}: not UTF-8 text", hint="save it as CSV (comma delimited), UTF-8") from None
+    # Not splitlines(), which also breaks at characters that are no end of a line in a CSV file.
+    table = csv.DictReader(text.split("\n"))
+    names = set(table.fieldnames or ())
+    given = names & {"mass_mg", "volume_ul"}
+    if "steps" not in names or len(given) != 1:
+        raise CalibrationError(f"{path}: its first line must name steps, and either mass_mg or volume_ul")
+    (column,) = given
+    runs = [_row(path, table.line_num, row, column, celsius) for row in table]
     return runs, "mass" if column == "mass_mg" else "volume"
 
 

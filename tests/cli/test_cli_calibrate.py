@@ -150,7 +150,30 @@ def test_runs_from_elsewhere_and_a_result_that_cannot_be(run: Run, bench: Path, 
     refused = run("calibrate", bench, "--from-csv", table, "--yes")
     assert refused.code == 1
     assert "too far" in refused.out
+    table.write_text("steps,volume_ul\n1000,251\n1000,252\n1000,250\n")
+    unasked = run("calibrate", bench, "--from-csv", table)
+    assert unasked.code == 0
+    assert "--yes" in unasked.out
     assert bench.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("steps,volume_ul\n1000,251\n".encode("utf-16"), "not UTF-8"),
+        (b"steps,mass\n1000,251\n", "either mass_mg or volume_ul"),
+        (b"steps,volume_ul\n1000,251 uL\n", "line 2: every figure must be a number"),
+        (b"steps,volume_ul\r\n1000,251\r\n0,251\r\n", "line 3: steps and volume_ul must be above zero"),
+    ],
+)
+def test_a_file_of_runs_that_cannot_be_read_is_named_with_its_line(
+    run: Run, bench: Path, tmp_path: Path, content: bytes, says: str
+) -> None:
+    table = tmp_path / "runs.csv"
+    table.write_bytes(content)
+    ran = run("calibrate", bench, "--from-csv", table)
+    assert ran.code == 1
+    assert says in ran.err
 
 
 def test_bench_check_names_mistakes_and_shows_what_is_right(run: Run, bench: Path) -> None:

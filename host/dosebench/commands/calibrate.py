@@ -273,5 +273,5 @@ def _said(values: dict[str, Any]) -> str:
             "again then, with --bench."
         )
     else:
-        after = "Nothing was written."
+        after = f"Nothing was written into {values['file']}: --yes does that without a question."
     return f"{_figures(values)}\n{after}"
