@@ -91,5 +91,7 @@ def _explain(port: str, error: Exception) -> PortError:
     if number == 13 or "permission" in low:
         return PortError(f"no permission to open {port}", hint="add yourself to the group that owns it (often dialout)")
     if "refused" in low:
-        return PortError(f"nothing listens at {port}", hint="start `dosebench sim --tcp PORT` there first")
+        return PortError(
+            f"nothing listens at {port}", hint="start `dosebench sim --tcp PORT` there, or what else serves it"
+        )
     return PortError(f"could not open {port}: {text}")

@@ -193,13 +193,10 @@ def test_a_program_that_was_there_comes_back(run: Run, boards: Boards) -> None:
     assert "main.py is kept" in told["notes"][0]
     assert b"selector" not in mine
     assert b"/dosebench" in _look(board).main
-    message, hint = _failed(run("unflash", "--port", board.port, "--json"))
-    assert "nothing was removed" in message
-    assert "--yes" in hint
     assert run("unflash", "--port", board.port, "--yes", "--json").json["restored"] == [MAIN]
     held = _look(board)
     assert (held.main, dict(held.sizes)) == (mine, {})
-    assert run("unflash", "--port", board.port).out == "Nothing of dosebench is on this board.\n"
+    assert run("unflash", "--port", board.port, "--yes").out == "Nothing of dosebench is on this board.\n"
 
 
 def test_a_board_can_be_given_back_without_its_journal(run: Run, boards: Boards) -> None:
@@ -243,7 +240,7 @@ def test_a_board_that_loads_no_compiled_files_gets_source(run: Run, boards: Boar
     board = boards(mpy=0x0B05)
     told = _flash(run, board, "--bench", PICO, "--dry-run").json
     assert not told["compiled"]
-    assert "source text was sent" in told["notes"][0]
+    assert "source text" in told["notes"][0]
 
 
 def test_older_firmware_does_not_take_over_what_it_cannot_read(
@@ -272,7 +269,25 @@ def test_a_port_in_use_and_a_port_without_a_board(run: Run, boards: Boards) -> N
         os.close(slave)
     assert "no MicroPython prompt" in message
     assert "press reset" in hint
-    assert "simulated board" in _failed(run("flash", "--port", "sim://bench", "--json"))[0]
+    message, hint = _failed(run("flash", "--port", "sim://bench", "--json"))
+    assert "sim://bench is a simulated board" in message
+    assert "dosebench sim NAME --flash BENCH" in hint
+
+
+def test_a_mistake_in_the_bench_file_is_named_before_a_board_is_looked_for(run: Run, tmp_path: Path) -> None:
+    bench = tmp_path / "bench.toml"
+    bench.write_text(PICO.read_text().replace("step = 2\n", "step = 23\n"))
+    ran = run("flash", "--bench", bench, "--port", tmp_path / "no-port", "--json")
+    assert ran.code == 1
+    assert ran.json["error"]["type"] == "BenchError"
+    assert "motor.step" in ran.json["error"]["message"]
+
+
+def test_nothing_is_removed_where_nobody_can_be_asked(run: Run, tmp_path: Path) -> None:
+    for more in ((), ("--json",)):
+        ran = run("unflash", "--port", tmp_path / "no-port", *more)
+        assert ran.code == 2
+        assert "give --yes" in ran.out + ran.err
 
 
 def test_a_missing_extra_is_named_with_its_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,21 +26,19 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON; docs/CLI.md lists the keys.")(function)
 
 
-def port_options(function: F) -> F:
-    """The options `--port` and `--baud`."""
+def port_options_with(meaning: str) -> Callable[[F], F]:
+    """The options `--port`, with what it means, and `--baud`."""
     baud = click.option(
         "--baud", type=click.IntRange(min=1), default=ports.BAUD, show_default=True, help="Baud rate of the port."
     )
-    port = click.option(
-        "-p",
-        "--port",
-        envvar=ports.PORT_VARIABLE,
-        show_envvar=True,
-        metavar="PORT",
-        help="Device, pyserial URL (socket://HOST:PORT), USB serial number, or sim://NAME. "
-        "Default: the only board that is plugged in.",
-    )
-    return port(baud(function))
+    port = click.option("-p", "--port", envvar=ports.PORT_VARIABLE, show_envvar=True, metavar="PORT", help=meaning)
+    return lambda function: port(baud(function))
+
+
+port_options = port_options_with(
+    "Device, pyserial URL (socket://HOST:PORT), USB serial number, or sim://NAME. "
+    "Default: the only board that is plugged in."
+)
 
 
 def emit(values: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,10 @@ HELLO_S: Final = 40.0
 """From a reset to the pump's answer: the selector's window, the watchdog's proof, the self-tests, and a USB port that
 comes back (chosen)."""
 
+port_options = common.port_options_with(
+    "Device, pyserial URL (socket://HOST:PORT), USB serial number or USB location; `dosebench flash --list` shows "
+    "them. Default: the only board that is plugged in."
+)
 wait_option = click.option(
     "--wait",
     "patience_s",
@@ -40,7 +45,7 @@ def _tell(quiet: bool, text: str) -> None:
 
 
 @click.command()
-@common.port_options
+@port_options
 @click.option(
     "--bench",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -77,10 +82,13 @@ def flash(
     if list_them:
         _list(as_json)
         return
+    from dosebench import benchfile  # noqa: PLC0415
     from dosebench.flashing.onto import Line, Order  # noqa: PLC0415
 
+    # Before anybody is asked to press a button: a mistake in the file needs no board.
+    wired = None if bench is None else benchfile.load(bench)
     line = Line.find(port, baud)
-    order = Order(bench, update, new_keys, source)
+    order = Order(wired, update, new_keys, source)
     _ask_first(line, protocol_port, baud, as_json)
     result = _flash(line, order, patience_s=patience_s, dry_run=dry_run, as_json=as_json)
     prepared: Prepared = result.pop("prepared")
@@ -206,7 +214,7 @@ def _ending(result: dict[str, Any], prepared: Prepared) -> str:
 
 
 @click.command()
-@common.port_options
+@port_options
 @click.option("--keep-journal", is_flag=True, help="Leave therapy and journal on the board.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @wait_option
@@ -216,6 +224,8 @@ def unflash(port: str | None, baud: int, *, keep_journal: bool, yes: bool, patie
 
     A main.py that was there before comes back. Pull the journal first if it is to be kept (`dosebench log pull`).
     """
+    if not yes and (as_json or not sys.stdin.isatty()):
+        raise click.UsageError("a person must confirm the removal, and this is no terminal: give --yes")
     from dosebench.flashing import removal  # noqa: PLC0415
     from dosebench.flashing.onto import Line, prompt  # noqa: PLC0415
 
@@ -223,7 +233,8 @@ def unflash(port: str | None, baud: int, *, keep_journal: bool, yes: bool, patie
     with prompt(line, patience_s, lambda text: _tell(as_json, text)) as shell:
         planned = removal.make_removal(shell.held(), keep_journal=keep_journal)
         if not planned.is_empty:
-            _confirm_removal(planned, yes, as_json)
+            if not yes:
+                _confirm_removal(planned)
             removal.carry_out(shell, planned)
     values = {
         "port": line.port,
@@ -234,16 +245,12 @@ def unflash(port: str | None, baud: int, *, keep_journal: bool, yes: bool, patie
     common.answer(as_json, values, _removed(planned))
 
 
-def _confirm_removal(planned: Removal, yes: bool, as_json: bool) -> None:
-    if yes:
-        return
-    if as_json:
-        raise NotUnflashedError("nothing was removed", hint="--yes confirms it in a script")
+def _confirm_removal(planned: Removal) -> None:
     stored = [path for path in planned.files if "/flash/" in path]
     click.echo(f"{len(planned.files)} files with {sum(planned.files.values())} bytes are to be removed from the board.")
     if stored:
         click.echo("Among them are its journal and therapy: --keep-journal leaves those.")
-    if not click.confirm("Remove them?"):
+    if not click.confirm("Remove them?", default=False):
         raise NotUnflashedError("nothing was removed")
 
 

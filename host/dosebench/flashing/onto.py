@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dosebench import ports
 from dosebench.deviceconfig import commissioned
@@ -24,6 +23,9 @@ from dosebench.flashing.running import Running
 from dosebench.flashing.shell import About, Held, Shell
 from dosebench.ports import PortError
 from dosebench.twin.code import firmware_dir
+
+if TYPE_CHECKING:
+    from dosebench.benchfile import Bench
 
 SELECTOR: Final = "selector.py"
 SIM: Final = "sim:"
@@ -54,8 +56,9 @@ class Line:
         """The line to the board that is meant. Raises PortError; FlashError for a simulated one."""
         if given is not None and given.startswith(SIM):
             raise FlashError(
-                "a simulated board runs the firmware of this release as it is",
-                hint="`dosebench sim` makes and removes them",
+                f"{given} is a simulated board, and runs the firmware of this release as it is",
+                hint="`dosebench sim NAME --flash BENCH` gives it the settings of a bench file; a board that is "
+                "plugged in needs --port where DOSEBENCH_PORT names a simulated one",
             )
         port = finding.choose(given)
         return cls(port, baud, finding.same_board(port))
@@ -126,13 +129,13 @@ class Order:
     """What is asked for.
 
     Attributes:
-        bench: Bench file; None keeps what the board has.
+        bench: How the board is wired; None keeps what it was told before.
         update: A pump may be on the board, and is kept.
         new_keys: Replace its keys.
         source: Send source text instead of compiled files.
     """
 
-    bench: Path | None = None
+    bench: Bench | None = None
     update: bool = False
     new_keys: bool = False
     source: bool = False
@@ -189,13 +192,10 @@ def _version(held: Held) -> str | None:
     return str(manifest["version"]) if manifest else None
 
 
-def _settings(shell: Shell, held: Held, bench: Path | None) -> dict[str, bytes]:
+def _settings(shell: Shell, held: Held, bench: Bench | None) -> dict[str, bytes]:
     """config.json and bench.json, from the bench file or from the board."""
     if bench is not None:
-        from dosebench import benchfile  # noqa: PLC0415
-
-        loaded = benchfile.load(bench)
-        config, wiring = dict(loaded.device_config()), loaded.device_json()
+        config, wiring = dict(bench.device_config()), bench.device_json()
     elif held.runs is None:
         raise FlashError("a board without a pump needs a bench file", hint="--bench FILE.toml; see examples/benches")
     else:
@@ -240,7 +240,7 @@ def _image(about: About, settings: dict[str, bytes], family: str, *, source: boo
         return image, []
     checks.check_heap_for_source(about)
     image = Image(build(family, compiled=False) | settings, family, release)
-    return image, ["source text was sent, which the board compiles at each start"]
+    return image, ["source text, which the board compiles at each start"]
 
 
 def _keys(held: Held, *, new: bool) -> dict[str, bytes] | None:
