@@ -8,9 +8,10 @@ the schedule that it should have followed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench_protocol.records import Record
@@ -72,11 +73,15 @@ def pump_ms(record: Record) -> int:
 
 @dataclass(frozen=True)
 class Point:
-    """The pump's count at one record: lifetime steps are between `low` and `high` at `t_ms` of pump time."""
+    """The pump's count at one record: lifetime steps are between `low` and `high` at `t_ms` of pump time.
+
+    A step that was made up to it, since the point before, has `step_nl` nL; None where the journal does not say.
+    """
 
     t_ms: int
     low: int
     high: int
+    step_nl: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,23 @@ class History:
         boluses = self.expected.allowed(LATE_MS) if self.expected.given else Fraction(1)
         return max(Fraction(1), boluses) + self.expected.resets * HALF
 
+    def volumes_nl(self) -> list[tuple[Fraction, Fraction]]:
+        """Delivered (the low end) and expected volume since the first point, at every point, in nL.
+
+        Each step counts as what it was when it was made: a pump that was calibrated meanwhile has other steps. What the
+        journal does not say is the step of the newest program; without one there is no volume.
+        """
+        default = self.program.step_nl if self.program else Fraction(0)
+        delivered = expected = Fraction(0)
+        volumes = [(delivered, expected)]
+        due = [self.expected_steps(point.t_ms) for point in self.points]
+        for at, (before, point) in enumerate(pairwise(self.points)):
+            step_nl = default if point.step_nl is None else point.step_nl
+            delivered += (point.low - before.low) * step_nl
+            expected += (due[at + 1] - due[at]) * step_nl
+            volumes.append((delivered, expected))
+        return volumes
+
     def deviations(self) -> list[Fraction]:
         """Counted (the low end) less expected steps at every point."""
         base = self.points[0].low
@@ -143,6 +165,7 @@ class _Walk:
     period_from: int = 0
     period_begins: bool = False
     whole: bool = False
+    step_nl: Fraction | None = None
     disagreements: list[str] = field(default_factory=list)
 
     def take(self, record: Record) -> None:
@@ -156,11 +179,20 @@ class _Walk:
         self._alarms(kind, fields, t_ms)
         # Some records carry the counts of an old command; some others only one end.
         if kind not in CARRIED and "low_steps" in fields and "high_steps" in fields:
-            self.points.append(Point(t_ms, fields["low_steps"], fields["high_steps"]))
+            self.points.append(Point(t_ms, fields["low_steps"], fields["high_steps"], self.step_nl))
+        elif kind == "calibration":
+            self._calibration(fields)
         self.missed = fields.get("missed_steps", self.missed)
         self.titration_day = fields.get("titration_day", self.titration_day)
         if kind in EVENTS:
             self.marks.append((t_ms, _label(kind, fields)))
+
+    def _calibration(self, fields: dict[str, Any]) -> None:
+        """From here on a step has another volume; all before the first such record had the old one."""
+        if self.step_nl is None:
+            old = Fraction(fields["old_nl_num"], fields["old_nl_den"])
+            self.points = [replace(point, step_nl=old) for point in self.points]
+        self.step_nl = Fraction(fields["step_nl_num"], fields["step_nl_den"])
 
     def _programs(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
         if kind == "worth":

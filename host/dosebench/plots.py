@@ -198,21 +198,18 @@ def _band(steps: Floats, start_ms: int, end_ms: int, ideal: Callable[[Any], Any]
 def history_curves(history: History, title: str, subtitle: str) -> Curves:
     """What a figure of a pulled journal shows: the counts that its records hold."""
     program: Program | None = history.program
-    step_nl = program.step_nl if program else Fraction(1000)
     start = history.start_ms
     times = [point.t_ms for point in history.points]
     days = [(at - start) / DAY_MS for at in times]
-    base = history.points[0].low
-    expected = [float(history.expected_steps(at) * step_nl / 10**6) for at in times]
-    low = [float((point.low - base) * step_nl / 10**6) for point in history.points]
+    volumes = history.volumes_nl()
     deviations = [float(value) for value in history.deviations()]
     spread = [point.high - point.low for point in history.points]
     marks = [((at - start) / DAY_MS, label) for at, label in history.marks if at >= start]
     return Curves(
         title=title,
         subtitle=subtitle,
-        expected=(days, expected),
-        delivered=(days, low),
+        expected=(days, [float(expected / 10**6) for _, expected in volumes]),
+        delivered=(days, [float(delivered / 10**6) for delivered, _ in volumes]),
         band=(days, deviations, [d + s for d, s in zip(deviations, spread, strict=True)]),
         limit=float(history.limit),
         marks=marks,

@@ -106,6 +106,14 @@ def test_from_the_balance_to_doses_in_the_new_step(run: Run, bench: Path, balanc
     # 0.6 mL a day, as ordered, by the true volume.
     assert before - passed["reservoir_ml"] == pytest.approx(1.8, rel=0.01)
     assert passed["steps"] * flashed["step_ul"] / 1000 == pytest.approx(1.8, abs=0.001)
+    # The journal's volumes: each step as what it was when it was made.
+    run("log", "pull", *PORT)
+    drawn = run("plot", "--out", bench.with_name("delivery.svg"), "--json").json
+    stopped = run("log", "show", "--kind", "close", "--json").json["records"][-1]["fields"]
+    volume = stopped["low_steps"] * 0.25 + (drawn["delivered_steps"] - stopped["low_steps"]) * flashed["step_ul"]
+    assert stopped["stop_reason"] == "fault"
+    assert drawn["delivered_ml"] == pytest.approx(volume / 1000, abs=1e-9)
+    assert drawn["expected_ml"] == pytest.approx(drawn["delivered_ml"], abs=0.005)
 
 
 @pytest.mark.usefixtures("programmed")

@@ -96,7 +96,7 @@ def _draw(journal: Journal, history: History, out: Path) -> None:
 
 
 def _json(journal: Journal, history: History, out: Path) -> dict[str, Any]:
-    step_ml = history.program.step_nl / 10**6 if history.program else None
+    delivered_nl, expected_nl = history.volumes_nl()[-1]
     delivered = history.points[-1].low - history.points[0].low
     expected = history.expected_steps(history.points[-1].t_ms)
     worst = max((abs(value) for value in history.deviations()), default=0)
@@ -107,8 +107,8 @@ def _json(journal: Journal, history: History, out: Path) -> dict[str, Any]:
         "records": journal.count,
         "delivered_steps": delivered,
         "expected_steps": float(expected),
-        "delivered_ml": float(delivered * step_ml) if step_ml else None,
-        "expected_ml": float(expected * step_ml) if step_ml else None,
+        "delivered_ml": float(delivered_nl / 10**6) if history.program else None,
+        "expected_ml": float(expected_nl / 10**6) if history.program else None,
         "max_deviation_steps": float(worst),
         "missed_steps": history.missed_steps,
         "unknown_programs": [head.hex() for head in history.unknown_programs],
