@@ -167,13 +167,19 @@ def _problem_json(problem: Problem) -> dict[str, Any]:
     return {"key": problem.key, "line": problem.line, "message": problem.message, "code": problem.code}
 
 
-def load_regimen(path: Path | str, drugs: DrugLibrary | None = None, profiles: Sequence[Path] = ()) -> CheckResult:
-    """Check a file and insist that it is right.
+def load_regimen(
+    path: Path | str,
+    drugs: DrugLibrary | None = None,
+    profiles: Sequence[Path] = (),
+    *,
+    pump: Profile | None = None,
+) -> CheckResult:
+    """Check a file and insist that it is right; what it is given is as of `check`.
 
     Raises:
         RegimenError: It has mistakes; all are in `problems`.
     """
-    result = check(path, drugs, None, profiles)
+    result = check(path, drugs, None, profiles, pump=pump)
     if not result.ok:
         raise regimen.RegimenError(result.file, result.errors)
     return result

@@ -71,7 +71,7 @@ def _stopped(state: dict[str, Any]) -> Iterator[Why]:
     yield Why(reason, sentences.get(reason, f"The pump is stopped ({reason}): run `dosebench start`."))
 
 
-def span(ms: int) -> str:
+def span(ms: float) -> str:
     """A time for people: minutes, hours or days."""
     if ms < HOUR_MS:
         return f"{ms / 60_000:.0f} min"

@@ -206,5 +206,25 @@ def test_bench_list_finds_the_examples(run: Run) -> None:
 def test_the_bench_of_another_pump_is_refused(run: Run, bench: Path) -> None:
     other = EXAMPLES / "benches" / "pico-w-solenoid.toml"
     assert "the bench has external-mlh-fine" in run("check", REGIMEN, "--bench", other).out
-    assert run("sim", "cal", "--flash", other).code == 1
     assert run("sim", "--flash", bench).code == 2
+    # A new board is the pump of its bench; none is left of one that does not fit.
+    assert run("sim", "cal", "--profile", "implant-40", "--flash", other).code == 1
+    assert run("sim", "--list", "--json").json["simulations"] == []
+    assert run("sim", "cal", "--flash", bench).code == 0
+    assert run("sim", "cal", "--flash", other).code == 1
+    assert run("sim", "solenoid", "--flash", other).code == 0
+    assert run("status", "-p", "sim://solenoid", "--json").json["profile"] == "external-mlh-fine"
+
+
+def test_plans_and_comparisons_count_in_the_calibrated_step(run: Run, bench: Path) -> None:
+    table = bench.with_name("runs.csv")
+    table.write_text("steps,volume_ul\n1000,251\n1000,252\n1000,250\n")
+    run("calibrate", bench, "--from-csv", table, "--yes")
+    assert run("sim", "cal", "--flash", bench).code == 0
+    assert run("program", REGIMEN, *PORT, "--yes", "--confirm", "--bench", bench).code == 0
+    assert run("diff", "device", REGIMEN, "--bench", bench, *PORT, "--json").json["same"]
+    assert not run("diff", "device", REGIMEN, *PORT, "--json").json["same"]
+    planned = run("plan", REGIMEN, "--days", "1", "--bench", bench, "--json").json["totals"][-1]["ml"]
+    assert planned == pytest.approx(0.6)
+    other = EXAMPLES / "benches" / "pico-w-solenoid.toml"
+    assert "the bench has external-mlh-fine" in run("plan", REGIMEN, "--bench", other).out

@@ -19,11 +19,16 @@ YEAR_DAYS: Final = 365.25
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+bench_option = click.option(
+    "--bench", type=FILE, help="Bench file of the pump: doses are counted in the step that was calibrated."
+)
+
+
 @click.command()
 @click.argument("file", type=FILE)
 @click.option("--previous", type=FILE, help="Regimen that this one replaces: the change is checked too.")
 @click.option("--drugs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Directory of drug files.")
-@click.option("--bench", type=FILE, help="Bench file of the pump: doses are counted in the step that was calibrated.")
+@bench_option
 @click.option("--confirm", is_flag=True, help="Take the warnings that need it as confirmed.")
 @common.json_option
 def check(

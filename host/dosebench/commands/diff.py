@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from dosebench.commands import common
-from dosebench.commands.check import library
+from dosebench.commands.check import bench_option, library, pump_of
 from dosebench.errors import DosebenchError
 
 if TYPE_CHECKING:
+    from dosebench.drugs import DrugLibrary
     from dosebench.energy import BatteryState
     from dosebench.profile import Profile
     from dosebench.program import Program
@@ -30,8 +31,11 @@ class NoTherapyError(DosebenchError):
 @click.argument("new")
 @common.port_options
 @click.option("--drugs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Directory of drug files.")
+@bench_option
 @common.json_option
-def diff(old: str, new: str, *, port: str | None, baud: int, drugs: Path | None, as_json: bool) -> None:
+def diff(
+    old: str, new: str, *, port: str | None, baud: int, drugs: Path | None, bench: Path | None, as_json: bool
+) -> None:
     """Show two therapies side by side, as before a pump is programmed: doses, volumes, ratios, limits, refill.
 
     OLD and NEW are regimen files, or "device" for what the pump at --port has in force. The date of the refill is that
@@ -44,7 +48,8 @@ def diff(old: str, new: str, *, port: str | None, baud: int, drugs: Path | None,
 
     if old == new == DEVICE:
         raise click.UsageError("give at least one regimen file")
-    before, after = _side(old, port, baud, drugs), _side(new, port, baud, drugs)
+    files = _Files(library(drugs), pump_of(bench))
+    before, after = (_device(port, baud) if name == DEVICE else _file(name, files) for name in (old, new))
     review = compare(before.program, after.program, date.today(), _battery(before, after))
     if as_json:
         same = before.program.encode() == after.program.encode()
@@ -67,15 +72,21 @@ class _Side:
     battery: BatteryState | None = None
 
 
-def _side(name: str, port: str | None, baud: int, drugs: Path | None) -> _Side:
-    """A regimen file, or the pump. Raises NoTherapyError, RegimenError and the client's errors."""
-    if name == DEVICE:
-        return _device(port, baud)
+@dataclass(frozen=True)
+class _Files:
+    """What regimen files are read with."""
+
+    drugs: DrugLibrary | None
+    pump: Profile | None
+
+
+def _file(name: str, files: _Files) -> _Side:
+    """A regimen file. Raises NoTherapyError and RegimenError."""
     if not Path(name).is_file():
         raise NoTherapyError(f"there is no regimen file {name}", hint='give a file, or "device" for what the pump has')
     from dosebench.check import load_regimen  # noqa: PLC0415
 
-    result = load_regimen(Path(name), library(drugs))
+    result = load_regimen(Path(name), files.drugs, pump=files.pump)
     assert result.program is not None
     assert result.facts is not None
     return _Side(result.program, result.facts.profile)

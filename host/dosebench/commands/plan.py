@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from dosebench.commands import common
-from dosebench.commands.check import FILE, library
+from dosebench.commands.check import FILE, bench_option, library, pump_of
 from dosebench.commands.check import show as show_check
 from dosebench.commands.plot import figure_path
 from dosebench.commands.simulate import title_of
@@ -30,9 +30,18 @@ ROWS_MAX: Final = 40
 @click.option("--patient", is_flag=True, help="Every patient bolus is taken as soon as it may be.")
 @click.option("--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw the plan here: png, svg or pdf.")
 @click.option("--drugs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Directory of drug files.")
+@bench_option
 @common.json_option
 def plan(
-    file: Path, *, days: float, start: str, patient: bool, figure: Path | None, drugs: Path | None, as_json: bool
+    file: Path,
+    *,
+    days: float,
+    start: str,
+    patient: bool,
+    figure: Path | None,
+    drugs: Path | None,
+    bench: Path | None,
+    as_json: bool,
 ) -> int:
     """Show what a regimen would deliver in the coming days: rates, boluses, totals, and when the reservoir is low.
 
@@ -45,7 +54,7 @@ def plan(
 
     if figure is not None:
         figure_path(figure)
-    result = check(file, library(drugs))
+    result = check(file, library(drugs), pump=pump_of(bench))
     if result.program is None:
         if as_json:
             common.emit(result.to_json())

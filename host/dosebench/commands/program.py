@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dosebench.commands import common
-from dosebench.commands.check import FILE, library, pump_of
+from dosebench.commands.check import FILE, bench_option, library, pump_of
 from dosebench.commands.check import show as show_check
 from dosebench.errors import DosebenchError
 
@@ -50,7 +50,7 @@ class _Order:
 @click.argument("file", type=FILE)
 @common.port_options
 @click.option("--drugs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Directory of drug files.")
-@click.option("--bench", type=FILE, help="Bench file of the pump: doses are counted in the step that was calibrated.")
+@bench_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask: the new therapy is confirmed by this option.")
 @click.option("--confirm", is_flag=True, help="Take the warnings that need it as confirmed.")
 @click.option("--start", is_flag=True, help="Start delivery afterwards.")

@@ -16,6 +16,7 @@ from dosebench.commands.progress import bar
 from dosebench.ports import BAUD
 
 if TYPE_CHECKING:
+    from dosebench.benchfile import Bench
     from dosebench.live import Endpoint
     from dosebench.twin.faults import Kind
     from dosebench.twin.twin import Twin
@@ -97,10 +98,11 @@ def sim(
     if list_them or stop is not None or remove is not None:
         _manage(stop, remove, as_json)
         return
-    url = _url(name, runtime=runtime, profile=profile, seed=seed, baud=baud)
+    options = {"runtime": runtime, "profile": profile, "seed": seed, "baud": baud}
     if flash is not None:
-        _flash(url, name, flash, as_json)
+        _flash(name, options, flash, as_json)
         return
+    url = _url(name, **options)
     if advance is not None and name is None:
         raise click.UsageError("--advance needs the name of a board")
     if name is not None and (advance is not None or (acts and not serve)):
@@ -185,24 +187,34 @@ def _manage(stop: str | None, remove: str | None, as_json: bool) -> None:
         common.answer(as_json, {"simulations": names}, text)
 
 
-def _flash(url: str, name: str | None, file: Path, as_json: bool) -> None:
+def _flash(name: str | None, options: dict[str, Any], file: Path, as_json: bool) -> None:
     from dosebench import benchfile  # noqa: PLC0415
-    from dosebench.twin.named import NamedTwin, SimError, SimOptions  # noqa: PLC0415
+    from dosebench.twin.named import NamedTwin, SimOptions, list_names  # noqa: PLC0415
 
     if name is None:
         raise click.UsageError("--flash needs the name of a board")
     bench = benchfile.load(file)
-    board = NamedTwin(SimOptions.parse(url))
+    if name not in list_names():
+        # A new board is the pump of its bench, and none is made for a bench that does not fit.
+        options = options | {"profile": options["profile"] or bench.nominal.name}
+        _check_pump(name, options["profile"], bench)
+    board = NamedTwin(SimOptions.parse(_url(name, **options)))
     board.open()
     try:
-        if board.options.profile != bench.nominal.name:
-            raise SimError(f"sim://{name} is a pump {board.options.profile}, the bench has {bench.nominal.name}")
+        _check_pump(name, board.options.profile, bench)
         board.flash(bench.device_config())
     finally:
         board.release()
     step_ul = float(bench.step_nl / 1000)
     text = f"sim://{name} has the settings of {file}: a step is {common.shown_number(step_ul)} uL."
     common.answer(as_json, {"name": name, "flashed": str(file), "step_ul": step_ul}, text)
+
+
+def _check_pump(name: str, profile: str, bench: Bench) -> None:
+    from dosebench.twin.named import SimError  # noqa: PLC0415
+
+    if profile != bench.nominal.name:
+        raise SimError(f"sim://{name} is a pump {profile}, the bench has {bench.nominal.name}")
 
 
 def _advance(url: str, name: str, acts: _Acts, duration: str | None, as_json: bool) -> None:

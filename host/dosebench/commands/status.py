@@ -334,7 +334,9 @@ def _delivery(report: dict[str, Any]) -> str:
         return f"running, {_runs(report)}"
     if report["delivery"] == "safe":
         return "safe state: see the alarms, put the cause right, then `dosebench clear`"
-    return f"stopped ({report['stop_reason']}) for {common.span(report['stopped_s'] / 86_400)}"
+    from dosebench.why import span  # noqa: PLC0415
+
+    return f"stopped ({report['stop_reason']}) for {span(report['stopped_s'] * 1000)}"
 
 
 def _clock(report: dict[str, Any]) -> str:
