@@ -14,7 +14,7 @@ from dosebench.errors import DosebenchError
 from dosebench.units import show
 
 _COMMENT = """
-# Measured by `dosebench calibrate`. `dosebench flash --update` carries the step volume to the board.
+# Measured by `dosebench calibrate`. `dosebench flash --update --bench` with this file carries it to the board.
 """
 
 

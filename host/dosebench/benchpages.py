@@ -19,6 +19,8 @@ from dosebench.benchrules import pin_uses, shown_error
 from dosebench.benchtables import DcMotor, SolenoidMotor, StepDirMotor, UartPort, UnipolarMotor
 from dosebench.paths import examples_dir
 
+_COPY: Final = "my-bench.toml"
+"""What a reader's own copy of an example is called: calibrating writes into it."""
 _MARK: Final = "<!-- Generated from examples/benches/{name}.toml by `make gen`; do not edit. -->"
 _NEVER: Final = "A bench for tests and teaching. **Never for use on people.**"
 _USES: Final = {"out": "output", "in": "input", "adc": "converter"}
@@ -107,17 +109,18 @@ def _step(bench: Bench) -> Iterator[str]:
 
 
 def _first_light(bench: Bench) -> Iterator[str]:
-    file = f"examples/benches/{bench.tables.name}.toml"
-    yield f"Copy the file, put your own pins and mechanics into it, and run `dosebench bench check {file}`."
+    yield (
+        f"Copy the file to `{_COPY}`, put your own pins and mechanics into it, and run `dosebench bench check {_COPY}`."
+    )
     yield "Wire everything but the motor's supply. Measure 3.3 V between 3V3 and GND, and no more at any pin."
-    yield f"With MicroPython 1.24 or newer on the board: `dosebench flash --bench {file}`."
+    yield f"With MicroPython 1.24 or newer on the board: `dosebench flash --bench {_COPY}`."
     yield f"`dosebench status` answers, and `dosebench sensors` shows each sensor as ok{_believed(bench)}."
     cell = bench.device_json()["hx711"]
     if cell is not None:
         yield (
             "Note what `dosebench sensors` shows of the load cell, in mV, with an empty and with a full reservoir. A "
             f"raw reading is {cell['offset']} + mV x {cell['den']} / {cell['num']} with the figures of this file: put "
-            "both into `empty` and `full`, and flash again."
+            "both into `empty` and `full`, and do step 3 with `--update`."
         )
     regimen = _regimen(bench.nominal.name)
     yield f"`dosebench program {regimen}`. Nothing moves yet: the shaft turns freely, and the driver is off."
@@ -128,8 +131,8 @@ def _first_light(bench: Bench) -> Iterator[str]:
     )
     yield "Fill the line with water, without air, and look at `dosebench watch` while it delivers."
     yield (
-        f"`dosebench calibrate {file} --amount STEPS`, with as many steps as the regimen allows in a bolus or a "
-        "priming; then `dosebench flash --update`, and `dosebench program` again with `--bench`."
+        f"`dosebench calibrate {_COPY} --amount STEPS`, with as many steps as the regimen allows in a bolus or a "
+        f"priming; then step 3 with `--update`, and `dosebench program` again with `--bench {_COPY}`."
     )
 
 
@@ -145,7 +148,7 @@ def _switch_on(bench: Bench) -> str:
     if isinstance(motor, StepDirMotor):
         return (
             "Switch the motor's supply on; set the driver's current to what the motor bears. `dosebench start`: where "
-            "the shaft turns the wrong way, change `forward`, and flash again."
+            "the shaft turns the wrong way, change `forward`, and do step 3 with `--update`."
         )
     if isinstance(motor, UnipolarMotor):
         return (

@@ -72,8 +72,8 @@ def calibrate(
     The pump is filled with water and delivers the same number of steps again and again, as a priming bolus while it is
     stopped, or as a clinician bolus on top of its basal while it runs; every step goes through the dose guard. After
     each run you give the mass on the balance ("52.3 mg") or a volume ("52 uL"). The result is the mean with its
-    expanded uncertainty. Nothing changes in the pump: `dosebench flash --update` carries the step volume to the board,
-    and the therapy has to be programmed again then.
+    expanded uncertainty. Nothing changes in the pump: `dosebench flash --update --bench FILE` carries the step volume
+    to the board, and the therapy has to be programmed again then.
     """
     from dosebench import benchfile, calibration  # noqa: PLC0415
 
@@ -269,8 +269,8 @@ def _said(values: dict[str, Any]) -> str:
         )
     elif values["written"]:
         after = (
-            f"Written into {values['file']}. `dosebench flash --update` carries it to the board; program the pump "
-            "again then, with --bench."
+            f"Written into {values['file']}. `dosebench flash --update --bench {values['file']}` carries it to the "
+            "board; program the pump again then, with the same --bench."
         )
     else:
         after = f"Nothing was written into {values['file']}: --yes does that without a question."
