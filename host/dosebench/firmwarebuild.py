@@ -19,8 +19,6 @@ from dosebench.errors import DosebenchError
 from dosebench.twin.code import firmware_dir
 
 FAMILIES: Final = ("rp2", "esp32", "unix", "wasm")
-MPY_VERSION: Final = 6
-"""Of the bytecode files that this makes. They hold no machine code, so any MicroPython of this version takes them."""
 _CONSTANT: Final = re.compile(r"_?[A-Z][A-Z0-9_]*\Z")
 _OPTIMISE: Final = "-O3"
 """Without line numbers, which would be a tenth of it."""
@@ -42,7 +40,8 @@ class BuildError(DosebenchError):
 def build(family: str, *, compiled: bool = True) -> dict[str, bytes]:
     """The files of the firmware for a family of boards: path ("pump/guard.mpy") -> content.
 
-    Without `compiled` they are source text as it lies in the tree. Raises BuildError.
+    Compiled files hold no machine code: every MicroPython that loads bytecode of their version takes them. Without
+    `compiled` they are source text as it lies in the tree. Raises BuildError.
     """
     sources = _sources(family)
     if not compiled:

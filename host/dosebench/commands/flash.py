@@ -246,7 +246,9 @@ def unflash(port: str | None, baud: int, *, keep_journal: bool, yes: bool, patie
 
 
 def _confirm_removal(planned: Removal) -> None:
-    stored = [path for path in planned.files if "/flash/" in path]
+    from dosebench.flashing.layout import STORAGE  # noqa: PLC0415
+
+    stored = [path for path in planned.files if path.startswith(f"{STORAGE}/")]
     click.echo(f"{len(planned.files)} files with {sum(planned.files.values())} bytes are to be removed from the board.")
     if stored:
         click.echo("Among them are its journal and therapy: --keep-journal leaves those.")

@@ -70,11 +70,6 @@ class Image:
         return json.dumps(told, separators=(",", ":")).encode()
 
     @property
-    def size(self) -> int:
-        """Bytes of all files, the manifest included."""
-        return sum(map(len, self.files.values())) + len(self.manifest)
-
-    @property
     def mpy_version(self) -> int:
         """Version of the bytecode that it asks for (second byte of a .mpy file); 0 where all is source."""
         return next((content[1] for path, content in self.files.items() if path.endswith(".mpy")), 0)

@@ -197,7 +197,9 @@ def _settings(shell: Shell, held: Held, bench: Bench | None) -> dict[str, bytes]
     if bench is not None:
         config, wiring = dict(bench.device_config()), bench.device_json()
     elif held.runs is None:
-        raise FlashError("a board without a pump needs a bench file", hint="--bench FILE.toml; see examples/benches")
+        raise FlashError(
+            "a board without a pump needs a bench file", hint="--bench FILE.toml; `dosebench bench list` has examples"
+        )
     else:
         config, wiring = _kept(shell, held, CONFIG), _kept(shell, held, BENCH)
         _check_kept(held)
