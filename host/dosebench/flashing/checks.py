@@ -11,8 +11,13 @@ from dosebench.flashing.layout import is_selector
 from dosebench.flashing.shell import About, Held
 
 VERSION_MIN: Final = (1, 24)
-HEAP_MIN: Final = 128 * 1024
-"""Bytes: twice what the firmware uses after boot, for frames and commands in flight. A Pico has 236 KB."""
+BOOTED_KB: Final = 122
+"""KB of heap that the firmware holds after boot where its files lie in a file system, boards' files aside
+(docs/BENCHMARKS.md, measured on the 32-bit runtime)."""
+COMMAND_KB: Final = 28
+"""KB that carrying out a command may take besides (docs/FIRMWARE.md, tests/firmware/test_heap.py)."""
+HEAP_MIN: Final = (BOOTED_KB + COMMAND_KB + 2) * 1024
+"""Bytes: both, and 2 KB for an answer (docs/FIRMWARE.md). A Pico has 236 KB."""
 SOURCE_HEAP_MIN: Final = 384 * 1024
 """Bytes (chosen): an emulated Pico with 236 KB did not come to an end with source text."""
 SECTOR_BYTES: Final = 4096
@@ -42,9 +47,9 @@ def check_interpreter(about: About) -> None:
         )
     if about.heap_bytes < HEAP_MIN:
         raise FlashError(
-            f"the board has {about.heap_bytes // 1024} KB of heap; the pump needs {HEAP_MIN // 1024} KB, half of it "
-            "for itself and the rest for frames, commands and downloads",
-            hint="a Pico has 236 KB; boards with less than 128 KB are not supported",
+            f"the board has {about.heap_bytes // 1024} KB of heap; the pump needs {HEAP_MIN // 1024} KB: "
+            f"{BOOTED_KB} KB for itself, and the rest for commands and answers",
+            hint="take a board with more memory: a Pico has 236 KB",
         )
 
 
