@@ -163,7 +163,10 @@ class Pump:
             self._history.tell()
         pumped = ledger.high - ledger.commit_high
         left = therapy.bridge_steps - pumped if therapy.bridge_steps > pumped else 0
-        self.guard.resume_bridge(left, (therapy.bridge_ng_num, therapy.bridge_ng_den))
+        # If nothing of what resets left open since the commit was delivered, so many of the bridge are left.
+        most = therapy.bridge_steps + ledger.unsure_since_commit() - pumped
+        doubt = most - left if therapy.bridge_steps and most > left else 0
+        self.guard.resume_bridge(left, doubt, (therapy.bridge_ng_num, therapy.bridge_ng_den))
         self.plan.load(therapy, left, ledger.titration_day)
         self._set_periodic(therapy, live)
         self.apply_alarms()

@@ -151,6 +151,8 @@ class Guard:
         self._ratio = Ratio(self._division)
         self._bridged = 0
         self._bridge_left = 0
+        # Of these, how many are only left if what resets left open was not delivered.
+        self._bridge_doubt = 0
         self._prime_left = 0
         self._prime_max = 0
         self._bridge_all = 0
@@ -190,6 +192,7 @@ class Guard:
         self._worth = (num, den)
         self._bridge_left = bridge_steps
         self._bridge_all = bridge_steps
+        self._bridge_doubt = 0
         self._bridged = 0
 
     def change_step(self, old, new):
@@ -200,12 +203,19 @@ class Guard:
         self._hour.revalue(ratio)
         self._day.revalue(ratio)
 
-    def resume_bridge(self, left, old_worth):
-        """After a reset: so many steps of the bridge are left, and each holds what one held before it."""
-        self._bridge_left = left
-        self._bridge_all = self._bridged + left
-        if left:
+    def resume_bridge(self, left, doubt, old_worth):
+        """After a reset: so many steps of the bridge are left, or up to `doubt` more, and each holds what one held
+        before it. Where that is more than a step holds now, those in doubt count as the old drug."""
+        if left + doubt:
             self._ratio.set(old_worth, self._worth)
+            if not self._old_holds_more():
+                doubt = 0
+        self._bridge_left = left + doubt
+        self._bridge_doubt = doubt
+        self._bridge_all = self._bridged + self._bridge_left
+
+    def _old_holds_more(self):
+        return self._ratio.up(1) > 1
 
     def prime(self, steps):
         """The next `steps` fill the path to the catheter's tip: they hold no dose. Never more than the program says."""
@@ -255,7 +265,7 @@ class Guard:
         )
 
     def bridge_left(self):
-        return self._bridge_left
+        return self._bridge_left - self._bridge_doubt if self._bridge_left > self._bridge_doubt else 0
 
     def prime_left(self):
         return self._prime_left
@@ -343,6 +353,7 @@ class Guard:
         if worth is not None:
             self._worth = worth
         self._bridge_left = 0
+        self._bridge_doubt = 0
         self._prime_left = 0
 
     def recall(self, ms, steps):
@@ -350,6 +361,13 @@ class Guard:
         self.advance(ms)
         if steps > 0:
             self._count(steps)
+
+    def recall_lost(self, ms, steps):
+        """As recall(), of steps that a reset left open: they count as delivered, but may not have moved a bridge on."""
+        left, bridged = self._bridge_left, self._bridged
+        self.recall(ms, steps)
+        if left and self._old_holds_more():
+            self._bridge_left, self._bridged = left, bridged
 
     def recall_windows(self, nanograms):
         """At least so much drug was in each window, says a checkpoint."""

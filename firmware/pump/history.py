@@ -34,7 +34,8 @@ class History:
             shown = _shown_high(fields)
             passed = between(day, ms, fields[1], fields[2]) if high >= 0 else 0
             if shown >= 0:
-                self._guard.recall(passed, shown - high if high >= 0 else 0)
+                recall = self._guard.recall_lost if fields[3] == wire.RECORD_BOOT else self._guard.recall
+                recall(passed, shown - high if high >= 0 else 0)
                 high = shown
                 day, ms = fields[1], fields[2]
             self._tell_event(fields)

@@ -73,7 +73,8 @@ class Ledger:
         self.alarms = 0
         self.generation = 0
         self.hash_head = 0
-        self.commit_high = 0
+        # At the commit: high, and how far it was above low.
+        self.commit_high, self._commit_unsure = 0, 0
         self._period_begins = False
         self.titration_day = 0
         self.boot_count = 0
@@ -141,7 +142,7 @@ class Ledger:
         total ^= self.generation ^ self.commit_high ^ self.boot_count ^ self._copied
         total ^= self.periodic_from[0] ^ self.periodic_from[1] ^ self._period_begins ^ self.clock_was_set
         total ^= self.alarms ^ self.escalated ^ self.floor ^ self.filled_low ^ self.filled_high ^ self.filled_day
-        total ^= self.step_nl_num ^ self.step_nl_den
+        total ^= self.step_nl_num ^ self.step_nl_den ^ self._commit_unsure
         for fact in (self.filled_steps, self.replacement_local, self.implant_days):
             total ^= fact >> 16 ^ fact & 0xFFFF
         for moment in (self.stopped_since, self.replacement_since):
@@ -278,6 +279,7 @@ class Ledger:
             self._apply_service(a, b, c, d)
         elif kind == wire.RECORD_CALENDAR:
             self._faults_told = d
+            self._commit_unsure = e
         elif kind == wire.RECORD_CALIBRATION:
             self._apply_calibration(code, a, b, e)
 
@@ -347,6 +349,7 @@ class Ledger:
         accepted = c
         if kind == wire.RECORD_COMMIT:
             self.generation, self.hash_head, self.commit_high = c, d, e
+            self._commit_unsure = self.high - self.low
             self.titration_day = 0
             if not self.running:
                 self._stopped()
@@ -456,6 +459,10 @@ class Ledger:
         """How many boots there were within `window_ms` of pump time."""
         return len([1 for moment in self._boots if self.since(moment) < window_ms])
 
+    def unsure_since_commit(self):
+        """Steps since the commit of the therapy that resets left open: they may have been delivered, or not."""
+        return self.high - self.low - self._commit_unsure
+
     # Command results, one per host
 
     def outcome(self, host):
@@ -547,9 +554,9 @@ class Ledger:
         lag = self.pattern_lag() if self.pattern_lag is not None else 0
         if clock.known:
             days, ms = clock.local_days(), clock.local_ms()
-            self.write(wire.RECORD_CALENDAR, 1, days, ms, lag, self.faults.next, 0)
+            self.write(wire.RECORD_CALENDAR, 1, days, ms, lag, self.faults.next, self._commit_unsure)
         else:
-            self.write(wire.RECORD_CALENDAR, 0, 0, 0, 0, self.faults.next, 0)
+            self.write(wire.RECORD_CALENDAR, 0, 0, 0, 0, self.faults.next, self._commit_unsure)
 
     def _checkpoint_ages(self):
         ages = [self.since(moment) for moment in self.patient_times]

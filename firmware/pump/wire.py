@@ -15,7 +15,7 @@ except ImportError:
     def const(value):
         return value
 
-SCHEMA_HASH = b"\xb2\x6a\x01\xdc\x5b\xd7\xe3\x91"
+SCHEMA_HASH = b"\x9e\x45\x38\x5a\xd4\xad\x00\xeb"
 
 # limits
 PROTOCOL_VERSION = const(1)

@@ -114,8 +114,9 @@ KINDS: Final[Mapping[str, KindPlan]] = {
         "reason host counter message low_steps high_steps", "Newest command of a host, carried on: it was refused."
     ),
     "calendar": _plan(
-        "clock_known local_days local_ms pattern_lag_ms fault_records -",
-        "What the calendar shows at this record, and how many faults were recorded so far.",
+        "clock_known local_days local_ms pattern_lag_ms fault_records commit_unsure_steps",
+        "What the calendar shows at this record, how many faults were recorded so far, and how far apart the bounds of "
+        "the delivered steps were at the commit.",
     ),
     "mended": _plan("copy generation - - - -", "A damaged copy of the therapy was written anew from the other one."),
     "identity": _plan(

@@ -17,7 +17,7 @@ Tail = tuple[str, int, str, tuple[Field, ...]]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("b26a01dc5bd7e391")
+SCHEMA_HASH: Final = bytes.fromhex("9e45385ad4ad00eb")
 PROTOCOL_VERSION: Final = 1
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
@@ -414,7 +414,7 @@ RECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {
     "host": ("reason", ("host", "counter", "accepted", "low_steps", "high_steps")),
     "host_done": ("message", ("host", "counter", "accepted", "low_steps", "high_steps")),
     "host_refused": ("reason", ("host", "counter", "message", "low_steps", "high_steps")),
-    "calendar": ("clock_known", ("local_days", "local_ms", "pattern_lag_ms", "fault_records", None)),
+    "calendar": ("clock_known", ("local_days", "local_ms", "pattern_lag_ms", "fault_records", "commit_unsure_steps")),
     "mended": ("copy", ("generation", None, None, None, None)),
     "identity": ("kind", ("boot_count", "program_hash_head", "bolus_left_steps", "clock_known", "commit_high_steps")),
     "windows": (None, ("first_ng", "second_ng", "third_ng", "fourth_ng", "square_left_steps")),

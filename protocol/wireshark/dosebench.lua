@@ -4,7 +4,7 @@
 -- Each packet of link type USER0 (DLT 147) holds frames with their delimiters; over TCP use "Decode As... dosebench".
 --   tshark -X lua_script:dosebench.lua -r capture.pcap
 
-local SCHEMA_HASH = "b26a01dc5bd7e391"
+local SCHEMA_HASH = "9e45385ad4ad00eb"
 local HEADER_BYTES, TAG_BYTES, CRC_BYTES, BODY_BYTES_MAX = 16, 16, 4, 1024
 local REJECTED = 255
 

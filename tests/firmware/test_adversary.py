@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from dosebench.client import RefusedError
 from dosebench.twin.runtimes import RuntimeName
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from modes import WORTHS, Act, therapies
 from pumpside import PumpSide, examples, pump, therapy
@@ -40,6 +40,18 @@ def needed(made: dict[str, Any], window_ms: int) -> int:
         steps += made["periodic_steps"] * (window_ms // made["periodic_ms"] + 1)
     return steps
 
+
+def _alone(worth_ng: int, cap_ng: int, **changes: Any) -> dict[str, Any]:
+    plain = {"mode": "stopped", "step_ng_num": worth_ng, "step_ng_den": 1, "rates": [{"num": 1, "den": 8_000}]}
+    caps = [{"minutes": 10, "ng": cap_ng}, {"minutes": 1440, "ng": 9_436_001}]
+    priming = {"prime_steps_max": 90, "prime_num": 1, "prime_den": 1_000, "path_version": 7}
+    return plain | {"caps": caps} | priming | changes
+
+
+CONCENTRATED = _alone(2_000, 154_001)
+THINNED = _alone(500, 76_001, periodic_steps=25, periodic_num=1, periodic_den=3_001, periodic_ms=270_000)
+"""A bridge to a quarter of the concentration. A reset leaves its lease open: it counts as delivered, but if it was not,
+the old drug is in the path still."""
 
 acts = st.lists(
     st.one_of(
@@ -176,5 +188,7 @@ def attack(runtime: RuntimeName, first: dict[str, Any], history: list[Act]) -> N
 @pytest.mark.requirement("R17")
 @settings(max_examples=examples(120))
 @given(tight(), acts)
+@example(CONCENTRATED, [("bridge", (THINNED, 254)), ("advance", 1), ("reset", None)])
+@example(CONCENTRATED, [("bridge", (THINNED, 254)), ("reset", None), ("advance", 600_000), ("reset", None)])
 def test_no_window_ever_holds_more_than_its_limit(first: dict[str, Any], history: list[Act]) -> None:
     attack("cpython", first, history)

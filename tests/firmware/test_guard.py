@@ -543,9 +543,42 @@ def test_what_a_bridge_leaves_to_a_dose() -> None:
 @pytest.mark.parametrize("left", [0, 1, 4, 5])
 def test_a_bridge_goes_on_after_a_reset(left: int) -> None:
     watch = guard(step_ng_num=2_000)
-    watch.resume_bridge(left, (500, 1))
+    watch.resume_bridge(left, 0, (500, 1))
     watch.moved(6)
     assert watch.windows()[0][1] == (6 - left + -(-left // 4)) * 2_000
+
+
+@pytest.mark.requirement("R17")
+@pytest.mark.parametrize("old_ng", [2_000, 500])
+def test_steps_in_doubt_count_as_the_stronger_drug(old_ng: int) -> None:
+    # A step holds 1000 ng now; two of the bridge are left, or up to three more if a lost lease was not delivered.
+    watch = guard(step_ng_num=1_000)
+    watch.resume_bridge(2, 3, (old_ng, 1))
+    assert watch.bridge_left() == 2
+    watch.moved(1)
+    assert watch.bridge_left() == 1
+    watch.moved(1)
+    assert watch.bridge_left() == 0
+    watch.moved(2)
+    if old_ng > 1_000:
+        watch.moved(1)
+        watch.moved(1)
+        assert watch.windows()[0][1] == (5 * 2 + 1) * 1_000
+    else:
+        assert watch.windows()[0][1] == (1 + 2) * 1_000
+    assert watch.bridge_left() == 0
+    assert watch.whole(0)
+
+
+@pytest.mark.requirement("R17")
+@pytest.mark.parametrize(("old_ng", "left"), [(2_000, 4), (1_000, 1), (500, 1)])
+def test_a_lost_lease_counts_but_does_not_move_a_bridge_from_a_stronger_drug_on(old_ng: int, left: int) -> None:
+    watch = guard(step_ng_num=1_000)
+    watch.change_worth(1_000, 1, old_ng, 1, 4)
+    watch.recall_lost(0, 3)
+    assert watch.windows()[0][1] == max(3 * old_ng, -(-3 * old_ng // 1_000) * 1_000)
+    assert watch._bridge_left == left
+    assert watch.whole(0)
 
 
 @pytest.mark.requirement("R17")
@@ -652,7 +685,7 @@ def test_a_guard_is_whole_until_a_bit_of_it_flips() -> None:
         kept.sum ^= 1
     assert watch.whole(70_005)
     assert (watch.bridge_left(), watch.prime_left()) == (33, 0)
-    watch.resume_bridge(20, (500, 1))
+    watch.resume_bridge(20, 0, (500, 1))
     assert (watch.bridge_left(), watch.whole(70_005)) == (20, True)
     watch.prime(0)
     watch.mark()
