@@ -136,3 +136,11 @@ def test_ctrl_c_in_the_window_lands_at_the_repl(root: Path) -> None:
         assert process.stdout.readline().startswith("dosebench: Ctrl-C within 20 s")
         process.send_signal(signal.SIGINT)
         assert process.stdout.read().splitlines() == ["dosebench: stopped; a reset starts the pump", "REPL"]
+
+
+def test_garbage_of_imports_does_not_pile_up(root: Path) -> None:
+    """A heap that is collected only when it is full has no gap for a large buffer between what the imports left."""
+    part = "import gc\ngc.collect()\nBEFORE = gc.mem_alloc()\nfor _ in range(200):\n    bytes(4096)\nNAME = 'small'\n"
+    part += "if gc.mem_alloc() > BEFORE + 65536:\n    NAME = 'full of garbage'\n"
+    slot(root, "b", files={"part.py": part})
+    assert boot(root)[2:] == ["runs small", "REPL"]

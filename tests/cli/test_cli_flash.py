@@ -30,7 +30,7 @@ from dosebench.flashing.image import FORMATS, Image
 from dosebench.flashing.layout import BENCH, CONFIG, KEYS, MAIN, SLOTS, slot_dir
 from dosebench.flashing.onto import Line
 from dosebench.flashing.repl import Repl
-from dosebench.flashing.shell import Held, Shell
+from dosebench.flashing.shell import WORK_BYTES, Held, Shell
 from dosebench.keys import KeyStore, board_form
 from dosebench.simport import Serial
 from dosebench.twin import named
@@ -379,6 +379,34 @@ def test_interrupted_the_board_boots_old_or_new_and_goes_on(boards: Boards, quic
         first, second = _words(board)[0].split()
         assert first == second
         assert (first == f"new{at}") is (booted == "new")
+
+
+_GAPS: Final = """
+import gc
+kept = [None] * 400
+try:
+ for at in range(len(kept)):
+  kept[at] = bytearray(2000)
+except MemoryError:
+ pass
+for at in range(0, len(kept), 2):
+ kept[at] = None
+gc.collect()
+print(gc.mem_free())
+"""
+
+
+def test_a_heap_of_gaps_is_no_room_to_work(boards: Boards) -> None:
+    """What a pump leaves that ended in the middle of its start: much is free, and no piece of it is large."""
+    repl = Repl(ports.open_port(boards().port))
+    try:
+        repl.catch(30, lambda: None)
+        shell = Shell(repl)
+        assert shell.has_room_to_work()
+        assert int(repl.run(_GAPS)) > WORK_BYTES
+        assert not shell.has_room_to_work()
+    finally:
+        repl.serial.close()
 
 
 @pytest.mark.requirement("R54")

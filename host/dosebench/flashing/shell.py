@@ -29,6 +29,9 @@ from dosebench.flashing.layout import (
 DEVICE_ID_BYTES: Final = 4
 WORK_BYTES: Final = 80 * 1024
 """Of heap, for a list of all files with their hashes (chosen; a fresh Pico has 230 KB)."""
+PIECE_BYTES: Final = 16 * 1024
+"""Of it in one piece: three times the longest list or file that is told as one text (chosen). What a program leaves
+behind that ended in the middle of its start has 110 KB free on a Pico, in gaps of 2 KB (seen)."""
 CHUNK_BYTES: Final = 768
 """Bytes of a file in one act: 1 KiB of base64, for which every board has heap (chosen)."""
 
@@ -44,6 +47,16 @@ except Exception:
  u=''
 print(json.dumps({'name':i.name,'version':list(i.version),'mpy':getattr(i,'_mpy',0),'machine':getattr(i,'_machine',''),
 'platform':sys.platform,'heap':gc.mem_free()+gc.mem_alloc(),'block':v[1],'free':v[1]*v[4],'unique':u}))
+"""
+_ROOM: Final = f"""
+import gc
+gc.collect()
+r=gc.mem_free()>={WORK_BYTES}
+try:
+ bytearray({PIECE_BYTES})
+except MemoryError:
+ r=False
+print('true' if r else 'false')
 """
 _HELPERS: Final = """
 import os,gc,json,hashlib,binascii
@@ -214,8 +227,7 @@ class Shell:
 
     def has_room_to_work(self) -> bool:
         """Whether the heap is as good as empty. A program that was interrupted leaves what it had."""
-        free = json.loads(self._repl.run("import gc\ngc.collect()\nprint(gc.mem_free())"))
-        return bool(free >= WORK_BYTES)
+        return bool(json.loads(self._repl.run(_ROOM)))
 
     def held(self) -> Held:
         """What of ours lies on the board."""
