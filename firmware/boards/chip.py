@@ -25,8 +25,8 @@ _CHANNELS = ("battery", "level", "pressure", "temperature", "air")
 
 
 class ChipBoard:
-    """A family says what is its own: its name, its watchdog's longest time-out, its pulse generator (a class), and the
-    three functions that are not there yet."""
+    """A family says what is its own: its name, its watchdog's longest time-out, its pulse generator (a class), and what
+    the three functions do that raise here."""
 
     name = ""
     watchdog_ms_max = 0
