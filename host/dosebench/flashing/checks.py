@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from dosebench.firmwarebuild import Form
 from dosebench.flashing.errors import FlashError
 from dosebench.flashing.image import Image, manifest_of, older_formats
 from dosebench.flashing.layout import is_selector
 from dosebench.flashing.shell import About, Held
 
 VERSION_MIN: Final = (1, 24)
-BOOTED_KB: Final = 122
+BOOTED_KB: Final[Mapping[Form, int]] = {"linked": 111, "modules": 120, "named": 152}
 """KB of heap that the firmware holds after boot where its files lie in a file system, boards' files aside
 (docs/BENCHMARKS.md, measured on the 32-bit runtime)."""
 COMMAND_KB: Final = 28
 """KB that carrying out a command may take besides (docs/FIRMWARE.md, tests/firmware/test_heap.py)."""
-HEAP_MIN: Final = (BOOTED_KB + COMMAND_KB + 2) * 1024
-"""Bytes: both, and 2 KB for an answer (docs/FIRMWARE.md). A Pico has 236 KB."""
-SOURCE_HEAP_MIN: Final = 384 * 1024
-"""Bytes (chosen): an emulated Pico with 236 KB did not come to an end with source text."""
+HEAP_MIN_KB: Final[Mapping[Form, int]] = {
+    **{form: held + COMMAND_KB + 2 for form, held in BOOTED_KB.items()},
+    "source": 384,
+}
+"""KB: both, and 2 KB for an answer (docs/FIRMWARE.md); a Pico has 236 KB. For source text it is chosen: an emulated
+Pico did not come to an end with that."""
+FORMS: Final[Mapping[Form, str]] = {
+    "linked": "the pump",
+    "modules": "the pump in modules",
+    "named": "the pump with the names of its source",
+    "source": "to compile the firmware by itself it",
+}
 SECTOR_BYTES: Final = 4096
 SPARE_BLOCKS: Final = 8
 """Blocks that must stay free beyond the files: directories, files that are written aside, and wear (chosen)."""
@@ -35,7 +44,7 @@ GET: Final[Mapping[str, str]] = {
 
 
 def check_interpreter(about: About) -> None:
-    """MicroPython, new enough, and with heap enough. Raises FlashError."""
+    """MicroPython, and new enough. Raises FlashError."""
     get = GET.get(about.family, "see micropython.org/download")
     if about.name != "micropython":
         raise FlashError(f"the board runs {about.name}, not MicroPython", hint=get)
@@ -45,11 +54,17 @@ def check_interpreter(about: About) -> None:
             f"the pump needs {VERSION_MIN[0]}.{VERSION_MIN[1]} or newer",
             hint=get,
         )
-    if about.heap_bytes < HEAP_MIN:
+
+
+def check_heap(about: About, form: Form) -> None:
+    """Heap enough for the firmware in a form, and for a command. Raises FlashError."""
+    needed = HEAP_MIN_KB[form]
+    if about.heap_bytes < needed * 1024:
+        smallest = "take a board with more memory: a Pico has 236 KB"
+        smaller = "leave --named and --source out; compiled files need a MicroPython that loads them (1.24 and newer)"
         raise FlashError(
-            f"the board has {about.heap_bytes // 1024} KB of heap; the pump needs {HEAP_MIN // 1024} KB: "
-            f"{BOOTED_KB} KB for itself, and the rest for commands and answers",
-            hint="take a board with more memory: a Pico has 236 KB",
+            f"the board has {about.heap_bytes // 1024} KB of heap; {FORMS[form]} needs {needed} KB",
+            hint=smallest if form == "linked" else smaller,
         )
 
 
@@ -68,15 +83,6 @@ def takes_bytecode(about: About, image: Image) -> bool:
     """Whether the board loads the compiled files of this image."""
     return image.mpy_version in (0, about.mpy & 0xFF)
 
-
-def check_heap_for_source(about: About) -> None:
-    """The board can compile the firmware by itself. Raises FlashError."""
-    if about.heap_bytes < SOURCE_HEAP_MIN:
-        raise FlashError(
-            f"the board has {about.heap_bytes // 1024} KB of heap; to compile the firmware by itself it needs "
-            f"{SOURCE_HEAP_MIN // 1024} KB",
-            hint="send compiled files: leave --source out, on a MicroPython that loads them (1.24 and newer)",
-        )
 
 
 def check_formats(held: Held) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosebench import ports
 from dosebench.deviceconfig import commissioned
-from dosebench.firmwarebuild import build
+from dosebench.firmwarebuild import Form, build
 from dosebench.flashing import checks, finding, running
 from dosebench.flashing.errors import BoardError, FlashError, LineLostError
 from dosebench.flashing.flasher import Plan, make_plan, room
@@ -132,13 +132,13 @@ class Order:
         bench: How the board is wired; None keeps what it was told before.
         update: A pump may be on the board, and is kept.
         new_keys: Replace its keys.
-        source: Send source text instead of compiled files.
+        form: Of the files: the smallest, or one that is easier to read.
     """
 
     bench: Bench | None = None
     update: bool = False
     new_keys: bool = False
-    source: bool = False
+    form: Form = "linked"
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def prepare(shell: Shell, order: Order) -> Prepared:
     settings = _settings(shell, held, order.bench)
     bench = json.loads(settings[BENCH])
     checks.check_family(about, bench["family"])
-    image, notes = _image(about, settings, bench["family"], source=order.source)
+    image, notes = _image(about, settings, bench["family"], order.form)
     keys = _keys(held, new=order.new_keys)
     selector = (firmware_dir() / SELECTOR).read_bytes()
     plan = make_plan(held, image, selector, keys)
@@ -233,15 +233,16 @@ def _json(values: dict[str, Any]) -> bytes:
     return json.dumps(values, separators=(",", ":")).encode()
 
 
-def _image(about: About, settings: dict[str, bytes], family: str, *, source: bool) -> tuple[Image, list[str]]:
+def _image(about: About, settings: dict[str, bytes], family: str, form: Form) -> tuple[Image, list[str]]:
     from importlib.metadata import version  # noqa: PLC0415
 
     release = version("dosebench")
-    image = Image(build(family, compiled=not source) | settings, family, release)
-    if not source and checks.takes_bytecode(about, image):
-        return image, []
-    checks.check_heap_for_source(about)
-    image = Image(build(family, compiled=False) | settings, family, release)
+    image = Image(build(family, form) | settings, family, release)
+    if form != "source" and checks.takes_bytecode(about, image):
+        checks.check_heap(about, form)
+        return image, ["with the names and line numbers of the source"] if form == "named" else []
+    checks.check_heap(about, "source")
+    image = Image(build(family, "source") | settings, family, release)
     return image, ["source text, which the board compiles at each start"]
 
 

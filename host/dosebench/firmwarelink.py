@@ -1,0 +1,351 @@
+"""Many modules of the firmware as one file.
+
+A `.mpy` file brings a table of the names that it uses, and a module a dictionary of what it imports: as files of their
+own, forty modules say most names again and again. One file says each once. And what is public among them is so for
+nobody else: it gets a short name as well.
+"""
+
+from __future__ import annotations
+
+import array
+import ast
+import binascii
+import builtins
+import hashlib
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from types import ModuleType
+from typing import Final
+
+from dosebench.errors import DosebenchError
+from dosebench.firmwarenames import letters
+
+CHEAP_NAMES: Final = 100
+"""How many names come first in a file: one of the first 128 takes one byte wherever it is used, any other takes two.
+Some are left for those that MicroPython puts there itself."""
+_LOOKED_UP: Final[Mapping[str, ModuleType]] = {
+    module.__name__: module for module in (array, binascii, builtins, hashlib, struct)
+}
+"""Modules of which a file may use no other, to have its public names shortened: what their objects offer is known."""
+_OBJECTS: Final[tuple[object, ...]] = (
+    *(b"", bytearray(), 0, "", (), [], {}, range(0), memoryview(b""), Exception()),
+    *(array.array("B"), hashlib.sha256()),
+)
+
+
+class LinkError(DosebenchError):
+    """The modules cannot be put into one."""
+
+
+def link(trees: Mapping[str, ast.Module], root: str, apart: AbstractSet[str] = frozenset()) -> dict[str, ast.Module]:
+    """The program with one module in place of `root` and all that it imports, directly or not.
+
+    Args:
+        trees: All modules by name. They are changed.
+        root: Module that the others reach the rest through; what is public in it keeps its name.
+        apart: Modules that stay files of their own.
+
+    Raises:
+        LinkError: A module outside imports from one that would be gone, or a construct is met that is not understood.
+    """
+    inside = _in_order(trees, root, apart)
+    outside = {module: tree for module, tree in trees.items() if module not in inside}
+    for module, tree in outside.items():
+        if gone := (_imported(tree, trees) & set(inside)) - {root}:
+            raise LinkError(f"{module} imports {min(gone)}, which becomes a part of {root}")
+    merged = _merged({module: trees[module] for module in inside}, root)
+    if _foreign_modules(merged) <= _LOOKED_UP.keys():
+        shorten_public(merged, outside.values())
+    _cheap_names_first(merged)
+    return {**outside, root: ast.fix_missing_locations(merged)}
+
+
+# Which modules
+
+
+def _in_order(trees: Mapping[str, ast.Module], root: str, apart: AbstractSet[str]) -> list[str]:
+    """Modules to merge, each after those that it imports."""
+    done: list[str] = []
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        if module in above:
+            raise LinkError(f"{module} imports itself, by way of {', '.join(above)}")
+        for needed in sorted(_imported(trees[module], trees) - apart):
+            visit(needed, (*above, module))
+        if module not in done:
+            done.append(module)
+
+    visit(root, ())
+    return done
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.module, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+
+
+def _imported(tree: ast.Module, trees: Mapping[str, ast.Module]) -> set[str]:
+    """Modules of the program that a module imports."""
+    found = set()
+    for module, name in _imports(tree):
+        whole = f"{module}.{name}"
+        found.add(whole if whole in trees else module)
+    return found & trees.keys()
+
+
+def _foreign_modules(tree: ast.Module) -> set[str]:
+    return {module for module, _ in _imports(tree)}
+
+
+# One module of many
+
+
+def _merged(trees: Mapping[str, ast.Module], root: str) -> ast.Module:
+    """All statements in order, every global of a module under a name that no other has."""
+    taken = {name for tree in trees.values() for name in _all_names(tree)}
+    free = (f"_{text}" for text in letters() if f"_{text}" not in taken)
+    own = {module: sorted(_globals(tree)) for module, tree in trees.items()}
+    uses = Counter(node.id for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Name))
+    renamed: dict[tuple[str, str], str] = {(root, name): name for name in own[root] if not name.startswith("_")}
+    places = [(module, name) for module in trees for name in own[module] if (module, name) not in renamed]
+    for place in sorted(places, key=lambda place: -uses[place[1]]):
+        renamed[place] = next(free)
+    imports: dict[str, ast.stmt] = {}
+    body: list[ast.stmt] = []
+    for module, tree in trees.items():
+        names, modules = _known(tree, module, trees, renamed)
+        transformer = _Globals(names, modules)
+        for node in tree.body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                imports |= {ast.unparse(one): one for one in _foreign(node, trees)}
+            else:
+                body.append(transformer.visit(node))
+    for node in body:
+        if nested := [ast.unparse(one) for one in ast.walk(node) if isinstance(one, ast.Import | ast.ImportFrom)]:
+            raise LinkError(f"there is an import that is not at the top of its module: {nested[0]}")
+    return ast.Module([*imports.values(), *body], [])
+
+
+def _all_names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name
+
+
+def _globals(tree: ast.Module) -> set[str]:
+    """What a module defines at its top."""
+    found = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign):
+            found |= {one.id for target in node.targets for one in ast.walk(target) if isinstance(one, ast.Name)}
+        elif not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):
+            raise LinkError(f"not understood at the top of a module: {ast.unparse(node)}")
+    return found
+
+
+def _known(
+    tree: ast.Module, module: str, trees: Mapping[str, ast.Module], renamed: Mapping[tuple[str, str], str]
+) -> tuple[dict[str, str], dict[str, Callable[[str], str]]]:
+    """Of a module: its globals and what it imports -> new name, and modules that it imports -> new name of what is in
+    them."""
+    names = {name: new for (origin, name), new in renamed.items() if origin == module}
+    modules: dict[str, Callable[[str], str]] = {}
+    for node in tree.body:
+        for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+            assert isinstance(node, ast.ImportFrom)
+            assert node.module
+            whole, here = f"{node.module}.{alias.name}", alias.asname or alias.name
+            if whole in trees:
+                modules[here] = lambda name, whole=whole: renamed[whole, name]  # type: ignore[misc]
+            elif node.module in trees:
+                names[here] = renamed[node.module, alias.name]
+    return names, modules
+
+
+def _foreign(node: ast.Import | ast.ImportFrom, trees: Mapping[str, ast.Module]) -> Iterator[ast.stmt]:
+    """What an import brings from elsewhere, name by name."""
+    for alias in node.names:
+        if isinstance(node, ast.Import):
+            yield ast.Import([alias])
+        elif node.module not in trees and f"{node.module}.{alias.name}" not in trees:
+            yield ast.ImportFrom(node.module, [alias], 0)
+
+
+class _Globals(ast.NodeTransformer):
+    """Renames what is global where no name of a function, a class or a comprehension hides it."""
+
+    def __init__(self, names: Mapping[str, str], modules: Mapping[str, Callable[[str], str]]) -> None:
+        self._names = names
+        self._modules = modules
+        self._hidden: list[set[str]] = []
+
+    def _is_hidden(self, name: str) -> bool:
+        return any(name in names for names in self._hidden)
+
+    def _within(self, hidden: set[str], node: ast.AST) -> ast.AST:
+        self._hidden.append(hidden)
+        try:
+            return self.generic_visit(node)
+        finally:
+            self._hidden.pop()
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.args.defaults = [self.visit(one) for one in node.args.defaults]
+        defaults, node.args.defaults = node.args.defaults, []
+        decorators, node.decorator_list = [self.visit(one) for one in node.decorator_list], []
+        if not self._hidden:
+            node.name = self._names.get(node.name, node.name)
+        self._within(_locals(node), node)
+        node.args.defaults, node.decorator_list = defaults, decorators
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        if self._hidden:
+            raise LinkError(f"class {node.name} is not at the top of its module")
+        node.name = self._names.get(node.name, node.name)
+        node.bases = [self.visit(base) for base in node.bases]
+        # What a class defines is known by its bare name to its own statements, not to its methods.
+        own = _defined(node)
+        for one in node.body:
+            self._hidden.append(set() if isinstance(one, ast.FunctionDef) else own)
+            self.visit(one)
+            self._hidden.pop()
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        return self._within({one.arg for one in node.args.args}, node)
+
+    def _comprehension(self, node: ast.expr) -> ast.AST:
+        return self._within(_stored([node]), node)
+
+    visit_ListComp = visit_GeneratorExp = visit_SetComp = visit_DictComp = _comprehension
+
+    def visit_Global(self, node: ast.Global) -> ast.AST:
+        node.names = [self._names.get(name, name) for name in node.names]
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id in self._modules:
+            raise LinkError(f"module {node.id} is used as a value")
+        if node.id in self._names:
+            if self._is_hidden(node.id):
+                raise LinkError(f"{node.id} is the name of a global and of something within")
+            node.id = self._names[node.id]
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        base = node.value
+        if isinstance(base, ast.Name) and base.id in self._modules:
+            return ast.Name(self._modules[base.id](node.attr), node.ctx)
+        return self.generic_visit(node)
+
+
+def _defined(owner: ast.ClassDef) -> set[str]:
+    """Methods and variables of a class."""
+    methods = {one.name for one in owner.body if isinstance(one, ast.FunctionDef)}
+    return methods | _stored(owner.body)
+
+
+def _stored(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names that are assigned to, not looking into functions."""
+    found = set()
+    ahead = list(nodes)
+    while ahead:
+        node = ahead.pop()
+        if isinstance(node, ast.FunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            found.add(node.name)
+        ahead += ast.iter_child_nodes(node)
+    return found
+
+
+def _locals(function: ast.FunctionDef) -> set[str]:
+    arguments = {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
+    inner = {one.name for one in ast.walk(function) if isinstance(one, ast.FunctionDef) and one is not function}
+    shared = {name for one in ast.walk(function) if isinstance(one, ast.Global) for name in one.names}
+    return (arguments | inner | _stored(function.body)) - shared
+
+
+# Names
+
+
+def shorten_public(tree: ast.Module, others: Iterable[ast.Module]) -> None:
+    """Short names for the attributes and methods of a file's own classes that nothing else has by the same name.
+
+    Nothing else: no other file of the program, no object of Python's own, nobody who asks for an attribute by a text.
+    """
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    defined = {name for owner in classes for name in _defined(owner)}
+    defined |= {
+        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+    }
+    elsewhere = {name for other in others for name in _attributes(other)}
+    foreign = {name for one in (*_LOOKED_UP.values(), *_OBJECTS) for name in dir(one)}
+    uses = Counter(_attributes(tree))
+    ours = {name for name in defined if not name.startswith("_")} - elsewhere - foreign - set(_asked_by_text(tree))
+    kept = uses.keys() - ours
+    free = (text for text in letters() if text not in kept and text not in foreign)
+    short = {name: next(free) for name in sorted(ours, key=lambda name: (-uses[name], name))}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            node.attr = short.get(node.attr, node.attr)
+    for owner in classes:
+        _rename_own(owner, short)
+
+
+def _attributes(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.ClassDef):
+            yield from _defined(node)
+    yield from _asked_by_text(tree)
+
+
+def _asked_by_text(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("attr"):
+            name = node.args[1]
+            if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                yield name.value
+
+
+def _rename_own(owner: ast.ClassDef, short: Mapping[str, str]) -> None:
+    for one in owner.body:
+        if isinstance(one, ast.FunctionDef):
+            one.name = short.get(one.name, one.name)
+            continue
+        for node in ast.walk(one):
+            if isinstance(node, ast.Name) and node.id in short:
+                node.id = short[node.id]
+
+
+def _cheap_names_first(tree: ast.Module) -> None:
+    """A function that nobody calls, ahead of all, with the most frequent names: they are numbered as they come."""
+    uses: Counter[str] = Counter()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            uses[node.attr] += 1
+        elif isinstance(node, ast.Name) and node.id.startswith("_"):
+            uses[node.id] += 1
+    names: Sequence[ast.expr] = [
+        ast.Attribute(ast.Name("a", ast.Load()), name, ast.Load()) for name, _ in uses.most_common(CHEAP_NAMES)
+    ]
+    arguments = ast.arguments([], [ast.arg("a")], None, [], [], None, [])
+    tree.body.insert(0, ast.Expr(ast.Lambda(arguments, ast.Tuple(list(names), ast.Load()))))
