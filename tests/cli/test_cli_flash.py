@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -569,3 +570,40 @@ def test_the_dry_run_shows_what_would_be_done(run: Run, boards: Boards) -> None:
     held: Held = _look(board)
     assert dict(held.sizes) == {}
     assert KeyStore().get(CHIP) is None
+
+
+# A package for mip
+
+
+@pytest.mark.usefixtures("whole")
+def test_mip_installs_the_package_and_flash_brings_the_keys(run: Run, boards: Boards, tmp_path: Path) -> None:
+    board = boards()
+    package = tmp_path / "package"
+    told = run("flash", "--bench", PICO, "--package", package, "--json").json
+    assert told["package"] == str(package / "package.json")
+    mpremote = [sys.executable, "-m", "mpremote", "connect", board.port, "resume", "mip", "install", "--target", "/"]
+    done = subprocess.run([*mpremote, told["package"]], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    held = _look(board)
+    assert (held.active, held.runs) == ("a", "a")
+    # It is what `flash` would have sent, but for the keys.
+    told = _flash(run, board, "--new-keys").json
+    assert (told["sent"], told["copied"], told["keys"]) == ([], [], "written")
+    again = _flash(run, board, "--update", "--bench", PICO).json
+    assert (again["changed"], again["keys"]) == (False, "kept")
+
+
+def test_an_install_that_was_interrupted_leaves_no_slot_that_starts(run: Run, tmp_path: Path) -> None:
+    assert run("flash", "--bench", PICO, "--package", tmp_path / "package", "--json").code == 0
+    index = json.loads((tmp_path / "package" / "package.json").read_text())
+    order = [target for target, _ in index["urls"]]
+    assert order[-3:] == ["dosebench/a/manifest.json", "dosebench/active", "main.py"]
+    assert all((tmp_path / "package" / source).is_file() for _, source in index["urls"])
+
+
+def test_a_package_needs_a_bench_and_a_place_of_its_own(run: Run, tmp_path: Path) -> None:
+    assert "needs a bench file" in _failed(run("flash", "--package", tmp_path / "package", "--json"))[0]
+    (tmp_path / "mine").write_text("precious")
+    message, _ = _failed(run("flash", "--bench", PICO, "--package", tmp_path, "--json"))
+    assert message.endswith("is not empty")
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["mine"]

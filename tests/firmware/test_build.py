@@ -68,7 +68,9 @@ def test_what_the_selector_imports_stays_a_file(family: str) -> None:
     assert boards == {f"boards/{name}.mpy" for name in ("__init__", "rest", "settings", family)}
 
 
-@pytest.mark.parametrize(("runtime", "form"), [("unix", "linked"), ("unix", "modules"), ("unix", "named"), ("wasm", "linked")])
+@pytest.mark.parametrize(
+    ("runtime", "form"), [("unix", "linked"), ("unix", "modules"), ("unix", "named"), ("wasm", "linked")]
+)
 def test_what_is_flashed_gives_the_same_journal_as_the_source(runtime: str, form: Form, tmp_path: Path) -> None:
     for path, content in build(runtime, form).items():
         (tmp_path / path).parent.mkdir(exist_ok=True)

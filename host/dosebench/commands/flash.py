@@ -12,6 +12,7 @@ from dosebench.commands import common
 from dosebench.errors import DosebenchError
 
 if TYPE_CHECKING:
+    from dosebench.benchfile import Bench
     from dosebench.firmwarebuild import Form
     from dosebench.flashing.onto import Line, Order, Prepared
     from dosebench.flashing.removal import Removal
@@ -60,6 +61,12 @@ def _tell(quiet: bool, text: str) -> None:
 )
 @click.option("--source", "form", flag_value="source", help="Send source text instead of compiled files.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and write nothing.")
+@click.option(
+    "--package",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write what a board without a pump would get as a package for mip, and end.",
+)
 @click.option("--list", "list_them", is_flag=True, help="List the boards that are plugged in, and end.")
 @wait_option
 @common.json_option
@@ -73,6 +80,7 @@ def flash(
     protocol_port: str | None,
     form: Form | None,
     dry_run: bool,
+    package: Path | None,
     list_them: bool,
     patience_s: float,
     as_json: bool,
@@ -91,6 +99,9 @@ def flash(
 
     # Before anybody is asked to press a button: a mistake in the file needs no board.
     wired = None if bench is None else benchfile.load(bench)
+    if package is not None:
+        _pack(wired, form or "linked", package, as_json)
+        return
     line = Line.find(port, baud)
     order = Order(wired, update, new_keys, form or "linked")
     _ask_first(line, protocol_port, baud, as_json)
@@ -104,6 +115,24 @@ def flash(
         common.emit(result)
     else:
         _show(result, prepared)
+
+
+def _pack(bench: Bench | None, form: Form, directory: Path, as_json: bool) -> None:
+    from dosebench.flashing import package  # noqa: PLC0415
+    from dosebench.flashing.errors import FlashError  # noqa: PLC0415
+    from dosebench.flashing.onto import packed  # noqa: PLC0415
+
+    if bench is None:
+        raise FlashError("a package needs a bench file", hint="--bench FILE.toml; `dosebench bench list` has examples")
+    files = packed(bench, form)
+    package.write(files, directory)
+    index = directory / package.INDEX
+    told = {"package": str(index), "files": sorted(files), "bytes": sum(map(len, files.values()))}
+    text = (
+        f"{index}: {len(files) - 1} files, {told['bytes']} bytes.\n"
+        f"`mpremote mip install --target / {index}`, then `dosebench flash --new-keys` for its keys."
+    )
+    common.answer(as_json, told, text)
 
 
 def _list(as_json: bool) -> None:

@@ -84,7 +84,6 @@ def takes_bytecode(about: About, image: Image) -> bool:
     return image.mpy_version in (0, about.mpy & 0xFF)
 
 
-
 def check_formats(held: Held) -> None:
     """Nothing that the board keeps is newer than what this release can read. Raises FlashError."""
     for slot, content in held.manifests.items():

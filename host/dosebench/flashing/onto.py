@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dosebench import ports
 from dosebench.deviceconfig import commissioned
 from dosebench.firmwarebuild import Form, build
-from dosebench.flashing import checks, finding, running
+from dosebench.flashing import checks, finding, package, running
 from dosebench.flashing.errors import BoardError, FlashError, LineLostError
 from dosebench.flashing.flasher import Plan, make_plan, room
 from dosebench.flashing.image import FORMATS, Image, manifest_of
@@ -185,6 +185,16 @@ def prepare(shell: Shell, order: Order) -> Prepared:
     if plan.saves_main:
         notes.append("the board's own main.py is kept, and `dosebench unflash` puts it back")
     return Prepared(about, image, plan, keys, _version(held), bench, tuple(notes))
+
+
+def packed(bench: Bench, form: Form) -> dict[str, bytes]:
+    """The files of a package for mip: path -> content. Raises BuildError."""
+    from importlib.metadata import version  # noqa: PLC0415
+
+    wiring = bench.device_json()
+    settings = {CONFIG: _json(dict(bench.device_config())), BENCH: _json(wiring)}
+    image = Image(build(wiring["family"], form) | settings, wiring["family"], version("dosebench"))
+    return package.files_of(image, (firmware_dir() / SELECTOR).read_bytes())
 
 
 def _version(held: Held) -> str | None:
