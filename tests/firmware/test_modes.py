@@ -23,6 +23,26 @@ PERIODIC_ALONE = {
     "periodic_ms": 180_000,
 }
 """Periodic boluses without a basal: one of them comes due while another bolus runs, and that one is cancelled."""
+BASAL_ALONE = {
+    "mode": "stopped",
+    "step_ng_num": 500,
+    "step_ng_den": 1,
+    "basal_num": 1,
+    "basal_den": 8_000,
+    "rates": [{"num": 1, "den": 8_000}],
+    "caps": [{"minutes": 60, "ng": 2_000_000}, {"minutes": 1440, "ng": 12_000_000}],
+}
+FOUR_TIMES = {
+    "step_ng_num": 2_000,
+    "caps": [{"minutes": 60, "ng": 8_000_000}, {"minutes": 1440, "ng": 48_000_000}],
+}
+BRIDGE_ENDS_WHILE_STAGING: list[Act] = [
+    ("square", (189, 633_545)),
+    ("advance", 74_770),
+    ("bridge", (BASAL_ALONE, 1, (1, 8_000))),
+    ("commit", BASAL_ALONE | FOUR_TIMES),
+]
+"""The last step of a bridge falls between the question whether it runs and the next program."""
 
 
 @pytest.mark.requirement("R1")
@@ -30,6 +50,7 @@ PERIODIC_ALONE = {
 @settings(max_examples=examples(120))
 @given(therapies(), st.lists(acts(15_000_000), max_size=10))
 @example(PERIODIC_ALONE, [("advance", 89_942), ("bolus", 117), ("advance", 89_942), ("cancel", "bolus")])
+@example(BASAL_ALONE, BRIDGE_ENDS_WHILE_STAGING)
 def test_any_mix_of_modes_is_exact(first: dict[str, Any], history: list[Act]) -> None:
     with pump() as side:
         beside = Beside(side, first)
