@@ -20,7 +20,6 @@ EPOCH = datetime(2000, 1, 1)
 Act = tuple[str, Any]
 
 
-
 def _fraction(num: int) -> st.SearchStrategy[tuple[int, int]]:
     return st.integers(8_000 * num, min(450_000 * num, 1 << 29)).map(lambda den: (num, den))
 
