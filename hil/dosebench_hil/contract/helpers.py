@@ -20,6 +20,16 @@ DAY_MS: Final = 86_400_000
 OTHER_HOST: Final = b"othr"
 """Host id of commands that a test sends by hand."""
 
+BOOKKEEPING: Final = frozenset(
+    (
+        *("lease", "close", "state", "identity", "windows", "patient_times", "worth", "filled", "service"),
+        *("host_done", "host_refused", "calendar", "counter_floor", "alarm_ended"),
+    )
+)
+"""Record kinds that say nothing new of what happened."""
+SECTOR_BEGINS: Final = "identity"
+"""The record kind that is written at the beginning of a sector alone."""
+
 MOVING_FIELDS: Final = frozenset(
     (
         "day",
@@ -101,6 +111,16 @@ def record_at(dut: PumpClient, sequence: int) -> Record:
 def seconds_for(steps: int, rate: Fraction) -> float:
     """How long `steps` take at `rate` steps per millisecond, in seconds."""
     return float(steps / rate) / 1000
+
+
+def story(kinds: Sequence[str]) -> list[str]:
+    """Kinds of records that say what happened. Bookkeeping is left out: every sector of the journal begins with it."""
+    return [kind for kind in kinds if kind not in BOOKKEEPING]
+
+
+def written(kinds: Sequence[str]) -> list[str]:
+    """Kinds of records that were written for a reason. What a new sector begins with is written for none."""
+    return story(kinds) if SECTOR_BEGINS in kinds else list(kinds)
 
 
 def boots(records: Sequence[Record]) -> int:
