@@ -4,6 +4,7 @@
 
 import gc
 import os
+import select
 import sys
 
 import micropython
@@ -13,6 +14,10 @@ WINDOW_MS = 2000
 # Imports leave garbage between what stays. Collected only when the heap is full, it leaves gaps of some hundred bytes
 # there, and the pump's buffers find no room in 80 KB that are free.
 COLLECT_BYTES = 32_768
+# Longer than a gap within what one program sends.
+QUIET_MS = 50
+# No frame of the protocol is longer.
+FRAME_BYTES_MAX = 1066
 _CTRL_C = 3
 
 
@@ -46,28 +51,51 @@ def forget(slot, known):
 
 
 def rest(slot):
-    """The motor off before anything else: a soft reset leaves pins as they were. No Ctrl-C may come between."""
+    """The motor off before anything else: a soft reset leaves pins as they were."""
     known = list(sys.modules)
     sys.path.insert(0, slot)
-    micropython.kbd_intr(-1)
     try:
         __import__("boards.rest").rest.rest(slot)
     except Exception as error:
         print("dosebench: the motor's pins are not known:", error)
-    micropython.kbd_intr(_CTRL_C)
     forget(slot, known)
 
 
+def framed():
+    """Whether a frame of the protocol goes on after a Ctrl-C: it ends in a zero, which no terminal sends."""
+    poller = select.poll()
+    poller.register(sys.stdin, select.POLLIN)
+    for _ in range(FRAME_BYTES_MAX):
+        byte = sys.stdin.buffer.read(1) if poller.poll(QUIET_MS) else b""
+        if not byte:
+            return False
+        if byte == b"\0":
+            return True
+    return False
+
+
 def held_by_developer():
-    """The way out before the watchdog starts, which nothing can stop then."""
+    """The way out before the watchdog starts, which nothing can stop then.
+
+    A pump on USB has the REPL's port, and somebody may ask it before it can answer. Nearly every frame holds a Ctrl-C.
+    """
     import time  # noqa: PLC0415
 
-    try:
-        print("dosebench: Ctrl-C within", WINDOW_MS // 1000, "s stops here")
-        time.sleep_ms(WINDOW_MS)
-    except KeyboardInterrupt:
-        print("dosebench: stopped; a reset starts the pump")
-        return True
+    end = time.ticks_add(time.ticks_ms(), WINDOW_MS)
+    left = WINDOW_MS
+    while left > 0:
+        try:
+            micropython.kbd_intr(_CTRL_C)
+            if left == WINDOW_MS:
+                print("dosebench: Ctrl-C within", WINDOW_MS // 1000, "s stops here")
+            time.sleep_ms(left)
+            micropython.kbd_intr(-1)
+        except KeyboardInterrupt:
+            micropython.kbd_intr(-1)
+            if not framed():
+                print("dosebench: stopped; a reset starts the pump")
+                return True
+        left = time.ticks_diff(end, time.ticks_ms())
     return False
 
 
@@ -86,6 +114,9 @@ def start(slot):
 
 def boot(root, bitten):
     """Run the pump; coming back is the REPL. `bitten`: the watchdog reset the board, and the pump is back at once."""
+    # But in the window Ctrl-C is a byte like any other: a pump that is half imported would not come back. The REPL sets
+    # it anew by itself.
+    micropython.kbd_intr(-1)
     gc.threshold(COLLECT_BYTES)
     slots = [root + "/" + slot for slot in order(root)]
     if slots:

@@ -12,6 +12,8 @@ from typing import Final
 import pytest
 from dosebench.twin.code import firmware_dir
 from dosebench.twin.runtimes import available
+from dosebench_protocol.frame import Frame, encode
+from dosebench_protocol.tables import FRAME_BYTES_MAX
 
 pytestmark = pytest.mark.skipif(not available()["unix"], reason="the unix MicroPython is not installed here")
 PROBE: Final = Path(__file__).with_name("selector_probe.py")
@@ -42,16 +44,33 @@ def slot(root: Path, name: str, *, whole: bool = True, files: Mapping[str, str] 
         (root / name / path).write_text(text)
 
 
-def command(root: Path, *, bitten: bool = False, window_ms: int = 1) -> list[str]:
-    argv = ["micropython", str(PROBE), str(root), "bitten" if bitten else "", str(firmware_dir()), str(window_ms)]
+def command(root: Path, *, bitten: bool = False, window_ms: int = 1, presses: str = "") -> list[str]:
+    argv = [
+        "micropython",
+        str(PROBE),
+        str(root),
+        "bitten" if bitten else "",
+        str(firmware_dir()),
+        str(window_ms),
+        presses,
+    ]
     return [sys.executable, "-c", f"import sys, micropython_unix as m; sys.argv = {argv!r}; m.main()"]
 
 
 def boot(root: Path, *, bitten: bool = False) -> list[str]:
     """What the selector prints, by line; REPL is the last line when it came back."""
-    done = subprocess.run(command(root, bitten=bitten), capture_output=True, text=True, timeout=30, check=False)
+    return run(command(root, bitten=bitten), b"")
+
+
+def boot_pressed(root: Path, then: bytes, presses: int = 1) -> list[str]:
+    """The same where Ctrl-C comes in the window, and `then` after it."""
+    return run(command(root, window_ms=2000, presses=str(presses)), then)
+
+
+def run(words: list[str], sent: bytes) -> list[str]:
+    done = subprocess.run(words, input=sent, capture_output=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    return done.stdout.decode().splitlines()
 
 
 @pytest.fixture
@@ -136,6 +155,40 @@ def test_ctrl_c_in_the_window_lands_at_the_repl(root: Path) -> None:
         assert process.stdout.readline().startswith("dosebench: Ctrl-C within 20 s")
         process.send_signal(signal.SIGINT)
         assert process.stdout.read().splitlines() == ["dosebench: stopped; a reset starts the pump", "REPL"]
+
+
+STAYS: Final = ["dosebench: stopped; a reset starts the pump", "REPL"]
+
+
+@pytest.mark.parametrize("typed", [b"", b"\r", b"\x03\x01", b"import os\r\n"])
+def test_what_is_typed_after_ctrl_c_does_not_matter(root: Path, typed: bytes) -> None:
+    assert boot_pressed(root, typed)[2:] == STAYS
+
+
+def test_a_frame_is_no_ctrl_c(root: Path) -> None:
+    """Whoever asks a pump on USB before it can answer does not stop it: the first byte of a hello is a Ctrl-C."""
+    hello = encode(Frame(1, sequence=3, body=b"\1\1"))
+    assert hello[:1] == b"\x03"
+    assert boot_pressed(root, hello[1:])[2:] == ["runs b", "REPL"]
+
+
+def test_after_a_frame_the_window_goes_on(root: Path) -> None:
+    assert boot_pressed(root, b"frame\0", presses=2)[2:] == STAYS
+    assert boot_pressed(root, b"frame\0frame\0", presses=2)[2:] == ["runs b", "REPL"]
+
+
+def test_what_never_ends_is_no_frame(root: Path) -> None:
+    assert boot_pressed(root, b"\xff" * FRAME_BYTES_MAX + b"\0")[2:] == STAYS
+    assert boot_pressed(root, b"\xff" * (FRAME_BYTES_MAX - 1) + b"\0")[2:] == ["runs b", "REPL"]
+
+
+def test_but_in_the_window_ctrl_c_is_a_byte(root: Path) -> None:
+    """A pump that is interrupted in its start does not come back before the next reset."""
+    key = "import micropython\nprint('key', micropython.key)\n"
+    slot(root, "b", files={"boards/rest.py": key + REST, "part.py": key + "NAME = 'b'\n"})
+    assert boot_pressed(root, b"", presses=0) == [
+        *("key -1", "rest b", "dosebench: Ctrl-C within 2 s stops here", "key -1", "runs b", "REPL")
+    ]
 
 
 def test_garbage_of_imports_does_not_pile_up(root: Path) -> None:
