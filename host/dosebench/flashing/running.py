@@ -13,7 +13,7 @@ from dosebench.flashing.errors import FlashError
 
 LINE_TIMEOUT_S: Final = 0.1
 WINDOW_S: Final = 2.5
-"""The selector's window after a reset, and half a second: until then a frame may hold a byte that means Ctrl-C."""
+"""The selector's window after a reset, and half a second: before that no pump answers."""
 PROVING_ROLE: Final = "service"
 """The role whose key is proven: keys are written all together."""
 
