@@ -13,6 +13,21 @@ PORT_VARIABLE: Final = "DOSEBENCH_PORT"
 READ_TIMEOUT_S: Final = 0.1
 
 
+def _lost() -> tuple[type[Exception], ...]:
+    try:
+        import termios  # noqa: PLC0415
+    except ImportError:
+        return (OSError,)
+    return (OSError, termios.error)
+
+
+LOST: Final = _lost()
+"""What pyserial raises when a port goes away, as a board's USB port in a reset. `flush` and the end of opening let the
+terminal's own error through, which is no OSError; Windows has none."""
+NOT_OPENED: Final[tuple[type[Exception], ...]] = (*LOST, ValueError)
+"""What pyserial raises when a port cannot be opened."""
+
+
 class PortError(DosebenchError):
     """The port could not be opened or was lost. The message says what to do."""
 
@@ -73,7 +88,7 @@ def open_port(port: str, baud: int = BAUD) -> Any:
     register()
     try:
         return serial.serial_for_url(port, baudrate=baud, timeout=READ_TIMEOUT_S, write_timeout=5, exclusive=True)
-    except (serial.SerialException, ValueError, OSError) as error:
+    except NOT_OPENED as error:
         raise _explain(port, error) from error
 
 

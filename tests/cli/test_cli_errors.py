@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import pty
+import termios
 import tty
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import serial
 from commandline import EXAMPLES, Run
 from dosebench import client, exchange, ports, questions
 from dosebench.store import Store
@@ -48,6 +50,16 @@ def test_a_port_that_does_not_exist(run: Run) -> None:
     ran = run("status", "--port", "/dev/no-such-port")
     assert ran.code == 1
     assert ran.err.startswith("error: there is no port /dev/no-such-port\nhint: ")
+
+
+def test_a_port_that_goes_away_while_it_is_opened(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def go_away(*_: object, **__: object) -> None:
+        raise termios.error(5, "Input/output error")
+
+    monkeypatch.setattr(serial, "serial_for_url", go_away)
+    ran = run("status", "--port", "/dev/ttyACM0")
+    assert ran.code == 1
+    assert ran.err.startswith("error: could not open /dev/ttyACM0: ")
 
 
 def test_a_simulation_that_is_in_use(run: Run) -> None:

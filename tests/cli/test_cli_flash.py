@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import serial
 from commandline import EXAMPLES, Ran, Run
 
 pytest.importorskip("mpremote")
@@ -462,6 +463,26 @@ def test_a_running_pump_gives_its_prompt_after_a_reset(run: Run, boards: Boards)
         assert shell.held().runs == "a"
     assert len(asked) == 1
     assert "press reset" in asked[0]
+
+
+class _Quick(serial.Serial):
+    """A board on USB, whose port is gone as soon as it has heard what it was told."""
+
+    def __init__(self) -> None:
+        self._board, terminal = os.openpty()
+        super().__init__(os.ttyname(terminal), timeout=1)
+        os.write(self._board, b">")
+        os.close(terminal)
+
+    def write(self, data: bytes) -> int:
+        sent = super().write(data)
+        os.close(self._board)
+        return int(sent)
+
+
+def test_a_port_that_goes_away_in_the_reset_was_heard() -> None:
+    with _Quick() as port:
+        Repl(port).leave("import machine\nmachine.reset()")
 
 
 def test_a_pump_in_the_middle_of_a_bolus_is_not_flashed(run: Run, programmed: str) -> None:

@@ -6,11 +6,13 @@ listen on it, and gives it up only within the two seconds after a reset.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
 from dosebench.flashing.errors import BoardError, FlashError, LineLostError, NoReplError
+from dosebench.ports import LOST
 
 try:
     from mpremote.transport import TransportError
@@ -161,11 +163,12 @@ class Repl(SerialTransport):  # type: ignore[misc]
             if not self.read_until(1, b">", timeout=READ_S).endswith(b">"):
                 raise LineLostError("the board does not answer any more", hint="press reset")
             self.serial.write(code.encode() + b"\x04")
-            # A port that is closed at once drops what it has not sent.
-            self.serial.flush()
-            time.sleep(QUIET_S)
         except OSError as error:
             raise LineLostError(f"the board was not reset: {error}", hint="press reset") from error
+        # A port that is closed at once drops what it has not sent. One that is gone has sent it: the board was quicker.
+        with contextlib.suppress(*LOST):
+            self.serial.flush()
+        time.sleep(QUIET_S)
 
     def release(self) -> None:
         """Give the board back its friendly prompt."""
