@@ -206,7 +206,7 @@ class Guard:
     def resume_bridge(self, left, doubt, old_worth):
         """After a reset: so many steps of the bridge are left, or up to `doubt` more, and each holds what one held
         before it. Where that is more than a step holds now, those in doubt count as the old drug."""
-        if left + doubt:
+        if left or doubt:
             self._ratio.set(old_worth, self._worth)
             if not self._old_holds_more():
                 doubt = 0

@@ -571,6 +571,17 @@ def test_steps_in_doubt_count_as_the_stronger_drug(old_ng: int) -> None:
 
 
 @pytest.mark.requirement("R17")
+@pytest.mark.parametrize(("left", "doubt"), [(0, 3), (3, 3), (3, 0)])
+def test_a_bridge_that_may_be_over_counts_as_the_stronger_drug_too(left: int, doubt: int) -> None:
+    watch = guard(step_ng_num=1_000)
+    watch.resume_bridge(left, doubt, (4_000, 1))
+    watch.moved(3)
+    assert watch.windows()[0][1] == 3 * 4_000
+    watch.forget(None)
+    assert watch.bridge_left() == 0
+
+
+@pytest.mark.requirement("R17")
 @pytest.mark.parametrize(("old_ng", "left"), [(2_000, 4), (1_000, 1), (500, 1)])
 def test_a_lost_lease_counts_but_does_not_move_a_bridge_from_a_stronger_drug_on(old_ng: int, left: int) -> None:
     watch = guard(step_ng_num=1_000)
