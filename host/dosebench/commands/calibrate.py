@@ -18,7 +18,7 @@ from dosebench.commands.progress import bar
 from dosebench.errors import DosebenchError
 
 if TYPE_CHECKING:
-    from dosebench.benchfile import Bench
+    from dosebench.bench.file import Bench
     from dosebench.calibration import Method, Result, Run
     from dosebench.client import PumpClient
 
@@ -75,9 +75,10 @@ def calibrate(
     expanded uncertainty. Nothing changes in the pump: `dosebench flash --update --bench FILE` carries the step volume
     to the board, and the therapy has to be programmed again then.
     """
-    from dosebench import benchfile, calibration  # noqa: PLC0415
+    from dosebench import calibration  # noqa: PLC0415
+    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
 
-    bench = benchfile.load(file)
+    bench = load_bench(file)
     calibration.water_density(celsius)
     digit_nl = 0.0 if resolution is None else calibration.measured_nl(resolution, celsius)[0]
     measured: list[Run]
@@ -218,7 +219,7 @@ def _report(file: Path, bench: Bench, runs: list[Run], result: Result, method: M
 
 
 def _acceptable(bench: Bench, result: Result) -> bool:
-    from dosebench.benchrules import CALIBRATION_MAX  # noqa: PLC0415
+    from dosebench.bench.rules import CALIBRATION_MAX  # noqa: PLC0415
 
     return abs(result.rounded_nl() / bench.nominal.delivery.step_volume - 1) <= CALIBRATION_MAX
 
@@ -233,8 +234,8 @@ def _wanted(yes: bool, as_json: bool, file: Path, values: dict[str, Any]) -> boo
 
 
 def _write(bench: Bench, result: Result, method: Method) -> bool:
-    from dosebench import benchedit  # noqa: PLC0415
-    from dosebench.benchtables import CalibrationStep  # noqa: PLC0415
+    from dosebench.bench import edit  # noqa: PLC0415
+    from dosebench.bench.tables import CalibrationStep  # noqa: PLC0415
 
     step = CalibrationStep.model_construct(
         measured=datetime.now().isoformat(timespec="seconds"),
@@ -246,7 +247,7 @@ def _write(bench: Bench, result: Result, method: Method) -> bool:
         steps=result.steps,
         method=method,
     )
-    benchedit.write(bench, step)
+    edit.write(bench, step)
     return True
 
 

@@ -61,9 +61,9 @@ def pump_of(bench: Path | None) -> Profile | None:
     """The pump of a bench file, with its calibrated step; None without one. Raises BenchError."""
     if bench is None:
         return None
-    from dosebench import benchfile  # noqa: PLC0415
+    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
 
-    return benchfile.load(bench).profile()
+    return load_bench(bench).profile()
 
 
 def show(result: CheckResult) -> None:

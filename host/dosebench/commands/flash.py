@@ -12,7 +12,7 @@ from dosebench.commands import common
 from dosebench.errors import DosebenchError
 
 if TYPE_CHECKING:
-    from dosebench.benchfile import Bench
+    from dosebench.bench.file import Bench
     from dosebench.firmwarebuild import Form
     from dosebench.flashing.onto import Line, Order, Prepared
     from dosebench.flashing.removal import Removal
@@ -94,11 +94,11 @@ def flash(
     if list_them:
         _list(as_json)
         return
-    from dosebench import benchfile  # noqa: PLC0415
+    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
     from dosebench.flashing.onto import Line, Order  # noqa: PLC0415
 
     # Before anybody is asked to press a button: a mistake in the file needs no board.
-    wired = None if bench is None else benchfile.load(bench)
+    wired = None if bench is None else load_bench(bench)
     if package is not None:
         _pack(wired, form or "linked", package, as_json)
         return

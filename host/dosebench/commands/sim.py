@@ -16,7 +16,7 @@ from dosebench.commands.progress import bar
 from dosebench.ports import BAUD
 
 if TYPE_CHECKING:
-    from dosebench.benchfile import Bench
+    from dosebench.bench.file import Bench
     from dosebench.live import Endpoint
     from dosebench.twin.faults import Kind
     from dosebench.twin.twin import Twin
@@ -188,12 +188,12 @@ def _manage(stop: str | None, remove: str | None, as_json: bool) -> None:
 
 
 def _flash(name: str | None, options: dict[str, Any], file: Path, as_json: bool) -> None:
-    from dosebench import benchfile  # noqa: PLC0415
+    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
     from dosebench.twin.named import NamedTwin, SimOptions, list_names  # noqa: PLC0415
 
     if name is None:
         raise click.UsageError("--flash needs the name of a board")
-    bench = benchfile.load(file)
+    bench = load_bench(file)
     if name not in list_names():
         # A new board is the pump of its bench, and none is made for a bench that does not fit.
         options = options | {"profile": options["profile"] or bench.nominal.name}

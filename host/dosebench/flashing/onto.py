@@ -25,7 +25,7 @@ from dosebench.ports import PortError
 from dosebench.twin.code import firmware_dir
 
 if TYPE_CHECKING:
-    from dosebench.benchfile import Bench
+    from dosebench.bench.file import Bench
 
 SELECTOR: Final = "selector.py"
 SIM: Final = "sim:"

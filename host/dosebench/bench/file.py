@@ -17,13 +17,13 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from dosebench import benchtables as tables
 from dosebench import tomlfile
-from dosebench.benchmechanics import COUNTED_AS, Motion, motion
-from dosebench.benchrules import findings
-from dosebench.benchtables import BenchTables
-from dosebench.boardpins import BoardPins
-from dosebench.boardpins import find as find_board
+from dosebench.bench import tables
+from dosebench.bench.mechanics import COUNTED_AS, Motion, motion
+from dosebench.bench.pins import BoardPins
+from dosebench.bench.pins import find as find_board
+from dosebench.bench.rules import findings
+from dosebench.bench.tables import BenchTables
 from dosebench.deviceconfig import CHECKSUM_DIGITS, sealed
 from dosebench.errors import DosebenchError
 from dosebench.profile import Profile
