@@ -24,6 +24,7 @@ from dosebench import tomlfile, units
 from dosebench.check import check
 from dosebench.drugs import DrugLibrary
 from dosebench.errors import DosebenchError
+from dosebench.filekinds import of_another_kind
 from dosebench.program import Program
 from dosebench.tomlfile import Key, Problem, TomlFile, TomlFileError
 from dosebench.twin import faults
@@ -283,6 +284,8 @@ def load(path: Path, first: Program, profile: str, drugs: DrugLibrary | None = N
         file = tomlfile.read(path)
     except TomlFileError as error:
         raise ScenarioError(error.name, error.problems) from None
+    if other := of_another_kind(file, "scenario"):
+        raise ScenarioError(file.name, [other])
     content, problems = _content(file)
     problems += _whole(file, content)
     for place, table in enumerate(content.event):

@@ -68,11 +68,12 @@ def _given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]
     """The profile; and the program of a regimen with its title."""
     from dosebench import profile as pump_profile  # noqa: PLC0415
     from dosebench import tomlfile  # noqa: PLC0415
+    from dosebench.filekinds import KINDS  # noqa: PLC0415
 
     path = Path(what)
     if not path.is_file():
         return pump_profile.load(what), None, ""
-    if {"class", "extends"} & set(tomlfile.read(path).data):
+    if KINDS["profile"].marks & tomlfile.read(path).data.keys():
         return pump_profile.load_file(path), None, ""
     from dosebench.check import load_regimen  # noqa: PLC0415
     from dosebench.commands.simulate import title_of  # noqa: PLC0415
