@@ -19,6 +19,7 @@ from dosebench.profile import Profile
 from dosebench.program import Program, Reading
 from dosebench.regimenfile import WEEKDAYS
 from dosebench.units import DAY_MINUTES, HOUR_MS, MINUTE_MS, show_time
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -99,7 +100,7 @@ def _battery_rows(old: Program | None, new: Program, profile: Profile, state: Ba
     ends = [service(profile, expected, state) for expected in lives]
     lows, services = [end.low.isoformat() for end in ends], [end.ends.isoformat() for end in ends]
     ratio = years[1] / years[0] if old else None
-    texts = [f"{value:.1f} years" if value >= 2 else f"{value * YEAR_DAYS:.0f} days" for value in years]
+    texts = [f"{value:.1f} years" if value >= 2 else f"{counted(f'{value * YEAR_DAYS:.0f}', 'day')}" for value in years]
     low = "battery ERI" if profile.kind == "implant" else "battery low"
     return [
         _battery_row("battery_years", "new battery lasts", texts, ratio),
@@ -189,7 +190,7 @@ def _cap(minutes: int) -> _Number:
 
 def _refill_days(program: Program) -> tuple[Fraction | None, str]:
     days = program.reading().refill_days
-    return Fraction(days), f"{days} days"
+    return Fraction(days), counted(days, 'day')
 
 
 _NUMBERS: Final[dict[str, tuple[str, _Number]]] = {

@@ -29,6 +29,7 @@ from dosebench.program import Program
 from dosebench.tomlfile import Key, Problem, TomlFile, TomlFileError
 from dosebench.twin import faults
 from dosebench.units import DAY_MS, MINUTE_MS, Quantity
+from dosebench.words import counted
 
 EVENTS_MAX: Final = 20_000
 """Most events of a scenario, repeated ones counted each time."""
@@ -408,7 +409,7 @@ class _Programs:
         result = check(path, self.drugs, self.current)
         if result.program is None:
             count = len(result.errors)
-            raise DosebenchError(f"{path} has {count} mistake{'s' * (count != 1)}: run `dosebench check {path}`")
+            raise DosebenchError(f"{path} has {counted(count, 'mistake')}: run `dosebench check {path}`")
         if result.figures["profile"] != self.profile:
             raise DosebenchError(f"{path} is for the pump {result.figures['profile']}, not for {self.profile}")
         self.current = result.program

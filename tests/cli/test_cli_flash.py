@@ -494,7 +494,7 @@ def test_a_pump_in_the_middle_of_a_bolus_is_not_flashed(run: Run, programmed: st
     assert run("bolus", "25 ug", "--port", programmed).code == 0
     ran = run("flash", "--port", "/dev/null", "--protocol-port", programmed, "--bench", PICO, "--json")
     message, hint = _failed(ran)
-    assert "50 steps are to go" in message
+    assert "a bolus with 50 steps to go" in message
     assert "bolus --cancel" in hint
 
 

@@ -9,6 +9,7 @@ import click
 
 from dosebench.commands import common
 from dosebench.commands.check import FILE
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench
@@ -37,8 +38,7 @@ def check_bench(file: Path, as_json: bool) -> int:
             common.emit(_nothing(file) | {"errors": [_problem(one) for one in error.problems]})
         else:
             _show_problems(file, "error", error.problems, "red")
-            count = len(error.problems)
-            click.echo(f"{file}: {count} mistake{'s' if count > 1 else ''}")
+            click.echo(f"{file}: {counted(len(error.problems), 'mistake')}")
         return 1
     if as_json:
         common.emit(report(file, found))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from dosebench.commands import common
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.check import CheckResult
@@ -76,8 +77,7 @@ def show(result: CheckResult) -> None:
     for problem in result.warnings:
         _problem("confirm" if problem.needs_confirm else "warning", result.file, problem, "yellow")
     if result.errors:
-        count = len(result.errors)
-        click.echo(f"{result.file}: {count} mistake{'s' if count > 1 else ''}; nothing would be programmed")
+        click.echo(f"{result.file}: {counted(len(result.errors), 'mistake')}; nothing would be programmed")
     elif result.needs_confirm:
         click.echo(f"{result.file}: good once you confirm what is marked confirm (--confirm)")
     else:
@@ -119,7 +119,7 @@ def _refill(refill: dict[str, Any]) -> str:
 
 def _battery(battery: dict[str, Any]) -> str:
     years, service = battery["years_to_low"], battery["service_years"]
-    lasts = f"{years:.1f} years" if years >= 2 else f"{years * YEAR_DAYS:.0f} days"
+    lasts = f"{years:.1f} years" if years >= 2 else counted(f'{years * YEAR_DAYS:.0f}', 'day')
     text = f"low about {lasts} after a fresh one, no alarm sounding"
     return text if service is None else f"{text}; service at most {service} years"
 

@@ -10,6 +10,7 @@ import click
 from dosebench.commands import common
 from dosebench.commands.check import library
 from dosebench.commands.plot import figure_path
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     import datetime
@@ -128,7 +129,7 @@ def span(days: float) -> str:
     """A long time for people: "7.1 years", below two years "412 days"."""
     from dosebench.energy import YEAR_DAYS  # noqa: PLC0415
 
-    return f"{days / YEAR_DAYS:.1f} years" if days >= 2 * YEAR_DAYS else f"{days:.0f} days"
+    return f"{days / YEAR_DAYS:.1f} years" if days >= 2 * YEAR_DAYS else counted(f'{days:.0f}', 'day')
 
 
 def _later(dates: Service) -> str:

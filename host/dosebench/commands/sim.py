@@ -14,6 +14,7 @@ import click
 from dosebench.commands import common
 from dosebench.commands.progress import bar
 from dosebench.ports import BAUD
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench
@@ -226,23 +227,24 @@ def _advance(url: str, name: str, acts: _Acts, duration: str | None, as_json: bo
     length_us = round(units.value(duration, units.DURATION) * 1000) if duration else 0
     with one_core():
         twin, release = open_url(url)
-        began, steps = twin.machine.now_us, twin.plant.encoder()
+        began, before = twin.machine.now_us, twin.plant.encoder()
         try:
             acts.carry_out(twin)
             _pass(twin, began + length_us, quiet=as_json)
         finally:
             release()
+    steps = twin.plant.encoder() - before
     values = {
         "name": name,
         "advanced_s": (twin.machine.now_us - began) / 1e6,
         "now_s": twin.now_s,
-        "steps": twin.plant.encoder() - steps,
+        "steps": steps,
         "reservoir_ml": twin.plant.reservoir_nl() / 1e6,
         "faults": twin.plant.faults.present(),
     }
     text = f"sim://{name}: "
     if duration:
-        text += f"{duration} have passed, {values['steps']} steps; it is day {twin.now_s / 86_400:.3f}; "
+        text += f"{duration} have passed, {counted(steps, 'step')}; it is day {twin.now_s / 86_400:.3f}; "
     text += f"{show(twin.plant.faults.present())}; {twin.plant.reservoir_nl() / 1e6:.4g} mL in the reservoir"
     common.answer(as_json, values, text)
 
