@@ -203,6 +203,7 @@ def test_a_program_that_was_there_comes_back(run: Run, boards: Boards) -> None:
     assert run("unflash", "--port", board.port, "--yes", "--json").json["restored"] == [MAIN]
     held = _look(board)
     assert (held.main, dict(held.sizes)) == (mine, {})
+    assert run("unflash", "--port", board.port, "--yes", "--json").json["device_id"] is None
     assert run("unflash", "--port", board.port, "--yes").out == "Nothing of dosebench is on this board.\n"
 
 
@@ -210,8 +211,11 @@ def test_a_board_can_be_given_back_without_its_journal(run: Run, boards: Boards)
     board = boards()
     assert _flash(run, board, "--bench", PICO).code == 0
     _look(board, lambda shell: shell.write("/dosebench/flash/0", b"journal"))
-    told = run("unflash", "--port", board.port, "--yes", "--keep-journal", "--json").json
-    assert told["kept"] == ["/dosebench/flash/0"]
+    told = run("unflash", "--port", board.port, "--yes", "--keep-journal").out
+    assert told.endswith(
+        f" Its journal and therapy are still there (1 file). `dosebench pair --forget {CHIP.hex()}` drops its keys here.\n"
+    )
+    assert f"The files of pump {CHIP.hex()} were removed" in told
     held = _look(board)
     assert (held.main, dict(held.sizes)) == (None, {"/dosebench/flash/0": 7})
 
@@ -239,6 +243,7 @@ def test_the_names_of_the_source_are_there_for_who_asks(run: Run, boards: Boards
         ({"name": "circuitpython"}, PICO, ("runs circuitpython, not MicroPython", "BOOTSEL")),
         ({"heap": "130k"}, PICO, ("KB of heap; the pump needs 141 KB", "a Pico has 236 KB")),
         ({"family": "esp32", "version": [1, 20, 0]}, ESP, ("MicroPython 1.20.0", "esptool")),
+        ({"family": "esp32", "version": [1, 26, 1]}, ESP, ("a direct-current head on an ESP32 needs 1.27", "esptool")),
         ({"family": "esp32"}, PICO, ("bench is for rp2, and this is a board of the family esp32", "bench file")),
         ({"mpy": 0x0B05, "heap": "300k"}, PICO, ("to compile the firmware by itself it needs 384 KB", "--source")),
         ({"blocks": 80}, PICO, ("nothing was written", "more flash")),

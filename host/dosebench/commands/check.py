@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dosebench.commands import common
-from dosebench.words import counted
+from dosebench.words import YEAR_DAYS, counted, lasting
 
 if TYPE_CHECKING:
     from dosebench.check import CheckResult
     from dosebench.profile import Profile
     from dosebench.tomlfile import Problem
-
-YEAR_DAYS: Final = 365.25
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -119,8 +117,7 @@ def _refill(refill: dict[str, Any]) -> str:
 
 def _battery(battery: dict[str, Any]) -> str:
     years, service = battery["years_to_low"], battery["service_years"]
-    lasts = f"{years:.1f} years" if years >= 2 else counted(f'{years * YEAR_DAYS:.0f}', 'day')
-    text = f"low about {lasts} after a fresh one, no alarm sounding"
+    text = f"low about {lasting(years * YEAR_DAYS)} after a fresh one, no alarm sounding"
     return text if service is None else f"{text}; service at most {service} years"
 
 

@@ -293,7 +293,7 @@ def _therapy_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     low, high = report["delivered_steps_low"], report["delivered_steps_high"]
     lines.append(("delivered", f"{counted(low, 'step')} in all" if low == high else f"{low} to {high} steps in all"))
     if report["missed_steps"]:
-        lines.append(("missed", counted(report['missed_steps'], 'step')))
+        lines.append(("missed", counted(report["missed_steps"], "step")))
     return lines
 
 

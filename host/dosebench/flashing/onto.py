@@ -175,6 +175,7 @@ def prepare(shell: Shell, order: Order) -> Prepared:
     settings = _settings(shell, held, order.bench)
     bench = json.loads(settings[BENCH])
     checks.check_family(about, bench["family"])
+    checks.check_motor(about, bench["motor"]["kind"])
     image, notes = _image(about, settings, bench["family"], order.form)
     keys = _keys(held, new=order.new_keys)
     selector = (firmware_dir() / SELECTOR).read_bytes()
