@@ -212,10 +212,9 @@ def test_a_board_can_be_given_back_without_its_journal(run: Run, boards: Boards)
     assert _flash(run, board, "--bench", PICO).code == 0
     _look(board, lambda shell: shell.write("/dosebench/flash/0", b"journal"))
     told = run("unflash", "--port", board.port, "--yes", "--keep-journal").out
-    assert told.endswith(
-        f" Its journal and therapy are still there (1 file). `dosebench pair --forget {CHIP.hex()}` drops its keys here.\n"
-    )
     assert f"The files of pump {CHIP.hex()} were removed" in told
+    assert "Its journal and therapy are still there (1 file)." in told
+    assert f"`dosebench pair --forget {CHIP.hex()}` drops its keys here." in told
     held = _look(board)
     assert (held.main, dict(held.sizes)) == (None, {"/dosebench/flash/0": 7})
 

@@ -8,8 +8,15 @@ from dosebench.words import counted, lasting
 
 @pytest.mark.parametrize(
     ("number", "name", "text"),
-    [(0, "step", "0 steps"), (1, "step", "1 step"), (2, "bolus", "2 boluses"), ("1", "day", "1 day")]
-    + [("0.5", "day", "0.5 days"), ("1.0", "day", "1.0 days"), ("1 to 3", "step", "1 to 3 steps")],
+    [
+        (0, "step", "0 steps"),
+        (1, "step", "1 step"),
+        (2, "bolus", "2 boluses"),
+        ("1", "day", "1 day"),
+        ("0.5", "day", "0.5 days"),
+        ("1.0", "day", "1.0 days"),
+        ("1 to 3", "step", "1 to 3 steps"),
+    ],
 )
 def test_one_is_not_several(number: int | str, name: str, text: str) -> None:
     assert counted(number, name) == text
