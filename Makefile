@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+# More than cores: some tests wait for real time.
+JOBS ?= 3
 STUBS := 1.29
 
 .PHONY: help demo life test stubs campaign cuts fuzz mutation bench gen clean
@@ -33,8 +34,8 @@ test: $(VENV)/.dev stubs
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p dosebench_protocol -p dosebench -p dosebench_hil -p benchmarks
 	$(BIN)/python -m dosebench_protocol.generate --check
-	$(BIN)/python -m dosebench.benchpages --check
-	$(BIN)/python -m pytest -q -n $(JOBS)
+	$(BIN)/python -m dosebench.bench.pages --check
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 stubs: $(VENV)/.dev $(VENV)/.stubs-rp2 $(VENV)/.stubs-esp32
 	$(BIN)/python tests/boards/stubcheck.py $(VENV)/stubs
@@ -56,7 +57,7 @@ bench: $(VENV)/.dev
 
 gen: $(VENV)/.base
 	$(BIN)/python -m dosebench_protocol.generate
-	$(BIN)/python -m dosebench.benchpages
+	$(BIN)/python -m dosebench.bench.pages
 
 # Stamps: what was installed, for which pyproject.toml.
 $(VENV)/.python:

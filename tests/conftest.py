@@ -2,6 +2,9 @@
 few for each mutant of `make mutation`.
 
 No test has a deadline: machines differ, and durations are judged in benchmarks/.
+
+Each worker of pytest-xdist stays on a core of its own, with all processes that its tests start: a word between a test
+and its firmware then costs a seventh (`dosebench.twin.twin.one_core`).
 """
 
 from __future__ import annotations
@@ -17,3 +20,13 @@ settings.register_profile(
     "mutation", deadline=None, derandomize=True, database=None, max_examples=40, phases=[Phase.explicit, Phase.generate]
 )
 settings.load_profile(os.environ.get("DOSEBENCH_HYPOTHESIS", "ci" if os.environ.get("CI") else "developer"))
+
+
+def _stay_on_a_core() -> None:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker.isdecimal() and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker) % len(cores)]})
+
+
+_stay_on_a_core()

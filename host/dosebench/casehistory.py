@@ -24,6 +24,7 @@ from dosebench.program import Program
 from dosebench.scenarioresult import AlarmSpan, Done, ScenarioResult, calendar_of, day_of
 from dosebench.twin.faults import KINDS
 from dosebench.units import DAY_MS, HOUR_MS
+from dosebench.words import counted
 
 YEAR_MS: Final = 365 * DAY_MS
 TOGETHER_SHARE: Final = 400
@@ -182,10 +183,6 @@ def name_of(alarm: str) -> str:
     return alarm.replace("_", " ")
 
 
-def _plural(name: str, count: int) -> str:
-    return name if count == 1 else name + ("es" if name.endswith("s") else "s")
-
-
 def _faults_shown(done: Done) -> str:
     return ", ".join(name_of(name) + (f" = {value}" if value else "") for name, value in done.event.table.fault or ())
 
@@ -242,8 +239,9 @@ class _Story:
         counts = Counter(done.act.replace("_", " ") for done in told if done.act in QUIET_ACTS)
         steps = self._steps_in(from_ms, to_ms)
         program = _program_at(self.run, from_ms)
-        what = f"{volume(float(steps * program.step_nl))} in {steps} steps" if steps else "the pump stands still"
-        also = "".join(f", {count} {_plural(name, count)}" for name, count in counts.items())
+        made = f"{volume(float(steps * program.step_nl))} in {counted(steps, 'step')}"
+        what = made if steps else "the pump stands still"
+        also = "".join(f", {counted(count, name)}" for name, count in counts.items())
         text = f"{length(to_ms - from_ms)} without incident: {what}{also}."
         yield Chapter("calm", from_ms, to_ms, [Line(from_ms, text, "note")], quiet=True)
 
@@ -296,7 +294,7 @@ class _Story:
 
     def _dose(self, done: Done) -> str:
         steps = int(done.details["steps"])
-        return f"{drug(float(steps * _program_at(self.run, done.at_ms).step_ng / 1000))} ({steps} steps)"
+        return f"{drug(float(steps * _program_at(self.run, done.at_ms).step_ng / 1000))} ({counted(steps, 'step')})"
 
     def _tell_refill(self, done: Done) -> tuple[str, str]:
         found = done.details
@@ -392,7 +390,7 @@ class _Story:
     def _record_missed(self, at_ms: int, record: Record) -> Iterator[Told]:
         fields = record.fields
         steps = fields["missed_now_steps"]
-        text = f"{steps} {_plural('step', steps)} that came due {'was' if steps == 1 else 'were'} not made."
+        text = f"{counted(steps, 'step')} that came due {'was' if steps == 1 else 'were'} not made."
         yield Line(at_ms, text, "pump"), "", False
 
     def _record_refill_check(self, at_ms: int, record: Record) -> Iterator[Told]:

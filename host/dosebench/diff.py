@@ -13,12 +13,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench import units
-from dosebench.energy import YEAR_DAYS, BatteryState, life, service, usage_of
+from dosebench.energy import BatteryState, life, service, usage_of
 from dosebench.errors import DosebenchError
 from dosebench.profile import Profile
 from dosebench.program import Program, Reading
 from dosebench.regimenfile import WEEKDAYS
 from dosebench.units import DAY_MINUTES, HOUR_MS, MINUTE_MS, show_time
+from dosebench.words import counted, lasting
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -99,7 +100,7 @@ def _battery_rows(old: Program | None, new: Program, profile: Profile, state: Ba
     ends = [service(profile, expected, state) for expected in lives]
     lows, services = [end.low.isoformat() for end in ends], [end.ends.isoformat() for end in ends]
     ratio = years[1] / years[0] if old else None
-    texts = [f"{value:.1f} years" if value >= 2 else f"{value * YEAR_DAYS:.0f} days" for value in years]
+    texts = [lasting(expected.days_to_low) for expected in lives]
     low = "battery ERI" if profile.kind == "implant" else "battery low"
     return [
         _battery_row("battery_years", "new battery lasts", texts, ratio),
@@ -189,7 +190,7 @@ def _cap(minutes: int) -> _Number:
 
 def _refill_days(program: Program) -> tuple[Fraction | None, str]:
     days = program.reading().refill_days
-    return Fraction(days), f"{days} days"
+    return Fraction(days), counted(days, "day")
 
 
 _NUMBERS: Final[dict[str, tuple[str, _Number]]] = {

@@ -10,6 +10,7 @@ from dosebench import units
 from dosebench.canvas import AMBER, BLUE, GREEN, INK, PLUM, RED, page, plain
 from dosebench.plan import Plan
 from dosebench.units import HOUR_MS
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ def draw_plan(plan: Plan, path: Path, title: str = "") -> None:
 def _summary(plan: Plan) -> str:
     total = plan.totals[-1]
     days = units.decimal(units.in_unit(units.value(f"{plan.length_ms} ms", units.DURATION), "day"), 4)
-    text = f"{days} days from {plan.start:%a %d %b %Y %H:%M}: {units.show(total.nl, 'mL', 4)}, "
+    text = f"{counted(days, 'day')} from {plan.start:%a %d %b %Y %H:%M}: {units.show(total.nl, 'mL', 4)}, "
     return text + units.show(total.ng, "ug", 5)
 
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dosebench import tomlfile, units
 from dosebench.deviceconfig import sealed
 from dosebench.errors import DosebenchError
+from dosebench.filekinds import of_another_kind
 from dosebench.profilerules import contradictions, measured_faults
 from dosebench.profiletables import (
     Alarms,
@@ -270,6 +271,8 @@ def _find(name: str, directories: Sequence[Path]) -> TomlFile:
 
 
 def _validate(file: TomlFile) -> Profile:
+    if other := of_another_kind(file, "profile"):
+        raise ProfileError(file.name, [other])
     try:
         profile = Profile.model_validate(file.data)
     except ValidationError as error:

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dosebench import tomlfile
+from dosebench.filekinds import of_another_kind
 from dosebench.regimenfile import ELSEWHERE, NEEDED_BY, NEEDED_IN, NEEDED_IN_MODE, REQUIRED, TABLES, RegimenFile
 from dosebench.tomlfile import Key, Problem, TomlFile, TomlFileError
 
@@ -48,13 +49,15 @@ def read(path: Path) -> Document:
 
     Raises:
         DosebenchError: It cannot be read.
-        TomlFileError: It is not TOML; names line and column.
+        TomlFileError: It is not TOML, with line and column; or a file of another kind, with the command for that.
     """
     return from_file(tomlfile.read(path))
 
 
 def from_file(file: TomlFile) -> Document:
-    """The document in an already parsed file."""
+    """The document in an already parsed file. Raises RegimenError: It is a file of another kind."""
+    if other := of_another_kind(file, "regimen"):
+        raise RegimenError(file.name, [other])
     data = deepcopy(file.data)
     problems = list(_missing(file))
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from dosebench import units
 from dosebench.history import DAY_MS, Calendar, record_json
 from dosebench.simulate import SimulationResult
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench_protocol.records import Record
@@ -44,6 +45,7 @@ def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
     program = result.program
     made = len(result.step_times_ms)
     deviation = result.max_deviation
+    records = counted(len(result.journal), "record")
     return [
         ("delivered", _both(result, Fraction(made))),
         ("expected", _both(result, result.expected_steps)),
@@ -58,7 +60,7 @@ def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
         ("alarms", _alarms(result)),
         ("next refill", _refill(result)),
         ("charge", f"{result.used_uah / 1000:.4g} mAh used, {result.estimated_uah / 1000:.4g} mAh estimated"),
-        ("journal", f"{len(result.journal)} records, hash chain {'whole' if result.journal_whole else 'BROKEN'}"),
+        ("journal", f"{records}, hash chain {'whole' if result.journal_whole else 'BROKEN'}"),
         (
             "speed",
             f"{result.days / result.wall_s:.1f} pump days per second on {result.runtime_version} ({result.runtime})",

@@ -24,10 +24,12 @@ from dosebench import tomlfile, units
 from dosebench.check import check
 from dosebench.drugs import DrugLibrary
 from dosebench.errors import DosebenchError
+from dosebench.filekinds import of_another_kind
 from dosebench.program import Program
 from dosebench.tomlfile import Key, Problem, TomlFile, TomlFileError
 from dosebench.twin import faults
 from dosebench.units import DAY_MS, MINUTE_MS, Quantity
+from dosebench.words import counted
 
 EVENTS_MAX: Final = 20_000
 """Most events of a scenario, repeated ones counted each time."""
@@ -283,6 +285,8 @@ def load(path: Path, first: Program, profile: str, drugs: DrugLibrary | None = N
         file = tomlfile.read(path)
     except TomlFileError as error:
         raise ScenarioError(error.name, error.problems) from None
+    if other := of_another_kind(file, "scenario"):
+        raise ScenarioError(file.name, [other])
     content, problems = _content(file)
     problems += _whole(file, content)
     for place, table in enumerate(content.event):
@@ -405,7 +409,7 @@ class _Programs:
         result = check(path, self.drugs, self.current)
         if result.program is None:
             count = len(result.errors)
-            raise DosebenchError(f"{path} has {count} mistake{'s' * (count != 1)}: run `dosebench check {path}`")
+            raise DosebenchError(f"{path} has {counted(count, 'mistake')}: run `dosebench check {path}`")
         if result.figures["profile"] != self.profile:
             raise DosebenchError(f"{path} is for the pump {result.figures['profile']}, not for {self.profile}")
         self.current = result.program

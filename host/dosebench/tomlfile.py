@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.errors import DosebenchError
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -55,8 +56,7 @@ class TomlFileError(DosebenchError):
         self.name = name
         self.problems = tuple(problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
-        count = len(self.problems)
-        super().__init__(f"{name}: {count} {'mistake' if count == 1 else 'mistakes'}\n{lines}")
+        super().__init__(f"{name}: {counted(len(self.problems), 'mistake')}\n{lines}")
 
 
 @dataclass(frozen=True)

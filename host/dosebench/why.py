@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from dosebench_protocol.alarms import ALARMS, ordered
 
+from dosebench.words import counted
+
 HOUR_MS: Final = 3_600_000
 
 _FALLBACK: Final = {"minimum_rate": "the minimum rate", "stop": "nothing"}
@@ -51,10 +53,11 @@ def _alarms(state: dict[str, Any], effect: str) -> Iterator[Why]:
     for name in ordered(state["alarms"]):
         row = ALARMS.get(name)
         if row is not None and row.effect == effect:
-            yield Why(name, f"The pump {does} because of the alarm {name}: {_lower(row.cause)} {row.remedy}")
+            yield Why(name, f"The pump {does} because of the alarm {name}: {lower(row.cause)} {row.remedy}")
 
 
-def _lower(sentence: str) -> str:
+def lower(sentence: str) -> str:
+    """A sentence as the end of another one."""
     return sentence[:1].lower() + sentence[1:]
 
 
@@ -102,7 +105,7 @@ def _slowed(state: dict[str, Any], therapy: dict[str, Any]) -> Iterator[Why]:
         yield Why(
             "bridge",
             "A bridge is under way: the old solution goes on at the bridge's rate until it is out of the path "
-            f"({state['bridge_left_steps']} steps to go).",
+            f"({counted(state['bridge_left_steps'], 'step')} to go).",
         )
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from dosebench.benchfile import sealed_bench
+from dosebench.bench.file import sealed_bench
 from dosebench.twin.bus import pack_reply
 from dosebench.twin.flash import ERASE_US, PAGE_BYTES, WRITE_US_PER_PAGE, PowerCut
 from dosebench.twin.machine import Machine

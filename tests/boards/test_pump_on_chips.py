@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from dosebench.benchfile import Bench, load
+from dosebench.bench.file import Bench, load
 from dosebench.client import PumpClient
 from dosebench.deviceconfig import sealed
 from dosebench.firmwarebuild import build

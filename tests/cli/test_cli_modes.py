@@ -153,7 +153,7 @@ def test_a_bolus_in_a_bridge_says_what_it_holds(run: Run, tmp_path: Path) -> Non
     ran = run("bolus", "20 ug", "--square", "--over", "1 h", "-p", BENCH)
     assert ran.out == (
         "Accepted: 5 ug baclofen (40 steps) over 60 min. The reservoir is empty in 65 days at this rate. "
-        "The bridge is not through: 40 steps hold the old drug.\n"
+        "The bridge is not through: 40 steps of old drug.\n"
     )
 
 

@@ -75,6 +75,17 @@ def test_a_bridge_says_so(run: Run) -> None:
     assert why(run)[1] == ["bridge"]
 
 
+def test_what_else_holds_it_back_is_said_in_sentences(run: Run, programmed: str) -> None:
+    run("refill", "4010 steps", "-p", programmed)
+    advance(run, "2 h")
+    ran = run("why", "-p", programmed)
+    first, *others = ran.out.splitlines()
+    assert first.startswith("The pump is stopped because of the alarm reservoir_empty: ")
+    assert others
+    assert all(line.startswith("Besides: ") and line.endswith(".") and len(line.split()) > 6 for line in others)
+    assert others[-1].startswith("Besides: the reservoir was empty ")
+
+
 def test_it_is_said_in_plain_words(run: Run, programmed: str) -> None:
     ran = run("why", "-p", programmed)
     assert (ran.code, ran.out.count("\n")) == (0, 1)

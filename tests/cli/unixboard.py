@@ -142,10 +142,15 @@ class UnixBoard:
 
     def _to_board(self, data: bytes) -> None:
         assert self._process is not None
+        interrupted = False
         for number, part in enumerate(data.split(b"\x03")):
             if number and termios.tcgetattr(self._inner_slave)[3] & termios.ISIG:
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.send_signal(signal.SIGINT)
+                # Once: to a chip a second Ctrl-C is the same interrupt, and the unix port ends by one that comes
+                # before it has seen the first.
+                if not interrupted:
+                    with contextlib.suppress(ProcessLookupError):
+                        self._process.send_signal(signal.SIGINT)
+                interrupted = True
             elif number:
                 os.write(self._inner, b"\x03")
             os.write(self._inner, part)

@@ -71,12 +71,12 @@ THERAPY: dict[str, Any] = {
 }
 
 
-def examples(few: int) -> int:
-    """How many examples a property takes: `few` in `make test`, fifty times as many in `make campaign`, and an eighth
-    for each mutant of `make mutation`."""
+def examples(few: int, times: int = 50) -> int:
+    """How many examples a property takes: `few` in `make test`, `times` as many in `make campaign`, and an eighth for
+    each mutant of `make mutation`."""
     if os.environ.get("DOSEBENCH_HYPOTHESIS") == "mutation":
         return max(1, few // 8)
-    return 50 * few if os.environ.get("DOSEBENCH_LONG") else few
+    return times * few if os.environ.get("DOSEBENCH_LONG") else few
 
 
 def therapy(**changes: Any) -> bytes:

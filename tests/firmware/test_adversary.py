@@ -186,7 +186,7 @@ def attack(runtime: RuntimeName, first: dict[str, Any], history: list[Act]) -> N
 @pytest.mark.requirement("R5")
 @pytest.mark.requirement("R16")
 @pytest.mark.requirement("R17")
-@settings(max_examples=examples(120))
+@settings(max_examples=examples(60, 100))
 @given(tight(), acts)
 @example(CONCENTRATED, [("bridge", (THINNED, 254)), ("advance", 1), ("reset", None)])
 @example(CONCENTRATED, [("bridge", (THINNED, 254)), ("reset", None), ("advance", 600_000), ("reset", None)])

@@ -58,7 +58,7 @@ def booted(scenario: Scenario, at: int, flip: int | None) -> tuple[dict[str, Any
 
 @pytest.mark.requirement("R53")
 @pytest.mark.requirement("R55")
-@settings(max_examples=examples(150), deadline=None, phases=QUICK)
+@settings(max_examples=examples(75, 100), deadline=None, phases=QUICK)
 @given(st.integers(0, 158), st.integers(0, 8 * 4096 * CONFIG["flash_sectors"] - 1))
 @example(108, 8 * 4 * 4096 - 1)
 def test_a_flip_in_flash_is_put_right_or_stops_the_pump(used: Scenario, at: int, flip: int) -> None:
@@ -250,7 +250,7 @@ def delivered(place: Place | None, bit: int, wait_s: int, with_bolus: bool) -> t
 
 @pytest.mark.requirement("R56")
 @pytest.mark.requirement("R57")
-@settings(max_examples=examples(120), deadline=None, phases=QUICK)
+@settings(max_examples=examples(60, 100), deadline=None, phases=QUICK)
 @given(st.sampled_from(sorted(PLACES)), st.integers(0, 29), st.sampled_from([10, 170, 2_000, 3_590]), st.booleans())
 def test_a_flip_in_ram_changes_nothing_or_is_noticed_within_a_lease(
     name: str, bit: int, wait_s: int, with_bolus: bool

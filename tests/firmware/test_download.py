@@ -181,7 +181,7 @@ def test_records_that_are_written_meanwhile_are_left_for_the_next_time(coding: C
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("place", [3, 40, 2048, 4096 + 16 + 40 * 7 + 33, 16 + 40 * 101])
 def test_a_flipped_bit_in_flash_changes_nothing_of_what_is_given(coding: Coding, place: int) -> None:
-    with grown(8) as twin:
+    with grown(5) as twin:
         client, _ = client_of(twin)
         sound = list(client.journal())
         twin.flash.data[2 * 4096 + place] ^= 0x10
@@ -217,11 +217,11 @@ def test_steps_come_when_they_are_due_while_it_runs(coding: Coding) -> None:
         for one in (twin, quiet):
             client, _ = client_of(one)
             one.advance_us((one.machine.now_us // 3_600_000_000 + 2) * 3_600_000_000)
-            client.bolus(9)
+            client.bolus(5)
             began = one.machine.now_us
-            while one is twin and one.machine.now_us < began + 70_000_000:
+            while one is twin and one.machine.now_us < began + 38_000_000:
                 list(download(client, coding=coding))
-            one.advance_us(began + 90_000_000)
+            one.advance_us(began + 55_000_000)
         assert twin.step_times_ms() == quiet.step_times_ms()
         assert twin.step_times_ms()[-1] > began // 1000
 

@@ -47,7 +47,7 @@ BRIDGE_ENDS_WHILE_STAGING: list[Act] = [
 
 @pytest.mark.requirement("R1")
 @pytest.mark.requirement("R7")
-@settings(max_examples=examples(120))
+@settings(max_examples=examples(60, 100))
 @given(therapies(), st.lists(acts(15_000_000), max_size=10))
 @example(PERIODIC_ALONE, [("advance", 89_942), ("bolus", 117), ("advance", 89_942), ("cancel", "bolus")])
 @example(BASAL_ALONE, BRIDGE_ENDS_WHILE_STAGING)
@@ -66,7 +66,7 @@ QUICK = [Phase.explicit, Phase.reuse, Phase.generate]
 
 @pytest.mark.requirement("R15")
 @pytest.mark.requirement("R16")
-@settings(max_examples=examples(120), phases=QUICK)
+@settings(max_examples=examples(60, 100), phases=QUICK)
 @given(therapies(), st.lists(st.one_of(acts(15_000_000), st.just(("reset", None))), max_size=10))
 def test_resets_lose_a_slice_and_say_so(first: dict[str, Any], history: list[Act]) -> None:
     # Many resets in a short time end in safe state: that is another test (R58).

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 from dosebench.twin import named
 
-SPEED = 20.0
-"""How many times faster than real time the pump of `dosebench sim` lives."""
+SPEED = 40.0
+"""How many times faster than real time the pump of `dosebench sim` lives. A session of two minutes is then 3 s
+long: a host on a busy machine must not lose it between two frames."""
 LIMIT_S = 300.0
 SIM = [sys.executable, "-c", "from dosebench.cli import main; main()", "sim", "--json", f"--speed={SPEED:g}"]
 
@@ -62,9 +63,12 @@ def test_the_twin_on_cpython(tmp_path: Path) -> None:
 
 
 def test_the_twin_on_32_bits(tmp_path: Path) -> None:
-    slice_of_each = "reads_the_program or read_back or lost_reply or hello or interval_holds or unknown_types"
+    slice_of_each = (
+        "(reads_the_program or read_back or lost_reply or hello or interval_holds or unknown_types and 255)"
+        " and not over_days"
+    )
     passed, skipped = contract(tmp_path, "--hil-runtime", "wasm", "-k", slice_of_each)
-    assert passed > 15
+    assert passed > 12
     assert skipped == []
 
 

@@ -5,6 +5,7 @@ One twin serves all examples of a test and is brought into the known state for e
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -36,7 +37,9 @@ from hypothesis import strategies as st
 
 PROFILE = load("implant-40")
 KNOWN_TYPES = {message.type for message in MESSAGES}
-MANY, FEW = 200, 12
+TIMES = 50 if os.environ.get("DOSEBENCH_LONG") else 1
+MANY, FEW = 100 * TIMES, 8 * TIMES
+"""Examples of a property, on CPython and on the MicroPythons; fifty times as many where DOSEBENCH_LONG is set."""
 NOISE_BYTES_MAX = 300
 STEPS_WATCHED = 30
 

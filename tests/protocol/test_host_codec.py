@@ -30,7 +30,7 @@ from dosebench_protocol.vectors import body_vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_helpers import CONSTRUCTS, load, parsed
-from wire_strategies import SCHEMAS, construct_values, mutations, values_of
+from wire_strategies import EXAMPLES_OF_EACH, SCHEMAS, construct_values, mutations, values_of
 
 PLAN = schema()
 BODIES = {
@@ -97,7 +97,7 @@ def by_schema(enum: Enumeration, value: int) -> Any:
 
 
 @pytest.mark.parametrize("name", BODIES)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=EXAMPLES_OF_EACH)
 @given(data=st.data())
 def test_it_writes_and_reads_what_construct_does(name: str, data: st.DataObject) -> None:
     body = BODIES[name]
@@ -124,7 +124,7 @@ def agree(name: str, raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, body in BODIES.items() if body.fields])
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=EXAMPLES_OF_EACH)
 @given(data=st.data())
 def test_it_agrees_with_construct_on_every_byte_string(name: str, data: st.DataObject) -> None:
     sample = st.sampled_from([SAMPLES[name, case] for case in ("zeros", "counting", "counts_max")])
@@ -151,7 +151,7 @@ WRONG = st.sampled_from(
 
 
 @pytest.mark.parametrize("name", [name for name, body in BODIES.items() if body.fields])
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=EXAMPLES_OF_EACH)
 @given(data=st.data())
 def test_it_writes_nothing_that_construct_would_not_read_back(name: str, data: st.DataObject) -> None:
     body = BODIES[name]

@@ -14,7 +14,7 @@ from dosebench_protocol.wire_source import Directions, constant_prefix, wire_sou
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_helpers import CONSTRUCTS, ROOT, codec_for, known_bits, load, packed, parsed, plain, unpacked
-from wire_strategies import SCHEMAS, construct_values, mutations, values_of
+from wire_strategies import EXAMPLES_OF_EACH, SCHEMAS, construct_values, mutations, values_of
 
 DEVICE = load((ROOT / "firmware" / "pump" / "wire.py").read_text(encoding="utf-8"))
 BOTH = load(wire_source(schema(), Directions.BOTH))
@@ -29,7 +29,7 @@ def test_every_body_is_covered() -> None:
 
 
 @pytest.mark.parametrize("name", BODIES)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=EXAMPLES_OF_EACH)
 @given(data=st.data())
 def test_pack_writes_what_construct_writes(name: str, data: st.DataObject) -> None:
     body = BODIES[name]
@@ -40,7 +40,7 @@ def test_pack_writes_what_construct_writes(name: str, data: st.DataObject) -> No
 
 
 @pytest.mark.parametrize("name", BODIES)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=EXAMPLES_OF_EACH)
 @given(data=st.data())
 def test_unpack_agrees_on_every_byte_string(name: str, data: st.DataObject) -> None:
     body = BODIES[name]

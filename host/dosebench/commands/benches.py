@@ -9,9 +9,10 @@ import click
 
 from dosebench.commands import common
 from dosebench.commands.check import FILE
+from dosebench.words import counted
 
 if TYPE_CHECKING:
-    from dosebench.benchfile import Bench
+    from dosebench.bench.file import Bench
     from dosebench.tomlfile import Problem
 
 
@@ -28,17 +29,16 @@ def check_bench(file: Path, as_json: bool) -> int:
 
     Exit code 1 when the file has mistakes.
     """
-    from dosebench import benchfile  # noqa: PLC0415
+    from dosebench.bench.file import BenchError, load  # noqa: PLC0415
 
     try:
-        found = benchfile.load(file)
-    except benchfile.BenchError as error:
+        found = load(file)
+    except BenchError as error:
         if as_json:
             common.emit(_nothing(file) | {"errors": [_problem(one) for one in error.problems]})
         else:
             _show_problems(file, "error", error.problems, "red")
-            count = len(error.problems)
-            click.echo(f"{file}: {count} mistake{'s' if count > 1 else ''}")
+            click.echo(f"{file}: {counted(len(error.problems), 'mistake')}")
         return 1
     if as_json:
         common.emit(report(file, found))
@@ -57,8 +57,8 @@ def _nothing(file: Path) -> dict[str, Any]:
 def report(file: Path, found: Bench) -> dict[str, Any]:
     """What a bench is, as JSON values under stable keys."""
     from dosebench import units  # noqa: PLC0415
-    from dosebench.benchmechanics import counted  # noqa: PLC0415
-    from dosebench.benchrules import pin_uses  # noqa: PLC0415
+    from dosebench.bench.mechanics import counted  # noqa: PLC0415
+    from dosebench.bench.rules import pin_uses  # noqa: PLC0415
 
     profile, step = found.profile(), found.motion
     calibration = found.tables.calibration
@@ -97,7 +97,7 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 
 def _show(file: Path, found: Bench) -> None:
-    from dosebench.benchrules import shown_error  # noqa: PLC0415
+    from dosebench.bench.rules import shown_error  # noqa: PLC0415
 
     told, number = report(file, found), common.shown_number
     step = told["step"]
@@ -130,13 +130,13 @@ def _show_problems(file: Path, word: str, problems: tuple[Problem, ...], colour:
 @common.json_option
 def list_benches(as_json: bool) -> None:
     """List the example benches of this package, and the boards that a bench can have."""
-    from dosebench import benchfile  # noqa: PLC0415
-    from dosebench.boardpins import BOARDS  # noqa: PLC0415
+    from dosebench.bench.file import load  # noqa: PLC0415
+    from dosebench.bench.pins import BOARDS  # noqa: PLC0415
     from dosebench.paths import examples_dir  # noqa: PLC0415
 
     benches = []
     for path in sorted((examples_dir() / "benches").glob("*.toml")):
-        found = benchfile.load(path)
+        found = load(path)
         benches.append(
             {
                 "name": found.tables.name,

@@ -10,6 +10,7 @@ import click
 
 from dosebench.commands import common
 from dosebench.commands.deliver import dose_steps, outcome_json, programmed, volume_steps
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
@@ -117,9 +118,11 @@ def _given(
         "lasts_days": common.lasts_days(state),
     }
     drug = therapy["drug"].decode(errors="replace")
-    amount = f"{number(values['dose_ug'])} ug {drug} ({steps} steps)"
+    amount = f"{number(values['dose_ug'])} ug {drug} ({counted(steps, 'step')})"
     text = f"Accepted: {amount} over {number(values['minutes'], 3)} min.{common.lasts(values['lasts_days'])}"
-    return values, f"{text} The bridge is not through: {old_steps} steps hold the old drug." if old_steps else text
+    if old_steps:
+        text += f" The bridge is not through: {counted(old_steps, 'step')} of old drug."
+    return values, text
 
 
 def _held_ng(steps: int, old_steps: int, therapy: dict[str, Any]) -> Fraction:
@@ -136,7 +139,7 @@ def _cancelled(client: PumpClient, therapy: dict[str, Any], square: bool) -> tup
         "dose_not_delivered_ug": float(left * _step_ng(therapy) / 1000),
     }
     dose = common.shown_number(values["dose_not_delivered_ug"])
-    return values, f"Cancelled; {dose} ug ({left} steps) were not given."
+    return values, f"Cancelled; {dose} ug ({counted(left, 'step')}) were not given."
 
 
 def _step_ng(therapy: dict[str, Any]) -> Fraction:
@@ -173,7 +176,8 @@ def prime(volume: str, arm: bool, port: str | None, baud: int, as_json: bool) ->
 
 def _primed(values: dict[str, Any]) -> str:
     number = common.shown_number
-    amount = f"{number(values['volume_ml'])} mL ({values['steps']} steps), path table version {values['path_version']}"
+    steps = counted(values["steps"], "step")
+    amount = f"{number(values['volume_ml'])} mL ({steps}), path table version {values['path_version']}"
     if values["armed"]:
         return f"Armed for a minute: {amount}. Nothing moves before `dosebench prime` with the same volume."
     return f"Priming: {amount}, over {number(values['minutes'], 3)} min."

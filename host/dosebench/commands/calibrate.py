@@ -16,9 +16,10 @@ from dosebench.commands.check import FILE
 from dosebench.commands.deliver import programmed, volume_steps
 from dosebench.commands.progress import bar
 from dosebench.errors import DosebenchError
+from dosebench.words import counted
 
 if TYPE_CHECKING:
-    from dosebench.benchfile import Bench
+    from dosebench.bench.file import Bench
     from dosebench.calibration import Method, Result, Run
     from dosebench.client import PumpClient
 
@@ -75,9 +76,10 @@ def calibrate(
     expanded uncertainty. Nothing changes in the pump: `dosebench flash --update --bench FILE` carries the step volume
     to the board, and the therapy has to be programmed again then.
     """
-    from dosebench import benchfile, calibration  # noqa: PLC0415
+    from dosebench import calibration  # noqa: PLC0415
+    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
 
-    bench = benchfile.load(file)
+    bench = load_bench(file)
     calibration.water_density(celsius)
     digit_nl = 0.0 if resolution is None else calibration.measured_nl(resolution, celsius)[0]
     measured: list[Run]
@@ -111,7 +113,9 @@ def _measure(client: PumpClient, bench: Bench, order: _Order) -> tuple[list[Run]
         _ask(f"Run {number} of {order.runs}: tare the balance, then press Enter", order.as_json, str, "")
         made = _deliver(client, deliver, steps, settle_s, quiet=order.as_json)
         volume, method = _ask(
-            f"{made} steps. What does the balance show", order.as_json, lambda text: _read(text, order.celsius)
+            f"{counted(made, 'step')}. What does the balance show",
+            order.as_json,
+            lambda text: _read(text, order.celsius),
         )
         methods.add(method)
         runs.append(Run(made, volume))
@@ -143,7 +147,7 @@ def _way(client: PumpClient, therapy: dict[str, Any], steps: int) -> Callable[[]
     if state["delivery"] == "running":
         most = int(therapy["bolus_steps_max"])
         if not 1 <= steps <= most:
-            raise NotCalibratedError(f"a run of {steps} steps: the therapy allows a bolus of 1 to {most}")
+            raise NotCalibratedError(f"a run of {counted(steps, 'step')}: the therapy allows a bolus of 1 to {most}")
 
         def given() -> None:
             client.bolus(steps)
@@ -155,7 +159,7 @@ def _way(client: PumpClient, therapy: dict[str, Any], steps: int) -> Callable[[]
             "this therapy allows no priming", hint="start the pump for runs by bolus, or give the regimen a catheter"
         )
     if not 1 <= steps <= most:
-        raise NotCalibratedError(f"a run of {steps} steps: the therapy allows a priming of 1 to {most}")
+        raise NotCalibratedError(f"a run of {counted(steps, 'step')}: the therapy allows a priming of 1 to {most}")
 
     def primed() -> None:
         client.prime_arm(steps, int(therapy["path_version"]))
@@ -181,7 +185,7 @@ def _deliver(client: PumpClient, begin: Callable[[], None], steps: int, settle_s
     if low != high or low < steps:
         made = f"{low}" if low == high else f"{low} to {high}"
         raise NotCalibratedError(
-            f"the pump made {made} of {steps} steps", hint="it was stopped or reset: see `dosebench why`"
+            f"the pump made {made} of {counted(steps, 'step')}", hint="it was stopped or reset: see `dosebench why`"
         )
     return low
 
@@ -218,7 +222,7 @@ def _report(file: Path, bench: Bench, runs: list[Run], result: Result, method: M
 
 
 def _acceptable(bench: Bench, result: Result) -> bool:
-    from dosebench.benchrules import CALIBRATION_MAX  # noqa: PLC0415
+    from dosebench.bench.rules import CALIBRATION_MAX  # noqa: PLC0415
 
     return abs(result.rounded_nl() / bench.nominal.delivery.step_volume - 1) <= CALIBRATION_MAX
 
@@ -233,8 +237,8 @@ def _wanted(yes: bool, as_json: bool, file: Path, values: dict[str, Any]) -> boo
 
 
 def _write(bench: Bench, result: Result, method: Method) -> bool:
-    from dosebench import benchedit  # noqa: PLC0415
-    from dosebench.benchtables import CalibrationStep  # noqa: PLC0415
+    from dosebench.bench import edit  # noqa: PLC0415
+    from dosebench.bench.tables import CalibrationStep  # noqa: PLC0415
 
     step = CalibrationStep.model_construct(
         measured=datetime.now().isoformat(timespec="seconds"),
@@ -246,7 +250,7 @@ def _write(bench: Bench, result: Result, method: Method) -> bool:
         steps=result.steps,
         method=method,
     )
-    benchedit.write(bench, step)
+    edit.write(bench, step)
     return True
 
 
@@ -255,7 +259,7 @@ def _figures(values: dict[str, Any]) -> str:
     within = "." if values["significant"] else ", which is within the uncertainty."
     return (
         f"A step is {number(values['step_ul'])} uL, +- {number(values['uncertainty_ul'], 2)} uL (95 %, "
-        f"{len(values['runs'])} runs of {values['steps']} steps in all, standard deviation "
+        f"{counted(len(values['runs']), 'run')} of {counted(values['steps'], 'step')} in all, standard deviation "
         f"{number(values['spread_ul'], 2)} uL): {values['change_percent']:+.3g} % against "
         f"{number(values['before_ul'])} uL until now{within}"
     )

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dosebench.commands import common
+from dosebench.words import YEAR_DAYS, counted, lasting
 
 if TYPE_CHECKING:
     from dosebench.check import CheckResult
     from dosebench.profile import Profile
     from dosebench.tomlfile import Problem
-
-YEAR_DAYS: Final = 365.25
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -61,9 +60,9 @@ def pump_of(bench: Path | None) -> Profile | None:
     """The pump of a bench file, with its calibrated step; None without one. Raises BenchError."""
     if bench is None:
         return None
-    from dosebench import benchfile  # noqa: PLC0415
+    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
 
-    return benchfile.load(bench).profile()
+    return load_bench(bench).profile()
 
 
 def show(result: CheckResult) -> None:
@@ -76,8 +75,7 @@ def show(result: CheckResult) -> None:
     for problem in result.warnings:
         _problem("confirm" if problem.needs_confirm else "warning", result.file, problem, "yellow")
     if result.errors:
-        count = len(result.errors)
-        click.echo(f"{result.file}: {count} mistake{'s' if count > 1 else ''}; nothing would be programmed")
+        click.echo(f"{result.file}: {counted(len(result.errors), 'mistake')}; nothing would be programmed")
     elif result.needs_confirm:
         click.echo(f"{result.file}: good once you confirm what is marked confirm (--confirm)")
     else:
@@ -119,8 +117,7 @@ def _refill(refill: dict[str, Any]) -> str:
 
 def _battery(battery: dict[str, Any]) -> str:
     years, service = battery["years_to_low"], battery["service_years"]
-    lasts = f"{years:.1f} years" if years >= 2 else f"{years * YEAR_DAYS:.0f} days"
-    text = f"low about {lasts} after a fresh one, no alarm sounding"
+    text = f"low about {lasting(years * YEAR_DAYS)} after a fresh one, no alarm sounding"
     return text if service is None else f"{text}; service at most {service} years"
 
 

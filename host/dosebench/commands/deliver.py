@@ -11,6 +11,7 @@ import click
 
 from dosebench.commands import common
 from dosebench.errors import DosebenchError
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
@@ -50,7 +51,7 @@ def stop(port: str | None, baud: int, as_json: bool) -> None:
 
 def _count(values: dict[str, Any]) -> str:
     low, high = values["low_steps"], values["high_steps"]
-    return f"Delivered in its life: {low if low == high else f'{low} to {high}'} steps."
+    return f"Delivered in its life: {counted(low if low == high else f'{low} to {high}', 'step')}."
 
 
 def programmed(client: PumpClient) -> dict[str, Any]:

@@ -10,9 +10,10 @@ import click
 
 from dosebench.commands import common
 from dosebench.errors import DosebenchError
+from dosebench.words import counted
 
 if TYPE_CHECKING:
-    from dosebench.benchfile import Bench
+    from dosebench.bench.file import Bench
     from dosebench.firmwarebuild import Form
     from dosebench.flashing.onto import Line, Order, Prepared
     from dosebench.flashing.removal import Removal
@@ -94,11 +95,11 @@ def flash(
     if list_them:
         _list(as_json)
         return
-    from dosebench import benchfile  # noqa: PLC0415
+    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
     from dosebench.flashing.onto import Line, Order  # noqa: PLC0415
 
     # Before anybody is asked to press a button: a mistake in the file needs no board.
-    wired = None if bench is None else benchfile.load(bench)
+    wired = None if bench is None else load_bench(bench)
     if package is not None:
         _pack(wired, form or "linked", package, as_json)
         return
@@ -216,10 +217,11 @@ def _show(result: dict[str, Any], prepared: Prepared) -> None:
 
 def _firmware_line(result: dict[str, Any]) -> str:
     if not result["sent"] and not result["copied"]:
-        return f"{result['version']}, {result['unchanged']} files, as they should be, in slot {result['slot']}"
+        files = counted(result["unchanged"], "file")
+        return f"{result['version']}, {files}, as they should be, in slot {result['slot']}"
     form = "compiled" if result["compiled"] else "source"
     return (
-        f"{result['version']} ({form}) into slot {result['slot']}: {len(result['sent'])} files sent "
+        f"{result['version']} ({form}) into slot {result['slot']}: {counted(len(result['sent']), 'file')} sent "
         f"({result['sent_bytes']} bytes), {len(result['copied'])} copied on the board, "
         f"{result['unchanged']} there already"
     )
@@ -263,19 +265,22 @@ def unflash(port: str | None, baud: int, *, keep_journal: bool, yes: bool, patie
     from dosebench.flashing.onto import Line, prompt  # noqa: PLC0415
 
     line = Line.find(port, baud)
+    device = None
     with prompt(line, patience_s, lambda text: _tell(as_json, text)) as shell:
         planned = removal.make_removal(shell.held(), keep_journal=keep_journal)
         if not planned.is_empty:
             if not yes:
                 _confirm_removal(planned)
+            device = shell.device_id()
             removal.carry_out(shell, planned)
     values = {
         "port": line.port,
+        "device_id": device,
         "removed": sorted(planned.files) + (["/main.py"] if planned.main and not planned.restores else []),
         "restored": ["/main.py"] if planned.restores else [],
         "kept": sorted(planned.kept),
     }
-    common.answer(as_json, values, _removed(planned))
+    common.answer(as_json, values, _removed(planned, device))
 
 
 def _confirm_removal(planned: Removal) -> None:
@@ -289,9 +294,10 @@ def _confirm_removal(planned: Removal) -> None:
         raise NotUnflashedError("nothing was removed")
 
 
-def _removed(planned: Removal) -> str:
-    if planned.is_empty:
+def _removed(planned: Removal, device: bytes | None) -> str:
+    if device is None:
         return "Nothing of dosebench is on this board."
-    kept = f" Its journal and therapy are still there ({len(planned.kept)} files)." if planned.kept else ""
+    kept = f" Its journal and therapy are still there ({counted(len(planned.kept), 'file')})." if planned.kept else ""
     restored = " Its own main.py is back." if planned.restores else ""
-    return f"{len(planned.files)} files were removed.{restored}{kept} `dosebench pair --forget ID` drops its keys here."
+    removed = f"The files of pump {device.hex()} were removed ({len(planned.files)}).{restored}{kept}"
+    return f"{removed} `dosebench pair --forget {device.hex()}` drops its keys here."

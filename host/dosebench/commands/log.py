@@ -9,6 +9,7 @@ from dosebench_protocol.tables import CHAIN_BYTES
 
 from dosebench.commands import common
 from dosebench.errors import DosebenchError
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +58,8 @@ def pull(port: str | None, baud: int, as_json: bool) -> None:
         return
     if is_new_epoch:
         click.echo("The pump's journal does not continue the one held here: a new one was begun, the old one is kept.")
-    click.echo(f"Pulled {new} records of pump {held.device.hex()}; {held.count} are held, up to number {held.last}.")
+    pulled = f"Pulled {counted(new, 'record')} of pump {held.device.hex()}"
+    click.echo(f"{pulled}; {held.count} are held, up to number {held.last}.")
 
 
 def _journal_of(store: Store, client: PumpClient, *, faults: bool) -> tuple[Journal, bool]:
@@ -208,7 +210,8 @@ def verify(device: str | None, faults: bool, as_json: bool) -> int:
     if as_json:
         common.emit(_journal_json(journal) | {"ok": problem is None, "problem": problem, "gaps": gaps(raw)})
     else:
-        click.echo(f"{journal.count} records of pump {journal.device.hex()}: {problem or 'the chain is whole'}")
+        held = f"{counted(journal.count, 'record')} of pump {journal.device.hex()}"
+        click.echo(f"{held}: {problem or 'the chain is whole'}")
     return 0 if problem is None else 1
 
 

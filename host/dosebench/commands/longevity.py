@@ -10,6 +10,7 @@ import click
 from dosebench.commands import common
 from dosebench.commands.check import library
 from dosebench.commands.plot import figure_path
+from dosebench.words import lasting
 
 if TYPE_CHECKING:
     import datetime
@@ -68,11 +69,12 @@ def _given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]
     """The profile; and the program of a regimen with its title."""
     from dosebench import profile as pump_profile  # noqa: PLC0415
     from dosebench import tomlfile  # noqa: PLC0415
+    from dosebench.filekinds import KINDS  # noqa: PLC0415
 
     path = Path(what)
     if not path.is_file():
         return pump_profile.load(what), None, ""
-    if {"class", "extends"} & set(tomlfile.read(path).data):
+    if KINDS["profile"].marks & tomlfile.read(path).data.keys():
         return pump_profile.load_file(path), None, ""
     from dosebench.check import load_regimen  # noqa: PLC0415
     from dosebench.commands.simulate import title_of  # noqa: PLC0415
@@ -118,16 +120,9 @@ def _show(profile: Profile, points: list[Point]) -> None:
         life = point.life
         shares = {name: 100 * sum(life.shares[each] for each in names) for name, (names, _) in GROUPS.items()}
         cells = "".join(f"{share:>{len(name) + 2}.1f}" for name, share in shares.items())
-        click.echo(f"{point.ml_per_day:>8g}{life.day_uah / 24:>8.1f}{span(life.days_to_low):>12}{cells}")
+        click.echo(f"{point.ml_per_day:>8g}{life.day_uah / 24:>8.1f}{lasting(life.days_to_low):>12}{cells}")
     if profile.energy.service_years:
         click.echo(f"Service ends after {profile.energy.service_years} calendar years, or 90 days after ERI.")
-
-
-def span(days: float) -> str:
-    """A long time for people: "7.1 years", below two years "412 days"."""
-    from dosebench.energy import YEAR_DAYS  # noqa: PLC0415
-
-    return f"{days / YEAR_DAYS:.1f} years" if days >= 2 * YEAR_DAYS else f"{days:.0f} days"
 
 
 def _later(dates: Service) -> str:
@@ -149,6 +144,6 @@ def _regimen_lines(profile: Profile, title: str, mark: Point, day: datetime.date
         ("regimen", title),
         ("flow", f"{mark.ml_per_day:.4g} mL/day, every patient bolus taken"),
         ("charge", f"{mark.life.day_uah:.1f} uAh/day = {mark.life.day_uah / 24:.1f} uA: {share_text(mark.life)}"),
-        (low, f"{dates.low}, {span(mark.life.days_to_low)} from {day} with a fresh battery{_later(dates)}"),
+        (low, f"{dates.low}, {lasting(mark.life.days_to_low)} from {day} with a fresh battery{_later(dates)}"),
         ("service ends", f"{dates.ends}, {reasons[dates.limited_by]}"),
     ]

@@ -13,6 +13,7 @@ from dosebench.commands.check import FILE, bench_option, library, pump_of
 from dosebench.commands.check import show as show_check
 from dosebench.commands.plot import figure_path
 from dosebench.commands.simulate import title_of
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.plan import Plan
@@ -83,7 +84,7 @@ def _show(made: Plan, title: str) -> None:
         click.echo(f"... and {len(events) - ROWS_MAX} more; --json has all")
     number, total = common.shown_number, report["totals"][-1]
     days = made.length_ms / 1000 / DAY_S
-    click.echo(f"in {number(days)} days: {number(total['ug'])} ug in {number(total['ml'])} mL")
+    click.echo(f"in {counted(number(days), 'day')}: {number(total['ug'])} ug in {number(total['ml'])} mL")
 
 
 def _events(report: dict[str, Any]) -> list[tuple[datetime, str]]:

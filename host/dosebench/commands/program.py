@@ -17,6 +17,7 @@ from dosebench.commands import common
 from dosebench.commands.check import FILE, bench_option, library, pump_of
 from dosebench.commands.check import show as show_check
 from dosebench.errors import DosebenchError
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.check import CheckResult
@@ -212,7 +213,7 @@ def _show_review(review: Review, theirs: Reading) -> None:
     click.echo(
         f"The pump's own reading, equal to this host's: {theirs.drug.decode(errors='replace')}, "
         f"{theirs.mode.replace('_', ' ')}, {number(theirs.daily_dose_ng / 1000)} ug a day in "
-        f"{number(theirs.daily_volume_nl / 10**6)} mL ({theirs.daily_steps} steps), "
+        f"{number(theirs.daily_volume_nl / 10**6)} mL ({counted(theirs.daily_steps, 'step')}), "
         f"{number(theirs.hour_dose_ng / 1000)} ug in its largest hour, refill on day {theirs.refill_days}."
     )
 

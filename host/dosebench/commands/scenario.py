@@ -12,6 +12,7 @@ import click
 
 from dosebench.commands import common
 from dosebench.commands.progress import bar
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.casehistory import CaseHistory, Chapter
@@ -68,7 +69,7 @@ def _mistakes(error: ScenarioError, as_json: bool) -> None:
     for problem in error.problems:
         click.echo(f"{error.name}:{problem.line}: {click.style('error', fg='red')}: {problem.message}")
     count = len(error.problems)
-    click.echo(f"{error.name}: {count} mistake{'s' if count > 1 else ''}; nothing was run")
+    click.echo(f"{error.name}: {counted(count, 'mistake')}; nothing was run")
 
 
 def _leave(history: CaseHistory, files: Files) -> None:

@@ -14,9 +14,10 @@ import click
 from dosebench.commands import common
 from dosebench.commands.progress import bar
 from dosebench.ports import BAUD
+from dosebench.words import counted
 
 if TYPE_CHECKING:
-    from dosebench.benchfile import Bench
+    from dosebench.bench.file import Bench
     from dosebench.live import Endpoint
     from dosebench.twin.faults import Kind
     from dosebench.twin.twin import Twin
@@ -188,12 +189,12 @@ def _manage(stop: str | None, remove: str | None, as_json: bool) -> None:
 
 
 def _flash(name: str | None, options: dict[str, Any], file: Path, as_json: bool) -> None:
-    from dosebench import benchfile  # noqa: PLC0415
+    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
     from dosebench.twin.named import NamedTwin, SimOptions, list_names  # noqa: PLC0415
 
     if name is None:
         raise click.UsageError("--flash needs the name of a board")
-    bench = benchfile.load(file)
+    bench = load_bench(file)
     if name not in list_names():
         # A new board is the pump of its bench, and none is made for a bench that does not fit.
         options = options | {"profile": options["profile"] or bench.nominal.name}
@@ -226,23 +227,24 @@ def _advance(url: str, name: str, acts: _Acts, duration: str | None, as_json: bo
     length_us = round(units.value(duration, units.DURATION) * 1000) if duration else 0
     with one_core():
         twin, release = open_url(url)
-        began, steps = twin.machine.now_us, twin.plant.encoder()
+        began, before = twin.machine.now_us, twin.plant.encoder()
         try:
             acts.carry_out(twin)
             _pass(twin, began + length_us, quiet=as_json)
         finally:
             release()
+    steps = twin.plant.encoder() - before
     values = {
         "name": name,
         "advanced_s": (twin.machine.now_us - began) / 1e6,
         "now_s": twin.now_s,
-        "steps": twin.plant.encoder() - steps,
+        "steps": steps,
         "reservoir_ml": twin.plant.reservoir_nl() / 1e6,
         "faults": twin.plant.faults.present(),
     }
     text = f"sim://{name}: "
     if duration:
-        text += f"{duration} have passed, {values['steps']} steps; it is day {twin.now_s / 86_400:.3f}; "
+        text += f"{duration} have passed, {counted(steps, 'step')}; it is day {twin.now_s / 86_400:.3f}; "
     text += f"{show(twin.plant.faults.present())}; {twin.plant.reservoir_nl() / 1e6:.4g} mL in the reservoir"
     common.answer(as_json, values, text)
 

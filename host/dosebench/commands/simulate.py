@@ -12,6 +12,7 @@ from dosebench.commands.check import FILE, library
 from dosebench.commands.check import show as show_check
 from dosebench.commands.plot import figure_path
 from dosebench.commands.progress import bar
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.check import CheckResult
@@ -144,7 +145,7 @@ def show(run: SimulationResult, title: str) -> None:
 
     from dosebench.report import simulation_table  # noqa: PLC0415
 
-    Console().print(simulation_table(run, f"{title}, {run.days:g} days"))
+    Console().print(simulation_table(run, f"{title}, {counted(f'{run.days:g}', 'day')}"))
 
 
 def _text(path: Path | None) -> str | None:

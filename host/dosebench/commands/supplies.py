@@ -9,6 +9,7 @@ import click
 
 from dosebench.commands import common
 from dosebench.commands.deliver import outcome_json, step_nl, volume_steps
+from dosebench.words import counted
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -109,7 +110,7 @@ def _check_record(client: PumpClient, record: int) -> Record | None:
 def _told(values: dict[str, Any]) -> str:
     number = common.shown_number
     lines = [
-        f"The reservoir holds {number(values['volume_ml'])} mL ({values['steps']} steps)."
+        f"The reservoir holds {number(values['volume_ml'])} mL ({counted(values['steps'], 'step')})."
         + common.lasts(values["lasts_days"])
     ]
     if values["refill_days"] is not None:

@@ -11,21 +11,21 @@ from dosebench.commands import common
 @common.port_options
 @common.json_option
 def why(port: str | None, baud: int, as_json: bool) -> int:
-    """Say in one sentence why the pump is not delivering what was asked.
+    """Say in one sentence why the pump is not delivering what was asked, and in one more each what else holds it back.
 
     The exit code is 0 when it is, and 1 when something holds it back.
     """
-    from dosebench.why import reasons  # noqa: PLC0415
+    from dosebench.why import lower, reasons  # noqa: PLC0415
 
     with common.connected(port, baud) as client:
         state, therapy = client.status(), common.therapy_of(client)
     found = reasons(state, therapy)
     first = found[0].sentence if found else "The pump delivers what was asked."
-    others = [each.name for each in found[1:]]
+    others = [f"Besides: {lower(each.sentence)}" for each in found[1:]]
     values = {
         "delivers": not found,
         "sentence": first,
         "reasons": [{"reason": each.name, "sentence": each.sentence} for each in found],
     }
-    common.answer(as_json, values, first + (f" Besides: {', '.join(others)}." if others else ""))
+    common.answer(as_json, values, "\n".join([first, *others]))
     return 1 if found else 0

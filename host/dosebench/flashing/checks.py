@@ -12,6 +12,8 @@ from dosebench.flashing.layout import is_selector
 from dosebench.flashing.shell import About, Held
 
 VERSION_MIN: Final = (1, 24)
+CANCEL_MIN: Final = (1, 27)
+"""The first whose ESP32 port can end a pulse that has begun (`RMT.active`; docs/FIRMWARE.md)."""
 BOOTED_KB: Final[Mapping[Form, int]] = {"linked": 111, "modules": 120, "named": 152}
 """KB of heap that the firmware holds after boot where its files lie in a file system, boards' files aside
 (docs/BENCHMARKS.md, measured on the 32-bit runtime)."""
@@ -76,6 +78,17 @@ def check_family(about: About, family: str) -> None:
         raise FlashError(
             f"the bench is for {family}, and this is {there}: {about.machine}",
             hint="give the bench file of this board, or the port of the other one",
+        )
+
+
+def check_motor(about: About, motor: str) -> None:
+    """The interpreter can stop this kind of motor at once. Raises FlashError."""
+    if about.family == "esp32" and motor == "dc" and about.version < CANCEL_MIN:
+        raise FlashError(
+            f"the board runs MicroPython {about.version_text}; a direct-current head on an ESP32 needs "
+            f"{CANCEL_MIN[0]}.{CANCEL_MIN[1]} or newer: older ones cannot end a pulse, and the motor would run on for "
+            "up to a second after its last step",
+            hint=GET[about.family],
         )
 
 

@@ -25,7 +25,7 @@ from dosebench.ports import PortError
 from dosebench.twin.code import firmware_dir
 
 if TYPE_CHECKING:
-    from dosebench.benchfile import Bench
+    from dosebench.bench.file import Bench
 
 SELECTOR: Final = "selector.py"
 SIM: Final = "sim:"
@@ -175,6 +175,7 @@ def prepare(shell: Shell, order: Order) -> Prepared:
     settings = _settings(shell, held, order.bench)
     bench = json.loads(settings[BENCH])
     checks.check_family(about, bench["family"])
+    checks.check_motor(about, bench["motor"]["kind"])
     image, notes = _image(about, settings, bench["family"], order.form)
     keys = _keys(held, new=order.new_keys)
     selector = (firmware_dir() / SELECTOR).read_bytes()

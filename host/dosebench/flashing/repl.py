@@ -69,11 +69,14 @@ class Repl(SerialTransport):  # type: ignore[misc]
         began = time.monotonic()
         asked = False
         heard = b""
+        settle_s = PROMPT_S
         while time.monotonic() < began + patience_s:
             heard = (heard + self._interrupt())[-4096:]
             if BANNER in heard:
-                self._settle()
-                return
+                if self._settle(settle_s):
+                    return
+                # The board was reset meanwhile, or is slow. Its window may be open now, so there is no time to lose.
+                heard, settle_s = b"", min(2 * settle_s, READ_S)
             if not asked and time.monotonic() > began + ASK_S:
                 asked = True
                 ask()
@@ -136,14 +139,21 @@ class Repl(SerialTransport):  # type: ignore[misc]
                 time.sleep(0.01)
         return heard
 
-    def _settle(self) -> None:
-        """Banners of earlier tries may still come: wait for silence, then ask once more and leave its prompt unread."""
-        while self._hear(QUIET_S, b"\0no ending"):
-            pass
-        self.serial.write(b"\r\x01")
-        if not self.read_until(1, BANNER, timeout=READ_S).endswith(BANNER):
-            raise NoReplError(f"the prompt at {self.device_name} did not stay", hint="reset the board, then try again")
-        self.in_raw_repl = True
+    def _settle(self, patience_s: float) -> bool:
+        """Banners of earlier tries may still come: wait for silence, then ask once more and leave its prompt unread.
+
+        Returns whether the prompt is still there: a board that is reset now has given it up again.
+        """
+        try:
+            while self._hear(QUIET_S, b"\0no ending"):
+                pass
+            self.serial.write(b"\r\x01")
+            self.serial.timeout = patience_s
+            self.in_raw_repl = self.read_until(1, BANNER, timeout=patience_s).endswith(BANNER)
+            self.serial.timeout = READ_S
+        except OSError:
+            self._find_again()
+        return self.in_raw_repl
 
     def run(self, code: str) -> bytes:
         """Run code on the board; return what it printed. Raises BoardError."""

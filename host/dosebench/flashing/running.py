@@ -10,6 +10,7 @@ from typing import Any, Final
 from dosebench import ports
 from dosebench.errors import DosebenchError
 from dosebench.flashing.errors import FlashError
+from dosebench.words import counted
 
 LINE_TIMEOUT_S: Final = 0.1
 WINDOW_S: Final = 2.5
@@ -72,7 +73,7 @@ def check_no_bolus(running: Running | None) -> None:
     """Raises BolusRunningError."""
     if running is not None and running.bolus_steps:
         raise BolusRunningError(
-            f"pump {running.device.hex()} delivers a bolus, {running.bolus_steps} steps are to go: "
+            f"pump {running.device.hex()} delivers a bolus with {counted(running.bolus_steps, 'step')} to go: "
             "flashing would cut it",
             hint="wait for its end, or end it with `dosebench bolus --cancel`",
         )

@@ -1,6 +1,6 @@
 """Writes docs/boards: a page and a wiring diagram for each example bench, from its file.
 
-`python -m dosebench.benchpages` rewrites them; `--check` fails where they are not what the files say.
+`python -m dosebench.bench.pages` rewrites them; `--check` fails where they are not what the files say.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from dosebench import benchfile, units
-from dosebench.benchdrawing import draw
-from dosebench.benchfile import Bench
-from dosebench.benchmechanics import counted
-from dosebench.benchrules import pin_uses, shown_error
-from dosebench.benchtables import DcMotor, SolenoidMotor, StepDirMotor, UartPort, UnipolarMotor
+from dosebench import units
+from dosebench.bench.drawing import draw
+from dosebench.bench.file import Bench, load
+from dosebench.bench.mechanics import counted
+from dosebench.bench.rules import pin_uses, shown_error
+from dosebench.bench.tables import DcMotor, SolenoidMotor, StepDirMotor, UartPort, UnipolarMotor
 from dosebench.paths import examples_dir
 
 _COPY: Final = "my-bench.toml"
@@ -29,7 +29,7 @@ _USES: Final = {"out": "output", "in": "input", "adc": "converter"}
 def pages() -> dict[str, str]:
     """Every generated file of docs/boards by name, with its text."""
     made = {}
-    found = [benchfile.load(path) for path in sorted((examples_dir() / "benches").glob("*.toml"))]
+    found = [load(path) for path in sorted((examples_dir() / "benches").glob("*.toml"))]
     for bench in found:
         made[f"{bench.tables.name}.md"] = _page(bench)
         made[f"{bench.tables.name}.svg"] = draw(bench)

@@ -7,9 +7,9 @@ import re
 import tempfile
 from pathlib import Path
 
-from dosebench import benchfile, tomlfile
-from dosebench.benchfile import Bench
-from dosebench.benchtables import CalibrationStep
+from dosebench import tomlfile
+from dosebench.bench.file import Bench, from_file
+from dosebench.bench.tables import CalibrationStep
 from dosebench.errors import DosebenchError
 from dosebench.units import show
 
@@ -31,7 +31,7 @@ def write(bench: Bench, step: CalibrationStep) -> Bench:
     if tomlfile.parse(text, bench.file.name).data != bench.file.data:
         raise DosebenchError(f"{path} was changed meanwhile", hint="run the calibration again, or --from-csv")
     changed = edited(text, bench.file, step)
-    found = benchfile.from_file(tomlfile.parse(changed, bench.file.name), [path.parent])
+    found = from_file(tomlfile.parse(changed, bench.file.name), [path.parent])
     calibration = found.tables.calibration
     rest = {key: value for key, value in found.file.data.items() if key != "calibration"}
     before = {key: value for key, value in bench.file.data.items() if key != "calibration"}

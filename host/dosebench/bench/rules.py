@@ -8,8 +8,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from dosebench import units
-from dosebench.benchmechanics import Motion, counted, full_steps_per_s, motion, unit_nl
-from dosebench.benchtables import (
+from dosebench.bench.mechanics import Motion, counted, full_steps_per_s, motion, unit_nl
+from dosebench.bench.pins import BoardPins
+from dosebench.bench.tables import (
     AnalogueInput,
     BenchTables,
     DcMotor,
@@ -22,7 +23,6 @@ from dosebench.benchtables import (
     UnipolarMotor,
     UsbPort,
 )
-from dosebench.boardpins import BoardPins
 from dosebench.errors import DosebenchError
 from dosebench.tomlfile import Key, Problem, TomlFile
 from dosebench.twin.sensors import RAIL_MV

@@ -18,7 +18,7 @@ PIN_MAX: Final = 63
 """Largest pin number that any format of this package has."""
 DIVIDER_MIN: Final = Fraction(1, 10)
 DIVIDER_MAX: Final = 10
-"""What a divider may divide by: the fraction that a board counts with is then at most 0.5 % off (see `benchfile`)."""
+"""What a divider may divide by: the fraction that a board counts with is then at most 0.5 % off (see `file`)."""
 COUNTS_MAX: Final = 100_000
 """Most pulses, half steps or counts in a turn of any mechanics, or in a step of the pump."""
 RAW_MAX: Final = 1 << 23

@@ -17,15 +17,16 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from dosebench import benchtables as tables
 from dosebench import tomlfile
-from dosebench.benchmechanics import COUNTED_AS, Motion, motion
-from dosebench.benchrules import findings
-from dosebench.benchtables import BenchTables
-from dosebench.boardpins import BoardPins
-from dosebench.boardpins import find as find_board
+from dosebench.bench import tables
+from dosebench.bench.mechanics import COUNTED_AS, Motion, motion
+from dosebench.bench.pins import BoardPins
+from dosebench.bench.pins import find as find_board
+from dosebench.bench.rules import findings
+from dosebench.bench.tables import BenchTables
 from dosebench.deviceconfig import CHECKSUM_DIGITS, sealed
 from dosebench.errors import DosebenchError
+from dosebench.filekinds import of_another_kind
 from dosebench.profile import Profile
 from dosebench.profile import load as load_profile
 from dosebench.tomlfile import Key, Problem, TomlFile, TomlFileError
@@ -158,6 +159,8 @@ def load(path: Path, directories: Sequence[Path] = ()) -> Bench:
 
 def from_file(file: TomlFile, directories: Sequence[Path] = ()) -> Bench:
     """The bench in a parsed file; as `load`."""
+    if other := of_another_kind(file, "bench"):
+        raise BenchError(file.name, [other])
     problems = []
     try:
         bench = BenchTables.model_validate(file.data)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from dosebench.benchtables import (
+from dosebench.bench.tables import (
     DcMotor,
     RotaryMechanics,
     SolenoidMotor,
@@ -18,7 +18,7 @@ from dosebench.benchtables import (
 )
 
 if TYPE_CHECKING:
-    from dosebench.benchtables import BenchTables
+    from dosebench.bench.tables import BenchTables
 
 NL_PER_MM3: Final = 1_000
 """A cubic millimetre is a microlitre (SI)."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Final
 
-from dosebench.benchfile import Bench
-from dosebench.benchtables import (
+from dosebench.bench.file import Bench
+from dosebench.bench.tables import (
     AnalogueInput,
     DcMotor,
     LoadCell,

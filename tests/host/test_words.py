@@ -1,0 +1,26 @@
+"""English for figures."""
+
+from __future__ import annotations
+
+import pytest
+from dosebench.words import counted, lasting
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "text"),
+    [
+        (0, "step", "0 steps"),
+        (1, "step", "1 step"),
+        (2, "bolus", "2 boluses"),
+        ("1", "day", "1 day"),
+        ("0.5", "day", "0.5 days"),
+        ("1.0", "day", "1.0 days"),
+        ("1 to 3", "step", "1 to 3 steps"),
+    ],
+)
+def test_one_is_not_several(number: int | str, name: str, text: str) -> None:
+    assert counted(number, name) == text
+
+
+def test_below_two_years_days_are_told() -> None:
+    assert [lasting(days) for days in (1, 412, 731)] == ["1 day", "412 days", "2.0 years"]
