@@ -182,6 +182,10 @@ def prepare(shell: Shell, order: Order) -> Prepared:
     sectors = int(json.loads(settings[CONFIG])["flash_sectors"])
     on_files = bench["storage"]["kind"] == "files"
     checks.check_room(about, held, *room(plan, held), sectors if on_files else 0)
+    if held.failed and held.runs != held.failed:
+        why = held.why_failed or "no turn of its loop in several starts"
+        there = f"slot {held.failed} did not run when it was tried ({why})"
+        notes.append(f"{there}; the board ran slot {held.runs} instead")
     if plan.saves_main:
         notes.append("the board's own main.py is kept, and `dosebench unflash` puts it back")
     return Prepared(about, image, plan, keys, _version(held), bench, tuple(notes))
