@@ -543,6 +543,16 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
         assert hello["board"] == b"rp2"
         client.open_session("service")
         assert client.status()["delivery"] == "unprogrammed"
+    # The command itself asks so, and knows whether it is the code that it sent.
+    monkeypatch.setattr(running, "WINDOW_S", 0)
+
+    def reach() -> Serial:
+        return Serial(twin=twin, baudrate=ports.BAUD, timeout=0.1)
+
+    code = twin.machine.code
+    assert running.hello_after_reset(reach, 5, code=code, proves_keys=True)["device_id"] == CHIP
+    with pytest.raises(running.OtherFirmwareError, match="did not run"):
+        running.hello_after_reset(reach, 5, code=code[::-1], proves_keys=True)
     # The proof of the watchdog bit once.
     assert len(twin.machine.boots_us) == 2
     # It has turned, and is on trial no more.

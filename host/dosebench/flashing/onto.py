@@ -278,11 +278,14 @@ def keep_keys(device: bytes, keys: dict[str, bytes]) -> str:
 def hello(line: Line, prepared: Prepared, protocol_port: str | None, within_s: float) -> dict[str, Any] | None:
     """What the pump says after the reset; None where its protocol port is another one than the board's, and not given.
 
-    Raises NoHelloError, NotPairedError, NotGenuineError.
+    Raises NoHelloError, OtherFirmwareError, NotPairedError, NotGenuineError.
     """
+    code = prepared.image.code
     if protocol_port is not None:
         baud = int(prepared.bench["port"].get("baud", ports.BAUD))
-        return running.hello_after_reset(lambda: ports.open_port(protocol_port, baud), within_s, proves_keys=True)
+        return running.hello_after_reset(
+            lambda: ports.open_port(protocol_port, baud), within_s, code=code, proves_keys=True
+        )
     if prepared.bench["port"]["kind"] == "usb":
-        return running.hello_after_reset(line.open, within_s, proves_keys=True)
+        return running.hello_after_reset(line.open, within_s, code=code, proves_keys=True)
     return None
