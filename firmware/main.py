@@ -23,6 +23,10 @@ def run(board):
         board.motor_off()
 
 
+def after_turn():
+    """The selector puts its own in this place: it wants to know that a pump turns."""
+
+
 def turn(board):
     """For ever. Its frame is small on purpose: the 32-bit build's collector does not see a larger one's objects."""
     pump = Pump(board)
@@ -30,6 +34,8 @@ def turn(board):
         delay = pump.run()
         # Between turns is the one place where a collector may take its time.
         board.tidy()
+        if not pump.supervisor.proving:
+            after_turn()
         board.wait(delay)
 
 

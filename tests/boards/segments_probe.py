@@ -28,10 +28,12 @@ class Memory:
         self.operations = 0
         self.erases = 0
         self.programs = 0
+        self.reads = 0
         self.cut_at = -1
         self.torn = False
 
     def readblocks(self, block, buffer, offset=0):
+        self.reads += 1
         at = block * BLOCK + offset
         buffer[:] = self.image[at : at + len(buffer)]
 
@@ -169,6 +171,25 @@ def cost():
     vfs.umount("/lfs")
 
 
+def missing():
+    """Reads of the block device for fifty sectors that were never written, and what they hold; then one is there."""
+    memory = Memory(fresh())
+    segments = mounted(memory)
+    segments.write(BLOCK, b"\x01")
+    reads, blank = memory.reads, True
+    for sector in range(2, 52):
+        found = bytearray(600)
+        segments.read(sector * BLOCK + 3000, found)
+        blank = blank and found == b"\xff" * 600
+    print("missing", memory.reads - reads, blank)
+    vfs.umount("/lfs")
+    segments = mounted(memory)
+    found = bytearray(1)
+    segments.read(BLOCK, found)
+    print("there", found == b"\x01")
+    vfs.umount("/lfs")
+
+
 def full():
     """A file system without room: what is not written is not read back, what was there stays."""
     memory = Memory(fresh())
@@ -200,6 +221,7 @@ def main():
                 print("lost", at, torn)
     print("cuts", 2 * (end - began), bad)
     cost()
+    missing()
     full()
 
 

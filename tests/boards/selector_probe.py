@@ -53,11 +53,16 @@ if sys.argv[5]:
 import selector
 
 
-class Pins:
+class Machine:
     Pin = None
 
+    @staticmethod
+    def reset():
+        print("RESET")
+        sys.exit()
 
-sys.modules["machine"] = Pins
+
+sys.modules["machine"] = Machine
 selector.WINDOW_MS = int(sys.argv[4])
 selector.boot(sys.argv[1], sys.argv[2] == "bitten")
 print("REPL")

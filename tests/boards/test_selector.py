@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -189,6 +190,112 @@ def test_but_in_the_window_ctrl_c_is_a_byte(root: Path) -> None:
     assert boot_pressed(root, b"", presses=0) == [
         *("key -1", "rest b", "dosebench: Ctrl-C within 2 s stops here", "key -1", "runs b", "REPL")
     ]
+
+
+# A pump that is made, and ends
+
+
+TURNS: Final = """
+import part
+def this_board():
+    return part.NAME
+def after_turn():
+    pass
+def run(board):
+    print("runs", board)
+    for _ in range({turns}):
+        after_turn()
+    {end}
+"""
+BROKEN: Final = "raise ValueError('no pump')"
+
+
+def breaks(root: Path, name: str, turns: int = 0, end: str = BROKEN) -> None:
+    slot(root, name, files={"main.py": TURNS.format(turns=turns, end=end)})
+
+
+@pytest.mark.requirement("R54")
+@pytest.mark.parametrize("turns", [0, 1, 7])
+def test_a_pump_that_ends_as_it_starts_gives_way_to_the_other_slot(root: Path, turns: int) -> None:
+    breaks(root, "b", turns)
+    lines = boot(root)
+    assert lines[:4] == ["rest b", WINDOW, "runs b", "rest b"]
+    assert lines[-2:] == [f"dosebench: {root}/b ended: ValueError('no pump',)", "RESET"]
+    # Not once more, after any kind of reset, and the mark says why.
+    for bitten in (True, False):
+        lines = boot(root, bitten=bitten)
+        assert lines[:2] == ["dosebench: slot b did not run when it was tried", "rest a"]
+        assert lines[-2:] == ["runs a", "REPL"]
+    assert (root / "trial").read_text() == "b 4 ValueError('no pump',)"
+
+
+def test_where_both_end_as_they_start_the_repl_comes(root: Path) -> None:
+    breaks(root, "a")
+    breaks(root, "b")
+    assert boot(root)[-1] == "RESET"
+    for _ in range(2):
+        lines = boot(root)
+        assert lines[1:4] == ["rest a", WINDOW, "runs a"]
+        assert lines[-2:] == [f"dosebench: {root}/a ended: ValueError('no pump',)", "REPL"]
+
+
+def test_a_pump_that_ends_later_is_started_again_after_a_reset(root: Path) -> None:
+    breaks(root, "b", turns=8)
+    for _ in range(2):
+        lines = boot(root)
+        assert lines[:4] == ["rest b", WINDOW, "runs b", "rest b"]
+        assert lines[-1] == "REPL"
+    assert not (root / "trial").exists()
+
+
+def test_the_only_slot_is_started_again_after_a_reset(root: Path) -> None:
+    (root / "a" / "manifest.json").unlink()
+    breaks(root, "b")
+    for _ in range(2):
+        lines = boot(root)
+        assert lines[2:4] == ["runs b", "rest b"]
+        assert lines[-1] == "REPL"
+
+
+@pytest.mark.requirement("R54")
+def test_a_flashed_slot_that_hangs_as_it_starts_gives_way_after_some_starts(root: Path) -> None:
+    (root / "trial").write_text("b 0 ")
+    breaks(root, "b", end="import os; os.system('kill -9 $PPID')")
+    for _ in range(4):
+        killed = subprocess.run(command(root, bitten=True), capture_output=True, text=True, timeout=30, check=False)
+        assert killed.returncode == -signal.SIGKILL
+    lines = boot(root, bitten=True)
+    assert lines == ["dosebench: slot b did not run when it was tried", "rest a", "runs a", "REPL"]
+
+
+def test_one_turn_ends_the_trial_and_nothing_is_written_from_then_on(root: Path) -> None:
+    (root / "trial").write_text("b 2 ")
+    breaks(root, "b", turns=1, end="pass")
+    assert boot(root)[-2:] == ["runs b", "REPL"]
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    assert root / "trial" not in before
+    boot(root)
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+
+
+def test_the_trial_of_a_slot_that_does_not_run_is_left_alone(root: Path) -> None:
+    """An update was cut between its last two acts."""
+    (root / "trial").write_text("a 0 ")
+    breaks(root, "b", turns=3, end="pass")
+    assert boot(root)[-2:] == ["runs b", "REPL"]
+    assert (root / "trial").read_text() == "a 0 "
+
+
+def test_a_slot_of_another_bench_is_not_fallen_back_to(root: Path) -> None:
+    for name, digest in (("a", "1"), ("b", "2")):
+        (root / name / "manifest.json").write_text(json.dumps({"files": {"bench.json": digest}}))
+    breaks(root, "b")
+    for _ in range(2):
+        lines = boot(root)
+        assert lines[0] == "rest b"
+        assert lines[-1] == "REPL"
+        assert "rest a" not in lines
+        assert "runs a" not in lines
 
 
 def test_garbage_of_imports_does_not_pile_up(root: Path) -> None:

@@ -30,7 +30,7 @@ from dosebench.flashing import finding, onto, running
 from dosebench.flashing.errors import BoardError, LineLostError
 from dosebench.flashing.flasher import Flasher, make_plan
 from dosebench.flashing.image import FORMATS, Image
-from dosebench.flashing.layout import BENCH, CONFIG, KEYS, MAIN, SLOTS, slot_dir
+from dosebench.flashing.layout import BENCH, CONFIG, KEYS, MAIN, SLOTS, TRIAL, slot_dir
 from dosebench.flashing.onto import Line
 from dosebench.flashing.repl import Repl
 from dosebench.flashing.shell import WORK_BYTES, Held, Shell
@@ -590,8 +590,21 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
         assert hello["board"] == b"rp2"
         client.open_session("service")
         assert client.status()["delivery"] == "unprogrammed"
+    # The command itself asks so, and knows whether it is the code that it sent.
+    monkeypatch.setattr(running, "WINDOW_S", 0)
+
+    def reach() -> Serial:
+        return Serial(twin=twin, baudrate=ports.BAUD, timeout=0.1)
+
+    code = twin.machine.code
+    assert running.hello_after_reset(reach, 5, code=code, proves_keys=True)["device_id"] == CHIP
+    with pytest.raises(running.OtherFirmwareError, match="did not run"):
+        running.hello_after_reset(reach, 5, code=code[::-1], proves_keys=True)
     # The proof of the watchdog bit once.
     assert len(twin.machine.boots_us) == 2
+    # It has turned, and is on trial no more.
+    with onto.prompt(_line(board), 30, lambda _: board.cut()) as shell:
+        assert TRIAL not in shell.held().sizes
     for end in (inward, outward):
         os.close(end)
     assert b"does not start" not in board.said

@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,19 @@ from dosebench.flashing import checks, removal
 from dosebench.flashing.errors import BoardError, FlashError
 from dosebench.flashing.flasher import Flasher, make_plan, room
 from dosebench.flashing.image import Image, ImageError, manifest_of, older_formats
-from dosebench.flashing.layout import ACTIVE, KEYS, MAIN, MANIFEST, NEW, SLOTS, Slot, is_selector, slot_dir
+from dosebench.flashing.layout import (
+    ACTIVE,
+    KEYS,
+    MAIN,
+    MANIFEST,
+    NEW,
+    SLOTS,
+    TRIAL_STARTS,
+    Slot,
+    is_selector,
+    on_trial,
+    slot_dir,
+)
 from dosebench.flashing.shell import About, Held, Shell
 from dosebench.keys import new_keys
 from dosebench.twin.code import firmware_dir, hash_of
@@ -235,6 +248,47 @@ def test_the_slot_that_would_run_is_never_staged_into() -> None:
     ):
         held = _held(active, SELECTOR, **slots)  # type: ignore[arg-type]
         assert make_plan(held, _image("new"), SELECTOR, None).slot == staged != held.runs
+
+
+def test_a_slot_that_failed_is_the_one_to_stage_into() -> None:
+    image = _image("new")
+    both = {"a": _image("1"), "b": _image("2")}
+    held = replace(_held("b", SELECTOR, **both), failed="b")
+    assert (held.runs, make_plan(held, image, SELECTOR, None).slot) == ("a", "b")
+    # Its bench is another one: the selector does not fall back, and neither does the plan.
+    other_bench = replace(_held("b", SELECTOR, **both | {"a": _image("1", **{"bench.json": b"[]"})}), failed="b")
+    assert (other_bench.runs, make_plan(other_bench, image, SELECTOR, None).slot) == ("b", "a")
+    # The other one failed once, and is not the one to run: that changes nothing.
+    assert replace(held, active="a").runs == "a"
+    alone = replace(_held("b", SELECTOR, b=_image("2")), failed="b")
+    assert alone.runs == "b"
+
+
+def test_flashing_tries_a_slot_that_failed_anew(tmp_path: Path) -> None:
+    for word in ("old", "new"):
+        _flash(tmp_path, _image(word))
+        assert (tmp_path / "dosebench/trial").read_bytes() == on_trial("a" if word == "old" else "b")
+    (tmp_path / "dosebench/trial").write_text(f"b {TRIAL_STARTS} MemoryError()")
+    assert _booted(tmp_path) == "old"
+    held = Shell(DirectoryBoard(tmp_path)).held()
+    assert (held.active, held.runs, held.failed, held.why_failed) == ("b", "a", "b", "MemoryError()")
+    _flash(tmp_path, _image("new"))
+    assert _booted(tmp_path) == "new"
+    assert Shell(DirectoryBoard(tmp_path)).held().failed is None
+
+
+@pytest.mark.parametrize("content", ["", "b", "b x", f"b {TRIAL_STARTS - 1} ", "\0\0", f"c {TRIAL_STARTS} "])
+def test_a_mark_that_says_nothing_fails_no_slot(tmp_path: Path, content: str) -> None:
+    for word in ("old", "new"):
+        _flash(tmp_path, _image(word))
+    (tmp_path / "dosebench/trial").write_text(content)
+    assert _booted(tmp_path) == "new"
+    held = Shell(DirectoryBoard(tmp_path)).held()
+    assert (held.runs, held.failed) == ("b", None)
+
+
+def test_host_and_selector_count_the_same_starts() -> None:
+    assert f"\nSTARTS = {TRIAL_STARTS}\n".encode() in SELECTOR
 
 
 def test_the_selector_is_written_where_it_differs_and_a_foreign_one_is_kept() -> None:

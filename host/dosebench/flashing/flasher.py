@@ -15,7 +15,20 @@ from dataclasses import dataclass, field
 from dosebench.flashing.checks import is_foreign
 from dosebench.flashing.errors import BoardError
 from dosebench.flashing.image import Image
-from dosebench.flashing.layout import ACTIVE, KEYS, MAIN, MANIFEST, ROOT, SLOTS, STORAGE, Slot, other, slot_dir
+from dosebench.flashing.layout import (
+    ACTIVE,
+    KEYS,
+    MAIN,
+    MANIFEST,
+    ROOT,
+    SLOTS,
+    STORAGE,
+    TRIAL,
+    Slot,
+    on_trial,
+    other,
+    slot_dir,
+)
 from dosebench.flashing.shell import Held, Shell
 from dosebench.keys import board_form
 
@@ -29,7 +42,7 @@ class Plan:
 
     Attributes:
         slot: What is to run afterwards.
-        switches: Whether that is to be made the active slot.
+        switches: Whether that is to be made the active slot, or is it and is to be tried anew.
         remove: Paths in that slot that are in the way, or differ.
         copy: Paths that the other slot has already, as they should be.
         write: Path in the slot -> content that must be sent.
@@ -81,7 +94,8 @@ def make_plan(held: Held, image: Image, selector: bytes, keys: Mapping[str, byte
     # A slot may be whole and not yet switched to.
     slot = next((slot for slot in SLOTS if held.slots[slot] == whole), None)
     if slot is not None:
-        return Plan(slot, held.active != slot, keep=len(wanted), main=main, saves_main=saves, keys=key_file)
+        switches = held.active != slot or held.failed == slot
+        return Plan(slot, switches, keep=len(wanted), main=main, saves_main=saves, keys=key_file)
     slot = other(held.runs)
     there = {path: digest for path, digest in held.slots[slot].items() if path != MANIFEST}
     fits = {path for path, digest in there.items() if wanted.get(path) == digest}
@@ -148,6 +162,8 @@ class Flasher:
                 shell.keep_main()
             shell.replace(MAIN, plan.main)
         if plan.switches:
+            # Before the switch: a mark of a slot that is not active is none.
+            shell.replace(TRIAL, on_trial(plan.slot))
             shell.replace(ACTIVE, plan.slot.encode())
 
     def _stage(self, plan: Plan, manifest: bytes, image: Image) -> None:

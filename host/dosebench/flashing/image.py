@@ -58,16 +58,20 @@ class Image:
     @property
     def manifest(self) -> bytes:
         """The file that is written last: what the slot holds, in which formats."""
-        code = {path: content for path, content in self.files.items() if path not in SETTINGS}
         told = {
             "format": MANIFEST_FORMAT,
             "version": self.version,
             "family": self.family,
             "formats": FORMATS,
             "files": self.digests,
-            "code": hash_of(code).hex(),
+            "code": self.code.hex(),
         }
         return json.dumps(told, separators=(",", ":")).encode()
+
+    @property
+    def code(self) -> bytes:
+        """Hash of the code, as the board takes it."""
+        return hash_of({path: content for path, content in self.files.items() if path not in SETTINGS})
 
     @property
     def mpy_version(self) -> int:

@@ -12,6 +12,11 @@ MAIN: Final = "/main.py"
 ROOT: Final = "/dosebench"
 ACTIVE: Final = f"{ROOT}/active"
 """Name of the slot that is run."""
+TRIAL: Final = f"{ROOT}/trial"
+"""The slot that was flashed last and has not turned yet, how often it was started so, and what ended it
+(firmware/selector.py)."""
+TRIAL_STARTS: Final = 4
+"""So many starts without a turn, and the selector runs the other slot: STARTS in firmware/selector.py."""
 KEYS: Final = f"{ROOT}/keys.json"
 ID: Final = f"{ROOT}/id"
 """Id of the pump, where it is not that of the chip: eight hexadecimal digits."""
@@ -34,6 +39,11 @@ _SIGN: Final = b"/dosebench"
 def slot_dir(slot: Slot) -> str:
     """Directory of a slot."""
     return f"{ROOT}/{slot}"
+
+
+def on_trial(slot: Slot) -> bytes:
+    """Content of the trial file for a slot that was flashed and not started yet."""
+    return f"{slot} 0 ".encode()
 
 
 def other(slot: Slot | None) -> Slot:

@@ -183,6 +183,10 @@ def prepare(shell: Shell, order: Order) -> Prepared:
     sectors = int(json.loads(settings[CONFIG])["flash_sectors"])
     on_files = bench["storage"]["kind"] == "files"
     checks.check_room(about, held, *room(plan, held), sectors if on_files else 0)
+    if held.failed and held.runs != held.failed:
+        why = held.why_failed or "no turn of its loop in several starts"
+        there = f"slot {held.failed} did not run when it was tried ({why})"
+        notes.append(f"{there}; the board ran slot {held.runs} instead")
     if plan.saves_main:
         notes.append("the board's own main.py is kept, and `dosebench unflash` puts it back")
     return Prepared(about, image, plan, keys, _version(held), bench, tuple(notes))
@@ -275,11 +279,14 @@ def keep_keys(device: bytes, keys: dict[str, bytes]) -> str:
 def hello(line: Line, prepared: Prepared, protocol_port: str | None, within_s: float) -> dict[str, Any] | None:
     """What the pump says after the reset; None where its protocol port is another one than the board's, and not given.
 
-    Raises NoHelloError, NotPairedError, NotGenuineError.
+    Raises NoHelloError, OtherFirmwareError, NotPairedError, NotGenuineError.
     """
+    code = prepared.image.code
     if protocol_port is not None:
         baud = int(prepared.bench["port"].get("baud", ports.BAUD))
-        return running.hello_after_reset(lambda: ports.open_port(protocol_port, baud), within_s, proves_keys=True)
+        return running.hello_after_reset(
+            lambda: ports.open_port(protocol_port, baud), within_s, code=code, proves_keys=True
+        )
     if prepared.bench["port"]["kind"] == "usb":
-        return running.hello_after_reset(line.open, within_s, proves_keys=True)
+        return running.hello_after_reset(line.open, within_s, code=code, proves_keys=True)
     return None

@@ -27,6 +27,10 @@ class NoHelloError(FlashError):
     """The firmware is on the board, and its pump did not answer."""
 
 
+class OtherFirmwareError(FlashError):
+    """The pump that answers is not the one that was flashed: its slot gave way to the other one."""
+
+
 @dataclass(frozen=True)
 class Running:
     """What a pump said of itself.
@@ -79,20 +83,34 @@ def check_no_bolus(running: Running | None) -> None:
         )
 
 
+def check_code(selftest: dict[str, Any], code: bytes) -> None:
+    """The pump runs this code: the detail of its self-test `code` is the first three bytes of the hash.
+
+    Raises OtherFirmwareError.
+    """
+    if all(row["detail"] == int.from_bytes(code[:3], "big") for row in selftest["results"] if row["test"] == "code"):
+        return
+    raise OtherFirmwareError(
+        "the new firmware is on the board and did not run: the pump that answers is that of the other slot",
+        hint="`dosebench flash --update --dry-run` shows what ended it, and so does the REPL port at a boot",
+    )
+
+
 def firmware_of(hello: dict[str, Any]) -> str:
     """Such as "0.2.0"."""
     return f"{hello['firmware_major']}.{hello['firmware_minor']}.{hello['firmware_patch']}"
 
 
-def hello_after_reset(reach: Callable[[], Any], within_s: float, *, proves_keys: bool) -> dict[str, Any]:
+def hello_after_reset(reach: Callable[[], Any], within_s: float, *, code: bytes, proves_keys: bool) -> dict[str, Any]:
     """What the pump says after it was flashed and reset.
 
     Args:
         reach: Opens its protocol port; raises PortError while that is not back.
         within_s: How long to try.
+        code: Hash of the code that was flashed.
         proves_keys: Whether to open a session too, with the keys of this host.
 
-    Raises NoHelloError; NotPairedError and NotGenuineError when the keys do not fit.
+    Raises NoHelloError, OtherFirmwareError; NotPairedError and NotGenuineError when the keys do not fit.
     """
     from dosebench.client import PumpClient, SilentError  # noqa: PLC0415
 
@@ -103,6 +121,7 @@ def hello_after_reset(reach: Callable[[], Any], within_s: float, *, proves_keys:
         try:
             with PumpClient(reach()) as client:
                 hello = client.connect()
+                check_code(client.selftest(), code)
                 if proves_keys:
                     client.open_session(PROVING_ROLE)
                 return hello

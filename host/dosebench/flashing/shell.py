@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from dosebench.flashing.errors import BoardError, FlashError
+from dosebench.flashing.image import manifest_of
 from dosebench.flashing.layout import (
     ACTIVE,
+    BENCH,
     ID,
     KEPT_MAIN,
     KEYS,
@@ -21,6 +23,8 @@ from dosebench.flashing.layout import (
     ROOT,
     SLOTS,
     STORAGE,
+    TRIAL,
+    TRIAL_STARTS,
     Slot,
     is_selector,
     slot_dir,
@@ -177,6 +181,8 @@ class Held:
         sizes: Bytes of every file below /dosebench, by path.
         main: Content of /main.py; None where there is none.
         manifests: Content of each slot's manifest, where it has one.
+        failed: The slot that did not run when it was tried; None where the selector knows of none.
+        why_failed: The error that ended it; empty for one that hung.
     """
 
     active: Slot | None
@@ -184,12 +190,22 @@ class Held:
     sizes: Mapping[str, int]
     main: bytes | None
     manifests: Mapping[Slot, bytes]
+    failed: Slot | None = None
+    why_failed: str = ""
 
     @property
     def runs(self) -> Slot | None:
-        """The slot that the selector runs: the active one if it is whole, else the other one if that is."""
-        order = SLOTS[::-1] if self.active == SLOTS[1] else SLOTS
-        return next((slot for slot in order if slot in self.manifests), None)
+        """The slot that the selector runs: the active one if it is whole and did not fail, else the other one if that
+        is whole and for the same bench, else the one that is whole."""
+        whole = [slot for slot in (SLOTS[::-1] if self.active == SLOTS[1] else SLOTS) if slot in self.manifests]
+        if len(whole) > 1 and whole[0] == self.failed and self._bench(whole[0]) == self._bench(whole[1]):
+            return whole[1]
+        return whole[0] if whole else None
+
+    def _bench(self, slot: Slot) -> str | None:
+        """Hash of the bench file that a slot was flashed with."""
+        manifest = manifest_of(self.manifests[slot])
+        return manifest["files"].get(BENCH) if manifest else None
 
     @property
     def has_keys(self) -> bool:
@@ -239,7 +255,16 @@ class Shell:
             slots[slot] = self.digests(directory)
             if MANIFEST in slots[slot]:
                 manifests[slot] = self.read(f"{directory}/{MANIFEST}") or b""
-        return Held(next((slot for slot in SLOTS if slot == active), None), slots, sizes, self.read(MAIN), manifests)
+        named = next((slot for slot in SLOTS if slot == active), None)
+        return Held(named, slots, sizes, self.read(MAIN), manifests, *self._failed())
+
+    def _failed(self) -> tuple[Slot | None, str]:
+        """The slot that did not run when it was tried, and why."""
+        name, _, rest = (self.read(TRIAL) or b"").decode("utf-8", errors="replace").partition(" ")
+        starts, _, why = rest.partition(" ")
+        if not starts.isdecimal() or int(starts) < TRIAL_STARTS:
+            return None, ""
+        return next((slot for slot in SLOTS if slot == name), None), why
 
     def device_id(self) -> bytes:
         """Id of the pump, 4 bytes: what the board has in a file, else the beginning of a hash of the chip's own id."""

@@ -8,6 +8,8 @@ ENOENT = 2
 ENOSPC = 28
 
 FILE_BYTES = 8192
+# More than any profile asks for.
+SECTORS = 128
 
 
 class Files:
@@ -32,6 +34,15 @@ class Files:
 
     def stat(self, path):
         return (0x8000, 0, 0, 0, 0, 0, len(self.content(path)), 0, 0, 0)
+
+    def ilistdir(self, path):
+        # The twin lists nothing: the pump's sectors are asked for by their names.
+        for sector in range(SECTORS):
+            try:
+                size = len(self.content(path + "/" + str(sector)))
+            except OSError:
+                continue
+            yield str(sector), 0x8000, 0, size
 
     def mkdir(self, path):
         pass
