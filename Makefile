@@ -13,7 +13,7 @@ help:
 	@echo "make life      a pump's seven years and a fast life as case histories; pages in out/life, some minutes"
 	@echo "make test      style, types, drift of generated files, and all tests"
 	@echo "make stubs     type check of the firmware against the MicroPython stubs of each family (part of make test)"
-	@echo "make campaign  the firmware's properties with fifty times the examples, every power cut, ten years of flex"
+	@echo "make campaign  the firmware's properties with fifty times the examples and more, every power cut, ten years of flex"
 	@echo "make mutation  changes each comparison and counter of guard, scheduler and therapy check: do the tests notice?"
 	@echo "make cuts      every power cut alone, with the number of distinct flash states"
 	@echo "make fuzz      the host's codec under a coverage-guided fuzzer, 1.5 million inputs (docs/FUZZING.md)"
