@@ -79,7 +79,12 @@ class Wire:
         return frames
 
     def exchange(self, frame: Frame, within_s: float = REPLY_S) -> Frame:
-        """Send a frame once and return the reply to it. Raises SilentError."""
+        """Send a frame once and return the reply to it. Raises SilentError.
+
+        What came before is dropped: an answer to bytes of another's may have this frame's sequence number.
+        """
+        while self._port.in_waiting:
+            self._deframer.feed(self._read())
         self.send(DELIMITER + encode(frame))
         end = self._clock() + within_s
         while self._clock() < end:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -38,7 +38,7 @@ from hypothesis import strategies as st
 PROFILE = load("implant-40")
 KNOWN_TYPES = {message.type for message in MESSAGES}
 TIMES = 50 if os.environ.get("DOSEBENCH_LONG") else 1
-MANY, FEW = 100 * TIMES, 8 * TIMES
+MANY, FEW = 200 * TIMES, 12 * TIMES
 """Examples of a property, on CPython and on the MicroPythons; fifty times as many where DOSEBENCH_LONG is set."""
 NOISE_BYTES_MAX = 300
 STEPS_WATCHED = 30
@@ -334,6 +334,14 @@ def test_sound_frames_that_are_not_for_it_change_nothing(programmed: Bench) -> N
             assert written <= {"distrusted"}
 
     run(programmed, check, st.lists(strangers(programmed.client.device_id), max_size=6))
+
+
+def test_an_answer_to_a_stranger_is_not_taken_for_the_next_one(programmed: Bench) -> None:
+    wire = programmed.wire
+    asked = wire.bare("status")
+    programmed.noise(encode(replace(asked, version=2, sequence=asked.sequence + 1)))
+    programmed.advance(0.2)
+    assert wire.ask("status")["delivery"] == "stopped"
 
 
 def test_bodies_of_any_length_and_content_are_refused_or_read_but_never_crash(programmed: Bench) -> None:

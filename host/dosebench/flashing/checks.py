@@ -14,7 +14,7 @@ from dosebench.flashing.shell import About, Held
 VERSION_MIN: Final = (1, 24)
 CANCEL_MIN: Final = (1, 27)
 """The first whose ESP32 port can end a pulse that has begun (`RMT.active`; docs/FIRMWARE.md)."""
-BOOTED_KB: Final[Mapping[Form, int]] = {"linked": 111, "modules": 120, "named": 152}
+BOOTED_KB: Final[Mapping[Form, int]] = {"linked": 111, "named": 152}
 """KB of heap that the firmware holds after boot where its files lie in a file system, boards' files aside
 (docs/BENCHMARKS.md, measured on the 32-bit runtime)."""
 BOARD_KB: Final = 32
@@ -31,7 +31,6 @@ HEAP_MIN_KB: Final[Mapping[Form, int]] = {
 Pico did not come to an end with that."""
 FORMS: Final[Mapping[Form, str]] = {
     "linked": "the pump",
-    "modules": "the pump in modules",
     "named": "the pump with the names of its source",
     "source": "to compile the firmware by itself it",
 }
