@@ -2,10 +2,10 @@
 # whether what was running goes on.
 
 from pump import wire
-from pump.commands import FIRMWARE
 from pump.ledger import UNKNOWN
+from pump.small_int import mul_div
 from pump.therapy import Therapy
-from pump.whole import mul_div
+from pump.version import FIRMWARE
 
 _FIRMWARE_PACKED = FIRMWARE[0] << 16 | FIRMWARE[1] << 8 | FIRMWARE[2]
 

@@ -2,6 +2,7 @@
 
 from pump.wire import const
 
+_GAP_MS_MAX = const(0x1FFFFFFF)
 DAY_MS = const(86_400_000)
 _TICKS_MASK = const(0x3FFFFFFF)
 
@@ -67,3 +68,19 @@ class Clock:
 
     def local_ms(self):
         return (self.ms + self._offset_ms) % DAY_MS
+
+
+def _earlier(day, ms, age):
+    ms -= age
+    while ms < 0:
+        ms += DAY_MS
+        day -= 1
+    return day, ms
+
+
+def between(day, ms, later_day, later_ms):
+    """Milliseconds from one pump time to a later one, at most 2^29 - 1."""
+    days = later_day - day
+    if days > 5:
+        return _GAP_MS_MAX
+    return days * DAY_MS + later_ms - ms

@@ -5,17 +5,17 @@ from binascii import crc32
 
 from pump import wire
 from pump.ledger import UNKNOWN, Outcome
-from pump.orders import Refusal
 from pump.program import Program
+from pump.refusal import Refusal
 from pump.session import Gate
 from pump.store import program_hash
 from pump.therapy import Therapy
+from pump.version import FIRMWARE
 from pump.wire import const
 
 _STAGE_MS_MAX = const(120_000)
 _RECORDS_MAX = const(25)
 _SHOWN_MAX = const(65_535)
-FIRMWARE = (0, 2, 0)
 _BROADCAST = b"\x00\x00\x00\x00"
 _COMMAND_ID_BYTES = const(8)
 

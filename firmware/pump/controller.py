@@ -3,7 +3,7 @@
 # deliver() is the dosing path: plan, schedule, guard, motor and counters. It allocates nothing (tests run it with the
 # heap locked on a 32-bit port). Everything that writes flash happens behind it, between steps.
 
-from pump import supervisor, wakes, wire
+from pump import supervisor, wake_counts, wire
 from pump.alarms import Alarms
 from pump.boot import Boot
 from pump.clock import Clock
@@ -22,13 +22,13 @@ from pump.profile import Profile
 from pump.schedule import NEVER, Schedule
 from pump.selftest import SelfTest
 from pump.service import Service
+from pump.small_int import mul_div
 from pump.standstill import Standstill
 from pump.store import TherapyStore
 from pump.stream import QUIET_MS, Stream
 from pump.supervisor import Supervisor
 from pump.telemetry import Telemetry
-from pump.wakes import Wakes
-from pump.whole import mul_div
+from pump.wake_counts import Wakes
 from pump.wire import const
 
 _SECTOR_BYTES = const(4096)
@@ -396,30 +396,30 @@ class Pump:
 
     def _sleep_ms(self):
         if self.link.more():
-            return self.wakes.sleep(0, wakes.LINK)
+            return self.wakes.sleep(0, wake_counts.LINK)
         # What was done may have taken time, in which a step came near.
         late = (self.board.ticks() - self.clock.ticks()) & 0x3FFFFFFF
         wake = self._next_event_ms()
-        cause = wakes.DELIVERY
+        cause = wake_counts.DELIVERY
         due = self.monitor.next_ms()
         if due < wake:
             wake = due
-            cause = wakes.SENSORS
+            cause = wake_counts.SENSORS
         due = min(self.commands.stage_left_ms(), self.alarms.next_ms(), self.standstill.next_ms())
         due = min(due, _WAKE_MS_MAX)
         if self.link.pending:
             due = min(due, _HOLD_MS_MAX)
         if due < wake:
             wake = due
-            cause = wakes.OTHER
+            cause = wake_counts.OTHER
         due = self._streams_next_ms()
         if due < wake:
             wake = due
-            cause = wakes.LINK
+            cause = wake_counts.LINK
         due = self.supervisor.sleep_ms_max()
         if due < wake:
             wake = due
-            cause = wakes.WATCHDOG
+            cause = wake_counts.WATCHDOG
         return self.wakes.sleep(wake - late if wake > late else 0, cause)
 
     def _streams_next_ms(self):

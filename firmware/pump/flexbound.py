@@ -10,7 +10,7 @@
 # All rounding is upwards. Runs at a verify, and allocates.
 
 from pump.clock import DAY_MS
-from pump.whole import mul_div
+from pump.small_int import mul_div
 from pump.wire import FRACTION_MAX, PATTERNS_MAX, const
 
 _DAY_MINUTES = const(1440)

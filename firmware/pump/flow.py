@@ -8,7 +8,7 @@ from array import array
 
 from pump import wire
 from pump.sensors import reduced
-from pump.whole import mul_div
+from pump.small_int import mul_div
 from pump.wire import const
 
 _MASK = const(0x3FFFFFFF)

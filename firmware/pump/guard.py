@@ -7,7 +7,7 @@
 from array import array
 
 from pump.program import Program
-from pump.whole import MulDiv
+from pump.small_int import MulDiv
 from pump.wire import FRACTION_MAX, const
 
 _MASK = const(0x3FFFFFFF)

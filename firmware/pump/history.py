@@ -4,7 +4,7 @@
 import struct
 
 from pump import wire
-from pump.ledger import between
+from pump.clock import between
 from pump.wire import const
 
 _WINDOW_DAYS = const(2)

@@ -2,12 +2,11 @@
 # A reset replays the same records through the same apply(), so what runs is what would be found after a power cut.
 
 from pump import wire
-from pump.clock import DAY_MS
+from pump.clock import _earlier, between
 from pump.wire import const
 
 UNKNOWN = const(0xFFFFFFFF)
 HOSTS_MAX = const(8)
-_GAP_MS_MAX = const(0x1FFFFFFF)
 _AGES = const(5)
 _WINDOWS = const(4)
 # As many as the limits of repeated alarms and resets can ask for.
@@ -586,19 +585,3 @@ def _push(moments, moment):
 
 def _host_bytes(number):
     return number.to_bytes(4, "little")
-
-
-def _earlier(day, ms, age):
-    ms -= age
-    while ms < 0:
-        ms += DAY_MS
-        day -= 1
-    return day, ms
-
-
-def between(day, ms, later_day, later_ms):
-    """Milliseconds from one pump time to a later one, at most 2^29 - 1."""
-    days = later_day - day
-    if days > 5:
-        return _GAP_MS_MAX
-    return days * DAY_MS + later_ms - ms

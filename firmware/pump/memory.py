@@ -4,8 +4,7 @@
 # an hour: most of it is known twice, and both have to agree; what a therapy set has to be as it was. What changes with
 # every step has a check of its own that runs with it (Track, the guard's limits, the ledger's counts).
 
-from pump.clock import DAY_MS
-from pump.ledger import between
+from pump.clock import DAY_MS, between
 from pump.wire import BOLUS_KIND_PRIMING
 
 

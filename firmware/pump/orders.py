@@ -5,18 +5,10 @@ from pump import wire
 from pump.clock import DAY_MS
 from pump.ledger import UNKNOWN
 from pump.program import Program
+from pump.refusal import Refusal
 from pump.wire import const
 
 _NOT_ARMED = const(-1)
-
-
-class Refusal(Exception):
-    """A request that is answered with a reason and a number instead of being carried out."""
-
-    def __init__(self, reason, detail=0):
-        super().__init__(reason)
-        self.reason = reason
-        self.detail = detail
 
 
 class Orders:

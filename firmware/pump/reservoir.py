@@ -5,7 +5,7 @@ from array import array
 
 from pump import wire
 from pump.ledger import UNKNOWN
-from pump.whole import mul_div
+from pump.small_int import mul_div
 from pump.wire import const
 
 _SAMPLES = const(10)

@@ -3,7 +3,7 @@
 # A track adds `num` for every millisecond and steps when it reaches `den`. It starts at den // 2, so that delivered and
 # ideal volume differ by at most half a step for ever. No float, no allocation: this runs inside the dosing loop.
 
-from pump.whole import MulDiv
+from pump.small_int import MulDiv
 from pump.wire import BOLUS_KIND_NONE, BOLUS_KIND_PERIODIC, FRACTION_MAX, const
 
 NEVER = const(0x3FFFFFFF)

@@ -6,7 +6,7 @@
 import hashlib
 
 from pump import wire
-from pump.orders import Refusal
+from pump.refusal import Refusal
 from pump.wire import const
 
 NO_SESSION = b"\x00\x00\x00\x00"

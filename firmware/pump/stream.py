@@ -10,7 +10,7 @@
 from array import array
 
 from pump import wire
-from pump.orders import Refusal
+from pump.refusal import Refusal
 from pump.wire import const
 
 _NEVER = const(0x3FFFFFFF)

@@ -5,8 +5,8 @@
 
 from pump import wire
 from pump.clock import DAY_MS
-from pump.orders import Refusal
-from pump.whole import mul_div
+from pump.refusal import Refusal
+from pump.small_int import mul_div
 from pump.wire import const
 
 _NEVER = const(0x3FFFFFFF)

@@ -3,7 +3,7 @@
 from pump import wire
 from pump.clock import DAY_MS
 from pump.flexbound import FlexBound
-from pump.whole import mul_div
+from pump.small_int import mul_div
 from pump.wire import const
 
 _HOUR_MINUTES = const(60)

@@ -53,7 +53,7 @@ BOOT_S: Final = 60.0
 Boards = Callable[..., UnixBoard]
 
 
-FEW: Final = ("main", "boards/rest", "pump/guard", "pump/wakes", "pump/whole")
+FEW: Final = ("main", "boards/rest", "pump/guard", "pump/wake_counts", "pump/small_int")
 
 
 @cache
@@ -147,9 +147,9 @@ def test_an_update_sends_what_changed_and_keeps_the_rest(
     assert _flash(run, board, "--bench", PICO).code == 0
     before = KeyStore().get(CHIP)
     _look(board, lambda shell: shell.write("/dosebench/flash/0", bytes(4096)))
-    files = onto.build("rp2", "linked") | {"pump/whole.mpy": b"M\x06\x00\x1f\x00"}
-    del files["pump/wakes.mpy"]
-    files["pump/wakes.py"] = b"pass\n"
+    files = onto.build("rp2", "linked") | {"pump/small_int.mpy": b"M\x06\x00\x1f\x00"}
+    del files["pump/wake_counts.mpy"]
+    files["pump/wake_counts.py"] = b"pass\n"
     monkeypatch.setattr(onto, "build", lambda *_, **__: files)
     message, hint = _failed(_flash(run, board, "--bench", PICO))
     assert "a pump is on this board already" in message
@@ -159,11 +159,11 @@ def test_an_update_sends_what_changed_and_keeps_the_rest(
     assert _look(board).active == "a"
     told = _flash(run, board, "--update").json
     # The journal makes an empty flash a loss from now on: config.json says so.
-    assert told["sent"] == dry["sent"] == ["config.json", "pump/wakes.py", "pump/whole.mpy"]
+    assert told["sent"] == dry["sent"] == ["config.json", "pump/wake_counts.py", "pump/small_int.mpy"]
     assert (told["slot"], told["before"], told["keys"]) == ("b", told["version"], "kept")
     held = _look(board)
     assert held.runs == "b"
-    assert "pump/wakes.mpy" not in held.slots["b"]
+    assert "pump/wake_counts.mpy" not in held.slots["b"]
     assert held.stored_bytes == 4096
     after = KeyStore().get(CHIP)
     assert (before and before.pairing) == (after and after.pairing)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pump.guard import Guard, Ratio, Window
-from pump.whole import MulDiv
+from pump.small_int import MulDiv
 from pump.wire import COUNT_MAX, FRACTION_MAX
 from pumpside import examples, therapy
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pump.schedule import NEVER, Schedule, Track
-from pump.whole import mul_div
+from pump.small_int import mul_div
 from pump.wire import BOLUS_KIND_CLINICIAN, BOLUS_KIND_NONE, BOLUS_KIND_PERIODIC, FRACTION_MAX
 from small import SMALL_MAX, SmallInt
 

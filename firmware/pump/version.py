@@ -1,0 +1,3 @@
+# The version of the firmware: hello and the boot record say it.
+
+FIRMWARE = (0, 2, 0)
