@@ -2,8 +2,8 @@
 # whether what was running goes on.
 
 from pump import wire
-from pump.ledger import UNKNOWN
 from pump.small_int import mul_div
+from pump.storage.records import UNKNOWN
 from pump.therapy import Therapy
 from pump.version import FIRMWARE
 

@@ -4,11 +4,12 @@
 from binascii import crc32
 
 from pump import wire
-from pump.ledger import UNKNOWN, Outcome
 from pump.program import Program
 from pump.refusal import Refusal
 from pump.session import Gate
-from pump.store import program_hash
+from pump.storage.outcomes import Outcome
+from pump.storage.records import UNKNOWN
+from pump.storage.therapy_store import program_hash
 from pump.therapy import Therapy
 from pump.version import FIRMWARE
 from pump.wire import const

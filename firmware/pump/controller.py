@@ -10,8 +10,6 @@ from pump.clock import Clock
 from pump.commands import Commands
 from pump.guard import Guard
 from pump.history import History
-from pump.journal import Journal
-from pump.ledger import UNKNOWN, Ledger
 from pump.link import Link
 from pump.memory import Memory
 from pump.monitor import Monitor
@@ -24,7 +22,10 @@ from pump.selftest import SelfTest
 from pump.service import Service
 from pump.small_int import mul_div
 from pump.standstill import Standstill
-from pump.store import TherapyStore
+from pump.storage.journal import Journal
+from pump.storage.ledger import Ledger
+from pump.storage.records import UNKNOWN
+from pump.storage.therapy_store import TherapyStore
 from pump.stream import QUIET_MS, Stream
 from pump.supervisor import Supervisor
 from pump.telemetry import Telemetry

@@ -6,9 +6,9 @@ from array import array
 from pump import wire
 from pump.battery import Battery
 from pump.flow import Line, Meter
-from pump.ledger import UNKNOWN
 from pump.reservoir import Reservoir
 from pump.sensors import fitted
+from pump.storage.records import UNKNOWN
 from pump.wire import const
 
 _HYSTERESIS_MK = const(2_000)

@@ -3,9 +3,9 @@
 
 from pump import wire
 from pump.clock import DAY_MS
-from pump.ledger import UNKNOWN
 from pump.program import Program
 from pump.refusal import Refusal
+from pump.storage.records import UNKNOWN
 from pump.wire import const
 
 _NOT_ARMED = const(-1)

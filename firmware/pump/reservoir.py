@@ -4,8 +4,8 @@
 from array import array
 
 from pump import wire
-from pump.ledger import UNKNOWN
 from pump.small_int import mul_div
+from pump.storage.records import UNKNOWN
 from pump.wire import const
 
 _SAMPLES = const(10)

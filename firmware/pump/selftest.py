@@ -5,7 +5,7 @@ from array import array
 from binascii import unhexlify
 
 from pump import wire
-from pump.store import program_hash
+from pump.storage.therapy_store import program_hash
 from pump.wire import const
 
 _TESTS = const(11)

@@ -3,7 +3,7 @@
 
 from pump import wire
 from pump.clock import DAY_MS
-from pump.ledger import UNKNOWN
+from pump.storage.records import UNKNOWN
 from pump.wire import const
 
 _SERVICE_DAYS = const(90)

@@ -8,7 +8,7 @@ from dosebench_protocol.records import GENESIS_CHAIN, decode_records, verify_cha
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pump.clock import Clock
-from pump.journal import Journal
+from pump.storage.journal import Journal
 from pumpside import examples
 
 SECTORS = 3

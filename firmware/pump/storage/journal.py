@@ -11,6 +11,7 @@ import hashlib
 import struct
 from array import array
 
+from pump.storage.records import _FORMAT
 from pump.wire import CHAIN_BYTES, RECORD_BYTES, const
 
 SECTOR_BYTES = const(4096)
@@ -24,7 +25,6 @@ _ERASED = b"\xff" * RECORD_BYTES
 _BLOT = bytes(RECORD_BYTES)
 _NO_SEAL = bytes(_HEADER_BYTES)
 _NO_HEADER = b"\xff" * _HEADER_BYTES
-_FORMAT = "<IHIBBIIIII"
 
 
 class Journal:

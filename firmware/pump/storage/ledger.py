@@ -3,10 +3,10 @@
 
 from pump import wire
 from pump.clock import _earlier, between
+from pump.storage.outcomes import HOSTS_MAX, Outcome
+from pump.storage.records import UNKNOWN
 from pump.wire import const
 
-UNKNOWN = const(0xFFFFFFFF)
-HOSTS_MAX = const(8)
 _AGES = const(5)
 _WINDOWS = const(4)
 # As many as the limits of repeated alarms and resets can ask for.
@@ -31,22 +31,6 @@ _TYPE_OF = {
     wire.RECORD_SILENCE: wire.ALARM_SILENCE,
     wire.RECORD_IMPLANT: wire.IMPLANT,
 }
-
-
-class Outcome:
-    """Result of the newest command of one host; `type` is that of its message, and `content` (a checksum of what was
-    asked) 0 after a reset."""
-
-    def __init__(self, host, counter, message, reason, accepted, low, high, record, content=0):
-        self.host = host
-        self.counter = counter
-        self.type = message
-        self.reason = reason
-        self.accepted = accepted
-        self.low = low
-        self.high = high
-        self.record = record
-        self.content = content
 
 
 class Ledger:
