@@ -7,7 +7,7 @@ sys.path.insert(0, "/script")
 gc.disable()
 
 from params import HARD_STEPS, PROGRAM, N  # noqa: E402
-from pump.guard import Guard  # noqa: E402
+from pump.guard.guard import Guard  # noqa: E402
 from pump.plan import Plan  # noqa: E402
 from pump.schedule import Schedule  # noqa: E402
 from pump.therapy import Therapy  # noqa: E402

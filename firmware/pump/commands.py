@@ -4,7 +4,7 @@
 from binascii import crc32
 
 from pump import wire
-from pump.program import Program
+from pump.guard.program import Program
 from pump.refusal import Refusal
 from pump.session import Gate
 from pump.storage.outcomes import Outcome

@@ -8,8 +8,8 @@ from pump.alarms import Alarms
 from pump.boot import Boot
 from pump.clock import Clock
 from pump.commands import Commands
-from pump.guard import Guard
-from pump.history import History
+from pump.guard.guard import Guard
+from pump.guard.recount import History
 from pump.link import Link
 from pump.memory import Memory
 from pump.monitor import Monitor

@@ -3,7 +3,7 @@
 
 from pump import wire
 from pump.clock import DAY_MS
-from pump.program import Program
+from pump.guard.program import Program
 from pump.refusal import Refusal
 from pump.storage.records import UNKNOWN
 from pump.wire import const

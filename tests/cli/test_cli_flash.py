@@ -53,7 +53,7 @@ BOOT_S: Final = 60.0
 Boards = Callable[..., UnixBoard]
 
 
-FEW: Final = ("main", "boards/rest", "pump/guard", "pump/wake_counts", "pump/small_int")
+FEW: Final = ("main", "boards/rest", "pump/guard/guard", "pump/wake_counts", "pump/small_int")
 
 
 @cache
@@ -189,7 +189,7 @@ def test_new_keys_replace_those_that_were_lost(run: Run, boards: Boards) -> None
 def test_over_tcp(run: Run, boards: Boards) -> None:
     board = boards(tcp=True)
     assert _flash(run, board, "--bench", PICO, "--source").json["slot"] == "a"
-    assert "pump/guard.py" in _look(board).slots["a"]
+    assert "pump/guard/guard.py" in _look(board).slots["a"]
 
 
 def test_a_program_that_was_there_comes_back(run: Run, boards: Boards) -> None:
@@ -227,12 +227,12 @@ def test_the_names_of_the_source_are_there_for_who_asks(run: Run, boards: Boards
     told = _flash(run, board, "--bench", PICO, "--named").json
     assert told["compiled"]
     assert told["notes"] == ["with the names and line numbers of the source"]
-    guard = _look(board, lambda shell: shell.read("/dosebench/a/pump/guard.mpy"))
+    guard = _look(board, lambda shell: shell.read("/dosebench/a/pump/guard/guard.mpy"))
     assert b"hard_hour_steps" in guard
     # The next update brings the smallest form again, and takes those away.
     told = _flash(run, board, "--update").json
     assert (told["slot"], told["changed"]) == ("b", True)
-    assert b"hard_hour_steps" not in _look(board, lambda shell: shell.read("/dosebench/b/pump/guard.mpy"))
+    assert b"hard_hour_steps" not in _look(board, lambda shell: shell.read("/dosebench/b/pump/guard/guard.mpy"))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from dosebench.client import RefusedError
 from dosebench.deviceconfig import sealed
 from dosebench.profile import load
 from dosebench.twin.runtimes import RUNTIMES, RuntimeName
-from pump.guard import Guard
+from pump.guard.guard import Guard
 from pumpside import PumpSide, pump
 
 OLD, NEW = Fraction(250), Fraction(1306, 5)

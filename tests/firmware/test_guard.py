@@ -9,7 +9,7 @@ from math import ceil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pump.guard import Guard, Ratio, Window
+from pump.guard.guard import Guard, Ratio, Window
 from pump.small_int import MulDiv
 from pump.wire import COUNT_MAX, FRACTION_MAX
 from pumpside import examples, therapy

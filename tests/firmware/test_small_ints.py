@@ -6,12 +6,12 @@ import os
 from fractions import Fraction
 from typing import Any
 
-import pump.guard
+import pump.guard.guard
 import pump.plan
 import pytest
 from dosebench.program import from_bytes
 from dosebench.referencepump import ReferencePump
-from pump.guard import Guard
+from pump.guard.guard import Guard
 from pump.plan import Plan
 from pump.schedule import Schedule
 from pump.therapy import Therapy

@@ -35,7 +35,7 @@ def pump() -> SimpleNamespace:
             checksum=importlib.import_module("pump.profile").checksum,
             Profile=importlib.import_module("pump.profile").Profile,
             Therapy=importlib.import_module("pump.therapy").Therapy,
-            Program=importlib.import_module("pump.program").Program,
+            Program=importlib.import_module("pump.guard.program").Program,
         )
     finally:
         sys.path.remove(str(ROOT / "firmware"))

@@ -6,7 +6,7 @@
 
 from array import array
 
-from pump.program import Program
+from pump.guard.program import Program
 from pump.small_int import MulDiv
 from pump.wire import FRACTION_MAX, const
 
