@@ -4,7 +4,6 @@
 # heap locked on a 32-bit port). Everything that writes flash happens behind it, between steps.
 
 from pump import supervisor, wake_counts, wire
-from pump.alarms import Alarms
 from pump.boot import Boot
 from pump.clock import Clock
 from pump.commands import Commands
@@ -12,16 +11,17 @@ from pump.guard.guard import Guard
 from pump.guard.recount import History
 from pump.link import Link
 from pump.memory import Memory
-from pump.monitor import Monitor
+from pump.monitoring.alarms import Alarms
+from pump.monitoring.monitor import Monitor
+from pump.monitoring.service_life import Service
+from pump.monitoring.standstill import Standstill
 from pump.motor import Motor
 from pump.orders import Orders
 from pump.plan import Plan
 from pump.profile import Profile
 from pump.schedule import NEVER, Schedule
 from pump.selftest import SelfTest
-from pump.service import Service
 from pump.small_int import mul_div
-from pump.standstill import Standstill
 from pump.storage.journal import Journal
 from pump.storage.ledger import Ledger
 from pump.storage.records import UNKNOWN

@@ -15,8 +15,8 @@ from dosebench.twin.runtimes import RUNTIMES, RuntimeName
 from dosebench.twin.twin import one_core
 from hypothesis import given
 from hypothesis import strategies as st
-from pump import service
-from pump.battery import Battery
+from pump.monitoring import service_life
+from pump.monitoring.battery import Battery
 from pumpside import PumpSide, pump, therapy
 
 DAY_S = 86_400
@@ -236,7 +236,7 @@ def test_months_are_calendar_months(start: date, months: int) -> None:
     year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
     length = calendar.monthrange(year, month + 1)[1]
     expected = date(year, month + 1, min(start.day, length))
-    assert service.months_later((start - EPOCH.date()).days, months) == (expected - EPOCH.date()).days
+    assert service_life.months_later((start - EPOCH.date()).days, months) == (expected - EPOCH.date()).days
 
 
 @pytest.mark.requirement("R31")
@@ -252,7 +252,7 @@ def test_months_are_calendar_months(start: date, months: int) -> None:
     ],
 )
 def test_ends_of_months(start: str, months: int, end: str) -> None:
-    assert service.months_later(days(start), months) == days(end)
+    assert service_life.months_later(days(start), months) == days(end)
 
 
 def at_noon(side: PumpSide, day: str) -> None:

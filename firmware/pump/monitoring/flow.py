@@ -7,7 +7,7 @@
 from array import array
 
 from pump import wire
-from pump.sensors import reduced
+from pump.monitoring.sensors import reduced
 from pump.small_int import mul_div
 from pump.wire import const
 

@@ -4,10 +4,10 @@
 from array import array
 
 from pump import wire
-from pump.battery import Battery
-from pump.flow import Line, Meter
-from pump.reservoir import Reservoir
-from pump.sensors import fitted
+from pump.monitoring.battery import Battery
+from pump.monitoring.flow import Line, Meter
+from pump.monitoring.reservoir import Reservoir
+from pump.monitoring.sensors import fitted
 from pump.storage.records import UNKNOWN
 from pump.wire import const
 
