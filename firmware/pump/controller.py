@@ -3,14 +3,17 @@
 # deliver() is the dosing path: plan, schedule, guard, motor and counters. It allocates nothing (tests run it with the
 # heap locked on a 32-bit port). Everything that writes flash happens behind it, between steps.
 
-from pump import supervisor, wake_counts, wire
+from pump import wake_counts, wire
 from pump.boot import Boot
 from pump.clock import Clock
 from pump.commands import Commands
 from pump.guard.guard import Guard
 from pump.guard.recount import History
+from pump.integrity import supervisor
+from pump.integrity.ram_check import Memory
+from pump.integrity.self_test import SelfTest
+from pump.integrity.supervisor import Supervisor
 from pump.link import Link
-from pump.memory import Memory
 from pump.monitoring.alarms import Alarms
 from pump.monitoring.monitor import Monitor
 from pump.monitoring.service_life import Service
@@ -20,14 +23,12 @@ from pump.orders import Orders
 from pump.plan import Plan
 from pump.profile import Profile
 from pump.schedule import NEVER, Schedule
-from pump.selftest import SelfTest
 from pump.small_int import mul_div
 from pump.storage.journal import Journal
 from pump.storage.ledger import Ledger
 from pump.storage.records import UNKNOWN
 from pump.storage.therapy_store import TherapyStore
 from pump.stream import QUIET_MS, Stream
-from pump.supervisor import Supervisor
 from pump.telemetry import Telemetry
 from pump.wake_counts import Wakes
 from pump.wire import const

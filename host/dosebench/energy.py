@@ -32,7 +32,7 @@ OPENING_WRITES: Final = 5
 """Flash writes with which a new journal sector begins: its header, and four records of the pump's state."""
 
 FED_AT: Final = 0.75
-"""Share of the watchdog's time-out after which the pump wakes to feed it (`firmware/pump/supervisor.py`)."""
+"""Share of the watchdog's time-out after which the pump wakes to feed it (`firmware/pump/integrity/supervisor.py`)."""
 
 TONE_S: Final = 1.0
 """Length of a tone, in seconds (R41, the non-critical one)."""
