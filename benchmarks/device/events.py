@@ -7,10 +7,10 @@ sys.path.insert(0, "/script")
 gc.disable()
 
 from params import HARD_STEPS, PROGRAM, N  # noqa: E402
+from pump.dosing.plan import Plan  # noqa: E402
+from pump.dosing.schedule import Schedule  # noqa: E402
+from pump.dosing.therapy import Therapy  # noqa: E402
 from pump.guard.guard import Guard  # noqa: E402
-from pump.plan import Plan  # noqa: E402
-from pump.schedule import Schedule  # noqa: E402
-from pump.therapy import Therapy  # noqa: E402
 
 ALLOWED = 1 << 29
 

@@ -2,9 +2,9 @@
 # whether what was running goes on.
 
 from pump import wire
+from pump.dosing.therapy import Therapy
 from pump.small_int import mul_div
 from pump.storage.records import UNKNOWN
-from pump.therapy import Therapy
 from pump.version import FIRMWARE
 
 _FIRMWARE_PACKED = FIRMWARE[0] << 16 | FIRMWARE[1] << 8 | FIRMWARE[2]

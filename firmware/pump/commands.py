@@ -4,13 +4,13 @@
 from binascii import crc32
 
 from pump import wire
+from pump.dosing.therapy import Therapy
 from pump.guard.program import Program
 from pump.refusal import Refusal
 from pump.session import Gate
 from pump.storage.outcomes import Outcome
 from pump.storage.records import UNKNOWN
 from pump.storage.therapy_store import program_hash
-from pump.therapy import Therapy
 from pump.version import FIRMWARE
 from pump.wire import const
 

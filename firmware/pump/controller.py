@@ -7,6 +7,9 @@ from pump import wake_counts, wire
 from pump.boot import Boot
 from pump.clock import Clock
 from pump.commands import Commands
+from pump.dosing.motor import Motor
+from pump.dosing.plan import Plan
+from pump.dosing.schedule import NEVER, Schedule
 from pump.guard.guard import Guard
 from pump.guard.recount import History
 from pump.integrity import supervisor
@@ -18,11 +21,8 @@ from pump.monitoring.alarms import Alarms
 from pump.monitoring.monitor import Monitor
 from pump.monitoring.service_life import Service
 from pump.monitoring.standstill import Standstill
-from pump.motor import Motor
 from pump.orders import Orders
-from pump.plan import Plan
 from pump.profile import Profile
-from pump.schedule import NEVER, Schedule
 from pump.small_int import mul_div
 from pump.storage.journal import Journal
 from pump.storage.ledger import Ledger

@@ -16,11 +16,11 @@ from dosebench.windows import counted_ms, flex_slack, flex_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pump import wire
-from pump.flexbound import FlexBound
-from pump.plan import Plan
+from pump.dosing.flex_bound import FlexBound
+from pump.dosing.plan import Plan
+from pump.dosing.schedule import Schedule
+from pump.dosing.therapy import Therapy, less
 from pump.profile import Profile
-from pump.schedule import Schedule
-from pump.therapy import Therapy, less
 from pumpside import DAY_MS, examples, therapy
 from small import SmallInt
 

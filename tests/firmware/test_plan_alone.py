@@ -13,9 +13,9 @@ from dosebench.referencepump import ReferencePump
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modes import therapies
-from pump.plan import Plan
-from pump.schedule import NEVER
-from pump.therapy import Therapy
+from pump.dosing.plan import Plan
+from pump.dosing.schedule import NEVER
+from pump.dosing.therapy import Therapy
 from pumpside import DAY_MS, examples, therapy
 
 MINUTE_MS = 60_000

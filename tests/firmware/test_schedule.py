@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pump.schedule import NEVER, Schedule, Track
+from pump.dosing.schedule import NEVER, Schedule, Track
 from pump.small_int import mul_div
 from pump.wire import BOLUS_KIND_CLINICIAN, BOLUS_KIND_NONE, BOLUS_KIND_PERIODIC, FRACTION_MAX
 from small import SMALL_MAX, SmallInt

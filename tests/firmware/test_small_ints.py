@@ -6,15 +6,15 @@ import os
 from fractions import Fraction
 from typing import Any
 
+import pump.dosing.plan
 import pump.guard.guard
-import pump.plan
 import pytest
 from dosebench.program import from_bytes
 from dosebench.referencepump import ReferencePump
+from pump.dosing.plan import Plan
+from pump.dosing.schedule import Schedule
+from pump.dosing.therapy import Therapy
 from pump.guard.guard import Guard
-from pump.plan import Plan
-from pump.schedule import Schedule
-from pump.therapy import Therapy
 from pumpside import DAY_MS, therapy
 from small import SmallInt
 

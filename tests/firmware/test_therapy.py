@@ -12,8 +12,8 @@ from dosebench.twin.named import profile_settings
 from hypothesis import given
 from hypothesis import strategies as st
 from pump import wire
+from pump.dosing.therapy import Therapy, less
 from pump.profile import Profile, checksum
-from pump.therapy import Therapy, less
 from pump.wire import CAPS_MAX, COUNT_MAX, FLEX_STEPS_MAX, FRACTION_MAX, PATTERNS_MAX, RATES_MAX, TITRATION_STEPS_MAX
 from pumpside import DAY_MS, THERAPY, therapy
 

@@ -34,7 +34,7 @@ def pump() -> SimpleNamespace:
         return SimpleNamespace(
             checksum=importlib.import_module("pump.profile").checksum,
             Profile=importlib.import_module("pump.profile").Profile,
-            Therapy=importlib.import_module("pump.therapy").Therapy,
+            Therapy=importlib.import_module("pump.dosing.therapy").Therapy,
             Program=importlib.import_module("pump.guard.program").Program,
         )
     finally:

@@ -8,7 +8,7 @@
 from array import array
 
 from pump.clock import DAY_MS
-from pump.schedule import NEVER
+from pump.dosing.schedule import NEVER
 from pump.wire import MODE_CONTINUOUS, MODE_FLEX, MODE_MINIMUM_RATE, MODE_TITRATION, const
 
 _HALVES = const(2)

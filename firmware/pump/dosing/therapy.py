@@ -2,7 +2,7 @@
 
 from pump import wire
 from pump.clock import DAY_MS
-from pump.flexbound import FlexBound
+from pump.dosing.flex_bound import FlexBound
 from pump.small_int import mul_div
 from pump.wire import const
 
