@@ -163,7 +163,7 @@ def firmware_coder() -> Any:
     """The pump's own coder."""
     if str(FIRMWARE) not in sys.path:
         sys.path.append(str(FIRMWARE))
-    from pump.stream import Coder  # noqa: PLC0415
+    from pump.link.journal_stream import Coder  # noqa: PLC0415
 
     return Coder()
 

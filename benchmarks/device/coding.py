@@ -7,7 +7,7 @@ sys.path.insert(0, "/script")
 gc.disable()
 
 from params import RECORDS, N  # noqa: E402
-from pump.stream import Coder  # noqa: E402
+from pump.link.journal_stream import Coder  # noqa: E402
 
 
 def main():

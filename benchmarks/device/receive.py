@@ -8,7 +8,7 @@ gc.disable()
 
 from params import REQUEST, UNPACK, N  # noqa: E402
 from pump import wire  # noqa: E402
-from pump.link import Link  # noqa: E402
+from pump.link.frames import Link  # noqa: E402
 
 
 class Line:

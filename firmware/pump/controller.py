@@ -6,7 +6,6 @@
 from pump import wake_counts, wire
 from pump.boot import Boot
 from pump.clock import Clock
-from pump.commands import Commands
 from pump.dosing.motor import Motor
 from pump.dosing.plan import Plan
 from pump.dosing.schedule import NEVER, Schedule
@@ -16,7 +15,10 @@ from pump.integrity import supervisor
 from pump.integrity.ram_check import Memory
 from pump.integrity.self_test import SelfTest
 from pump.integrity.supervisor import Supervisor
-from pump.link import Link
+from pump.link.dispatch import Commands
+from pump.link.frames import Link
+from pump.link.journal_stream import QUIET_MS, Stream
+from pump.link.telemetry import Telemetry
 from pump.monitoring.alarms import Alarms
 from pump.monitoring.monitor import Monitor
 from pump.monitoring.service_life import Service
@@ -28,8 +30,6 @@ from pump.storage.journal import Journal
 from pump.storage.ledger import Ledger
 from pump.storage.records import UNKNOWN
 from pump.storage.therapy_store import TherapyStore
-from pump.stream import QUIET_MS, Stream
-from pump.telemetry import Telemetry
 from pump.wake_counts import Wakes
 from pump.wire import const
 

@@ -21,7 +21,7 @@ from dosebench_protocol.records import GENESIS_CHAIN, chain, decode_records, ver
 from dosebench_protocol.tables import BODY_BYTES_MAX, RECORD_BYTES
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pump.stream import Coder
+from pump.link.journal_stream import Coder
 from pumpside import therapy
 
 CODINGS: tuple[Coding, ...] = ("whole", "delta")
