@@ -8,15 +8,18 @@ in flash.
 
 from __future__ import annotations
 
+import ast
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Final
 
 from dosebench.deviceconfig import sealed
 from dosebench.firmwarebuild import FAMILIES, build
 from dosebench.profile import load
+from dosebench.twin.code import firmware_dir
 from mpremote.romfs import make_romfs
 
 from . import chip
@@ -28,16 +31,26 @@ HEAP_MAX: Final = 64 * 1024
 """What the firmware may hold of a board's heap where its bytecode stays in flash."""
 FILES_MAX: Final = 64 * 1024
 SECTORS: Final = 16
-MODULES: Final = (
-    *("wire", "whole", "clock", "schedule", "plan", "program", "guard", "motor", "profile", "memory"),
-    *("sensors", "flow", "battery", "reservoir", "service"),
-    *("therapy", "journal", "ledger", "history", "store", "alarms", "supervisor", "selftest", "monitor"),
-    *("orders", "session", "link", "stream", "telemetry", "commands", "wakes", "standstill", "boot", "controller"),
-)
-"""In an order in which each comes after what it imports, so that its bytes are its own."""
 WHOLE: Final = ("controller",)
 FAMILY: Final = "wasm"
 ROMFS: Final = "firmware.romfs"
+
+
+def modules_in_order() -> tuple[str, ...]:
+    """Modules of the pump, each after those that it imports, so that its bytes are its own."""
+    root = firmware_dir()
+    needs = {}
+    for path in sorted((root / "pump").rglob("*.py")):
+        module = ".".join(path.relative_to(root).with_suffix("").parts)
+        if path.stem != "__init__":
+            needs[module] = {
+                name
+                for node in ast.walk(ast.parse(path.read_text("utf-8")))
+                if isinstance(node, ast.ImportFrom) and node.module
+                for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+            }
+    order = TopologicalSorter({module: sorted(needed & needs.keys()) for module, needed in needs.items()})
+    return tuple(module.removeprefix("pump.") for module in order.static_order())
 
 
 def figures(rounds: int = 2) -> list[Figure]:
@@ -46,11 +59,13 @@ def figures(rounds: int = 2) -> list[Figure]:
     The sums alone are judged: names of all modules share pools that grow in chunks, and whoever needs a new one pays.
     """
     found = files_of_families()
+    modules = modules_in_order()
     apart = _pump(build(FAMILY, "modules"))
-    found += [Figure(f"files: {Path(path).stem}", len(content), "bytes") for path, content in apart.items()]
+    for path, content in apart.items():
+        found.append(Figure(f"files: {path.removeprefix('pump/').removesuffix('.mpy')}", len(content), "bytes"))
     linked = _pump(build(FAMILY))
     with _tree(apart) as tree:
-        rows = heap(rounds, MODULES, firmware=tree)
+        rows = heap(rounds, modules, firmware=tree)
     found += [Figure(f"heap: {module}", size, "bytes") for module, size in rows.items()]
     with _tree(linked) as tree:
         with redirect_stdout(None):
@@ -59,7 +74,7 @@ def figures(rounds: int = 2) -> list[Figure]:
             "each module a file": rows,
             "total": heap(rounds, WHOLE, firmware=tree),
             "total, in place": heap(rounds, WHOLE, files={ROMFS: image}),
-            "total, from source": heap(rounds, MODULES),
+            "total, from source": heap(rounds, modules),
         }
     for title, held in sums.items():
         limit = HEAP_MAX if title == "total, in place" else None

@@ -67,6 +67,7 @@ def build(family: str, form: Form = "linked") -> dict[str, bytes]:
     if form == "linked":
         for root in ("pump.controller", f"boards.{family}"):
             trees = firmwarelink.link(trees, root, _APART)
+        trees = _without_empty_packages(trees)
     texts = {path: ast.unparse(trees[_module(path)]) for path in sources if _module(path) in trees}
     return _compiled(texts, _OPTIMISE)
 
@@ -86,6 +87,16 @@ def _sources(family: str) -> dict[str, str]:
         near = {f"{module}.py" for module in needs if module.startswith("boards/")} | {"boards/__init__.py"}
         ahead += sorted((near & found.keys()) - wanted)
     return {path: found[path] for path in sorted(wanted)}
+
+
+def _without_empty_packages(trees: Mapping[str, ast.Module]) -> dict[str, ast.Module]:
+    """The program without packages all of whose modules have gone into another file."""
+    return {
+        module: tree
+        for module, tree in trees.items()
+        if not module.endswith("__init__")
+        or any(other != module and other.startswith(module.removesuffix("__init__")) for other in trees)
+    }
 
 
 def _modules(tree: ast.Module) -> set[str]:

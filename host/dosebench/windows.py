@@ -14,8 +14,8 @@ patterns in use at each minute of the day, A(b) the day's integral of what M is 
 and the least of this over b is taken; it lies at one of the rates. One step more falls in beyond the mean, and one for
 the millisecond by which a step of a pattern may end late.
 
-The pump computes the same in small whole numbers, rounded up (`firmware/pump/dosing/flex_bound.py`): never less than the exact
-bound, and at most `flex_slack` more. A program is made to satisfy the bound with the slack.
+The pump computes the same in small integers, rounded up (`firmware/pump/dosing/flex_bound.py`): never less than the
+exact bound, and at most `flex_slack` more. A program is made to satisfy the bound with the slack.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Sessions as the host sees them: keys from a role's key and two nonces, and the tags of frames.
 
-The firmware has its own implementation in `pump/link/session.py`, on SHA-256 alone; `docs/PROTOCOL.md` says what both do.
+The firmware has its own implementation in `pump/link/session.py`, on SHA-256 alone; `docs/PROTOCOL.md` says what both
+do.
 """
 
 from __future__ import annotations

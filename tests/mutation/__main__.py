@@ -15,7 +15,11 @@ import suite
 from mutants import ROOT, Mutant, from_cosmic_ray, planted
 from suite import Trial
 
-GROUPS = {"guard": ["guard.py"], "scheduler": ["plan.py", "schedule.py"], "therapy": ["therapy.py"]}
+GROUPS = {
+    "guard": ["guard/guard.py"],
+    "scheduler": ["dosing/plan.py", "dosing/schedule.py"],
+    "therapy": ["dosing/therapy.py"],
+}
 LEAST_PERMILLE = 900
 LISTED = ROOT / "docs" / "MUTATION.md"
 

@@ -25,10 +25,10 @@ from mutants import PUMP, ROOT, Mutant
 
 FIRMWARE = "tests/firmware/"
 OWN = {
-    "guard.py": [f"{FIRMWARE}test_guard.py"],
-    "plan.py": [f"{FIRMWARE}test_plan_alone.py"],
-    "schedule.py": [f"{FIRMWARE}test_schedule.py"],
-    "therapy.py": [f"{FIRMWARE}test_therapy.py"],
+    "guard/guard.py": [f"{FIRMWARE}test_guard.py"],
+    "dosing/plan.py": [f"{FIRMWARE}test_plan_alone.py"],
+    "dosing/schedule.py": [f"{FIRMWARE}test_schedule.py"],
+    "dosing/therapy.py": [f"{FIRMWARE}test_therapy.py"],
 }
 """A file's own tests: the first stage."""
 
@@ -64,7 +64,7 @@ class _Planted(MetaPathFinder, Loader):
 
     def __init__(self, mutant: Mutant) -> None:
         self._mutant = mutant
-        self._module = f"pump.{mutant.file.removesuffix('.py')}"
+        self._module = f"pump.{mutant.file.removesuffix('.py').replace('/', '.')}"
 
     def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
         return ModuleSpec(fullname, self) if fullname == self._module else None

@@ -11,15 +11,15 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 BUGS = [
-    ("guard.py", "if steps > self._hour.room()", "if steps >= self._hour.room()"),
-    ("guard.py", "if dose > window.room()", "if dose > window.room() + 1"),
-    ("guard.py", "self._counts[self._at] += part", "self._counts[self._at] += 0"),
-    ("guard.py", "self.sum += part", "pass"),
-    ("guard.py", "self._bridged += old", "self._bridged += 0"),
-    ("guard.py", "self._day.add(steps)", "pass"),
-    ("guard.py", "if not self._enabled or not self.sound()", "if not self._enabled"),
-    ("therapy.py", "if not duration <= self.patient_lockout_ms", "if not duration < self.patient_lockout_ms"),
-    ("therapy.py", "if steps < self._window_steps(", "if steps <= self._window_steps("),
+    ("guard/guard.py", "if steps > self._hour.room()", "if steps >= self._hour.room()"),
+    ("guard/guard.py", "if dose > window.room()", "if dose > window.room() + 1"),
+    ("guard/guard.py", "self._counts[self._at] += part", "self._counts[self._at] += 0"),
+    ("guard/guard.py", "self.sum += part", "pass"),
+    ("guard/guard.py", "self._bridged += old", "self._bridged += 0"),
+    ("guard/guard.py", "self._day.add(steps)", "pass"),
+    ("guard/guard.py", "if not self._enabled or not self.sound()", "if not self._enabled"),
+    ("dosing/therapy.py", "if not duration <= self.patient_lockout_ms", "if not duration < self.patient_lockout_ms"),
+    ("dosing/therapy.py", "if steps < self._window_steps(", "if steps <= self._window_steps("),
 ]
 
 
@@ -39,12 +39,12 @@ def test_every_planted_bug_is_noticed() -> None:
 
 
 def test_a_change_that_no_test_notices_is_red() -> None:
-    done = check(("guard.py", "self._check = _MASK - limit", "self._check = _MASK ^ limit"))
+    done = check(("guard/guard.py", "self._check = _MASK - limit", "self._check = _MASK ^ limit"))
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "survived: guard.py planted: self._check = _MASK - limit -> self._check = _MASK ^ limit" in done.stdout
+    assert "survived: guard/guard.py planted: self._check = _MASK - limit -> self._check = _MASK ^ limit" in done.stdout
 
 
 def test_a_bug_for_a_line_that_is_gone_is_red() -> None:
-    done = check(("guard.py", "no such line", "another"))
+    done = check(("guard/guard.py", "no such line", "another"))
     assert done.returncode == 1
     assert "is there 0 times, not once" in done.stderr

@@ -6,9 +6,8 @@ from binascii import crc32
 from pump import wire
 from pump.dosing.therapy import Therapy
 from pump.guard.program import Program
-from pump.link.queries import _RECORDS_MAX, _SHOWN_MAX
 from pump.link.session import Gate
-from pump.link.upload import _STAGE_MS_MAX, STAGE_ABORTED, STAGE_REPLACED, STAGE_TIMEOUT, Stage
+from pump.link.upload import STAGE_ABORTED, STAGE_REPLACED, STAGE_TIMEOUT, Stage
 from pump.refusal import Refusal
 from pump.storage.outcomes import Outcome
 from pump.storage.records import UNKNOWN
@@ -16,6 +15,9 @@ from pump.storage.therapy_store import program_hash
 from pump.version import FIRMWARE
 from pump.wire import const
 
+_STAGE_MS_MAX = const(120_000)
+_RECORDS_MAX = const(25)
+_SHOWN_MAX = const(65_535)
 _BROADCAST = b"\x00\x00\x00\x00"
 _COMMAND_ID_BYTES = const(8)
 

@@ -1,11 +1,11 @@
-# Frames in, answers out.
+# A therapy on its way in, and what ends it before its commit.
 
 from pump.wire import const
 
-_STAGE_MS_MAX = const(120_000)
 STAGE_REPLACED = const(0)
 STAGE_TIMEOUT = const(1)
 STAGE_ABORTED = const(2)
+
 
 class Stage:
     """A therapy on its way in. Nothing of it is in force."""

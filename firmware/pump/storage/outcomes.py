@@ -1,8 +1,9 @@
-# What survives a power cut.
+# What became of the newest command of each host.
 
 from pump.wire import const
 
 HOSTS_MAX = const(8)
+
 
 class Outcome:
     """Result of the newest command of one host; `type` is that of its message, and `content` (a checksum of what was

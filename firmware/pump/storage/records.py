@@ -1,4 +1,4 @@
-# What survives a power cut.
+# The layout of a journal record.
 
 from pump.wire import const
 
