@@ -9,9 +9,9 @@ from struct import Struct as Packer
 from typing import Final
 
 from construct import GreedyRange
-from dosebench_protocol import messages, terms
 from dosebench_protocol.bulk import columns
 from dosebench_protocol.records import Record, decode_records
+from dosebench_protocol.schema import messages, terms
 from dosebench_protocol.tables import BODIES
 
 from .measure import Figure, interleave, ratio, shown

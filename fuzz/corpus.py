@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from dosebench_protocol.frame import decode, signed_part
-from dosebench_protocol.schema import schema
+from dosebench_protocol.schema.model import schema
 from dosebench_protocol.vectors import frame_bytes, golden_frames
 
 from .target import INSIDE, LINE

@@ -14,12 +14,13 @@ from typing import Any, Final
 
 import construct as cs
 from cobs import cobs
-from dosebench_protocol import codec, messages, terms
+from dosebench_protocol import codec
 from dosebench_protocol.delta import DeltaDecoder, DeltaError
 from dosebench_protocol.errors import ProtocolError
 from dosebench_protocol.frame import Deframer, Frame, LongFrameError
 from dosebench_protocol.records import GENESIS_CHAIN, RecordError, decode_records, verify_chain
-from dosebench_protocol.schema import ArrayField, Body, Enumeration, Field, IntField, plain_construct, schema
+from dosebench_protocol.schema import messages, terms
+from dosebench_protocol.schema.model import ArrayField, Body, Enumeration, Field, IntField, plain_construct, schema
 
 FIRMWARE: Final = Path(__file__).parents[1] / "firmware"
 LINE, INSIDE, DELTA = range(3)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from dosebench_protocol.schema.model import Schema
+
 from .alarms import ALARMS, EFFECTS
-from .schema import Schema
 
 HEAD: Final = """\
 <!-- Generated from protocol/dosebench_protocol/alarms.py, do not edit; `make gen` -->

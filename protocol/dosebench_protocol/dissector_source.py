@@ -6,9 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from .messages import REJECTED
-from .schema import ArrayField, BlobField, Body, BytesField, Enumeration, Field, IntField, Schema, hash_of
-from .terms import BODY_BYTES_MAX, CRC_BYTES, HEADER_BYTES, RECORD_BYTES, TAG_BYTES
+from dosebench_protocol.schema.messages import REJECTED
+from dosebench_protocol.schema.model import (
+    ArrayField,
+    BlobField,
+    Body,
+    BytesField,
+    Enumeration,
+    Field,
+    IntField,
+    Schema,
+    hash_of,
+)
+from dosebench_protocol.schema.terms import BODY_BYTES_MAX, CRC_BYTES, HEADER_BYTES, RECORD_BYTES, TAG_BYTES
 
 TEMPLATE: Final = Path(__file__).with_name("templates") / "dosebench.lua"
 MARK: Final = "Generated from protocol/dosebench_protocol (messages.py, terms.py), do not edit; `make gen`"

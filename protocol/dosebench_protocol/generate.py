@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from dosebench_protocol.schema.model import Schema, SchemaError, schema
+
 from .alarms_page import alarms_page
 from .dissector_source import dissector_source
 from .page_source import page_source
-from .schema import Schema, SchemaError, schema
 from .tables_source import tables_source
 from .vectors import vectors_source
 from .wire_source import wire_source

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from .kinds import KINDS
-from .messages import REJECTED, REPLY_BIT
-from .schema import STAGE_DROP, ArrayField, Body, Enumeration, Field, Schema, hash_of, type_text
-from .terms import (
+from dosebench_protocol.schema.kinds import KINDS
+from dosebench_protocol.schema.messages import REJECTED, REPLY_BIT
+from dosebench_protocol.schema.model import STAGE_DROP, ArrayField, Body, Enumeration, Field, Schema, hash_of, type_text
+from dosebench_protocol.schema.terms import (
     BODY_BYTES_MAX,
     CHAIN_BYTES,
     COUNT_MAX,
@@ -22,6 +22,7 @@ from .terms import (
     TAG_BYTES,
     RecordKind,
 )
+
 from .vectors import frame_bytes, frame_fields
 
 TEMPLATE: Final = Path(__file__).with_name("templates") / "PROTOCOL.md"

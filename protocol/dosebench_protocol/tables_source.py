@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from .kinds import KINDS
-from .messages import REJECTED, REPLY_BIT
-from .schema import (
+from dosebench_protocol.schema.kinds import KINDS
+from dosebench_protocol.schema.messages import REJECTED, REPLY_BIT
+from dosebench_protocol.schema.model import (
     STAGE_DROP,
     ArrayField,
     BlobField,

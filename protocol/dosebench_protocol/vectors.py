@@ -13,9 +13,26 @@ from typing import Any, Final
 
 from cobs import cobs
 
-from .messages import REJECTED, REPLY_BIT, Header
-from .schema import ArrayField, BlobField, Body, BytesField, Field, IntField, Schema, hash_of, plain_construct
-from .terms import BODY_BYTES_MAX, COUNT_MAX, CRC_BYTES, PROTOCOL_VERSION, TAG_BYTES, THERAPY_BYTES_MAX
+from dosebench_protocol.schema.messages import REJECTED, REPLY_BIT, Header
+from dosebench_protocol.schema.model import (
+    ArrayField,
+    BlobField,
+    Body,
+    BytesField,
+    Field,
+    IntField,
+    Schema,
+    hash_of,
+    plain_construct,
+)
+from dosebench_protocol.schema.terms import (
+    BODY_BYTES_MAX,
+    COUNT_MAX,
+    CRC_BYTES,
+    PROTOCOL_VERSION,
+    TAG_BYTES,
+    THERAPY_BYTES_MAX,
+)
 
 MARK: Final = "Generated from protocol/dosebench_protocol (messages.py, terms.py), do not edit; `make gen`"
 

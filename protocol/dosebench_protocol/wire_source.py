@@ -7,9 +7,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
-from .alarms import ALARMS, MASKS, mask_names
-from .messages import REJECTED, REPLY_BIT
-from .schema import (
+from dosebench_protocol.schema.messages import REJECTED, REPLY_BIT
+from dosebench_protocol.schema.model import (
     NO_ROLE,
     STAGE_DROP,
     ArrayField,
@@ -25,6 +24,8 @@ from .schema import (
     run_format,
     runs,
 )
+
+from .alarms import ALARMS, MASKS, mask_names
 from .telemetry import FIELDS, checksum, text_of
 
 WIDTH = 120

@@ -26,9 +26,19 @@ from construct import (
     Struct,
     this,
 )
-from dosebench_protocol import generate, kinds, terms
-from dosebench_protocol.messages import MESSAGES, Message
-from dosebench_protocol.schema import NAMESPACE, SchemaError, describe, hash_of, read, read_body, schema, schema_hash
+from dosebench_protocol import generate
+from dosebench_protocol.schema import kinds, terms
+from dosebench_protocol.schema.messages import MESSAGES, Message
+from dosebench_protocol.schema.model import (
+    NAMESPACE,
+    SchemaError,
+    describe,
+    hash_of,
+    read,
+    read_body,
+    schema,
+    schema_hash,
+)
 from dosebench_protocol.wire_source import wire_source
 from wire_helpers import ROOT
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import construct as cs
 import pytest
-from dosebench_protocol import codec, kinds, messages, plans, tables, terms
+from dosebench_protocol import codec, plans, tables
 from dosebench_protocol.errors import CodecError
-from dosebench_protocol.schema import (
+from dosebench_protocol.schema import kinds, messages, terms
+from dosebench_protocol.schema.model import (
     NAMESPACE,
     ArrayField,
     Body,
@@ -38,7 +39,7 @@ BODIES = {
 }
 SAMPLES = {(body.name, case): data for body, case, _, data in body_vectors(PLAN)}
 
-HEAVY = ("construct", "pydantic", "pint", "rich", "matplotlib", "serial.tools", "dosebench_protocol.messages")
+HEAVY = ("construct", "pydantic", "pint", "rich", "matplotlib", "serial.tools", "dosebench_protocol.schema.messages")
 """What no command may wait for that only talks to a pump."""
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from dosebench_protocol import messages, records, terms
+from dosebench_protocol import records
 from dosebench_protocol.records import KINDS, Record, RecordError, chain, decode_records, verify_chain
+from dosebench_protocol.schema import messages, terms
 
 KIND_NUMBERS = {str(name): int(value) for name, value in terms.RecordKind.encmapping.items()}
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import construct as cs
 import pytest
-from dosebench_protocol import messages
-from dosebench_protocol.schema import ArrayField, Body, IntField
+from dosebench_protocol.schema import messages
+from dosebench_protocol.schema.model import ArrayField, Body, IntField
 from dosebench_protocol.wire_source import HEAD, ROLE_OF, pack_source, unpack_source
 
 ROOT = Path(__file__).resolve().parents[2]

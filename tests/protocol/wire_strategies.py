@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from construct import Bytes, GreedyBytes, Int8ul, Int16ul, Int32ul, Prefixed, PrefixedArray, Struct
-from dosebench_protocol.schema import ArrayField, BlobField, Body, BytesField, Field, IntField
+from dosebench_protocol.schema.model import ArrayField, BlobField, Body, BytesField, Field, IntField
 from hypothesis import settings
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from dosebench.reasons import SENTENCES
-from dosebench_protocol.schema import schema_hash
+from dosebench_protocol.schema.model import schema_hash
 from dosebench_protocol.tables import BODY_BYTES_MAX, PROTOCOL_VERSION
 
 if TYPE_CHECKING:

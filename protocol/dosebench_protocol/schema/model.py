@@ -15,9 +15,10 @@ from typing import Any, Final
 
 import construct as cs
 
-from . import alarms, kinds, messages, terms
-from .errors import ProtocolError
-from .messages import Message
+from dosebench_protocol import alarms
+from dosebench_protocol.errors import ProtocolError
+from dosebench_protocol.schema import kinds, messages, terms
+from dosebench_protocol.schema.messages import Message
 
 RESERVED_NAMES: Final = frozenset(
     {"buf", "off", "end", "n", "i", "row", "pack_into", "unpack_from", "bytes", "len", "range", "ValueError"}

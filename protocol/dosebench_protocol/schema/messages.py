@@ -31,7 +31,7 @@ from construct import (
     Struct,
 )
 
-from .terms import (
+from dosebench_protocol.schema.terms import (
     CHAIN_BYTES,
     CRC_BYTES,
     NONCE_BYTES,
@@ -79,7 +79,7 @@ Record = Struct(
     "chain" / Bytes(CHAIN_BYTES),
 )
 """One journal record. `day` and `ms` are pump time since commissioning; the meaning of `code` and `a`..`e` by kind is
-in `dosebench_protocol.kinds`."""
+in `dosebench_protocol.schema.kinds`."""
 
 Cap = Struct("minutes" / Int16ul, "ng" / Int32ul)
 """No more than `ng` in any window of `minutes`."""

@@ -1,0 +1,1 @@
+"""The contract in construct; nothing at run time imports it."""
