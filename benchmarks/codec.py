@@ -12,10 +12,10 @@ from cobs import cobs
 from construct import Array, Container
 from dosebench_protocol.codec import REPLY_BIT, decode_frame, encode_reply
 from dosebench_protocol.frame import Frame, decode, encode
+from dosebench_protocol.generate.vectors import body_vectors, frame_bytes, frame_fields
 from dosebench_protocol.records import Record, decode_records
 from dosebench_protocol.schema import messages, terms
 from dosebench_protocol.schema.model import schema
-from dosebench_protocol.vectors import body_vectors, frame_bytes, frame_fields
 
 from .measure import Figure, interleave, ratio, shown
 

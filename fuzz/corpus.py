@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from dosebench_protocol.frame import decode, signed_part
+from dosebench_protocol.generate.vectors import frame_bytes, golden_frames
 from dosebench_protocol.schema.model import schema
-from dosebench_protocol.vectors import frame_bytes, golden_frames
 
 from .target import INSIDE, LINE
 

@@ -8,9 +8,9 @@ import pytest
 from dosebench_protocol import codec
 from dosebench_protocol.codec import CodecError, RejectedError, UnexpectedReplyError
 from dosebench_protocol.frame import Frame
+from dosebench_protocol.generate.vectors import body_vectors
 from dosebench_protocol.schema.messages import MESSAGES, REJECTED
 from dosebench_protocol.schema.model import schema
-from dosebench_protocol.vectors import body_vectors
 from wire_helpers import CONSTRUCTS
 
 

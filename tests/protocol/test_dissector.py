@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from dosebench_protocol import codec
 from dosebench_protocol.frame import Frame, encode
+from dosebench_protocol.generate.vectors import body_vectors, frame_bytes, golden_frames
 from dosebench_protocol.records import Record
 from dosebench_protocol.schema.model import schema
-from dosebench_protocol.vectors import body_vectors, frame_bytes, golden_frames
 from wire_helpers import ROOT
 
 SCRIPT = ROOT / "protocol" / "wireshark" / "dosebench.lua"

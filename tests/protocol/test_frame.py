@@ -12,10 +12,10 @@ from cobs import cobs
 from dosebench_protocol import frame as fr
 from dosebench_protocol.errors import ProtocolError
 from dosebench_protocol.frame import Deframer, Frame, FrameError, decode, encode
+from dosebench_protocol.generate.vectors import frame_bytes, golden_frames
 from dosebench_protocol.schema import messages
 from dosebench_protocol.schema.model import schema
 from dosebench_protocol.schema.terms import BODY_BYTES_MAX
-from dosebench_protocol.vectors import frame_bytes, golden_frames
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -26,7 +26,8 @@ from construct import (
     Struct,
     this,
 )
-from dosebench_protocol import generate
+from dosebench_protocol.generate import __main__
+from dosebench_protocol.generate.device_codec import wire_source
 from dosebench_protocol.schema import kinds, terms
 from dosebench_protocol.schema.messages import MESSAGES, Message
 from dosebench_protocol.schema.model import (
@@ -39,16 +40,15 @@ from dosebench_protocol.schema.model import (
     schema,
     schema_hash,
 )
-from dosebench_protocol.wire_source import wire_source
 from wire_helpers import ROOT
 
 
 def test_committed_files_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
-    assert generate.main(["--check"]) == 0, capsys.readouterr().out
+    assert __main__.main(["--check"]) == 0, capsys.readouterr().out
 
 
 def test_generated_files_say_so() -> None:
-    for name in generate.OUTPUTS:
+    for name in __main__.OUTPUTS:
         assert "do not edit; `make gen`" in (ROOT / name).read_text(encoding="utf-8")[:400], name
 
 
@@ -61,26 +61,26 @@ def test_the_firmware_codec_stays_small() -> None:
 
 def test_generation_is_repeatable_and_only_writes_what_changed(tmp_path: Path) -> None:
     (tmp_path / "protocol").mkdir()
-    assert len(generate.generate(schema(), tmp_path)) == len(generate.OUTPUTS)
-    assert generate.generate(schema(), tmp_path) == []
-    for name in generate.OUTPUTS:
+    assert len(__main__.generate(schema(), tmp_path)) == len(__main__.OUTPUTS)
+    assert __main__.generate(schema(), tmp_path) == []
+    for name in __main__.OUTPUTS:
         assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes()
 
 
-@pytest.mark.parametrize("name", sorted(generate.OUTPUTS))
+@pytest.mark.parametrize("name", sorted(__main__.OUTPUTS))
 def test_an_edited_or_missing_file_fails_the_check(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "protocol").mkdir()
-    generate.generate(schema(), tmp_path)
-    assert generate.main(["--check"], tmp_path) == 0
+    __main__.generate(schema(), tmp_path)
+    assert __main__.main(["--check"], tmp_path) == 0
     path = tmp_path / name
     path.write_bytes(path.read_bytes().replace(b"bolus", b"bulus", 1))
-    assert generate.main(["--check"], tmp_path) == 1
+    assert __main__.main(["--check"], tmp_path) == 1
     assert capsys.readouterr().out == f"out of date, run `make gen`: {name}\n"
     path.unlink()
-    assert generate.main(["--check"], tmp_path) == 1
-    assert generate.main([], tmp_path) == 0
+    assert __main__.main(["--check"], tmp_path) == 1
+    assert __main__.main([], tmp_path) == 0
     assert path.read_bytes() == (ROOT / name).read_bytes()
 
 
@@ -93,21 +93,21 @@ def test_an_edited_schema_fails_the_check_from_the_command_line(tmp_path: Path) 
     definition.write_text(text.replace("reservoir_empty=69", "reservoir_empty=255"), encoding="utf-8")
     done = _check(tmp_path)
     # All but the table of alarms, which is not made from the reasons.
-    assert (done.returncode, done.stdout.count("out of date")) == (1, len(generate.OUTPUTS) - 1)
+    assert (done.returncode, done.stdout.count("out of date")) == (1, len(__main__.OUTPUTS) - 1)
     assert "docs/ALARMS.md" not in done.stdout
 
 
 def _copy_tree(root: Path) -> None:
     """The protocol package with all that is generated from it, below another root."""
     shutil.copytree(ROOT / "protocol", root / "protocol", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in generate.OUTPUTS:
+    for name in __main__.OUTPUTS:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, root / name)
 
 
 def _check(root: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(root / "protocol"), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "dosebench_protocol.generate", "--check"]
+    command = [sys.executable, "-m", "dosebench_protocol.generate.__main__", "--check"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=root)
 
 
@@ -121,7 +121,7 @@ def test_the_generator_does_without_what_it_writes(tmp_path: Path) -> None:
 
 
 def test_without_a_source_tree_there_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert generate.main(["--check"], tmp_path) == 2
+    assert __main__.main(["--check"], tmp_path) == 2
     assert "run it from a checkout" in capsys.readouterr().err
 
 
@@ -143,14 +143,14 @@ def _changed(which: str, /, **changes: Any) -> tuple[Message, ...]:
 def test_every_change_of_meaning_changes_the_hash_and_all_outputs(definitions: tuple[Message, ...]) -> None:
     plan = read(definitions, NAMESPACE)
     assert hash_of(plan) != schema_hash()
-    changed = {path.relative_to(ROOT).as_posix() for path in generate.stale(plan, ROOT)}
-    assert changed == set(generate.OUTPUTS) - {"docs/ALARMS.md"}
+    changed = {path.relative_to(ROOT).as_posix() for path in __main__.stale(plan, ROOT)}
+    assert changed == set(__main__.OUTPUTS) - {"docs/ALARMS.md"}
 
 
 def test_a_change_of_words_changes_no_hash() -> None:
     plan = read(_changed("bolus", doc="Another sentence."), NAMESPACE)
     assert hash_of(plan) == schema_hash()
-    assert [path.name for path in generate.stale(plan, ROOT)] == ["PROTOCOL.md"]
+    assert [path.name for path in __main__.stale(plan, ROOT)] == ["PROTOCOL.md"]
 
 
 def test_an_enumeration_takes_part_in_the_hash() -> None:

@@ -6,11 +6,11 @@ from random import Random
 from typing import Any
 
 import pytest
+from dosebench_protocol.generate.device_codec import Directions, constant_prefix, wire_source
+from dosebench_protocol.generate.vectors import all_bodies, body_vectors
 from dosebench_protocol.schema import messages, terms
 from dosebench_protocol.schema.messages import MESSAGES
 from dosebench_protocol.schema.model import NAMESPACE, plain_construct, read_body, schema, schema_hash
-from dosebench_protocol.vectors import all_bodies, body_vectors
-from dosebench_protocol.wire_source import Directions, constant_prefix, wire_source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_helpers import CONSTRUCTS, ROOT, codec_for, known_bits, load, packed, parsed, plain, unpacked

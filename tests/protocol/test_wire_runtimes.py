@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from dosebench_protocol.frame import Frame, decode, encode
+from dosebench_protocol.generate.device_codec import Directions, wire_source
+from dosebench_protocol.generate.vectors import all_bodies
 from dosebench_protocol.schema.model import plain_construct, schema, schema_hash
-from dosebench_protocol.vectors import all_bodies
-from dosebench_protocol.wire_source import Directions, wire_source
 from wire_helpers import CONSTRUCTS, ROOT, Runner, load, packed, parsed, run_unix, run_wasm, unpacked, write_lines
 from wire_strategies import construct_values
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import construct as cs
 import pytest
+from dosebench_protocol.generate.device_codec import HEAD, ROLE_OF, pack_source, unpack_source
 from dosebench_protocol.schema import messages
 from dosebench_protocol.schema.model import ArrayField, Body, IntField
-from dosebench_protocol.wire_source import HEAD, ROLE_OF, pack_source, unpack_source
 
 ROOT = Path(__file__).resolve().parents[2]
 

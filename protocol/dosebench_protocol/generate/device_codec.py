@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
+from dosebench_protocol.alarms import ALARMS, MASKS, mask_names
 from dosebench_protocol.schema.messages import REJECTED, REPLY_BIT
 from dosebench_protocol.schema.model import (
     NO_ROLE,
@@ -24,9 +25,7 @@ from dosebench_protocol.schema.model import (
     run_format,
     runs,
 )
-
-from .alarms import ALARMS, MASKS, mask_names
-from .telemetry import FIELDS, checksum, text_of
+from dosebench_protocol.telemetry import FIELDS, checksum, text_of
 
 WIDTH = 120
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from dosebench_protocol.alarms import ALARMS, EFFECTS
 from dosebench_protocol.schema.model import Schema
-
-from .alarms import ALARMS, EFFECTS
 
 HEAD: Final = """\
 <!-- Generated from protocol/dosebench_protocol/alarms.py, do not edit; `make gen` -->

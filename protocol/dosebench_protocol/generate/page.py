@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from dosebench_protocol.generate.vectors import frame_bytes, frame_fields
 from dosebench_protocol.schema.kinds import KINDS
 from dosebench_protocol.schema.messages import REJECTED, REPLY_BIT
 from dosebench_protocol.schema.model import STAGE_DROP, ArrayField, Body, Enumeration, Field, Schema, hash_of, type_text
@@ -22,8 +23,6 @@ from dosebench_protocol.schema.terms import (
     TAG_BYTES,
     RecordKind,
 )
-
-from .vectors import frame_bytes, frame_fields
 
 TEMPLATE: Final = Path(__file__).with_name("templates") / "PROTOCOL.md"
 MARK: Final = "Generated from protocol/dosebench_protocol (messages.py, terms.py), do not edit; `make gen`"

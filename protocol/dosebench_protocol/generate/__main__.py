@@ -1,6 +1,6 @@
 """Rewrites everything that is derived from `messages`, or checks that it is up to date.
 
-python -m dosebench_protocol.generate [--check]
+python -m dosebench_protocol.generate.__main__ [--check]
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from dosebench_protocol.generate.alarms_page import alarms_page
+from dosebench_protocol.generate.device_codec import wire_source
+from dosebench_protocol.generate.dissector import dissector_source
+from dosebench_protocol.generate.host_tables import tables_source
+from dosebench_protocol.generate.page import page_source
+from dosebench_protocol.generate.vectors import vectors_source
 from dosebench_protocol.schema.model import Schema, SchemaError, schema
-
-from .alarms_page import alarms_page
-from .dissector_source import dissector_source
-from .page_source import page_source
-from .tables_source import tables_source
-from .vectors import vectors_source
-from .wire_source import wire_source
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 """The source tree; an installed wheel has none, and cannot generate."""
@@ -51,7 +50,7 @@ def stale(plan: Schema, root: Path) -> list[Path]:
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """The command; returns 0 when all is well, 1 when a file is out of date, 2 when the schema is refused."""
-    parser = argparse.ArgumentParser(prog="python -m dosebench_protocol.generate", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m dosebench_protocol.generate.__main__", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a generated file is out of date")
     check = parser.parse_args(arguments).check
     if not (root / "protocol").is_dir():
