@@ -33,7 +33,7 @@ life: $(VENV)/.base
 test: $(VENV)/.dev stubs
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p dosebench_protocol -p dosebench -p dosebench_hil -p benchmarks
-	$(BIN)/python -m dosebench_protocol.generate.__main__ --check
+	$(BIN)/python -m dosebench_protocol.generate --check
 	$(BIN)/python -m dosebench.bench.pages --check
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
@@ -56,7 +56,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
 gen: $(VENV)/.base
-	$(BIN)/python -m dosebench_protocol.generate.__main__
+	$(BIN)/python -m dosebench_protocol.generate
 	$(BIN)/python -m dosebench.bench.pages
 
 # Stamps: what was installed, for which pyproject.toml.

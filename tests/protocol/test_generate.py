@@ -87,7 +87,7 @@ def test_an_edited_or_missing_file_fails_the_check(
 def test_an_edited_schema_fails_the_check_from_the_command_line(tmp_path: Path) -> None:
     _copy_tree(tmp_path)
     assert _check(tmp_path).returncode == 0
-    definition = tmp_path / "protocol" / "dosebench_protocol" / "terms.py"
+    definition = tmp_path / "protocol" / "dosebench_protocol" / "schema" / "terms.py"
     text = definition.read_text(encoding="utf-8")
     assert "reservoir_empty=69" in text
     definition.write_text(text.replace("reservoir_empty=69", "reservoir_empty=255"), encoding="utf-8")
@@ -107,7 +107,7 @@ def _copy_tree(root: Path) -> None:
 
 def _check(root: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(root / "protocol"), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "dosebench_protocol.generate.__main__", "--check"]
+    command = [sys.executable, "-m", "dosebench_protocol.generate", "--check"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=root)
 
 

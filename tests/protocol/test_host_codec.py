@@ -59,7 +59,7 @@ def test_a_client_imports_nothing_heavy(module: str) -> None:
 
 def test_the_generator_imports_nothing_that_it_writes() -> None:
     told = run_python(
-        "import sys, dosebench_protocol.generate.__main__\n"
+        "import sys, dosebench_protocol.generate\n"
         "print([name for name in sys.modules if name.startswith('dosebench_protocol.') and name.rpartition('.')[2] in"
         " ('tables', 'plans', 'codec', 'frame', 'records')])"
     )

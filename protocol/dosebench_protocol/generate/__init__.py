@@ -1,1 +1,1 @@
-"""Writes the device codec, the host tables, the page, the dissector and the vectors; `python -m dosebench_protocol.generate.__main__` goes on working."""
+"""The generator: writes device codec, host tables, pages, dissector and vectors from the schema."""

@@ -1,6 +1,6 @@
 """Rewrites everything that is derived from `messages`, or checks that it is up to date.
 
-python -m dosebench_protocol.generate.__main__ [--check]
+python -m dosebench_protocol.generate [--check]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dosebench_protocol.generate.page import page_source
 from dosebench_protocol.generate.vectors import vectors_source
 from dosebench_protocol.schema.model import Schema, SchemaError, schema
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[3]
 """The source tree; an installed wheel has none, and cannot generate."""
 
 OUTPUTS: Final[Mapping[str, Callable[[Schema], str]]] = {
@@ -50,7 +50,7 @@ def stale(plan: Schema, root: Path) -> list[Path]:
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """The command; returns 0 when all is well, 1 when a file is out of date, 2 when the schema is refused."""
-    parser = argparse.ArgumentParser(prog="python -m dosebench_protocol.generate.__main__", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m dosebench_protocol.generate", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a generated file is out of date")
     check = parser.parse_args(arguments).check
     if not (root / "protocol").is_dir():

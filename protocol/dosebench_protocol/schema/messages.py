@@ -2,7 +2,7 @@
 
 Only a subset of `construct` is allowed here, one that a microcontroller decodes with `struct` alone: little-endian
 integers of fixed width, enumerations and flags over them, bytes of fixed length, length-prefixed bytes and bounded
-arrays of flat structs. `dosebench_protocol.generate.__main__` refuses anything else.
+arrays of flat structs. `dosebench_protocol.generate` refuses anything else.
 
 Rules that keep old hosts and new devices talking:
 
