@@ -11,6 +11,7 @@ from fractions import Fraction
 from statistics import median
 from typing import Any, Final
 
+from dosebench.base.units import DAY_MS
 from dosebench.client import PumpClient
 from dosebench.commandids import MemoryIds
 from dosebench.deviceconfig import sealed
@@ -18,7 +19,6 @@ from dosebench.profile import Profile, load
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings
 from dosebench.twin.twin import Twin
-from dosebench.units import DAY_MS
 from dosebench_protocol.codec import decode_struct, encode_struct
 
 from .measure import Figure

@@ -16,9 +16,9 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from dosebench.base.errors import DosebenchError
 from dosebench.client import PumpClient, RefusedError
 from dosebench.commandids import MemoryIds
-from dosebench.errors import DosebenchError
 from dosebench.ports import BAUD, open_port
 
 from dosebench_hil.features import FEATURES, TWIN_FEATURES, features_of

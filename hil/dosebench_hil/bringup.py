@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 
 from dosebench_hil.bench import DEFAULT_PROFILE, Bench, PortBench, TwinBench, TwinOptions
 

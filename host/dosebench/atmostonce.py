@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from dosebench_protocol import codec
 from dosebench_protocol.records import decode_records
 
+from dosebench.base.errors import DosebenchError
 from dosebench.commandids import OpenCommand
-from dosebench.errors import DosebenchError
 from dosebench.exchange import LinkError, RefusedError, SilentError
 from dosebench.ports import PortError
 from dosebench.questions import Questions

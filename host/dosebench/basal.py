@@ -11,13 +11,13 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.toml_file import Key
+from dosebench.base.units import DAY_MINUTES, DAY_MS, MINUTE_MS, Quantity
 from dosebench.order import Pattern, PatternStep, RampStep
 from dosebench.profile import Profile
 from dosebench.regimen import Document
 from dosebench.regimenfile import WEEKDAYS, PatternTable
-from dosebench.tomlfile import Key
-from dosebench.units import DAY_MINUTES, DAY_MS, MINUTE_MS, Quantity
 
 ALL_WEEK: Final = tuple(range(len(WEEKDAYS)))
 

@@ -13,10 +13,10 @@ from typing import Final
 from dosebench_protocol.tables import FRACTION_MAX
 
 from dosebench.basal import as_volume
+from dosebench.base.units import DAY_MS, Quantity
 from dosebench.order import Bridge, PatientBolus, PeriodicBolus, Priming
 from dosebench.profile import Profile
 from dosebench.regimen import Document
-from dosebench.units import DAY_MS, Quantity
 
 SPAN_MS_MAX: Final = FRACTION_MAX
 """Longest duration of a bolus that the pump can hold, in ms: six days."""

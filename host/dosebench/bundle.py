@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient

@@ -14,8 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal
 
-from dosebench import units
-from dosebench.errors import DosebenchError
+from dosebench.base import units
+from dosebench.base.errors import DosebenchError
 
 CELSIUS_MIN: Final = 0.0
 CELSIUS_MAX: Final = 40.0

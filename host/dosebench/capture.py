@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from dosebench_protocol.frame import DELIMITER
 from dosebench_protocol.tables import FRAME_BYTES_MAX
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 
 if TYPE_CHECKING:
     from dosebench.live import Endpoint

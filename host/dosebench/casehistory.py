@@ -18,13 +18,13 @@ from dosebench_protocol.alarms import ALARMS, EFFECTS
 from dosebench_protocol.records import Record
 from dosebench_protocol.tables import ENUMS
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.units import DAY_MS, HOUR_MS
+from dosebench.base.words import counted
 from dosebench.energy import ERI_DAYS
 from dosebench.program import Program
 from dosebench.scenarioresult import AlarmSpan, Done, ScenarioResult, calendar_of, day_of
 from dosebench.twin.faults import KINDS
-from dosebench.units import DAY_MS, HOUR_MS
-from dosebench.words import counted
 
 YEAR_MS: Final = 365 * DAY_MS
 TOGETHER_SHARE: Final = 400

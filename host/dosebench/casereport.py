@@ -11,9 +11,9 @@ from typing import Final
 
 from dosebench_protocol.alarms import ALARMS
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.errors import DosebenchError
 from dosebench.casehistory import CaseHistory, drug, length, name_of, when
-from dosebench.errors import DosebenchError
 from dosebench.scenarioresult import ScenarioResult
 
 NEVER: Final = "A bench simulation. It is not about a person, and never for use on people."

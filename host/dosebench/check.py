@@ -14,10 +14,11 @@ from typing import Any
 from dosebench import drugs as drug_library
 from dosebench import profile as pump_profile
 from dosebench import regimen
+from dosebench.base.errors import DosebenchError
+from dosebench.base.toml_file import Problem, TomlFileError
 from dosebench.build import build
 from dosebench.drugrules import DRUG_RULES
 from dosebench.drugs import DrugLibrary
-from dosebench.errors import DosebenchError
 from dosebench.facts import Facts, Previous, derive
 from dosebench.figures import figures
 from dosebench.findings import findings
@@ -28,7 +29,6 @@ from dosebench.program import Program
 from dosebench.regimen import Document
 from dosebench.rules import PUMP_RULES
 from dosebench.slips import SLIP_RULES
-from dosebench.tomlfile import Problem, TomlFileError
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import click
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 
 USAGE: Final = 2
 INTERRUPTED: Final = 130

@@ -15,7 +15,7 @@ from dosebench_protocol.records import UNKNOWN_STEPS
 from dosebench_protocol.tables import CHUNK_BYTES_MAX
 
 from dosebench.atmostonce import AtMostOnce, EarlierCommandError, Settled, UnknownOutcomeError
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 from dosebench.exchange import GarbledError, LinkError, NotGenuineError, RefusedError, SilentError
 from dosebench.questions import MismatchError
 from dosebench.sessions import NotPairedError, RolledBackError, SessionRefusedError

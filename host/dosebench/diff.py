@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.errors import DosebenchError
+from dosebench.base.units import DAY_MINUTES, HOUR_MS, MINUTE_MS, show_time
+from dosebench.base.words import counted, lasting
 from dosebench.energy import BatteryState, life, service, usage_of
-from dosebench.errors import DosebenchError
 from dosebench.profile import Profile
 from dosebench.program import Program, Reading
 from dosebench.regimenfile import WEEKDAYS
-from dosebench.units import DAY_MINUTES, HOUR_MS, MINUTE_MS, show_time
-from dosebench.words import counted, lasting
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,12 +7,12 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.toml_file import Key
+from dosebench.base.units import DAY_MS
 from dosebench.drugs import DoseFigure, Drug, PercentFigure
 from dosebench.facts import Facts
 from dosebench.findings import Finding, Rule, error, warning
-from dosebench.tomlfile import Key
-from dosebench.units import DAY_MS
 
 
 def drug_known(facts: Facts) -> Iterator[Finding]:

@@ -16,11 +16,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dosebench import tomlfile, units
-from dosebench.errors import DosebenchError
+from dosebench.base import toml_file, units
+from dosebench.base.errors import DosebenchError
+from dosebench.base.toml_file import TomlFile, TomlFileError
+from dosebench.base.units import DAY_MS
 from dosebench.profiletables import reader
-from dosebench.tomlfile import TomlFile, TomlFileError
-from dosebench.units import DAY_MS
 
 Concentration = Annotated[Fraction, reader(units.CONCENTRATION)]
 Dose = Annotated[Fraction, reader(units.MASS_RATE)]
@@ -186,15 +186,15 @@ def load(directories: Sequence[Path] | None = None) -> DrugLibrary:
 def _files(directories: Iterable[Path]) -> Iterator[TomlFile]:
     for directory in directories:
         for path in sorted(directory.glob("*.toml")):
-            yield tomlfile.read(path)
+            yield toml_file.read(path)
     package = resources.files("dosebench").joinpath("drugs")
     for entry in sorted(package.iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".toml"):
-            yield tomlfile.parse(entry.read_text(encoding="utf-8"), f"dosebench/drugs/{entry.name}")
+            yield toml_file.parse(entry.read_text(encoding="utf-8"), f"dosebench/drugs/{entry.name}")
 
 
 def _validate(file: TomlFile) -> Drug:
     try:
         return Drug.model_validate(file.data)
     except ValidationError as error:
-        raise DrugError(file.name, tomlfile.from_validation(file, error)) from None
+        raise DrugError(file.name, toml_file.from_validation(file, error)) from None

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from dosebench.base.units import DAY_MINUTES, DAY_MS, HOUR_MS
+from dosebench.base.words import YEAR_DAYS
 from dosebench.profile import Profile
 from dosebench.program import WEEK, Program
 from dosebench.twin.flash import ERASE_US, WRITE_US_PER_PAGE
-from dosebench.units import DAY_MINUTES, DAY_MS, HOUR_MS
-from dosebench.words import YEAR_DAYS
 
 ERI_DAYS: Final = 90
 """Days from the elective replacement indicator to the end of service (R31; the rule of the SynchroMed pumps)."""

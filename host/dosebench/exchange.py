@@ -17,7 +17,7 @@ from dosebench_protocol import codec
 from dosebench_protocol.frame import Deframer, Frame, encode
 from dosebench_protocol.tables import REJECTED, REPLY_BIT
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 from dosebench.ports import PortError
 from dosebench.reasons import sentence
 

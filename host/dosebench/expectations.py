@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from dosebench import units
+from dosebench.base import units
 from dosebench.program import Program
 from dosebench.scenariofile import RATES, Event, EventTable
 from dosebench.scenarioresult import AlarmSpan, Verdict

@@ -10,8 +10,10 @@ from fractions import Fraction
 
 from dosebench_protocol.tables import COUNT_MAX
 
-from dosebench import units
 from dosebench.basal import Basal, as_mass, basal, minimum_rate
+from dosebench.base import units
+from dosebench.base.toml_file import Key
+from dosebench.base.units import DAY_MINUTES, DAY_MS, HOUR_MS, MINUTE_MS, Quantity
 from dosebench.boluses import Boluses, boluses, bridge
 from dosebench.drugs import Drug
 from dosebench.order import Bridge, DoseCap, OnCap, Regimen
@@ -20,8 +22,6 @@ from dosebench.profiletables import OnLow
 from dosebench.program import Program
 from dosebench.rational import best_fraction
 from dosebench.regimen import Document
-from dosebench.tomlfile import Key
-from dosebench.units import DAY_MINUTES, DAY_MS, HOUR_MS, MINUTE_MS, Quantity
 from dosebench.windows import DayPattern, counted_ms, window_steps
 
 CAP_RULE = (

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.toml_file import Key, Problem
+from dosebench.base.units import DAY_MS
 from dosebench.facts import Facts
-from dosebench.tomlfile import Key, Problem
-from dosebench.units import DAY_MS
 
 FAST_DAY_NL: Final = 48 * 10**6
 """A volume a day from which rates are shown by the hour: that of the external class, not of implants."""

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
 from dosebench import firmwarelink, firmwarenames
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 from dosebench.twin.code import firmware_dir
 
 FAMILIES: Final = ("rp2", "esp32", "unix", "wasm")

@@ -19,7 +19,7 @@ from collections.abc import Set as AbstractSet
 from types import ModuleType
 from typing import Final
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 from dosebench.firmwarenames import letters
 
 CHEAP_NAMES: Final = 100

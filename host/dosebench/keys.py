@@ -19,8 +19,8 @@ from typing import Any, Final, Protocol
 from dosebench_protocol.codec import KEYED_ROLES
 from dosebench_protocol.tables import KEY_BYTES
 
-from dosebench.errors import DosebenchError
-from dosebench.paths import state_dir
+from dosebench.base.errors import DosebenchError
+from dosebench.base.paths import state_dir
 
 FILE: Final = "keys.json"
 SERVICE: Final = "dosebench"

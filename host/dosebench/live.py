@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 from dosebench.twin.uart import garble
 
 if TYPE_CHECKING:

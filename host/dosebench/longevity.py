@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dosebench.base.units import DAY_MS
+from dosebench.base.words import YEAR_DAYS, counted
 from dosebench.canvas import AMBER, BLUE, GREEN, INK, MUTED, PLUM, RED, page, plain
 from dosebench.energy import CONSUMERS, Life, life_at
 from dosebench.profile import Profile
-from dosebench.units import DAY_MS
-from dosebench.words import YEAR_DAYS, counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

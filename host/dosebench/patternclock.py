@@ -12,7 +12,7 @@ import math
 from fractions import Fraction
 from typing import Final
 
-from dosebench.units import DAY_MS, HOUR_MS
+from dosebench.base.units import DAY_MS, HOUR_MS
 
 SLEW_MAX_MS: Final = 12 * HOUR_MS
 """Largest difference to a newly set calendar that the pattern makes good by its speed, in ms."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
 
-from dosebench import units
-from dosebench.errors import DosebenchError
+from dosebench.base import units
+from dosebench.base.errors import DosebenchError
+from dosebench.base.units import DAY_MS, HOUR_MS
 from dosebench.program import Program
 from dosebench.referencepump import ReferencePump
-from dosebench.units import DAY_MS, HOUR_MS
 
 CALENDAR_START: Final = datetime.datetime(2000, 1, 1)
 """Where the pump's calendar begins."""

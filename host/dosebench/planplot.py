@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.units import HOUR_MS
+from dosebench.base.words import counted
 from dosebench.canvas import AMBER, BLUE, GREEN, INK, PLUM, RED, page, plain
 from dosebench.plan import Plan
-from dosebench.units import HOUR_MS
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

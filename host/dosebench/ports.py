@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 
 BAUD: Final = 115_200
 """Default baud rate of the pump's port."""

@@ -18,10 +18,11 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dosebench import tomlfile, units
+from dosebench.base import toml_file, units
+from dosebench.base.errors import DosebenchError
+from dosebench.base.file_kinds import of_another_kind
+from dosebench.base.toml_file import Key, Problem, TomlFile, TomlFileError
 from dosebench.deviceconfig import sealed
-from dosebench.errors import DosebenchError
-from dosebench.filekinds import of_another_kind
 from dosebench.profilerules import contradictions, measured_faults
 from dosebench.profiletables import (
     Alarms,
@@ -40,7 +41,6 @@ from dosebench.profiletables import (
     Table,
     Watch,
 )
-from dosebench.tomlfile import Key, Problem, TomlFile, TomlFileError
 
 _EXTENDS_MAX: Final = 4
 
@@ -226,7 +226,7 @@ def load(name: str, directories: Sequence[Path] = ()) -> Profile:
 
 def load_file(path: Path) -> Profile:
     """Load a profile from a file of its own; what it extends is looked for beside it and in the package."""
-    own = tomlfile.read(path)
+    own = toml_file.read(path)
     return _validate(_extended(own, [path.parent], _EXTENDS_MAX))
 
 
@@ -260,11 +260,11 @@ def _find(name: str, directories: Sequence[Path]) -> TomlFile:
     for directory in directories:
         path = directory / f"{name}.toml"
         if path.is_file() and path.parent == directory:
-            return tomlfile.read(path)
+            return toml_file.read(path)
     names = builtin_names()
     if name in names:
         text = resources.files("dosebench").joinpath("profiles", f"{name}.toml").read_text(encoding="utf-8")
-        return tomlfile.parse(text, f"{name}.toml")
+        return toml_file.parse(text, f"{name}.toml")
     near = difflib.get_close_matches(name, names, n=1)
     guess = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(names)}"
     raise DosebenchError(f'no pump profile "{name}"; {guess}')
@@ -276,7 +276,7 @@ def _validate(file: TomlFile) -> Profile:
     try:
         profile = Profile.model_validate(file.data)
     except ValidationError as error:
-        raise ProfileError(file.name, tomlfile.from_validation(file, error, partial(_unknown, file))) from None
+        raise ProfileError(file.name, toml_file.from_validation(file, error, partial(_unknown, file))) from None
     faults = [file.problem(key, message, "contradiction") for key, message in contradictions(profile)]
     if faults:
         raise ProfileError(file.name, faults)
@@ -284,7 +284,7 @@ def _validate(file: TomlFile) -> Profile:
 
 
 def _unknown(file: TomlFile, key: Key) -> Problem:
-    return file.problem(key, tomlfile.unknown_key(str(key[-1]), _known(key[:-1])), "unknown-key")
+    return file.problem(key, toml_file.unknown_key(str(key[-1]), _known(key[:-1])), "unknown-key")
 
 
 def _is_table(kind: Any) -> bool:

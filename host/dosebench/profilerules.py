@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from dosebench_protocol.tables import COUNT_MAX, FRACTION_MAX
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.units import DAY_MS, HOUR_MS
 from dosebench.profiletables import THERAPY_SECTORS, Sensors
 from dosebench.twin.sensors import RAIL_MV
-from dosebench.units import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
     from dosebench.profile import Profile

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from dosebench_protocol.tables import COUNT_MAX
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from dosebench import units
+from dosebench.base import units
 
 THERAPY_SECTORS: Final = 2
 """Sectors of the two copies of the therapy."""

@@ -21,8 +21,8 @@ from dosebench_protocol.codec import decode_struct, encode_struct
 from dosebench_protocol.errors import ProtocolError
 from dosebench_protocol.tables import COUNT_MAX, THERAPY_FORMAT
 
+from dosebench.base.units import DAY_MINUTES, DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.rational import ProgramError
-from dosebench.units import DAY_MINUTES, DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.windows import window_steps
 
 REFILL_CAP_DAYS: Final = 180

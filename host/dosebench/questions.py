@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dosebench_protocol.records import UNKNOWN_STEPS, decode_records
 from dosebench_protocol.tables import PROTOCOL_VERSION, SCHEMA_HASH
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 from dosebench.exchange import BROADCAST, LinkError
 from dosebench.sessions import SessionLink
 

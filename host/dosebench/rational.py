@@ -10,8 +10,8 @@ from typing import Final
 
 from dosebench_protocol.tables import FRACTION_MAX
 
-from dosebench.errors import DosebenchError
-from dosebench.units import DAY_MS
+from dosebench.base.errors import DosebenchError
+from dosebench.base.units import DAY_MS
 
 TEN_YEARS_MS: Final = 3652 * DAY_MS + DAY_MS // 2
 """Ten mean years of 365.25 days."""

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from dosebench.base.units import DAY_MS, MINUTE_MS
 from dosebench.patternclock import PatternClock
 from dosebench.program import Program
 from dosebench.reference import Piece, check_times, worst_deviation
-from dosebench.units import DAY_MS, MINUTE_MS
 
 HALF = Fraction(1, 2)
 

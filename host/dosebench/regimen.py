@@ -15,10 +15,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dosebench import tomlfile
-from dosebench.filekinds import of_another_kind
+from dosebench.base import toml_file
+from dosebench.base.file_kinds import of_another_kind
+from dosebench.base.toml_file import Key, Problem, TomlFile, TomlFileError
 from dosebench.regimenfile import ELSEWHERE, NEEDED_BY, NEEDED_IN, NEEDED_IN_MODE, REQUIRED, TABLES, RegimenFile
-from dosebench.tomlfile import Key, Problem, TomlFile, TomlFileError
 
 
 class RegimenError(TomlFileError):
@@ -51,7 +51,7 @@ def read(path: Path) -> Document:
         DosebenchError: It cannot be read.
         TomlFileError: It is not TOML, with line and column; or a file of another kind, with the command for that.
     """
-    return from_file(tomlfile.read(path))
+    return from_file(toml_file.read(path))
 
 
 def from_file(file: TomlFile) -> Document:
@@ -63,7 +63,7 @@ def from_file(file: TomlFile) -> Document:
     try:
         content = RegimenFile.model_validate(data)
     except ValidationError as error:
-        problems += tomlfile.from_validation(file, error, partial(_unknown, file))
+        problems += toml_file.from_validation(file, error, partial(_unknown, file))
         for item in error.errors():
             _prune(data, tuple(item["loc"]))
         content = RegimenFile.model_validate(data)
@@ -131,4 +131,4 @@ def _unknown(file: TomlFile, key: Key) -> Problem:
     table = ".".join(part for part in key[:-1] if isinstance(part, str))
     if not table and key[-1] in ELSEWHERE:
         return file.problem(key, f'unknown key "{key[-1]}"; {ELSEWHERE[str(key[-1])]}', "unknown-key")
-    return file.problem(key, tomlfile.unknown_key(str(key[-1]), TABLES[table].model_fields), "unknown-key")
+    return file.problem(key, toml_file.unknown_key(str(key[-1]), TABLES[table].model_fields), "unknown-key")

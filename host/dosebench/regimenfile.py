@@ -13,10 +13,10 @@ from typing import Annotated, Final, Literal
 from dosebench_protocol.tables import PATIENT_BOLUSES_MAX
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.units import Quantity
 from dosebench.order import Mode, OnCap
 from dosebench.profiletables import OnLow
-from dosebench.units import Quantity
 
 FORMAT: Final = 1
 """Version of the file format, the value of its key `format`."""

@@ -8,10 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.words import counted
 from dosebench.history import DAY_MS, Calendar, record_json
 from dosebench.simulate import SimulationResult
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench_protocol.records import Record

@@ -9,13 +9,13 @@ from typing import Final
 
 from dosebench_protocol.tables import CAP_MINUTES_MAX, CAPS_MAX, COUNT_MAX, FRACTION_MAX
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.toml_file import Key
+from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity, show_time
 from dosebench.facts import CapFact, Facts
 from dosebench.findings import Finding, Rule, dose_and_volume, error, volume_rate, warning
 from dosebench.profile import Profile
 from dosebench.rational import ROUNDING_STEPS_MAX, rounding_steps
-from dosebench.tomlfile import Key
-from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity, show_time
 from dosebench.windows import window_steps
 
 FIXED_MODES: Final = ("minimum_rate", "stopped")

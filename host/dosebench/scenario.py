@@ -17,7 +17,9 @@ from typing import Any, Final
 
 from dosebench_protocol.records import Record, decode_records
 
-from dosebench import expectations, units
+from dosebench import expectations
+from dosebench.base import units
+from dosebench.base.units import MINUTE_MS
 from dosebench.client import PumpClient, RefusedError
 from dosebench.history import DAY_MS, build
 from dosebench.program import Program
@@ -27,7 +29,6 @@ from dosebench.scenarioresult import Done, Sample, ScenarioResult, Verdict
 from dosebench.stretches import Disturbance, Stretch, judge
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.twin import Twin
-from dosebench.units import MINUTE_MS
 from dosebench.virtualrun import CALENDAR, FLASH_MS, Progress, VirtualRun, powered
 
 CLOSE_LOOKS_MS: Final = tuple(MINUTE_MS * 2**n for n in range(12))

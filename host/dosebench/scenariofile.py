@@ -20,16 +20,16 @@ from typing import Annotated, Any, Final, Literal
 from dosebench_protocol.tables import ENUMS, FLAGS
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from dosebench import tomlfile, units
+from dosebench.base import toml_file, units
+from dosebench.base.errors import DosebenchError
+from dosebench.base.file_kinds import of_another_kind
+from dosebench.base.toml_file import Key, Problem, TomlFile, TomlFileError
+from dosebench.base.units import DAY_MS, MINUTE_MS, Quantity
+from dosebench.base.words import counted
 from dosebench.check import check
 from dosebench.drugs import DrugLibrary
-from dosebench.errors import DosebenchError
-from dosebench.filekinds import of_another_kind
 from dosebench.program import Program
-from dosebench.tomlfile import Key, Problem, TomlFile, TomlFileError
 from dosebench.twin import faults
-from dosebench.units import DAY_MS, MINUTE_MS, Quantity
-from dosebench.words import counted
 
 EVENTS_MAX: Final = 20_000
 """Most events of a scenario, repeated ones counted each time."""
@@ -282,7 +282,7 @@ def load(path: Path, first: Program, profile: str, drugs: DrugLibrary | None = N
         ScenarioError: It has mistakes; all are in `problems`.
     """
     try:
-        file = tomlfile.read(path)
+        file = toml_file.read(path)
     except TomlFileError as error:
         raise ScenarioError(error.name, error.problems) from None
     if other := of_another_kind(file, "scenario"):
@@ -313,7 +313,7 @@ def _content(file: TomlFile) -> tuple[ScenarioFile, list[Problem]]:
     try:
         return ScenarioFile.model_validate(data), []
     except ValidationError as error:
-        problems = tomlfile.from_validation(file, error, partial(_unknown, file))
+        problems = toml_file.from_validation(file, error, partial(_unknown, file))
         for item in error.errors():
             _take_out(data, item["loc"])
         return ScenarioFile.model_validate(data), problems
@@ -321,7 +321,7 @@ def _content(file: TomlFile) -> tuple[ScenarioFile, list[Problem]]:
 
 def _unknown(file: TomlFile, key: Key) -> Problem:
     known = _KEYS if key[0] == "event" and len(key) > 1 else list(ScenarioFile.model_fields)
-    return file.problem(key, tomlfile.unknown_key(str(key[-1]), known), "unknown-key")
+    return file.problem(key, toml_file.unknown_key(str(key[-1]), known), "unknown-key")
 
 
 def _take_out(data: dict[str, Any], key: tuple[str | int, ...]) -> None:

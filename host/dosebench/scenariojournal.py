@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dosebench_protocol.alarms import ALARMS
 from dosebench_protocol.records import Record, RecordError, verify_chain
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 from dosebench.history import pump_ms
 from dosebench.scenarioresult import AlarmSpan
 from dosebench.stretches import Boot, Disturbance

@@ -9,7 +9,7 @@ from typing import Any
 
 from dosebench_protocol.records import Record
 
-from dosebench import units
+from dosebench.base import units
 from dosebench.history import History
 from dosebench.program import Program
 from dosebench.scenariofile import Event, Scenario

@@ -15,8 +15,8 @@ from dosebench_protocol.codec import KEYED_ROLES
 from dosebench_protocol.frame import Frame
 from dosebench_protocol.tables import NONCE_BYTES, REJECTED
 
+from dosebench.base.errors import DosebenchError
 from dosebench.commandids import CommandIds, MemoryIds
-from dosebench.errors import DosebenchError
 from dosebench.exchange import TRIES, Exchange, LinkError, NotGenuineError, RefusedError
 from dosebench.reasons import sentence
 

@@ -44,7 +44,7 @@ class Serial(SerialBase):  # type: ignore[misc,unused-ignore]
         """Find or make the twin that the URL names. Raises SerialException."""
         if self.is_open:
             raise SerialException("Port is already open.")
-        from dosebench.errors import DosebenchError  # noqa: PLC0415
+        from dosebench.base.errors import DosebenchError  # noqa: PLC0415
         from dosebench.twin.named import SimOptions, open_url  # noqa: PLC0415
 
         try:

@@ -18,9 +18,9 @@ from typing import Any, Final, Literal
 
 from dosebench_protocol.records import Record, RecordError, decode_records
 
+from dosebench.base.errors import DosebenchError
 from dosebench.client import EPOCH, PumpClient, RefusedError
 from dosebench.energy import charges_uah, usage_per_day
-from dosebench.errors import DosebenchError
 from dosebench.expected import Expected
 from dosebench.history import DAY_MS, pump_ms
 from dosebench.profile import Profile, load

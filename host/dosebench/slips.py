@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Final
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity
 from dosebench.facts import Facts
 from dosebench.findings import Finding, Rule, error, warning
-from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity
 
 _MASS_UNITS: Final = ("ng", "ug", "mg")
 _TIME_UNITS: Final = ("min", "h", "day")

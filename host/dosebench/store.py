@@ -27,9 +27,9 @@ from dosebench_protocol.bulk import column
 from dosebench_protocol.records import GENESIS_CHAIN, Record, RecordError, decode_records, verify_chain
 from dosebench_protocol.tables import CHAIN_BYTES, COUNT_MAX
 
+from dosebench.base.errors import DosebenchError
+from dosebench.base.paths import state_dir
 from dosebench.commandids import OpenCommand
-from dosebench.errors import DosebenchError
-from dosebench.paths import state_dir
 
 SCHEMA_VERSION: Final = 2
 FILE: Final = "dosebench.sqlite3"

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from dosebench.base.units import DAY_MS
 from dosebench.expected import HALF, Expected
 from dosebench.referencepump import ReferencePump
-from dosebench.units import DAY_MS
 
 CHUNK_MS: Final = 30 * DAY_MS
 """Longest time that is judged at once: what bounds the memory that it takes."""

@@ -15,8 +15,8 @@ from dosebench_protocol.plans import named_value
 from dosebench_protocol.tables import ENUMS, FLAGS
 from dosebench_protocol.telemetry import TelemetryField, checksum, read_table
 
+from dosebench.base.errors import DosebenchError
 from dosebench.client import LinkError, SilentError
-from dosebench.errors import DosebenchError
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from dosebench_protocol.records import decode_records
 
+from dosebench.base.units import DAY_MS
 from dosebench.client import PumpClient
 from dosebench.commandids import MemoryIds
 from dosebench.diff import same_reading
@@ -23,7 +24,6 @@ from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.twin import Twin, one_core
-from dosebench.units import DAY_MS
 
 SETTLED_MS: Final = 5_000
 """Virtual time at which programming begins. The length of the hello reply depends on the runtime, and with it the time

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dosebench_protocol.alarms import ALARMS, ordered
 
-from dosebench.words import counted
+from dosebench.base.words import counted
 
 HOUR_MS: Final = 3_600_000
 

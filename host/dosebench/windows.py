@@ -27,7 +27,7 @@ from typing import Final
 
 from dosebench_protocol.tables import FRACTION_MAX
 
-from dosebench.units import DAY_MINUTES, DAY_MS, MINUTE_MS
+from dosebench.base.units import DAY_MINUTES, DAY_MS, MINUTE_MS
 
 BUCKETS: Final = 240
 """Parts of a window that the dose guard counts in."""

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from commandline import EXAMPLES, Run
-from dosebench import profile, tomlfile
-from dosebench.filekinds import KINDS, of_another_kind
+from dosebench import profile
+from dosebench.base import toml_file
+from dosebench.base.file_kinds import KINDS, of_another_kind
 
 REGIMEN = EXAMPLES / "c5-baclofen-800.toml"
 BENCH = EXAMPLES / "benches" / "pico-tmc2209-syringe.toml"
@@ -86,7 +87,7 @@ def test_no_kind_of_file_is_taken_for_another(kind: str) -> None:
         "drug": DRUG.parent.glob("*.toml"),
     }
     for path in examples[kind]:
-        file = tomlfile.read(path)
+        file = toml_file.read(path)
         assert [name for name in KINDS if of_another_kind(file, name) is None] == [kind], path
 
 

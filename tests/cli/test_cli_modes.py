@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from commandline import EXAMPLES, Run
+from dosebench.base.units import DAY_MS
 from dosebench.check import load_regimen
 from dosebench.commands.status import flex_step
 from dosebench.program import Cap, Program
 from dosebench.simulate import BolusOrder, patient_orders, simulate
-from dosebench.units import DAY_MS
 
 BENCH = "sim://bench"
 HALF = Fraction(1, 2)

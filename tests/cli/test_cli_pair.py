@@ -12,8 +12,8 @@ from types import ModuleType
 import pytest
 from commandline import Run
 from dosebench import keys
+from dosebench.base.paths import state_dir
 from dosebench.keys import KeyStore, KeyStoreError, board_form, new_keys
-from dosebench.paths import state_dir
 from dosebench.store import Store
 from dosebench.twin.named import NamedTwin, SimOptions
 from filelock import FileLock

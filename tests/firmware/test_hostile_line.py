@@ -11,10 +11,10 @@ from collections import Counter, deque
 from typing import Any
 
 import pytest
+from dosebench.base.errors import DosebenchError
 from dosebench.client import EarlierCommandError, PumpClient, Settled
 from dosebench.commandids import MemoryIds
 from dosebench.deviceconfig import sealed
-from dosebench.errors import DosebenchError
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings
 from dosebench.twin.twin import Twin

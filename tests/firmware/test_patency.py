@@ -6,9 +6,9 @@ import math
 import random
 
 import pytest
+from dosebench.base.errors import DosebenchError
 from dosebench.client import RefusedError
 from dosebench.commands.sensors import check
-from dosebench.errors import DosebenchError
 from dosebench.patency import expected_peak, judge
 from dosebench.profile import load
 from pumpside import pump

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.build import build
 from dosebench.order import (
     Bridge,
@@ -20,7 +21,6 @@ from dosebench.order import (
 )
 from dosebench.profile import Profile
 from dosebench.program import Program
-from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS
 from hypothesis import strategies as st
 
 MODES: tuple[Mode, ...] = ("continuous", "minimum_rate", "stopped", "flex", "titration")

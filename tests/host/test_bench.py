@@ -13,7 +13,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from dosebench import tomlfile
+from dosebench.base import toml_file
+from dosebench.base.errors import DosebenchError
 from dosebench.bench import pages
 from dosebench.bench.drawing import draw
 from dosebench.bench.edit import edited, write
@@ -21,7 +22,6 @@ from dosebench.bench.file import Bench, BenchError, flattened, from_file, load, 
 from dosebench.bench.pins import BOARDS
 from dosebench.bench.rules import pin_uses
 from dosebench.bench.tables import CalibrationStep
-from dosebench.errors import DosebenchError
 from dosebench.profile import ProfileError
 from dosebench.profile import load as load_profile
 
@@ -39,7 +39,7 @@ def changed(path: Path, *changes: tuple[str, str], name: str = "bench.toml") -> 
     for old, new in changes:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
-    return from_file(tomlfile.parse(text, name))
+    return from_file(toml_file.parse(text, name))
 
 
 def mistakes(path: Path, *changes: tuple[str, str]) -> list[tuple[str, str]]:
@@ -307,7 +307,7 @@ def test_a_comment_beside_the_measured_step_stays() -> None:
         '[[calibration.history]]\nmeasured = "2026-02-01T08:00:00"\nstep_volume = "0.26 uL"\nuncertainty = "1 nL"\n'
         'spread = "1 nL"\nbefore = "0.25 uL"\nruns = 3\nsteps = 30\nmethod = "volume"\n'
     )
-    made = edited(text, tomlfile.parse(text, "x"), step(255))
+    made = edited(text, toml_file.parse(text, "x"), step(255))
     assert 'step_volume = "0.255 uL"   # by hand\n' in made
     assert len(tomllib.loads(made)["calibration"]["history"]) == 2
 

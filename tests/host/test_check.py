@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from dosebench import check as check_module
 from dosebench import diff, drugs, profile, regimen
+from dosebench.base.errors import DosebenchError
+from dosebench.base.units import DAY_MS
 from dosebench.check import check
 from dosebench.drugs import DrugLibrary
-from dosebench.errors import DosebenchError
-from dosebench.units import DAY_MS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from regimens import BACLOFEN, BODY, EXAMPLES, HEAD, ROOT, ZICONOTIDE, Bench, codes, figures

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from dosebench import profile
+from dosebench.base.errors import DosebenchError
+from dosebench.base.units import DAY_MS
 from dosebench.deviceconfig import sealed
-from dosebench.errors import DosebenchError
 from dosebench.profile import Profile, ProfileError
-from dosebench.units import DAY_MS
 
 CONFIG_KEYS = {
     "profile",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from dosebench import profile, program, rational
+from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.build import build
 from dosebench.order import (
     Bridge,
@@ -27,7 +28,6 @@ from dosebench.order import (
 from dosebench.profile import Profile
 from dosebench.program import Cap, FlexStep, Program, Rate, Reading, TitrationStep, from_bytes
 from dosebench.rational import ProgramError, best_fraction, best_fraction_within
-from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orders import BACLOFEN, orders, programs

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dosebench import regimen, tomlfile
-from dosebench.errors import DosebenchError
-from dosebench.tomlfile import TomlFileError, key_lines
+from dosebench import regimen
+from dosebench.base import toml_file
+from dosebench.base.errors import DosebenchError
+from dosebench.base.toml_file import TomlFileError, key_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +32,7 @@ dose = "800 ug/day"
 
 
 def problems(text: str) -> list[tuple[int, str, str, str]]:
-    document = regimen.from_file(tomlfile.parse(text, "test.toml"))
+    document = regimen.from_file(toml_file.parse(text, "test.toml"))
     return [(problem.line, problem.key, problem.code, problem.message) for problem in document.problems]
 
 
@@ -121,7 +122,7 @@ def test_not_text(tmp_path: Path) -> None:
 
 def test_too_long_and_too_deep(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
-    path.write_text("#" * (tomlfile.FILE_BYTES_MAX + 1), encoding="utf-8")
+    path.write_text("#" * (toml_file.FILE_BYTES_MAX + 1), encoding="utf-8")
     with pytest.raises(TomlFileError, match="longer than"):
         regimen.read(path)
     path.write_text("a = " + "[" * 100_000, encoding="utf-8")
@@ -156,7 +157,7 @@ z = """"quoted""""
 [[arr.deep]]
 z = 2
 '''
-    lines = {tomlfile.dotted(key): line for key, line in key_lines(text).items()}
+    lines = {toml_file.dotted(key): line for key, line in key_lines(text).items()}
     assert lines == {
         "a": 2,
         "b": 3,
@@ -189,7 +190,7 @@ z = 2
     }
 
 
-def paths(value: Any, key: tomlfile.Key = ()) -> set[tomlfile.Key]:
+def paths(value: Any, key: toml_file.Key = ()) -> set[toml_file.Key]:
     """Every path in parsed TOML."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return {key} | {path for name, item in items for path in paths(item, (*key, name))}
@@ -228,7 +229,7 @@ def test_key_lines_finds_every_key_that_tomllib_finds(blocks: list[tuple[str, st
 def test_any_damage_is_a_problem_or_a_toml_file_error(at: int, put: str, cut: int) -> None:
     text = GOOD[:at] + put + GOOD[at + cut :]
     try:
-        document = regimen.from_file(tomlfile.parse(text, "test.toml"))
+        document = regimen.from_file(toml_file.parse(text, "test.toml"))
     except TomlFileError:
         return
     assert all(1 <= problem.line <= text.count("\n") + 1 for problem in document.problems)

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 from dosebench import diff, profile
+from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.check import check
 from dosebench.drugs import DrugLibrary
 from dosebench.program import Program
 from dosebench.referencepump import ReferencePump
-from dosebench.units import DAY_MS, HOUR_MS, MINUTE_MS
 from regimens import EXAMPLES, Bench, codes, figures, places
 
 # Bridge

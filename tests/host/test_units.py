@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from dosebench import units
-from dosebench.units import UnitError
+from dosebench.base import units
+from dosebench.base.units import UnitError
 from hypothesis import given
 from hypothesis import strategies as st
 

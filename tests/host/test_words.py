@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dosebench.words import counted, lasting
+from dosebench.base.words import counted, lasting
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import pytest
 from dosebench import profile as pump_profile
+from dosebench.base.units import DAY_MS
 from dosebench.build import build
 from dosebench.client import PumpClient
 from dosebench.energy import charges_uah, life, usage_by, usage_of
@@ -18,7 +19,6 @@ from dosebench.simport import Serial
 from dosebench.twin.battery import voltage_left
 from dosebench.twin.named import profile_settings
 from dosebench.twin.twin import Twin
-from dosebench.units import DAY_MS
 
 LONG = bool(os.environ.get("DOSEBENCH_LONG"))
 DAYS = 60 if LONG else 5

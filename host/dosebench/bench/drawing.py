@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Final
 
+from dosebench.base.units import decimal, show
 from dosebench.bench.file import Bench
 from dosebench.bench.tables import (
     AnalogueInput,
@@ -23,7 +24,6 @@ from dosebench.bench.tables import (
     UartPort,
     UnipolarMotor,
 )
-from dosebench.units import decimal, show
 
 PITCH: Final = 26
 TITLE: Final = 30

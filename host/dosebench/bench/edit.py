@@ -7,11 +7,11 @@ import re
 import tempfile
 from pathlib import Path
 
-from dosebench import tomlfile
+from dosebench.base import toml_file
+from dosebench.base.errors import DosebenchError
+from dosebench.base.units import show
 from dosebench.bench.file import Bench, from_file
 from dosebench.bench.tables import CalibrationStep
-from dosebench.errors import DosebenchError
-from dosebench.units import show
 
 _COMMENT = """
 # Measured by `dosebench calibrate`. `dosebench flash --update --bench` with this file carries it to the board.
@@ -28,10 +28,10 @@ def write(bench: Bench, step: CalibrationStep) -> Bench:
     """
     path = Path(bench.file.name)
     text = path.read_text(encoding="utf-8")
-    if tomlfile.parse(text, bench.file.name).data != bench.file.data:
+    if toml_file.parse(text, bench.file.name).data != bench.file.data:
         raise DosebenchError(f"{path} was changed meanwhile", hint="run the calibration again, or --from-csv")
     changed = edited(text, bench.file, step)
-    found = from_file(tomlfile.parse(changed, bench.file.name), [path.parent])
+    found = from_file(toml_file.parse(changed, bench.file.name), [path.parent])
     calibration = found.tables.calibration
     rest = {key: value for key, value in found.file.data.items() if key != "calibration"}
     before = {key: value for key, value in bench.file.data.items() if key != "calibration"}
@@ -41,7 +41,7 @@ def write(bench: Bench, step: CalibrationStep) -> Bench:
     return found
 
 
-def edited(text: str, file: tomlfile.TomlFile, step: CalibrationStep) -> str:
+def edited(text: str, file: toml_file.TomlFile, step: CalibrationStep) -> str:
     """The text with the calibration at its end, and the step volume of its table replaced where it has one."""
     told = show(step.step_volume, "uL", 9)
     if "calibration" in file.data:

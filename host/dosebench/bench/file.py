@@ -17,7 +17,10 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from dosebench import tomlfile
+from dosebench.base import toml_file
+from dosebench.base.errors import DosebenchError
+from dosebench.base.file_kinds import of_another_kind
+from dosebench.base.toml_file import Key, Problem, TomlFile, TomlFileError
 from dosebench.bench import tables
 from dosebench.bench.mechanics import COUNTED_AS, Motion, motion
 from dosebench.bench.pins import BoardPins
@@ -25,11 +28,8 @@ from dosebench.bench.pins import find as find_board
 from dosebench.bench.rules import findings
 from dosebench.bench.tables import BenchTables
 from dosebench.deviceconfig import CHECKSUM_DIGITS, sealed
-from dosebench.errors import DosebenchError
-from dosebench.filekinds import of_another_kind
 from dosebench.profile import Profile
 from dosebench.profile import load as load_profile
-from dosebench.tomlfile import Key, Problem, TomlFile, TomlFileError
 
 DEVICE_FORMAT: Final = 1
 """Version of `bench.json`."""
@@ -154,7 +154,7 @@ def load(path: Path, directories: Sequence[Path] = ()) -> Bench:
         DosebenchError: It cannot be read.
         BenchError: It has mistakes; all of them, with their lines.
     """
-    return from_file(tomlfile.read(path), [path.parent, *directories])
+    return from_file(toml_file.read(path), [path.parent, *directories])
 
 
 def from_file(file: TomlFile, directories: Sequence[Path] = ()) -> Bench:
@@ -166,7 +166,7 @@ def from_file(file: TomlFile, directories: Sequence[Path] = ()) -> Bench:
         bench = BenchTables.model_validate(file.data)
     except ValidationError as error:
         mistakes = map(_untagged, error.errors(include_url=False))
-        problems = tomlfile.from_mistakes(file, mistakes, partial(_unknown, file))
+        problems = toml_file.from_mistakes(file, mistakes, partial(_unknown, file))
         problems += [problem for _, problem in _named(file, directories).values() if problem]
         raise BenchError(file.name, _by_line(problems)) from None
     named = _named(file, directories)
@@ -215,7 +215,7 @@ def _by_line(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def _unknown(file: TomlFile, key: Key) -> Problem:
-    return file.problem(key, tomlfile.unknown_key(str(key[-1]), _known(file, key[:-1])), "unknown-key")
+    return file.problem(key, toml_file.unknown_key(str(key[-1]), _known(file, key[:-1])), "unknown-key")
 
 
 def _known(file: TomlFile, table: Key) -> list[str]:

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.paths import examples_dir
 from dosebench.bench.drawing import draw
 from dosebench.bench.file import Bench, load
 from dosebench.bench.mechanics import counted
 from dosebench.bench.rules import pin_uses, shown_error
 from dosebench.bench.tables import DcMotor, SolenoidMotor, StepDirMotor, UartPort, UnipolarMotor
-from dosebench.paths import examples_dir
 
 _COPY: Final = "my-bench.toml"
 """What a reader's own copy of an example is called: calibrating writes into it."""

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 
 Family = Literal["rp2", "esp32"]
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from dosebench import units
+from dosebench.base import units
+from dosebench.base.errors import DosebenchError
+from dosebench.base.toml_file import Key, Problem, TomlFile
 from dosebench.bench.mechanics import Motion, counted, full_steps_per_s, motion, unit_nl
 from dosebench.bench.pins import BoardPins
 from dosebench.bench.tables import (
@@ -23,8 +25,6 @@ from dosebench.bench.tables import (
     UnipolarMotor,
     UsbPort,
 )
-from dosebench.errors import DosebenchError
-from dosebench.tomlfile import Key, Problem, TomlFile
 from dosebench.twin.sensors import RAIL_MV
 
 if TYPE_CHECKING:

@@ -100,7 +100,7 @@ def silence(duration: str, port: str | None, baud: int, as_json: bool) -> None:
     They sound again after that time, with a new alarm, or after a reset. While an alarm of high priority is on, two
     minutes are the most.
     """
-    from dosebench import units  # noqa: PLC0415
+    from dosebench.base import units  # noqa: PLC0415
 
     ms = int(units.value(duration, units.DURATION))
     with common.commanding(port, baud) as client:

@@ -6,8 +6,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from dosebench import profile as pump_profile
+from dosebench.base.errors import DosebenchError
 from dosebench.energy import BatteryState
-from dosebench.errors import DosebenchError
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dosebench.base.words import counted
 from dosebench.commands import common
 from dosebench.commands.check import FILE
-from dosebench.words import counted
 
 if TYPE_CHECKING:
+    from dosebench.base.toml_file import Problem
     from dosebench.bench.file import Bench
-    from dosebench.tomlfile import Problem
 
 
 @click.group()
@@ -56,7 +56,7 @@ def _nothing(file: Path) -> dict[str, Any]:
 
 def report(file: Path, found: Bench) -> dict[str, Any]:
     """What a bench is, as JSON values under stable keys."""
-    from dosebench import units  # noqa: PLC0415
+    from dosebench.base import units  # noqa: PLC0415
     from dosebench.bench.mechanics import counted  # noqa: PLC0415
     from dosebench.bench.rules import pin_uses  # noqa: PLC0415
 
@@ -130,9 +130,9 @@ def _show_problems(file: Path, word: str, problems: tuple[Problem, ...], colour:
 @common.json_option
 def list_benches(as_json: bool) -> None:
     """List the example benches of this package, and the boards that a bench can have."""
+    from dosebench.base.paths import examples_dir  # noqa: PLC0415
     from dosebench.bench.file import load  # noqa: PLC0415
     from dosebench.bench.pins import BOARDS  # noqa: PLC0415
-    from dosebench.paths import examples_dir  # noqa: PLC0415
 
     benches = []
     for path in sorted((examples_dir() / "benches").glob("*.toml")):

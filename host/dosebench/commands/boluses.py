@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dosebench.base.words import counted
 from dosebench.commands import common
 from dosebench.commands.deliver import dose_steps, outcome_json, programmed, volume_steps
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
@@ -81,7 +81,7 @@ def _check(order: _Order) -> None:
 
 
 def _duration_ms(text: str) -> int:
-    from dosebench import units  # noqa: PLC0415
+    from dosebench.base import units  # noqa: PLC0415
 
     return int(units.value(text, units.DURATION))
 

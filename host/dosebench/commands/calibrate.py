@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from dosebench.base.errors import DosebenchError
+from dosebench.base.words import counted
 from dosebench.commands import common
 from dosebench.commands.check import FILE
 from dosebench.commands.deliver import programmed, volume_steps
 from dosebench.commands.progress import bar
-from dosebench.errors import DosebenchError
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench
@@ -129,8 +129,8 @@ def _ask(text: str, as_json: bool, convert: Callable[[str], Any], default: str |
 
 
 def _read(text: str, celsius: float) -> tuple[float, Method]:
+    from dosebench.base.units import UnitError  # noqa: PLC0415
     from dosebench.calibration import measured_nl  # noqa: PLC0415
-    from dosebench.units import UnitError  # noqa: PLC0415
 
     try:
         volume, method = measured_nl(text, celsius)

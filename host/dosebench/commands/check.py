@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dosebench.base.words import YEAR_DAYS, counted, lasting
 from dosebench.commands import common
-from dosebench.words import YEAR_DAYS, counted, lasting
 
 if TYPE_CHECKING:
+    from dosebench.base.toml_file import Problem
     from dosebench.check import CheckResult
     from dosebench.profile import Profile
-    from dosebench.tomlfile import Problem
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from dosebench.base.errors import DosebenchError
+from dosebench.base.words import counted
 from dosebench.commands import common
-from dosebench.errors import DosebenchError
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
@@ -78,7 +78,7 @@ def dose_steps(dose: str, therapy: dict[str, Any]) -> int:
     if counted := _STEPS.fullmatch(dose):
         steps = int(counted[1])
     else:
-        from dosebench import units  # noqa: PLC0415
+        from dosebench.base import units  # noqa: PLC0415
 
         amount = units.parse(dose, units.MASS, units.VOLUME)
         unit = "ng" if amount.dimension is units.MASS else "nl"
@@ -99,7 +99,7 @@ def volume_steps(volume: str, step_nl: Fraction) -> int:
     """Whole motor steps of a volume ("40 mL") or a count ("160000 steps"), rounded down. Raises UnitError."""
     if counted := _STEPS.fullmatch(volume):
         return int(counted[1])
-    from dosebench import units  # noqa: PLC0415
+    from dosebench.base import units  # noqa: PLC0415
 
     return math.floor(units.value(volume, units.VOLUME) / step_nl)
 

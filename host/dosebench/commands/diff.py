@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from dosebench.base.errors import DosebenchError
 from dosebench.commands import common
 from dosebench.commands.check import bench_option, library, pump_of
-from dosebench.errors import DosebenchError
 
 if TYPE_CHECKING:
     from dosebench.drugs import DrugLibrary

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from dosebench.base.errors import DosebenchError
+from dosebench.base.words import counted
 from dosebench.commands import common
-from dosebench.errors import DosebenchError
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from dosebench_protocol.tables import CHAIN_BYTES
 
+from dosebench.base.errors import DosebenchError
+from dosebench.base.words import counted
 from dosebench.commands import common
-from dosebench.errors import DosebenchError
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dosebench.base.words import lasting
 from dosebench.commands import common
 from dosebench.commands.check import library
 from dosebench.commands.plot import figure_path
-from dosebench.words import lasting
 
 if TYPE_CHECKING:
     import datetime
@@ -68,13 +68,13 @@ def longevity(
 def _given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]:
     """The profile; and the program of a regimen with its title."""
     from dosebench import profile as pump_profile  # noqa: PLC0415
-    from dosebench import tomlfile  # noqa: PLC0415
-    from dosebench.filekinds import KINDS  # noqa: PLC0415
+    from dosebench.base import toml_file  # noqa: PLC0415
+    from dosebench.base.file_kinds import KINDS  # noqa: PLC0415
 
     path = Path(what)
     if not path.is_file():
         return pump_profile.load(what), None, ""
-    if KINDS["profile"].marks & tomlfile.read(path).data.keys():
+    if KINDS["profile"].marks & toml_file.read(path).data.keys():
         return pump_profile.load_file(path), None, ""
     from dosebench.check import load_regimen  # noqa: PLC0415
     from dosebench.commands.simulate import title_of  # noqa: PLC0415

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dosebench.base.errors import DosebenchError
 from dosebench.commands import common
-from dosebench.errors import DosebenchError
 
 if TYPE_CHECKING:
     from dosebench.keys import KeyStore

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from dosebench.base.words import counted
 from dosebench.commands import common
 from dosebench.commands.check import FILE, bench_option, library, pump_of
 from dosebench.commands.check import show as show_check
 from dosebench.commands.plot import figure_path
 from dosebench.commands.simulate import title_of
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.plan import Plan

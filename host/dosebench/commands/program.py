@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dosebench.base.errors import DosebenchError
+from dosebench.base.words import counted
 from dosebench.commands import common
 from dosebench.commands.check import FILE, bench_option, library, pump_of
 from dosebench.commands.check import show as show_check
-from dosebench.errors import DosebenchError
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.check import CheckResult

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dosebench.base.words import counted
 from dosebench.commands import common
 from dosebench.commands.progress import bar
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.casehistory import CaseHistory, Chapter

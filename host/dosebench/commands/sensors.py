@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from dosebench.base.errors import DosebenchError
 from dosebench.commands import common, deliver
 from dosebench.commands.deliver import outcome_json, programmed
-from dosebench.errors import DosebenchError
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient

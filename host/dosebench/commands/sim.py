@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 import click
 
+from dosebench.base.words import counted
 from dosebench.commands import common
 from dosebench.commands.progress import bar
 from dosebench.ports import BAUD
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench
@@ -133,7 +133,7 @@ class _Acts:
 
 def _acts(faults: tuple[str, ...], fill: str | None) -> _Acts:
     # Read before a board is touched: a mistake must leave it as it was.
-    from dosebench import units  # noqa: PLC0415
+    from dosebench.base import units  # noqa: PLC0415
     from dosebench.twin.faults import parse  # noqa: PLC0415
 
     fill_nl = None if fill is None else float(units.value(fill, units.VOLUME))
@@ -219,7 +219,7 @@ def _check_pump(name: str, profile: str, bench: Bench) -> None:
 
 
 def _advance(url: str, name: str, acts: _Acts, duration: str | None, as_json: bool) -> None:
-    from dosebench import units  # noqa: PLC0415
+    from dosebench.base import units  # noqa: PLC0415
     from dosebench.twin.faults import show  # noqa: PLC0415
     from dosebench.twin.named import open_url  # noqa: PLC0415
     from dosebench.twin.twin import one_core  # noqa: PLC0415

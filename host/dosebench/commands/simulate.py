@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dosebench.base.words import counted
 from dosebench.commands import common
 from dosebench.commands.check import FILE, library
 from dosebench.commands.check import show as show_check
 from dosebench.commands.plot import figure_path
 from dosebench.commands.progress import bar
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.check import CheckResult
@@ -112,7 +112,7 @@ def run_days(
 
 
 def _every_ms(text: str) -> int:
-    from dosebench import units  # noqa: PLC0415
+    from dosebench.base import units  # noqa: PLC0415
 
     every_ms = int(units.value(text, units.DURATION))
     if every_ms < MINUTE_MS:

@@ -43,7 +43,7 @@ def sniff(
     only listens, and with --spy it converts what pyserial's spy://PORT?file=LOG has logged. The dissector is
     protocol/wireshark/dosebench.lua.
     """
-    from dosebench import units  # noqa: PLC0415
+    from dosebench.base import units  # noqa: PLC0415
     from dosebench.capture import Capture, CaptureError, convert  # noqa: PLC0415
 
     if spy is not None and (only_listen or link is not None or length is not None):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from dosebench_protocol.alarms import ordered
 
+from dosebench.base.words import counted
 from dosebench.commands import common
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient

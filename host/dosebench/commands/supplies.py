@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from dosebench.base.words import counted
 from dosebench.commands import common
 from dosebench.commands.deliver import outcome_json, step_nl, volume_steps
-from dosebench.words import counted
 
 if TYPE_CHECKING:
     from fractions import Fraction

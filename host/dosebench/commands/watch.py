@@ -34,7 +34,7 @@ def watch(
 
     The pump takes the samples; it skips one rather than delay a step, and stops when nobody listens any more.
     """
-    from dosebench import units  # noqa: PLC0415
+    from dosebench.base import units  # noqa: PLC0415
     from dosebench.telemetry import table_of  # noqa: PLC0415
 
     period_ms = round(units.value(period, units.DURATION))

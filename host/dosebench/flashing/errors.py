@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 
 
 class FlashError(DosebenchError):

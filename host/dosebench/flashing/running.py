@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dosebench import ports
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
+from dosebench.base.words import counted
 from dosebench.flashing.errors import FlashError
-from dosebench.words import counted
 
 LINE_TIMEOUT_S: Final = 0.1
 WINDOW_S: Final = 2.5

@@ -9,7 +9,7 @@ import difflib
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 
 COMPLETE: Final = 1e9
 """Factor on the catheter's resistance that stands for no way through at all: a step would take centuries to pass."""

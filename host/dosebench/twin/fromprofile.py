@@ -5,12 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from dosebench.base.units import DAY_MS, HOUR_MS, in_unit
 from dosebench.energy import resting_ua
 from dosebench.profile import Profile
 from dosebench.profiletables import Battery, Power, Sensors
 from dosebench.twin.plant import PlantSettings
 from dosebench.twin.sensors import Sensor
-from dosebench.units import DAY_MS, HOUR_MS, in_unit
 
 
 def plant_settings(profile: Profile) -> PlantSettings:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dosebench_protocol.tables import FRAME_BYTES_MAX
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 from dosebench.twin.bus import Op, pack_reply
 from dosebench.twin.code import code_hash
 from dosebench.twin.flash import Flash

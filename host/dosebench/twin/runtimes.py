@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 from dosebench.twin.bus import WORDS, WORDS_BYTES, Op
 from dosebench.twin.code import firmware_dir
 from dosebench.twin.machine import Machine

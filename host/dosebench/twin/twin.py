@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from dosebench_protocol.codec import KEYED_ROLES
 
+from dosebench.base.errors import DosebenchError
 from dosebench.deviceconfig import commissioned
-from dosebench.errors import DosebenchError
 from dosebench.twin.faults import Value
 from dosebench.twin.flash import CutPlan, Flash, PowerCut, When
 from dosebench.twin.machine import Machine, WatchdogBite

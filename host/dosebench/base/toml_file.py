@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dosebench.errors import DosebenchError
-from dosebench.words import counted
+from dosebench.base.errors import DosebenchError
+from dosebench.base.words import counted
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -16,7 +16,7 @@ from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from dosebench.errors import DosebenchError
+from dosebench.base.errors import DosebenchError
 
 if TYPE_CHECKING:
     import pint

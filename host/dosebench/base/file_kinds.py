@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from dosebench.tomlfile import Problem, TomlFile
+from dosebench.base.toml_file import Problem, TomlFile
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Quantities, numbers, files, errors; imports nothing of dosebench."""
