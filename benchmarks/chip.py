@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from dosebench.client import program_hash
-from dosebench.deviceconfig import sealed
-from dosebench.profile import load
+from dosebench.profile.device_config import sealed
+from dosebench.profile.load import load
 from dosebench.twin.code import OTHER_FIRMWARE
 from dosebench_protocol.auth import Challenge, Session, device_nonce, session_id
 from dosebench_protocol.codec import by_name, encode_request

@@ -16,9 +16,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Final
 
-from dosebench.deviceconfig import sealed
 from dosebench.firmwarebuild import FAMILIES, build
-from dosebench.profile import load
+from dosebench.profile.device_config import sealed
+from dosebench.profile.load import load
 from dosebench.twin.code import firmware_dir
 from mpremote.romfs import make_romfs
 

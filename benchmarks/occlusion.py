@@ -14,8 +14,9 @@ from typing import Any, Final
 from dosebench.base.units import DAY_MS
 from dosebench.client import PumpClient
 from dosebench.commandids import MemoryIds
-from dosebench.deviceconfig import sealed
-from dosebench.profile import Profile, load
+from dosebench.profile.device_config import sealed
+from dosebench.profile.load import load
+from dosebench.profile.model import Profile
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings
 from dosebench.twin.twin import Twin

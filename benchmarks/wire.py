@@ -24,9 +24,9 @@ from typing import Final
 
 from dosebench.client import PumpClient
 from dosebench.commandids import MemoryIds
-from dosebench.deviceconfig import sealed
 from dosebench.download import Coding, download
 from dosebench.live import Live, TcpEndpoint
+from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings
 from dosebench.twin.twin import Twin

@@ -26,7 +26,7 @@ from dosebench_hil.line import Line
 from dosebench_hil.wire import Wire
 
 if TYPE_CHECKING:
-    from dosebench.profile import Profile
+    from dosebench.profile.model import Profile
     from dosebench.twin.faults import Value
     from dosebench.twin.runtimes import RuntimeName
     from dosebench.twin.twin import Twin
@@ -212,7 +212,7 @@ class Bench(ABC):
         self.wire = Wire(self.line, self.client)
 
     def _load_profile(self, name: str | None) -> None:
-        from dosebench.profile import load  # noqa: PLC0415
+        from dosebench.profile.load import load  # noqa: PLC0415
 
         self.profile = load(name or self.client.hello_reply["profile"].decode())
 

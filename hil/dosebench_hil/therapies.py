@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from dosebench.profile import Profile
+    from dosebench.profile.model import Profile
     from dosebench.program import Program
 
 CONCENTRATION_UG_PER_ML: Final = 100

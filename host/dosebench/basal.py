@@ -15,7 +15,7 @@ from dosebench.base import units
 from dosebench.base.toml_file import Key
 from dosebench.base.units import DAY_MINUTES, DAY_MS, MINUTE_MS, Quantity
 from dosebench.order import Pattern, PatternStep, RampStep
-from dosebench.profile import Profile
+from dosebench.profile.model import Profile
 from dosebench.regimen import Document
 from dosebench.regimenfile import WEEKDAYS, PatternTable
 

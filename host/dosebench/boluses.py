@@ -15,7 +15,7 @@ from dosebench_protocol.tables import FRACTION_MAX
 from dosebench.basal import as_volume
 from dosebench.base.units import DAY_MS, Quantity
 from dosebench.order import Bridge, PatientBolus, PeriodicBolus, Priming
-from dosebench.profile import Profile
+from dosebench.profile.model import Profile
 from dosebench.regimen import Document
 
 SPAN_MS_MAX: Final = FRACTION_MAX

@@ -14,7 +14,7 @@ from typing import Any
 from dosebench_protocol.tables import COUNT_MAX, THERAPY_FORMAT
 
 from dosebench.order import PatientBolus, Pattern, PeriodicBolus, Regimen
-from dosebench.profile import Profile
+from dosebench.profile.model import Profile
 from dosebench.program import WEEK, Cap, FlexStep, Program, Rate, TitrationStep
 from dosebench.rational import ProgramError, best_fraction, best_fraction_within, fit
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from dosebench import drugs as drug_library
-from dosebench import profile as pump_profile
 from dosebench import regimen
 from dosebench.base.errors import DosebenchError
 from dosebench.base.toml_file import Problem, TomlFileError
@@ -24,7 +23,8 @@ from dosebench.figures import figures
 from dosebench.findings import findings
 from dosebench.moderules import MODE_RULES
 from dosebench.order import Regimen
-from dosebench.profile import Profile
+from dosebench.profile import load as pump_profile
+from dosebench.profile.model import Profile
 from dosebench.program import Program
 from dosebench.regimen import Document
 from dosebench.rules import PUMP_RULES

@@ -17,7 +17,7 @@ from dosebench.base.errors import DosebenchError
 from dosebench.base.units import DAY_MINUTES, HOUR_MS, MINUTE_MS, show_time
 from dosebench.base.words import counted, lasting
 from dosebench.energy import BatteryState, life, service, usage_of
-from dosebench.profile import Profile
+from dosebench.profile.model import Profile
 from dosebench.program import Program, Reading
 from dosebench.regimenfile import WEEKDAYS
 

@@ -20,7 +20,7 @@ from dosebench.base import toml_file, units
 from dosebench.base.errors import DosebenchError
 from dosebench.base.toml_file import TomlFile, TomlFileError
 from dosebench.base.units import DAY_MS
-from dosebench.profiletables import reader
+from dosebench.profile.schema import reader
 
 Concentration = Annotated[Fraction, reader(units.CONCENTRATION)]
 Dose = Annotated[Fraction, reader(units.MASS_RATE)]

@@ -17,8 +17,8 @@ from dosebench.base.units import DAY_MINUTES, DAY_MS, HOUR_MS, MINUTE_MS, Quanti
 from dosebench.boluses import Boluses, boluses, bridge
 from dosebench.drugs import Drug
 from dosebench.order import Bridge, DoseCap, OnCap, Regimen
-from dosebench.profile import Profile
-from dosebench.profiletables import OnLow
+from dosebench.profile.model import Profile
+from dosebench.profile.schema import OnLow
 from dosebench.program import Program
 from dosebench.rational import best_fraction
 from dosebench.regimen import Document

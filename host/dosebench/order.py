@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
-from dosebench.profiletables import OnLow
+from dosebench.profile.schema import OnLow
 
 THERAPY_ID_BYTES: Final = 8
 """Length of the name by which pump and host know a regimen, in bytes."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 from dosebench.base import units
 from dosebench.base.units import Quantity
 from dosebench.order import Mode, OnCap
-from dosebench.profiletables import OnLow
+from dosebench.profile.schema import OnLow
 
 FORMAT: Final = 1
 """Version of the file format, the value of its key `format`."""

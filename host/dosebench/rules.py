@@ -14,7 +14,7 @@ from dosebench.base.toml_file import Key
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity, show_time
 from dosebench.facts import CapFact, Facts
 from dosebench.findings import Finding, Rule, dose_and_volume, error, volume_rate, warning
-from dosebench.profile import Profile
+from dosebench.profile.model import Profile
 from dosebench.rational import ROUNDING_STEPS_MAX, rounding_steps
 from dosebench.windows import window_steps
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from dosebench.bench.file import sealed_bench
+from dosebench.profile.parts import ERASE_US, PAGE_BYTES, WRITE_US_PER_PAGE
 from dosebench.twin.bus import pack_reply
-from dosebench.twin.flash import ERASE_US, PAGE_BYTES, WRITE_US_PER_PAGE, PowerCut
+from dosebench.twin.flash import PowerCut
 from dosebench.twin.machine import Machine
 from dosebench.twin.runtimes import ProcessRuntime, RuntimeName
 from dosebench.twin.twin import Twin, TwinSettings

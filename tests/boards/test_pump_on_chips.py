@@ -10,8 +10,8 @@ from typing import Any, Final
 import pytest
 from dosebench.bench.file import Bench, load
 from dosebench.client import PumpClient
-from dosebench.deviceconfig import sealed
 from dosebench.firmwarebuild import build
+from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
 from dosebench.twin.code import OTHER_FIRMWARE, code_hash
 from dosebench.twin.fromprofile import plant_settings

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 from commandline import EXAMPLES, Run
-from dosebench import profile
 from dosebench.base import toml_file
 from dosebench.base.file_kinds import KINDS, of_another_kind
+from dosebench.profile import load
 
 REGIMEN = EXAMPLES / "c5-baclofen-800.toml"
 BENCH = EXAMPLES / "benches" / "pico-tmc2209-syringe.toml"
 SCENARIO = EXAMPLES / "scenarios" / "fast-life.toml"
-PROFILE = Path(profile.__file__).parent / "profiles" / "implant-40.toml"
-DRUG = Path(profile.__file__).parent / "drugs" / "baclofen.toml"
+PROFILE = Path(load.__file__).parent / "profiles" / "implant-40.toml"
+DRUG = Path(load.__file__).parent / "drugs" / "baclofen.toml"
 
 
 @pytest.mark.requirement("C5")

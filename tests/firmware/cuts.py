@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from dosebench.client import PumpClient
 from dosebench.commandids import MemoryIds
-from dosebench.deviceconfig import commissioned, sealed
+from dosebench.profile.device_config import commissioned, sealed
 from dosebench.simport import Serial
 from dosebench.twin.flash import Flash, PowerCut
 from dosebench.twin.named import profile_settings

@@ -10,8 +10,8 @@ from typing import Any
 
 from dosebench.client import PumpClient
 from dosebench.commandids import MemoryIds
-from dosebench.deviceconfig import sealed
 from dosebench.keys import BoardKeys
+from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import RuntimeName

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from dosebench.client import RefusedError
-from dosebench.twin.flash import SECTOR_BYTES, Flash
+from dosebench.profile.parts import SECTOR_BYTES
+from dosebench.twin.flash import Flash
 from pumpside import PumpSide, pump
 
 HOUR_S = 3_600

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from dosebench.client import RefusedError
-from dosebench.deviceconfig import sealed
-from dosebench.profile import load
+from dosebench.profile.device_config import sealed
+from dosebench.profile.load import load
 from dosebench.twin.runtimes import RUNTIMES, RuntimeName
 from pump.guard.guard import Guard
 from pumpside import PumpSide, pump

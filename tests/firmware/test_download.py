@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from dosebench.client import PumpClient, SilentError
 from dosebench.commandids import MemoryIds
-from dosebench.deviceconfig import sealed
 from dosebench.download import Coding, download
+from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings
 from dosebench.twin.twin import Twin

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from dosebench import profile as pump_profile
+from dosebench.profile import load as pump_profile
 from dosebench.program import Cap, Program, from_bytes
 from dosebench.windows import counted_ms, flex_slack, flex_steps
 from hypothesis import given, settings

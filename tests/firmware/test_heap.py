@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from dosebench.client import PumpClient
-from dosebench.deviceconfig import sealed
 from dosebench.download import download
+from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
 from dosebench.telemetry import watch
 from dosebench.twin.named import profile_settings

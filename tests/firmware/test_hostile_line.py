@@ -14,7 +14,7 @@ import pytest
 from dosebench.base.errors import DosebenchError
 from dosebench.client import EarlierCommandError, PumpClient, Settled
 from dosebench.commandids import MemoryIds
-from dosebench.deviceconfig import sealed
+from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings
 from dosebench.twin.twin import Twin

@@ -10,7 +10,7 @@ from dosebench.base.errors import DosebenchError
 from dosebench.client import RefusedError
 from dosebench.commands.sensors import check
 from dosebench.patency import expected_peak, judge
-from dosebench.profile import load
+from dosebench.profile.load import load
 from pumpside import pump
 
 EVERY_S, RISE_PA, TAU_S, STEPS = 0.9, 1_000.0, 20.0, 8

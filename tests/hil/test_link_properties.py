@@ -13,7 +13,8 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from dosebench.profile import Profile, load
+from dosebench.profile.load import load
+from dosebench.profile.model import Profile
 from dosebench.program import Cap, FlexStep, Program, Rate, TitrationStep, from_bytes
 from dosebench.reference import Segment, Timeline
 from dosebench.twin.runtimes import RuntimeName

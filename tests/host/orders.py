@@ -19,7 +19,7 @@ from dosebench.order import (
     RampStep,
     Regimen,
 )
-from dosebench.profile import Profile
+from dosebench.profile.model import Profile
 from dosebench.program import Program
 from hypothesis import strategies as st
 

@@ -22,8 +22,8 @@ from dosebench.bench.file import Bench, BenchError, flattened, from_file, load, 
 from dosebench.bench.pins import BOARDS
 from dosebench.bench.rules import pin_uses
 from dosebench.bench.tables import CalibrationStep
-from dosebench.profile import ProfileError
-from dosebench.profile import load as load_profile
+from dosebench.profile.load import load as load_profile
+from dosebench.profile.model import ProfileError
 
 BENCHES = sorted((Path(__file__).parents[2] / "examples" / "benches").glob("*.toml"))
 SYRINGE = next(path for path in BENCHES if "syringe" in path.name)

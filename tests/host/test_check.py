@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from dosebench import check as check_module
-from dosebench import diff, drugs, profile, regimen
+from dosebench import diff, drugs, regimen
 from dosebench.base.errors import DosebenchError
 from dosebench.base.units import DAY_MS
 from dosebench.check import check
 from dosebench.drugs import DrugLibrary
+from dosebench.profile import load
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from regimens import BACLOFEN, BODY, EXAMPLES, HEAD, ROOT, ZICONOTIDE, Bench, codes, figures
@@ -475,8 +476,8 @@ def optional(data: st.DataObject, text: str, values: st.SearchStrategy[Any]) -> 
 
 def draw_regimen(data: st.DataObject) -> tuple[str, str]:
     """A profile and a regimen whose figures lie on both sides of every limit of that pump, mostly within."""
-    name = data.draw(st.sampled_from(profile.builtin_names()))
-    pump = profile.load(name)
+    name = data.draw(st.sampled_from(load.builtin_names()))
+    pump = load.load(name)
     step = int(pump.delivery.step_volume)
     least, most = (pump.steps(rate * DAY_MS) for rate in (pump.delivery.rate_min, pump.caps.day / DAY_MS))
     daily = data.draw(st.decimals(int(least) - 1, int(most) + 1, places=3))
@@ -508,7 +509,7 @@ def test_what_passes_the_check_is_taken_by_the_pump(bench: Bench, pump: SimpleNa
     result = bench.check(text)
     assert result.ok == (result.program is not None)
     if result.program is not None:
-        device = pump.Profile(profile.load(name).device_config())
+        device = pump.Profile(load.load(name).device_config())
         assert pump.Therapy(result.program.encode()).check(device) == (0, 0), text
 
 

@@ -8,32 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dosebench import profile
 from dosebench.check import load_regimen
 from dosebench.drugs import DrugLibrary
-from dosebench.energy import (
-    CONSUMERS,
-    BatteryState,
-    Life,
-    Usage,
-    add_months,
-    charges_uah,
-    life,
-    life_at,
-    resting_ua,
-    service,
-    usage_by,
-    usage_of,
-    usage_per_day,
-)
+from dosebench.energy import BatteryState, Life, add_months, life, life_at, service, usage_by, usage_of, usage_per_day
 from dosebench.longevity import curve, draw_longevity, limits_ml
-from dosebench.profile import Profile
+from dosebench.profile import load
+from dosebench.profile.model import Profile
+from dosebench.profile.power import CONSUMERS, Usage, charges_uah, resting_ua
 from hypothesis import given
 from hypothesis import strategies as st
 from regimens import EXAMPLES
 
-IMPLANT = profile.load("implant-40")
-PROFILES = [profile.load(name) for name in profile.builtin_names()]
+IMPLANT = load.load("implant-40")
+PROFILES = [load.load(name) for name in load.builtin_names()]
 DAYS = st.dates(date(2001, 1, 1), date(2080, 1, 1))
 STATUS: dict[str, Any] = {"day": 10, "ms": 43_200_000, "high_steps": 4_200, "journal_next": 300, "battery_mv": 3_590}
 COUNTERS: dict[str, Any] = {
@@ -122,14 +109,14 @@ def test_a_battery_below_its_level_is_at_eri_whatever_the_estimate_says() -> Non
 
 
 def test_a_pump_that_is_not_implanted_runs_until_its_battery_is_empty() -> None:
-    pump = profile.load("external-mlh")
+    pump = load.load("external-mlh")
     told = service(pump, life_at(pump, 24e6), BatteryState.fresh(date(2026, 1, 1)))
     assert told.limited_by == "empty"
     assert told.low < told.ends
 
 
 def test_a_service_life_does_not_outlast_the_battery_of_a_pump_without_an_eri() -> None:
-    pump = profile.load("external-mlh")
+    pump = load.load("external-mlh")
     energy = pump.energy.model_copy(update={"service_years": 50, "reserve": Fraction(9, 10)})
     saving = pump.model_copy(update={"energy": energy})
     today = date(2026, 1, 1)
@@ -253,6 +240,6 @@ def test_usage_of_nothing_costs_nothing() -> None:
 def test_a_profile_that_prices_wrongly_is_refused(tmp_path: Path, text: str, key: str, words: str) -> None:
     path = tmp_path / "own.toml"
     path.write_text(f'format = 1\nname = "own"\nextends = "implant-40"\n{text}\n')
-    with pytest.raises(profile.ProfileError) as caught:
-        profile.load_file(path)
+    with pytest.raises(loadrofileError) as caught:
+        load.load_file(path)
     assert [(problem.key, words in problem.message) for problem in caught.value.problems] == [(key, True)]

@@ -16,7 +16,7 @@ from dosebench.check import check
 from dosebench.drugs import DrugLibrary
 from dosebench.plan import Plan, plan
 from dosebench.planplot import draw_plan
-from dosebench.profile import load
+from dosebench.profile.load import load
 from dosebench.program import Program
 from hypothesis import given, settings
 from hypothesis import strategies as st

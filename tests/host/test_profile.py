@@ -7,11 +7,11 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from dosebench import profile
 from dosebench.base.errors import DosebenchError
 from dosebench.base.units import DAY_MS
-from dosebench.deviceconfig import sealed
-from dosebench.profile import Profile, ProfileError
+from dosebench.profile import load
+from dosebench.profile.device_config import sealed
+from dosebench.profile.model import Profile, ProfileError
 
 CONFIG_KEYS = {
     "profile",
@@ -84,10 +84,10 @@ def edited(tmp_path: Path, old: str, new: str, name: str = "implant-40") -> Path
     return path
 
 
-@pytest.mark.parametrize("name", profile.builtin_names())
+@pytest.mark.parametrize("name", load.builtin_names())
 def test_device_config_is_what_the_firmware_takes(name: str) -> None:
-    config = profile.load(name).device_config()
-    fitted = FITTED[profile.load(name).kind]
+    config = load.load(name).device_config()
+    fitted = FITTED[load.load(name).kind]
     assert set(config) == CONFIG_KEYS.union(*(SENSOR_KEYS[sensor] for sensor in fitted))
     assert config.pop("profile") == name
     assert sealed(config | {"profile": name})["checksum"] == config.pop("checksum")
@@ -99,7 +99,7 @@ def test_device_config_is_what_the_firmware_takes(name: str) -> None:
 
 @pytest.mark.requirement("C1")
 def test_implant_figures() -> None:
-    config = profile.load("implant-40").device_config()
+    config = load.load("implant-40").device_config()
     assert (config["step_nl_num"], config["step_nl_den"]) == (250, 1)
     assert (config["rate_min_num"], config["rate_min_den"]) == (1, 450_000)
     assert (config["rate_max_num"], config["rate_max_den"]) == (1, 900)
@@ -107,12 +107,12 @@ def test_implant_figures() -> None:
     assert config["lease_ms"] == 3_600_000
     assert (config["low_steps_default"], config["empty_steps_default"]) == (8000, 4000)
     small = {"profile": "implant-20", "reservoir_steps_max": 80_000, "disagree_steps": 4_000, "level_high": 80_000}
-    assert profile.load("implant-20").device_config() == sealed(config | small)
+    assert load.load("implant-20").device_config() == sealed(config | small)
 
 
 @pytest.mark.requirement("C15")
 def test_external_pulses() -> None:
-    coarse, fine = profile.load("external-mlh"), profile.load("external-mlh-fine")
+    coarse, fine = load.load("external-mlh"), load.load("external-mlh-fine")
     per_hour = Fraction(1_000_000, 3_600_000)
     assert 1 / coarse.steps(20 * per_hour) == 18_000
     assert 1 / fine.steps(1 * per_hour) == 180_000
@@ -129,12 +129,12 @@ def test_external_pulses() -> None:
 )
 def test_mistakes_of_the_external_sensors(tmp_path: Path, old: str, new: str, key: str, words: str) -> None:
     with pytest.raises(ProfileError) as caught:
-        profile.load_file(edited(tmp_path, old, new, "external-mlh"))
+        load.load_file(edited(tmp_path, old, new, "external-mlh"))
     assert [p for p in caught.value.problems if p.key == key and words in p.message], str(caught.value)
 
 
 def test_a_table_inside_a_table_extends_that_of_the_base() -> None:
-    level, base = profile.load("implant-20").sensors.level, profile.load("implant-40").sensors.level
+    level, base = load.load("implant-20").sensors.level, load.load("implant-40").sensors.level
     assert level is not None
     assert base is not None
     assert (level.high, level.noise, level.high_output) == (20_000_000, 5, base.high_output)
@@ -143,15 +143,15 @@ def test_a_table_inside_a_table_extends_that_of_the_base() -> None:
 def test_sensors_and_currents_are_optional(tmp_path: Path) -> None:
     path = edited(tmp_path, "format", "format")
     path.write_text(path.read_text().split("[power]")[0])
-    pump = profile.load_file(path)
+    pump = load.load_file(path)
     assert set(pump.device_config()) == CONFIG_KEYS
     assert pump.power.motor * 3_600_000 == 2_000
 
 
 @pytest.mark.requirement("R14")
-@pytest.mark.parametrize("name", profile.builtin_names())
+@pytest.mark.parametrize("name", load.builtin_names())
 def test_hard_caps_leave_room_for_the_lowest_rate_and_bound_the_highest(name: str) -> None:
-    pump = profile.load(name)
+    pump = load.load(name)
     assert pump.delivery.rate_min * DAY_MS < pump.caps.day < pump.delivery.rate_max * DAY_MS
 
 
@@ -183,20 +183,20 @@ def test_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, at: 
     text = path.read_text()
     line = text[: text.index(at or new)].count("\n") + 1
     with pytest.raises(ProfileError) as caught:
-        profile.load_file(path)
+        load.load_file(path)
     assert [p for p in caught.value.problems if p.line == line and words in p.message], str(caught.value)
 
 
 def test_a_figure_that_no_key_holds_is_named_too(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match="which the firmware cannot take"):
-        profile.load_file(edited(tmp_path, 'step_volume = "0.25 uL"', 'step_volume = "0.2500000001 uL"'))
+        load.load_file(edited(tmp_path, 'step_volume = "0.25 uL"', 'step_volume = "0.2500000001 uL"'))
 
 
 def test_all_mistakes_at_once(tmp_path: Path) -> None:
     path = edited(tmp_path, 'lease = "1 h"', 'lease = "1 hou"')
     path.write_text(path.read_text().replace('"600 ms"', '"600 mss"').replace('"3600 mV"', '"3600"'))
     with pytest.raises(ProfileError) as caught:
-        profile.load_file(path)
+        load.load_file(path)
     assert [p.key for p in caught.value.problems] == ["delivery.activation_time_max", "delivery.lease", "battery.start"]
 
 
@@ -206,28 +206,28 @@ def test_gap_between_steps_must_outlast_a_flash_operation(tmp_path: Path) -> Non
         path = edited(tmp_path, 'rate_max = "24 mL/day"', f'rate_max = "{rate} mL/day"')
         path.write_text(path.read_text().replace('hour = "1 mL"', 'hour = "1.5 mL"'))
         if fits:
-            assert isinstance(profile.load_file(path), Profile)
+            assert isinstance(load.load_file(path), Profile)
         else:
             with pytest.raises(ProfileError, match=r"449\.6"):
-                profile.load_file(path)
+                load.load_file(path)
 
 
 def test_directories_come_before_the_package(tmp_path: Path) -> None:
     edited(tmp_path, 'lease = "1 h"', 'lease = "2 h"')
-    assert profile.load("implant-40", [tmp_path]).delivery.lease == 7_200_000
-    assert profile.load("implant-20", [tmp_path]).delivery.lease == 7_200_000, "extends is looked for there too"
-    assert profile.load("implant-40").delivery.lease == 3_600_000
+    assert load.load("implant-40", [tmp_path]).delivery.lease == 7_200_000
+    assert load.load("implant-20", [tmp_path]).delivery.lease == 7_200_000, "extends is looked for there too"
+    assert load.load("implant-40").delivery.lease == 3_600_000
 
 
 def test_unknown_profile_names_the_nearest() -> None:
     with pytest.raises(DosebenchError, match='did you mean "implant-40"'):
-        profile.load("implant40")
+        load.load("implant40")
 
 
 def test_name_must_be_the_file_name(tmp_path: Path) -> None:
     edited(tmp_path, 'name = "implant-40"', 'name = "other"')
     with pytest.raises(ProfileError, match='the file is called "implant-40"'):
-        profile.load("implant-40", [tmp_path])
+        load.load("implant-40", [tmp_path])
 
 
 @pytest.mark.parametrize("name", ["../implant-40", "a/../implant-40", ""])
@@ -235,11 +235,11 @@ def test_name_is_no_path(tmp_path: Path, name: str) -> None:
     (tmp_path / "a").mkdir()
     edited(tmp_path, "format", "format")
     with pytest.raises(DosebenchError, match="no pump profile"):
-        profile.load(name, [tmp_path / "a"])
+        load.load(name, [tmp_path / "a"])
 
 
 def test_profiles_that_extend_each_other(tmp_path: Path) -> None:
     for name, base in (("a", "b"), ("b", "a")):
         (tmp_path / f"{name}.toml").write_text(f'format = 1\nname = "{name}"\nextends = "{base}"\n')
     with pytest.raises(ProfileError, match="at most 4 deep"):
-        profile.load("a", [tmp_path])
+        load.load("a", [tmp_path])

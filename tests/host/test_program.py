@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from dosebench import profile, program, rational
+from dosebench import program, rational
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.build import build
 from dosebench.order import (
@@ -25,7 +25,8 @@ from dosebench.order import (
     Priming,
     RampStep,
 )
-from dosebench.profile import Profile
+from dosebench.profile import load
+from dosebench.profile.model import Profile
 from dosebench.program import Cap, FlexStep, Program, Rate, Reading, TitrationStep, from_bytes
 from dosebench.rational import ProgramError, best_fraction, best_fraction_within
 from hypothesis import given, settings
@@ -37,7 +38,7 @@ LIMIT = 1 << 29
 
 @pytest.fixture(scope="session")
 def implant() -> Profile:
-    return profile.load("implant-40")
+    return load.load("implant-40")
 
 
 u32 = st.integers(0, (1 << 32) - 1)
@@ -320,7 +321,7 @@ def test_large_figures_stop_at_what_the_pump_can_count(implant: Profile) -> None
 @pytest.mark.requirement("R7")
 @pytest.mark.requirement("C8")
 def test_a_bolus_gets_what_the_highest_rate_leaves() -> None:
-    pump = profile.load("external-mlh")
+    pump = load.load("external-mlh")
     hourly = Fraction(1_000_000, HOUR_MS)
     regimen = replace(
         BACLOFEN,

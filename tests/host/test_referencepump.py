@@ -11,7 +11,7 @@ import pytest
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.build import build
 from dosebench.order import Bridge, PatientBolus, Pattern, PatternStep, PeriodicBolus, Priming, RampStep
-from dosebench.profile import load
+from dosebench.profile.load import load
 from dosebench.program import Program
 from dosebench.referencepump import ReferencePump
 from hypothesis import given, settings

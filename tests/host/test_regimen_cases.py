@@ -7,10 +7,11 @@ from fractions import Fraction
 from types import SimpleNamespace
 
 import pytest
-from dosebench import diff, profile
+from dosebench import diff
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.check import check
 from dosebench.drugs import DrugLibrary
+from dosebench.profile import load
 from dosebench.program import Program
 from dosebench.referencepump import ReferencePump
 from regimens import EXAMPLES, Bench, codes, figures, places
@@ -39,7 +40,7 @@ def test_c7_bridge(library: DrugLibrary, pump: SimpleNamespace) -> None:
     assert (program.bridge_steps, program.path_version) == (1360, 3)
     assert program.bridge_ng == 125
     assert program.bridge_rate * program.step_nl * DAY_MS == 600_000
-    device = pump.Profile(profile.load("implant-40").device_config())
+    device = pump.Profile(load.load("implant-40").device_config())
     assert pump.Therapy(program.encode()).check(device) == (0, 0)
 
 

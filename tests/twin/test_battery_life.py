@@ -8,12 +8,13 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from dosebench import profile as pump_profile
 from dosebench.base.units import DAY_MS
 from dosebench.build import build
 from dosebench.client import PumpClient
-from dosebench.energy import charges_uah, life, usage_by, usage_of
+from dosebench.energy import life, usage_by, usage_of
 from dosebench.order import DoseCap, Regimen
+from dosebench.profile import load as pump_profile
+from dosebench.profile.power import charges_uah
 from dosebench.program import Program
 from dosebench.simport import Serial
 from dosebench.twin.battery import voltage_left

@@ -7,7 +7,8 @@ import random
 from array import array
 
 import pytest
-from dosebench.twin.flash import ERASE_US, SECTOR_BYTES, WRITE_US_PER_PAGE, CutPlan, Flash, PowerCut
+from dosebench.profile.parts import ERASE_US, SECTOR_BYTES, WRITE_US_PER_PAGE
+from dosebench.twin.flash import CutPlan, Flash, PowerCut
 from dosebench.twin.plant import HOUR_US, Plant, PlantSettings
 from dosebench.twin.uart import Line, garble
 from hypothesis import given

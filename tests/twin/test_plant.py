@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from dosebench.profiletables import CellName
+from dosebench.profile.schema import CellName
 from dosebench.twin.battery import CURVES, voltage_left
 from dosebench.twin.faults import COMPLETE, KINDS, FaultError, Faults, check, parse, show
 from dosebench.twin.plant import DAY_US, HOUR_US, Plant, PlantSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from dosebench.profile import builtin_names, load
+from dosebench.profile.load import builtin_names, load
 from dosebench.twin import noise
 from dosebench.twin.fromprofile import plant_settings
 from dosebench.twin.plant import DAY_US, Plant

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from dosebench.client import PumpClient
-from dosebench.deviceconfig import sealed
 from dosebench.ports import open_port
-from dosebench.profile import load
+from dosebench.profile.device_config import sealed
+from dosebench.profile.load import load
 from dosebench.simport import Serial
 from dosebench.twin import named
 from dosebench.twin.bus import WORDS, Op

@@ -27,9 +27,9 @@ from dosebench.bench.pins import BoardPins
 from dosebench.bench.pins import find as find_board
 from dosebench.bench.rules import findings
 from dosebench.bench.tables import BenchTables
-from dosebench.deviceconfig import CHECKSUM_DIGITS, sealed
-from dosebench.profile import Profile
-from dosebench.profile import load as load_profile
+from dosebench.profile.device_config import CHECKSUM_DIGITS, sealed
+from dosebench.profile.load import load as load_profile
+from dosebench.profile.model import Profile
 
 DEVICE_FORMAT: Final = 1
 """Version of `bench.json`."""

@@ -25,10 +25,10 @@ from dosebench.bench.tables import (
     UnipolarMotor,
     UsbPort,
 )
-from dosebench.twin.sensors import RAIL_MV
+from dosebench.profile.parts import RAIL_MV
 
 if TYPE_CHECKING:
-    from dosebench.profile import Profile
+    from dosebench.profile.model import Profile
 
 STEP_ERROR_MAX: Final = Fraction(5, 100)
 """Most that a step from the mechanics may be off the profile's step volume (chosen: R1 asks for 5 % of the delivered

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from dosebench.profiletables import Duration, Voltage, Volume
+from dosebench.profile.schema import Duration, Voltage, Volume
 
 PIN_MAX: Final = 63
 """Largest pin number that any format of this package has."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from dosebench import profile as pump_profile
 from dosebench.base.errors import DosebenchError
 from dosebench.energy import BatteryState
+from dosebench.profile import load as pump_profile
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
-    from dosebench.profile import Profile
+    from dosebench.profile.model import Profile
 
 
 def profile_of(client: PumpClient) -> Profile | None:

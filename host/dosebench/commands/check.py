@@ -13,7 +13,7 @@ from dosebench.commands import common
 if TYPE_CHECKING:
     from dosebench.base.toml_file import Problem
     from dosebench.check import CheckResult
-    from dosebench.profile import Profile
+    from dosebench.profile.model import Profile
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

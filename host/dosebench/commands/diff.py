@@ -15,7 +15,7 @@ from dosebench.commands.check import bench_option, library, pump_of
 if TYPE_CHECKING:
     from dosebench.drugs import DrugLibrary
     from dosebench.energy import BatteryState
-    from dosebench.profile import Profile
+    from dosebench.profile.model import Profile
     from dosebench.program import Program
 
 DEVICE: Final = "device"

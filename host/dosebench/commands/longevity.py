@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dosebench.energy import Service
     from dosebench.longevity import Point
-    from dosebench.profile import Profile
+    from dosebench.profile.model import Profile
     from dosebench.program import Program
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -67,9 +67,9 @@ def longevity(
 
 def _given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]:
     """The profile; and the program of a regimen with its title."""
-    from dosebench import profile as pump_profile  # noqa: PLC0415
     from dosebench.base import toml_file  # noqa: PLC0415
     from dosebench.base.file_kinds import KINDS  # noqa: PLC0415
+    from dosebench.profile import load as pump_profile  # noqa: PLC0415
 
     path = Path(what)
     if not path.is_file():

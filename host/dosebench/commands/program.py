@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dosebench.client import PumpClient
     from dosebench.diff import Review
     from dosebench.energy import BatteryState
-    from dosebench.profile import Profile
+    from dosebench.profile.model import Profile
     from dosebench.program import Program, Reading
     from dosebench.store import Store
 

@@ -13,7 +13,7 @@ from dosebench.commands.deliver import outcome_json, programmed
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
     from dosebench.patency import Patency
-    from dosebench.profile import Profile
+    from dosebench.profile.model import Profile
 
 FAULTY: Final = 1
 """Exit code when a sensor cannot be believed, or a catheter is not open."""
@@ -106,7 +106,7 @@ def patency(port: str | None, baud: int, as_json: bool) -> int:
 
 
 def _profile(client: PumpClient) -> Profile:
-    from dosebench.profile import load  # noqa: PLC0415
+    from dosebench.profile.load import load  # noqa: PLC0415
 
     return load(client.hello_reply["profile"].decode(errors="replace"))
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench import ports
-from dosebench.deviceconfig import commissioned
 from dosebench.firmwarebuild import Form, build
 from dosebench.flashing import checks, finding, package, running
 from dosebench.flashing.errors import BoardError, FlashError, LineLostError
@@ -22,6 +21,7 @@ from dosebench.flashing.repl import Repl
 from dosebench.flashing.running import Running
 from dosebench.flashing.shell import About, Held, Shell
 from dosebench.ports import PortError
+from dosebench.profile.device_config import commissioned
 from dosebench.twin.code import firmware_dir
 
 if TYPE_CHECKING:

@@ -10,14 +10,9 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal
 
-SECTOR_BYTES: Final = 4096
-PAGE_BYTES: Final = 256
-WRITE_US_PER_PAGE: Final = 400
-"""Typical page program time of the W25Q family on RP2 boards, in microseconds (data sheet: 0.4 ms)."""
-ERASE_US: Final = 45_000
-"""Typical sector erase time, in microseconds (data sheet: 45 ms; worst 400 ms)."""
+from dosebench.profile.parts import ERASE_US, PAGE_BYTES, SECTOR_BYTES, WRITE_US_PER_PAGE
 
 When = Literal["before", "torn", "after"]
 

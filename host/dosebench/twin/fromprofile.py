@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 from dosebench.base.units import DAY_MS, HOUR_MS, in_unit
-from dosebench.energy import resting_ua
-from dosebench.profile import Profile
-from dosebench.profiletables import Battery, Power, Sensors
+from dosebench.profile.model import Profile
+from dosebench.profile.power import resting_ua
+from dosebench.profile.schema import Battery, Power, Sensors
 from dosebench.twin.plant import PlantSettings
 from dosebench.twin.sensors import Sensor
 

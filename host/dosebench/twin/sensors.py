@@ -6,15 +6,12 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
 
+from dosebench.profile.parts import BATTERY_DIVIDER, RAIL_MV
 from dosebench.twin import noise
 from dosebench.twin.faults import Faults
 
 CHANNELS: Final = ("battery", "level", "pressure", "temperature", "air")
 """Channels of the converter, by number."""
-RAIL_MV: Final = 3_300
-"""Supply of the converter, in mV: the most that it reads, and that a sensor can give."""
-BATTERY_DIVIDER: Final = 2
-"""The battery is read through a divider by two, so that its channel reaches 6600 mV."""
 
 _WAYS: Final = ("open", "short", "stuck", "offset")
 _BROKEN: Final = tuple(attrgetter(*(f"{name}_{way}" for way in _WAYS)) for name in CHANNELS)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from dosebench_protocol.codec import KEYED_ROLES
 
 from dosebench.base.errors import DosebenchError
-from dosebench.deviceconfig import commissioned
+from dosebench.profile.device_config import commissioned
 from dosebench.twin.faults import Value
 from dosebench.twin.flash import CutPlan, Flash, PowerCut, When
 from dosebench.twin.machine import Machine, WatchdogBite

@@ -1,0 +1,126 @@
+"""Pump profiles: what a pump is, as data.
+
+A profile says how large a step is, how fast the pump may go, what no regimen can raise, and what the reservoir, the
+battery and the memory are. Profiles of this package lie in `profiles/`; others are found in directories that the caller
+names. `Profile.device_config` is what a pump is given when it is flashed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from dosebench.base import toml_file
+from dosebench.base.errors import DosebenchError
+from dosebench.base.file_kinds import of_another_kind
+from dosebench.base.toml_file import Key, Problem, TomlFile
+from dosebench.profile.model import Profile, ProfileError
+from dosebench.profile.rules import contradictions
+
+_EXTENDS_MAX: Final = 4
+
+
+def builtin_names() -> list[str]:
+    """Names of the profiles that come with the package, sorted."""
+    files = resources.files("dosebench").joinpath("profiles").iterdir()
+    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+
+
+def load(name: str, directories: Sequence[Path] = ()) -> Profile:
+    """Load a profile by its name.
+
+    Args:
+        name: Name of a file without ".toml", such as "implant-40".
+        directories: Where to look before the profiles of the package, in order.
+
+    Raises:
+        DosebenchError: No such profile; names the nearest.
+        ProfileError: The file has mistakes.
+    """
+    file = _merged(name, directories, _EXTENDS_MAX)
+    profile = _validate(file)
+    if profile.name != name:
+        problem = file.problem(("name",), f'is "{profile.name}", but the file is called "{name}"', "name")
+        raise ProfileError(file.name, [problem])
+    return profile
+
+
+def load_file(path: Path) -> Profile:
+    """Load a profile from a file of its own; what it extends is looked for beside it and in the package."""
+    own = toml_file.read(path)
+    return _validate(_extended(own, [path.parent], _EXTENDS_MAX))
+
+
+def _merged(name: str, directories: Sequence[Path], depth: int) -> TomlFile:
+    return _extended(_find(name, directories), directories, depth)
+
+
+def _extended(own: TomlFile, directories: Sequence[Path], depth: int) -> TomlFile:
+    data = dict(own.data)
+    base_name = data.pop("extends", None)
+    if base_name is None:
+        return own
+    if depth == 0 or not isinstance(base_name, str):
+        raise ProfileError(own.name, [own.problem(("extends",), "must name a profile, at most 4 deep", "extends")])
+    base = _merged(base_name, directories, depth - 1)
+    for key, value in base.data.items():
+        if key in ("name", "title"):
+            continue
+        data[key] = _over(value, data[key]) if key in data else value
+    return TomlFile(own.name, data, own.lines)
+
+
+def _over(base: Any, own: Any) -> Any:
+    """A table of a profile with what its base has besides, at any depth; anything else is the profile's own."""
+    if not (isinstance(base, dict) and isinstance(own, dict)):
+        return own
+    return base | {key: _over(base[key], value) if key in base else value for key, value in own.items()}
+
+
+def _find(name: str, directories: Sequence[Path]) -> TomlFile:
+    for directory in directories:
+        path = directory / f"{name}.toml"
+        if path.is_file() and path.parent == directory:
+            return toml_file.read(path)
+    names = builtin_names()
+    if name in names:
+        text = resources.files("dosebench").joinpath("profiles", f"{name}.toml").read_text(encoding="utf-8")
+        return toml_file.parse(text, f"{name}.toml")
+    near = difflib.get_close_matches(name, names, n=1)
+    guess = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(names)}"
+    raise DosebenchError(f'no pump profile "{name}"; {guess}')
+
+
+def _validate(file: TomlFile) -> Profile:
+    if other := of_another_kind(file, "profile"):
+        raise ProfileError(file.name, [other])
+    try:
+        profile = Profile.model_validate(file.data)
+    except ValidationError as error:
+        raise ProfileError(file.name, toml_file.from_validation(file, error, partial(_unknown, file))) from None
+    faults = [file.problem(key, message, "contradiction") for key, message in contradictions(profile)]
+    if faults:
+        raise ProfileError(file.name, faults)
+    return profile
+
+
+def _unknown(file: TomlFile, key: Key) -> Problem:
+    return file.problem(key, toml_file.unknown_key(str(key[-1]), _known(key[:-1])), "unknown-key")
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _known(table: tuple[Any, ...]) -> list[str]:
+    model: type[BaseModel] = Profile
+    for name in table:
+        annotation = model.model_fields[name].annotation
+        model = next(kind for kind in (annotation, *get_args(annotation)) if _is_table(kind))
+    return [field.alias or name for name, field in model.model_fields.items()] + ([] if table else ["extends"])
