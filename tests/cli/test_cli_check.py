@@ -13,7 +13,7 @@ from dosebench.profile import load
 REGIMEN = EXAMPLES / "c5-baclofen-800.toml"
 BENCH = EXAMPLES / "benches" / "pico-tmc2209-syringe.toml"
 SCENARIO = EXAMPLES / "scenarios" / "fast-life.toml"
-PROFILE = Path(load.__file__).parent / "profiles" / "implant-40.toml"
+PROFILE = Path(load.__file__).parent / "library" / "implant-40.toml"
 DRUG = Path(load.__file__).parent / "drugs" / "baclofen.toml"
 
 

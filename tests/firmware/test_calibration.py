@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from dosebench.client import RefusedError
+from dosebench.profile.calibrated import calibrated
 from dosebench.profile.device_config import sealed
 from dosebench.profile.load import load
 from dosebench.twin.runtimes import RUNTIMES, RuntimeName
@@ -22,7 +23,7 @@ SMALL = {"flash_sectors": 6, "fault_sectors": 2}
 
 def flashed(side: PumpSide, step_nl: Fraction, **config: int) -> None:
     """Flash the settings of a pump with that step volume, and let it boot."""
-    settings = dict(load("implant-40").calibrated(step_nl).device_config()) | {"watchdog_ms": 0} | config
+    settings = dict(calibrated(load("implant-40"), step_nl).device_config()) | {"watchdog_ms": 0} | config
     side.twin.power_off()
     side.twin.machine.config = sealed(settings)
     side.twin.power_on()

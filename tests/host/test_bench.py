@@ -22,6 +22,7 @@ from dosebench.bench.file import Bench, BenchError, flattened, from_file, load, 
 from dosebench.bench.pins import BOARDS
 from dosebench.bench.rules import pin_uses
 from dosebench.bench.tables import CalibrationStep
+from dosebench.profile.calibrated import calibrated
 from dosebench.profile.load import load as load_profile
 from dosebench.profile.model import ProfileError
 
@@ -346,4 +347,4 @@ def test_a_calibrated_pump_counts_everything_in_its_own_steps(tmp_path: Path) ->
 
 def test_a_step_with_which_the_pump_cannot_work_is_refused() -> None:
     with pytest.raises(ProfileError, match="ms between two steps"):
-        load_profile("implant-40").calibrated(Fraction(100))
+        calibrated(load_profile("implant-40"), Fraction(100))

@@ -13,7 +13,7 @@ from dosebench.drugs import DrugLibrary
 from dosebench.energy import BatteryState, Life, add_months, life, life_at, service, usage_by, usage_of, usage_per_day
 from dosebench.longevity import curve, draw_longevity, limits_ml
 from dosebench.profile import load
-from dosebench.profile.model import Profile
+from dosebench.profile.model import Profile, ProfileError
 from dosebench.profile.power import CONSUMERS, Usage, charges_uah, resting_ua
 from hypothesis import given
 from hypothesis import strategies as st
@@ -240,6 +240,6 @@ def test_usage_of_nothing_costs_nothing() -> None:
 def test_a_profile_that_prices_wrongly_is_refused(tmp_path: Path, text: str, key: str, words: str) -> None:
     path = tmp_path / "own.toml"
     path.write_text(f'format = 1\nname = "own"\nextends = "implant-40"\n{text}\n')
-    with pytest.raises(loadrofileError) as caught:
+    with pytest.raises(ProfileError) as caught:
         load.load_file(path)
     assert [(problem.key, words in problem.message) for problem in caught.value.problems] == [(key, True)]

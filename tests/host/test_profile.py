@@ -77,7 +77,7 @@ FITTED = {"implant": ("level", "pressure", "temperature"), "external": ("pressur
 
 def edited(tmp_path: Path, old: str, new: str, name: str = "implant-40") -> Path:
     """A copy of a profile of the package with one text replaced."""
-    text = resources.files("dosebench").joinpath("profiles", f"{name}.toml").read_text(encoding="utf-8")
+    text = resources.files("dosebench.profile").joinpath("library", f"{name}.toml").read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / f"{name}.toml"
     path.write_text(text.replace(old, new), encoding="utf-8")

@@ -27,6 +27,7 @@ from dosebench.bench.pins import BoardPins
 from dosebench.bench.pins import find as find_board
 from dosebench.bench.rules import findings
 from dosebench.bench.tables import BenchTables
+from dosebench.profile.calibrated import calibrated
 from dosebench.profile.device_config import CHECKSUM_DIGITS, sealed
 from dosebench.profile.load import load as load_profile
 from dosebench.profile.model import Profile
@@ -85,7 +86,7 @@ class Bench:
 
     def profile(self) -> Profile:
         """The pump as it is on this bench: its profile with the calibrated step volume. Raises ProfileError."""
-        return self.nominal.calibrated(self.step_nl)
+        return calibrated(self.nominal, self.step_nl)
 
     def device_config(self) -> dict[str, int | str]:
         """The pump's settings on this bench, sealed (`config.json`): without the sensors that it does without."""

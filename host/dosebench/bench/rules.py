@@ -25,6 +25,7 @@ from dosebench.bench.tables import (
     UnipolarMotor,
     UsbPort,
 )
+from dosebench.profile.calibrated import calibrated
 from dosebench.profile.parts import RAIL_MV
 
 if TYPE_CHECKING:
@@ -347,7 +348,7 @@ def _calibration_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
         )
         return
     try:
-        profile.calibrated(calibration.step_volume)
+        calibrated(profile, calibration.step_volume)
     except DosebenchError as error:
         yield ("calibration", "step_volume"), str(error), "calibration"
 

@@ -1,7 +1,7 @@
 """Pump profiles: what a pump is, as data.
 
 A profile says how large a step is, how fast the pump may go, what no regimen can raise, and what the reservoir, the
-battery and the memory are. Profiles of this package lie in `profiles/`; others are found in directories that the caller
+battery and the memory are. Profiles of this package lie in `library/`; others are found in directories that the caller
 names. `Profile.device_config` is what a pump is given when it is flashed.
 """
 
@@ -28,7 +28,7 @@ _EXTENDS_MAX: Final = 4
 
 def builtin_names() -> list[str]:
     """Names of the profiles that come with the package, sorted."""
-    files = resources.files("dosebench").joinpath("profiles").iterdir()
+    files = resources.files("dosebench.profile").joinpath("library").iterdir()
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
 
 
@@ -90,7 +90,7 @@ def _find(name: str, directories: Sequence[Path]) -> TomlFile:
             return toml_file.read(path)
     names = builtin_names()
     if name in names:
-        text = resources.files("dosebench").joinpath("profiles", f"{name}.toml").read_text(encoding="utf-8")
+        text = resources.files("dosebench.profile").joinpath("library", f"{name}.toml").read_text(encoding="utf-8")
         return toml_file.parse(text, f"{name}.toml")
     near = difflib.get_close_matches(name, names, n=1)
     guess = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(names)}"

@@ -8,10 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from dosebench.base import units
-from dosebench.base.toml_file import Problem, TomlFileError
+from dosebench.base.toml_file import TomlFileError
 from dosebench.profile.device_config import sealed
-from dosebench.profile.rules import measured_faults
 from dosebench.profile.schema import (
     Alarms,
     Ambient,
@@ -65,21 +63,6 @@ class Profile(Table):
     def steps(self, volume_nl: Fraction) -> Fraction:
         """How many steps `volume_nl` is, exactly (not rounded)."""
         return volume_nl / self.delivery.step_volume
-
-    def calibrated(self, step_nl: Fraction) -> Profile:
-        """This pump with a step volume that was measured, in nL; contents and caps round down to whole steps of it.
-
-        Raises:
-            ProfileError: The firmware cannot take what follows from it.
-        """
-        if step_nl == self.delivery.step_volume:
-            return self
-        delivery = self.delivery.model_copy(update={"step_volume": step_nl})
-        pump = self.model_copy(update={"delivery": delivery})
-        faults = [Problem("", 1, message, "contradiction") for message in measured_faults(pump)]
-        if faults:
-            raise ProfileError(f"{self.name} with a step of {units.show(step_nl, 'uL')}", faults)
-        return pump
 
     def device_config(self) -> dict[str, int | str]:
         """The figures that a pump is given when it is flashed.

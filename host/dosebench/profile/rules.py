@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dosebench_protocol.tables import COUNT_MAX, FRACTION_MAX
 
 from dosebench.base import units
 from dosebench.base.units import DAY_MS, HOUR_MS
+from dosebench.profile.model import Profile
 from dosebench.profile.parts import RAIL_MV
 from dosebench.profile.schema import THERAPY_SECTORS, Sensors
-
-if TYPE_CHECKING:
-    from dosebench.profile.model import Profile
 
 FLASH_FREEZE_MS: Final = 450
 """Longest time that a board may stand still for one flash operation, in ms (DESIGN, section 5: 400 ms and more)."""
