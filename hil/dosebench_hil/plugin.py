@@ -14,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
-    from dosebench.program import Program
+    from dosebench.therapy.program import Program
 
     from dosebench_hil.bench import Bench
     from dosebench_hil.bringup import BringUp

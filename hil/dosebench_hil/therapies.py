@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from dosebench.profile.model import Profile
-    from dosebench.program import Program
+    from dosebench.therapy.program import Program
 
 CONCENTRATION_UG_PER_ML: Final = 100
 BOLUS_STEPS_MAX: Final = 24

@@ -15,8 +15,8 @@ from dosebench_protocol.tables import COUNT_MAX, THERAPY_FORMAT
 
 from dosebench.order import PatientBolus, Pattern, PeriodicBolus, Regimen
 from dosebench.profile.model import Profile
-from dosebench.program import WEEK, Cap, FlexStep, Program, Rate, TitrationStep
-from dosebench.rational import ProgramError, best_fraction, best_fraction_within, fit
+from dosebench.therapy.fractions import ProgramError, best_fraction, best_fraction_within, fit
+from dosebench.therapy.program import WEEK, Cap, FlexStep, Program, Rate, TitrationStep
 
 
 def build(regimen: Regimen, profile: Profile) -> Program:

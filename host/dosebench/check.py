@@ -25,10 +25,10 @@ from dosebench.moderules import MODE_RULES
 from dosebench.order import Regimen
 from dosebench.profile import load as pump_profile
 from dosebench.profile.model import Profile
-from dosebench.program import Program
 from dosebench.regimen import Document
 from dosebench.rules import PUMP_RULES
 from dosebench.slips import SLIP_RULES
+from dosebench.therapy.program import Program
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.base import units
-from dosebench.base.errors import DosebenchError
 from dosebench.base.units import DAY_MINUTES, HOUR_MS, MINUTE_MS, show_time
 from dosebench.base.words import counted, lasting
-from dosebench.energy import BatteryState, life, service, usage_of
 from dosebench.profile.model import Profile
-from dosebench.program import Program, Reading
 from dosebench.regimenfile import WEEKDAYS
+from dosebench.therapy.energy import BatteryState, life, service, usage_of
+from dosebench.therapy.program import Program
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -113,27 +112,6 @@ def _battery_row(name: str, label: str, texts: list[str], ratio: float | None = 
     """A row of the new therapy, and of the old one where there is one."""
     old = texts[0] if len(texts) == 2 else NOTHING
     return Row(name, label, old, texts[-1], ratio, old != texts[-1])
-
-
-def disagreements(own: Reading, device: Reading) -> list[str]:
-    """Names of the figures in which the pump's reading of a program differs from the host's: any is a fault."""
-    return [name for name, value in vars(own).items() if getattr(device, name) != value]
-
-
-def same_reading(program: Program, answer: dict[str, Any]) -> Reading:
-    """The pump's reading of a staged program, when it is the host's.
-
-    Args:
-        program: What was staged.
-        answer: The reply to `therapy_verify`.
-
-    Raises:
-        DosebenchError: Host and pump read it differently; names the figures.
-    """
-    theirs = Reading.of(answer)
-    if names := disagreements(program.reading(), theirs):
-        raise DosebenchError(f"host and pump read the program differently: {', '.join(names)}")
-    return theirs
 
 
 def table(review: Review) -> Table:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from dosebench.base import units
-from dosebench.program import Program
 from dosebench.scenariofile import RATES, Event, EventTable
 from dosebench.scenarioresult import AlarmSpan, Verdict
+from dosebench.therapy.program import Program
 
 
 @dataclass(frozen=True)

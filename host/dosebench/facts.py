@@ -19,10 +19,10 @@ from dosebench.drugs import Drug
 from dosebench.order import Bridge, DoseCap, OnCap, Regimen
 from dosebench.profile.model import Profile
 from dosebench.profile.schema import OnLow
-from dosebench.program import Program
-from dosebench.rational import best_fraction
 from dosebench.regimen import Document
-from dosebench.windows import DayPattern, counted_ms, window_steps
+from dosebench.therapy.cap_windows import DayPattern, counted_ms, window_steps
+from dosebench.therapy.fractions import best_fraction
+from dosebench.therapy.program import Program
 
 CAP_RULE = (
     "three times the basal's hour (or 1.25 times its day; of the therapy before, where that is more), one largest "

@@ -11,15 +11,15 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
-from dosebench import energy
-from dosebench import program as pump_program
 from dosebench.base import units
 from dosebench.base.toml_file import dotted
 from dosebench.base.units import DAY_MINUTES, DAY_MS, HOUR_MS
 from dosebench.facts import CAP_RULE, HOUR_MINUTES, Facts
-from dosebench.program import Program
-from dosebench.rational import rounding_steps
 from dosebench.regimenfile import WEEKDAYS
+from dosebench.therapy import energy
+from dosebench.therapy import program as pump_program
+from dosebench.therapy.fractions import rounding_steps
+from dosebench.therapy.program import Program
 
 
 def figures(facts: Facts | None, program: Program | None) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosebench_protocol.records import Record
 
-from dosebench.expected import HALF, Expected
+from dosebench.therapy.expected_delivery import HALF, Expected
 
 if TYPE_CHECKING:
-    from dosebench.program import Program
+    from dosebench.therapy.program import Program
 
 DAY_MS: Final = 86_400_000
 LATE_MS: Final = 1_000

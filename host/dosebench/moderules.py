@@ -19,7 +19,7 @@ from dosebench.facts import Facts
 from dosebench.findings import Finding, Rule, error, volume_rate, warning
 from dosebench.order import PatientBolus, PeriodicBolus
 from dosebench.regimenfile import WEEKDAYS, PatternTable
-from dosebench.windows import window_steps
+from dosebench.therapy.cap_windows import window_steps
 
 TITRATION_DAYS_MAX: Final = 255
 """Latest step of a titration, in days of delivery."""

@@ -10,7 +10,7 @@ from dosebench.base import units
 from dosebench.base.units import HOUR_MS
 from dosebench.base.words import counted
 from dosebench.canvas import AMBER, BLUE, GREEN, INK, PLUM, RED, page, plain
-from dosebench.plan import Plan
+from dosebench.therapy.plan import Plan
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.canvas import AMBER, BLUE, GREEN, MUTED, RED, page, plain
 from dosebench.history import DAY_MS, History
-from dosebench.program import Program
 from dosebench.simulate import SimulationResult
+from dosebench.therapy.program import Program
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,8 +15,8 @@ from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity, show_time
 from dosebench.facts import CapFact, Facts
 from dosebench.findings import Finding, Rule, dose_and_volume, error, volume_rate, warning
 from dosebench.profile.model import Profile
-from dosebench.rational import ROUNDING_STEPS_MAX, rounding_steps
-from dosebench.windows import window_steps
+from dosebench.therapy.cap_windows import window_steps
+from dosebench.therapy.fractions import ROUNDING_STEPS_MAX, rounding_steps
 
 FIXED_MODES: Final = ("minimum_rate", "stopped")
 

@@ -22,11 +22,11 @@ from dosebench.base import units
 from dosebench.base.units import MINUTE_MS
 from dosebench.client import PumpClient, RefusedError
 from dosebench.history import DAY_MS, build
-from dosebench.program import Program
 from dosebench.scenariofile import Event, Scenario
 from dosebench.scenariojournal import alarm_spans, boots_of, held_back, is_whole, safe_stops, timed_by_bench
 from dosebench.scenarioresult import Done, Sample, ScenarioResult, Verdict
 from dosebench.stretches import Disturbance, Stretch, judge
+from dosebench.therapy.program import Program
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.twin import Twin
 from dosebench.virtualrun import CALENDAR, FLASH_MS, Progress, VirtualRun, powered

@@ -28,7 +28,7 @@ from dosebench.base.units import DAY_MS, MINUTE_MS, Quantity
 from dosebench.base.words import counted
 from dosebench.check import check
 from dosebench.drugs import DrugLibrary
-from dosebench.program import Program
+from dosebench.therapy.program import Program
 from dosebench.twin import faults
 
 EVENTS_MAX: Final = 20_000

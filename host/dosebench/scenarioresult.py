@@ -11,9 +11,9 @@ from dosebench_protocol.records import Record
 
 from dosebench.base import units
 from dosebench.history import History
-from dosebench.program import Program
 from dosebench.scenariofile import Event, Scenario
 from dosebench.stretches import Stretch
+from dosebench.therapy.program import Program
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.virtualrun import CALENDAR
 

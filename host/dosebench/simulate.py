@@ -20,14 +20,14 @@ from dosebench_protocol.records import Record, RecordError, decode_records
 
 from dosebench.base.errors import DosebenchError
 from dosebench.client import EPOCH, PumpClient, RefusedError
-from dosebench.energy import usage_per_day
-from dosebench.expected import Expected
 from dosebench.history import DAY_MS, pump_ms
 from dosebench.profile.load import load
 from dosebench.profile.model import Profile
 from dosebench.profile.power import charges_uah
-from dosebench.program import Program
 from dosebench.store import verify_held
+from dosebench.therapy.energy import usage_per_day
+from dosebench.therapy.expected_delivery import Expected
+from dosebench.therapy.program import Program
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.twin import Twin
 from dosebench.virtualrun import CALENDAR, FLASH_MS, Progress, VirtualRun, powered

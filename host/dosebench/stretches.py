@@ -15,8 +15,8 @@ from fractions import Fraction
 from typing import Final
 
 from dosebench.base.units import DAY_MS
-from dosebench.expected import HALF, Expected
-from dosebench.referencepump import ReferencePump
+from dosebench.therapy.expected_delivery import HALF, Expected
+from dosebench.therapy.reference_pump import ReferencePump
 
 CHUNK_MS: Final = 30 * DAY_MS
 """Longest time that is judged at once: what bounds the memory that it takes."""

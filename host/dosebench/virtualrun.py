@@ -16,11 +16,11 @@ from dosebench_protocol.records import decode_records
 from dosebench.base.units import DAY_MS
 from dosebench.client import PumpClient
 from dosebench.commandids import MemoryIds
-from dosebench.diff import same_reading
 from dosebench.history import pump_ms
 from dosebench.ports import READ_TIMEOUT_S
-from dosebench.program import Cap, Program
 from dosebench.simport import Serial
+from dosebench.therapy.program import Cap, Program
+from dosebench.therapy.reading import same_reading
 from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.twin import Twin, one_core

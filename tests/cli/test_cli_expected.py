@@ -7,8 +7,8 @@ from fractions import Fraction
 import pytest
 from commandline import EXAMPLES
 from dosebench.check import load_regimen
-from dosebench.expected import HALF, Expected, limit_of
-from dosebench.program import Program
+from dosebench.therapy.expected_delivery import HALF, Expected, limit_of
+from dosebench.therapy.program import Program
 
 DAY_MS = 86_400_000
 

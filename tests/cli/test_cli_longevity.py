@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from commandline import EXAMPLES, Run
-from dosebench.energy import add_months
+from dosebench.therapy.energy import add_months
 
 HIGH = (EXAMPLES / "c5-baclofen-800.toml").read_text().replace('dose = "800 ug/day"', 'dose = "1900 ug/day"')
 

@@ -13,8 +13,8 @@ from commandline import EXAMPLES, Run
 from dosebench.base.units import DAY_MS
 from dosebench.check import load_regimen
 from dosebench.commands.status import flex_step
-from dosebench.program import Cap, Program
 from dosebench.simulate import BolusOrder, patient_orders, simulate
+from dosebench.therapy.program import Cap, Program
 
 BENCH = "sim://bench"
 HALF = Fraction(1, 2)

@@ -9,7 +9,7 @@ import click
 import pytest
 from commandline import EXAMPLES, Run
 from dosebench.client import PumpClient, RefusedError
-from dosebench.program import Program, Reading
+from dosebench.therapy.program import Program, Reading
 from dosebench.twin.named import open_url
 
 BENCH = "sim://bench"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from commandline import EXAMPLES, Run
 from dosebench.check import load_regimen
-from dosebench.program import Program
 from dosebench.simulate import BolusOrder, SimulationError, simulate
+from dosebench.therapy.program import Program
 from dosebench.twin import runtimes
 
 HALF = Fraction(1, 2)

@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from dosebench.client import RefusedError
-from dosebench.program import from_bytes
-from dosebench.referencepump import ReferencePump
+from dosebench.therapy.program import from_bytes
+from dosebench.therapy.reference_pump import ReferencePump
 from hypothesis import assume
 from hypothesis import strategies as st
 from pumpside import DAY_MS, PumpSide, therapy

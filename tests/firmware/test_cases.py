@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from dosebench.check import check
 from dosebench.client import RefusedError
-from dosebench.program import Cap, Program
+from dosebench.therapy.program import Cap, Program
 from pumpside import PumpSide, pump, therapy
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from dosebench.profile import load as pump_profile
-from dosebench.program import Cap, Program, from_bytes
-from dosebench.windows import counted_ms, flex_slack, flex_steps
+from dosebench.therapy.cap_windows import counted_ms, flex_slack, flex_steps
+from dosebench.therapy.program import Cap, Program, from_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pump import wire

@@ -8,8 +8,8 @@ from operator import xor
 from typing import Any
 
 import pytest
-from dosebench.program import from_bytes
-from dosebench.referencepump import ReferencePump
+from dosebench.therapy.program import from_bytes
+from dosebench.therapy.reference_pump import ReferencePump
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modes import therapies

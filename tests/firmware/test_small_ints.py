@@ -9,8 +9,8 @@ from typing import Any
 import pump.dosing.plan
 import pump.guard.guard
 import pytest
-from dosebench.program import from_bytes
-from dosebench.referencepump import ReferencePump
+from dosebench.therapy.program import from_bytes
+from dosebench.therapy.reference_pump import ReferencePump
 from pump.dosing.plan import Plan
 from pump.dosing.schedule import Schedule
 from pump.dosing.therapy import Therapy

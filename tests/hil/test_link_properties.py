@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from dosebench.profile.load import load
 from dosebench.profile.model import Profile
-from dosebench.program import Cap, FlexStep, Program, Rate, TitrationStep, from_bytes
-from dosebench.reference import Segment, Timeline
+from dosebench.therapy.program import Cap, FlexStep, Program, Rate, TitrationStep, from_bytes
+from dosebench.therapy.timeline import Segment, Timeline
 from dosebench.twin.runtimes import RuntimeName
 from dosebench_hil.bench import Bench, TwinBench, TwinOptions
 from dosebench_hil.contract.helpers import (

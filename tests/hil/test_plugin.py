@@ -106,7 +106,7 @@ def test_the_options_choose_the_twin(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize("profile", ["implant-40", "implant-20", "external-mlh", "external-mlh-fine"])
 def test_the_small_therapy_fits_every_profile(pytester: pytest.Pytester, profile: str) -> None:
     pytester.makepyfile("""
-        from dosebench.program import Reading
+        from dosebench.therapy.program import Reading
 
         def test_program(dut, program):
             assert Reading.of(dut.stage(program.encode())) == program.reading()

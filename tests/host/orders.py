@@ -20,7 +20,7 @@ from dosebench.order import (
     Regimen,
 )
 from dosebench.profile.model import Profile
-from dosebench.program import Program
+from dosebench.therapy.program import Program
 from hypothesis import strategies as st
 
 MODES: tuple[Mode, ...] = ("continuous", "minimum_rate", "stopped", "flex", "titration")

@@ -17,6 +17,7 @@ from dosebench.base.units import DAY_MS
 from dosebench.check import check
 from dosebench.drugs import DrugLibrary
 from dosebench.profile import load
+from dosebench.therapy import reading
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from regimens import BACLOFEN, BODY, EXAMPLES, HEAD, ROOT, ZICONOTIDE, Bench, codes, figures
@@ -462,8 +463,8 @@ def test_a_reading_that_differs_is_named(bench: Bench) -> None:
     other = bench.dose(BACLOFEN, "410 ug/day").program
     assert one is not None
     assert other is not None
-    assert diff.disagreements(one.reading(), one.reading()) == []
-    assert "daily_dose_ng" in diff.disagreements(one.reading(), other.reading())
+    assert reading.disagreements(one.reading(), one.reading()) == []
+    assert "daily_dose_ng" in reading.disagreements(one.reading(), other.reading())
 
 
 # Whatever the file says

@@ -10,11 +10,21 @@ from typing import Any
 import pytest
 from dosebench.check import load_regimen
 from dosebench.drugs import DrugLibrary
-from dosebench.energy import BatteryState, Life, add_months, life, life_at, service, usage_by, usage_of, usage_per_day
 from dosebench.longevity import curve, draw_longevity, limits_ml
 from dosebench.profile import load
 from dosebench.profile.model import Profile, ProfileError
 from dosebench.profile.power import CONSUMERS, Usage, charges_uah, resting_ua
+from dosebench.therapy.energy import (
+    BatteryState,
+    Life,
+    add_months,
+    life,
+    life_at,
+    service,
+    usage_by,
+    usage_of,
+    usage_per_day,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from regimens import EXAMPLES

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from dosebench.expected import Expected
 from dosebench.history import History, Point
+from dosebench.therapy.expected_delivery import Expected
 
 
 def _history(*points: Point) -> History:

@@ -14,10 +14,10 @@ from dosebench.base.errors import DosebenchError
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.check import check
 from dosebench.drugs import DrugLibrary
-from dosebench.plan import Plan, plan
 from dosebench.planplot import draw_plan
 from dosebench.profile.load import load
-from dosebench.program import Program
+from dosebench.therapy.plan import Plan, plan
+from dosebench.therapy.program import Program
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orders import programs

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from dosebench import program, rational
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.build import build
 from dosebench.order import (
@@ -27,8 +26,9 @@ from dosebench.order import (
 )
 from dosebench.profile import load
 from dosebench.profile.model import Profile
-from dosebench.program import Cap, FlexStep, Program, Rate, Reading, TitrationStep, from_bytes
-from dosebench.rational import ProgramError, best_fraction, best_fraction_within
+from dosebench.therapy import fractions, program
+from dosebench.therapy.fractions import ProgramError, best_fraction, best_fraction_within
+from dosebench.therapy.program import Cap, FlexStep, Program, Rate, Reading, TitrationStep, from_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orders import BACLOFEN, orders, programs
@@ -207,9 +207,9 @@ def test_best_fraction_refuses_what_cannot_be(value: Fraction) -> None:
 
 
 def test_rounding_is_in_steps_over_ten_years() -> None:
-    assert rational.rounding_steps(Fraction(1, 54_000), Fraction(1, 54_000)) == 0
+    assert fractions.rounding_steps(Fraction(1, 54_000), Fraction(1, 54_000)) == 0
     ten_years_ms = 36525 * DAY_MS // 10
-    assert rational.rounding_steps(Fraction(0), Fraction(1, ten_years_ms)) == 1
+    assert fractions.rounding_steps(Fraction(0), Fraction(1, ten_years_ms)) == 1
 
 
 def test_same_order_same_id() -> None:

@@ -7,7 +7,7 @@ import time
 from fractions import Fraction
 
 import pytest
-from dosebench.reference import Bolus, Segment, Timeline
+from dosebench.therapy.timeline import Bolus, Segment, Timeline
 from hypothesis import given
 from hypothesis import strategies as st
 

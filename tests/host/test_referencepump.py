@@ -12,8 +12,8 @@ from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.build import build
 from dosebench.order import Bridge, PatientBolus, Pattern, PatternStep, PeriodicBolus, Priming, RampStep
 from dosebench.profile.load import load
-from dosebench.program import Program
-from dosebench.referencepump import ReferencePump
+from dosebench.therapy.program import Program
+from dosebench.therapy.reference_pump import ReferencePump
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orders import BACLOFEN, programs

@@ -12,8 +12,8 @@ from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.check import check
 from dosebench.drugs import DrugLibrary
 from dosebench.profile import load
-from dosebench.program import Program
-from dosebench.referencepump import ReferencePump
+from dosebench.therapy.program import Program
+from dosebench.therapy.reference_pump import ReferencePump
 from regimens import EXAMPLES, Bench, codes, figures, places
 
 # Bridge

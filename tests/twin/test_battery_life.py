@@ -11,12 +11,12 @@ import pytest
 from dosebench.base.units import DAY_MS
 from dosebench.build import build
 from dosebench.client import PumpClient
-from dosebench.energy import life, usage_by, usage_of
 from dosebench.order import DoseCap, Regimen
 from dosebench.profile import load as pump_profile
 from dosebench.profile.power import charges_uah
-from dosebench.program import Program
 from dosebench.simport import Serial
+from dosebench.therapy.energy import life, usage_by, usage_of
+from dosebench.therapy.program import Program
 from dosebench.twin.battery import voltage_left
 from dosebench.twin.named import profile_settings
 from dosebench.twin.twin import Twin

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dosebench.client import PumpClient
-    from dosebench.program import Program, Reading
+    from dosebench.therapy.program import Program, Reading
 
     from dosebench_hil.bench import Bench
 
@@ -66,7 +66,7 @@ def unwritten(status: dict[str, Any]) -> dict[str, Any]:
 
 def reading_of(answer: dict[str, Any]) -> Reading:
     """The reply to `therapy_verify` as the host's own readings are."""
-    from dosebench.program import Reading  # noqa: PLC0415
+    from dosebench.therapy.program import Reading  # noqa: PLC0415
 
     return Reading.of(answer)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from dosebench.client import RefusedError
-from dosebench.program import Cap
-from dosebench.windows import window_steps
+from dosebench.therapy.cap_windows import window_steps
+from dosebench.therapy.program import Cap
 from dosebench_protocol.tables import PATIENT_BOLUSES_MAX, PRIME_ARMED_MS
 
 from dosebench_hil.contract.helpers import put_in_force, records_from, seconds_for
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dosebench.client import PumpClient
-    from dosebench.program import Program
+    from dosebench.therapy.program import Program
 
     from dosebench_hil.bench import Bench
 

@@ -13,7 +13,7 @@ from dosebench_hil.contract.helpers import boots, put_in_force, records_from, se
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
-    from dosebench.program import Program
+    from dosebench.therapy.program import Program
 
     from dosebench_hil.bench import Bench
 

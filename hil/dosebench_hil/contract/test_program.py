@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from dosebench.client import RefusedError, program_hash
-from dosebench.program import Cap
+from dosebench.therapy.program import Cap
 from dosebench_protocol.tables import CAP_MINUTES_MAX, THERAPY_BYTES_MAX
 
 from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_force, reading_of, unwritten
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
-    from dosebench.program import Program
+    from dosebench.therapy.program import Program
 
     from dosebench_hil.bench import Bench
 

@@ -19,7 +19,7 @@ from dosebench_hil.contract.helpers import (
 )
 
 if TYPE_CHECKING:
-    from dosebench.program import Program
+    from dosebench.therapy.program import Program
 
     from dosebench_hil.bench import Bench
 

@@ -12,7 +12,7 @@ from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_forc
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
-    from dosebench.program import Program
+    from dosebench.therapy.program import Program
 
     from dosebench_hil.bench import Bench
 

@@ -6,8 +6,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from dosebench.base.errors import DosebenchError
-from dosebench.energy import BatteryState
 from dosebench.profile import load as pump_profile
+from dosebench.therapy.energy import BatteryState
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient

@@ -14,9 +14,9 @@ from dosebench.commands.check import bench_option, library, pump_of
 
 if TYPE_CHECKING:
     from dosebench.drugs import DrugLibrary
-    from dosebench.energy import BatteryState
     from dosebench.profile.model import Profile
-    from dosebench.program import Program
+    from dosebench.therapy.energy import BatteryState
+    from dosebench.therapy.program import Program
 
 DEVICE: Final = "device"
 """What stands for the therapy that the pump has."""
@@ -94,7 +94,7 @@ def _file(name: str, files: _Files) -> _Side:
 
 def _device(port: str | None, baud: int) -> _Side:
     from dosebench.commands.batteries import battery_of, profile_of  # noqa: PLC0415
-    from dosebench.program import from_bytes  # noqa: PLC0415
+    from dosebench.therapy.program import from_bytes  # noqa: PLC0415
 
     with common.connected(port, baud) as client:
         program, profile = from_bytes(client.therapy()[1]), profile_of(client)
@@ -105,7 +105,7 @@ def _battery(before: _Side, after: _Side) -> tuple[Profile, BatteryState] | None
     """The pump and its battery: that of a device, else a new one."""
     from datetime import date  # noqa: PLC0415
 
-    from dosebench.energy import BatteryState  # noqa: PLC0415
+    from dosebench.therapy.energy import BatteryState  # noqa: PLC0415
 
     for side in (before, after):
         if side.profile is not None and side.battery is not None:

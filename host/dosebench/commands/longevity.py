@@ -15,10 +15,10 @@ from dosebench.commands.plot import figure_path
 if TYPE_CHECKING:
     import datetime
 
-    from dosebench.energy import Service
     from dosebench.longevity import Point
     from dosebench.profile.model import Profile
-    from dosebench.program import Program
+    from dosebench.therapy.energy import Service
+    from dosebench.therapy.program import Program
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -86,8 +86,8 @@ def _given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]
 
 
 def _point(profile: Profile, program: Program) -> Point:
-    from dosebench.energy import life, usage_of  # noqa: PLC0415
     from dosebench.longevity import NL_PER_ML, Point  # noqa: PLC0415
+    from dosebench.therapy.energy import life, usage_of  # noqa: PLC0415
 
     used = usage_of(profile, program)
     return Point(used.steps * float(program.step_nl) / NL_PER_ML, life(profile, used))
@@ -102,7 +102,7 @@ def _battery(profile: Profile) -> dict[str, Any]:
 
 
 def _regimen(what: str, profile: Profile, mark: Point, day: datetime.date) -> dict[str, Any]:
-    from dosebench.energy import BatteryState, service  # noqa: PLC0415
+    from dosebench.therapy.energy import BatteryState, service  # noqa: PLC0415
 
     dates = service(profile, mark.life, BatteryState.fresh(day))
     told = {"implanted": day, "low": dates.low, "service_ends": dates.ends, "limited_by": dates.limited_by}
@@ -130,8 +130,8 @@ def _later(dates: Service) -> str:
 
 
 def _regimen_lines(profile: Profile, title: str, mark: Point, day: datetime.date) -> list[tuple[str, str]]:
-    from dosebench.energy import BatteryState, service  # noqa: PLC0415
     from dosebench.longevity import share_text  # noqa: PLC0415
+    from dosebench.therapy.energy import BatteryState, service  # noqa: PLC0415
 
     dates = service(profile, mark.life, BatteryState.fresh(day))
     low = "ERI" if profile.kind == "implant" else "low"

@@ -16,7 +16,7 @@ from dosebench.commands.plot import figure_path
 from dosebench.commands.simulate import title_of
 
 if TYPE_CHECKING:
-    from dosebench.plan import Plan
+    from dosebench.therapy.plan import Plan
 
 DAYS: Final = click.FloatRange(min=0, min_open=True, max=366)
 DAY_S: Final = 86_400
@@ -51,7 +51,7 @@ def plan(
     from fractions import Fraction  # noqa: PLC0415
 
     from dosebench.check import check  # noqa: PLC0415
-    from dosebench.plan import plan as plan_days  # noqa: PLC0415
+    from dosebench.therapy.plan import plan as plan_days  # noqa: PLC0415
 
     if figure is not None:
         figure_path(figure)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dosebench.history import History
-    from dosebench.program import Program
     from dosebench.store import Journal, Store
+    from dosebench.therapy.program import Program
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -74,7 +74,7 @@ def _history(store: Store, journal: Journal) -> History | None:
 
 
 def _programs(store: Store, device: bytes) -> Callable[[bytes], Program | None]:
-    from dosebench.program import from_bytes  # noqa: PLC0415
+    from dosebench.therapy.program import from_bytes  # noqa: PLC0415
 
     def find(head: bytes) -> Program | None:
         data = store.program(device, head)

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from dosebench.check import CheckResult
     from dosebench.client import PumpClient
     from dosebench.diff import Review
-    from dosebench.energy import BatteryState
     from dosebench.profile.model import Profile
-    from dosebench.program import Program, Reading
     from dosebench.store import Store
+    from dosebench.therapy.energy import BatteryState
+    from dosebench.therapy.program import Program, Reading
 
 
 class NotProgrammedError(DosebenchError):
@@ -141,7 +141,7 @@ def _battery(result: CheckResult, client: PumpClient) -> tuple[Profile, BatteryS
 
 def _in_force(client: PumpClient) -> Program | None:
     from dosebench.client import RefusedError  # noqa: PLC0415
-    from dosebench.program import from_bytes  # noqa: PLC0415
+    from dosebench.therapy.program import from_bytes  # noqa: PLC0415
 
     try:
         return from_bytes(client.therapy()[1])
@@ -163,7 +163,7 @@ def _stage_dropped_on_failure(client: PumpClient) -> Iterator[None]:
 
 
 def _staged(client: PumpClient, new: Program) -> Reading:
-    from dosebench.diff import same_reading  # noqa: PLC0415
+    from dosebench.therapy.reading import same_reading  # noqa: PLC0415
 
     return same_reading(new, client.stage(new.encode()))
 

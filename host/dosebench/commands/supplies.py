@@ -66,7 +66,7 @@ def _due(client: PumpClient, steps: int, state: dict[str, Any]) -> dict[str, Any
     """The next refill with every patient bolus taken, and the drug's stability (R22)."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from dosebench.program import from_bytes  # noqa: PLC0415
+    from dosebench.therapy.program import from_bytes  # noqa: PLC0415
 
     data = common.therapy_bytes(client)
     if data is None:

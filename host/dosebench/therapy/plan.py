@@ -14,8 +14,8 @@ from typing import Any, Final
 from dosebench.base import units
 from dosebench.base.errors import DosebenchError
 from dosebench.base.units import DAY_MS, HOUR_MS
-from dosebench.program import Program
-from dosebench.referencepump import ReferencePump
+from dosebench.therapy.program import Program
+from dosebench.therapy.reference_pump import ReferencePump
 
 CALENDAR_START: Final = datetime.datetime(2000, 1, 1)
 """Where the pump's calendar begins."""

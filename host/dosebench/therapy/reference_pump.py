@@ -19,9 +19,9 @@ from fractions import Fraction
 from typing import Literal
 
 from dosebench.base.units import DAY_MS, MINUTE_MS
-from dosebench.patternclock import PatternClock
-from dosebench.program import Program
-from dosebench.reference import Piece, check_times, worst_deviation
+from dosebench.therapy.pattern_clock import PatternClock
+from dosebench.therapy.program import Program
+from dosebench.therapy.timeline import Piece, check_times, worst_deviation
 
 HALF = Fraction(1, 2)
 

@@ -20,7 +20,7 @@ from dosebench.base.units import DAY_MINUTES, DAY_MS
 from dosebench.base.words import YEAR_DAYS
 from dosebench.profile.model import Profile
 from dosebench.profile.power import Usage, charges_uah
-from dosebench.program import WEEK, Program
+from dosebench.therapy.program import WEEK, Program
 
 ERI_DAYS: Final = 90
 """Days from the elective replacement indicator to the end of service (R31; the rule of the SynchroMed pumps)."""

@@ -22,8 +22,8 @@ from dosebench_protocol.errors import ProtocolError
 from dosebench_protocol.tables import COUNT_MAX, THERAPY_FORMAT
 
 from dosebench.base.units import DAY_MINUTES, DAY_MS, HOUR_MS, MINUTE_MS
-from dosebench.rational import ProgramError
-from dosebench.windows import window_steps
+from dosebench.therapy.cap_windows import window_steps
+from dosebench.therapy.fractions import ProgramError
 
 REFILL_CAP_DAYS: Final = 180
 """Longest time between refills, in days, whatever volume and drug allow (R22)."""

@@ -10,8 +10,8 @@ from bisect import bisect_right
 from collections.abc import Collection
 from fractions import Fraction
 
-from dosebench.program import Program
-from dosebench.referencepump import Given, Limit, ReferencePump
+from dosebench.therapy.program import Program
+from dosebench.therapy.reference_pump import Given, Limit, ReferencePump
 
 HALF = Fraction(1, 2)
 

@@ -5,7 +5,7 @@ pump would have delivered; `Timeline.max_deviation` holds a list of real steps a
 milliseconds, and a pump that does as it should is never more than half a step off in each of its streams, because its
 scheduler starts at `den // 2`, adds `num` each millisecond and steps at `den`, so n(t) = floor((num*t + den//2) / den).
 
-`dosebench.referencepump` makes the timeline of a whole therapy, with all its modes.
+`dosebench.therapy.reference_pump` makes the timeline of a whole therapy, with all its modes.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""What a pump stores, and what a perfect one delivers."""
