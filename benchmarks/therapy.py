@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from dosebench.check import check
+from dosebench.regimen.check import check
 
 PROFILE: Final = "implant-40"
 REGIMEN: Final = Path(__file__).parents[1] / "examples" / "c5-baclofen-800.toml"

@@ -60,7 +60,7 @@ def write_regimen(profile: Profile, path: Path) -> Path:
 
 def build(path: Path) -> Program:
     """The program of a regimen file that has no mistakes. Raises RegimenError."""
-    from dosebench.check import load_regimen  # noqa: PLC0415
+    from dosebench.regimen.check import load_regimen  # noqa: PLC0415
 
     program = load_regimen(path).program
     assert program is not None

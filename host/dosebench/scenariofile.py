@@ -26,8 +26,8 @@ from dosebench.base.file_kinds import of_another_kind
 from dosebench.base.toml_file import Key, Problem, TomlFile, TomlFileError
 from dosebench.base.units import DAY_MS, MINUTE_MS, Quantity
 from dosebench.base.words import counted
-from dosebench.check import check
-from dosebench.drugs import DrugLibrary
+from dosebench.regimen.check import check
+from dosebench.regimen.drugs import DrugLibrary
 from dosebench.therapy.program import Program
 from dosebench.twin import faults
 

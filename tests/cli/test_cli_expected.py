@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 from commandline import EXAMPLES
-from dosebench.check import load_regimen
+from dosebench.regimen.check import load_regimen
 from dosebench.therapy.expected_delivery import HALF, Expected, limit_of
 from dosebench.therapy.program import Program
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from commandline import EXAMPLES, Run
 from dosebench.base.units import DAY_MS
-from dosebench.check import load_regimen
 from dosebench.commands.status import flex_step
+from dosebench.regimen.check import load_regimen
 from dosebench.simulate import BolusOrder, patient_orders, simulate
 from dosebench.therapy.program import Cap, Program
 

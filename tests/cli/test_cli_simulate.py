@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from commandline import EXAMPLES, Run
-from dosebench.check import load_regimen
+from dosebench.regimen.check import load_regimen
 from dosebench.simulate import BolusOrder, SimulationError, simulate
 from dosebench.therapy.program import Program
 from dosebench.twin import runtimes

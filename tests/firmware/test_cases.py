@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dosebench.check import check
 from dosebench.client import RefusedError
+from dosebench.regimen.check import check
 from dosebench.therapy.program import Cap, Program
 from pumpside import PumpSide, pump, therapy
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from dosebench import reasons
+from dosebench.client import PumpClient
 
 # What the inner runs need is loaded here: pytester forgets, after each of them, the modules that it imported first.
-from dosebench import check, reasons
-from dosebench.client import PumpClient
+from dosebench.regimen import check
 from dosebench.twin import cpython_child, named
 from dosebench_hil import bench, bringup, contract, therapies
 

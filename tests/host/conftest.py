@@ -11,8 +11,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from dosebench import drugs
-from dosebench.drugs import DrugLibrary
+from dosebench.regimen import drugs
+from dosebench.regimen.drugs import DrugLibrary
 from regimens import ROOT, Bench
 
 

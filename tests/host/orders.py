@@ -6,8 +6,9 @@ from dataclasses import replace
 from fractions import Fraction
 
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
-from dosebench.build import build
-from dosebench.order import (
+from dosebench.profile.model import Profile
+from dosebench.regimen.compile import build
+from dosebench.regimen.order import (
     Bridge,
     DoseCap,
     Mode,
@@ -19,7 +20,6 @@ from dosebench.order import (
     RampStep,
     Regimen,
 )
-from dosebench.profile.model import Profile
 from dosebench.therapy.program import Program
 from hypothesis import strategies as st
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dosebench.check import CheckResult, check
-from dosebench.drugs import DrugLibrary
+from dosebench.regimen.check import CheckResult, check
+from dosebench.regimen.drugs import DrugLibrary
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

@@ -10,13 +10,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from dosebench import check as check_module
-from dosebench import diff, drugs, regimen
 from dosebench.base.errors import DosebenchError
 from dosebench.base.units import DAY_MS
-from dosebench.check import check
-from dosebench.drugs import DrugLibrary
 from dosebench.profile import load
+from dosebench.regimen import check as check_module
+from dosebench.regimen import document, drugs
+from dosebench.regimen import review as diff
+from dosebench.regimen.check import check
+from dosebench.regimen.drugs import DrugLibrary
 from dosebench.therapy import reading
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -161,7 +162,7 @@ def test_unknown_profile_is_a_mistake_of_the_file(bench: Bench) -> None:
 
 
 def test_load_regimen_insists(bench: Bench) -> None:
-    with pytest.raises(regimen.RegimenError, match="10 mistakes"):
+    with pytest.raises(document.RegimenError, match="10 mistakes"):
         check_module.load_regimen(EXAMPLES / "mistakes.toml", bench.library)
     assert check_module.load_regimen(EXAMPLES / "c5-baclofen-800.toml", bench.library).program is not None
 

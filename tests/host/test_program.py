@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
-from dosebench.build import build
-from dosebench.order import (
+from dosebench.profile import load
+from dosebench.profile.model import Profile
+from dosebench.regimen.compile import build
+from dosebench.regimen.order import (
     Bridge,
     DoseCap,
     Mode,
@@ -24,8 +26,6 @@ from dosebench.order import (
     Priming,
     RampStep,
 )
-from dosebench.profile import load
-from dosebench.profile.model import Profile
 from dosebench.therapy import fractions, program
 from dosebench.therapy.fractions import ProgramError, best_fraction, best_fraction_within
 from dosebench.therapy.program import Cap, FlexStep, Program, Rate, Reading, TitrationStep, from_bytes

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
-from dosebench.build import build
-from dosebench.order import Bridge, PatientBolus, Pattern, PatternStep, PeriodicBolus, Priming, RampStep
 from dosebench.profile.load import load
+from dosebench.regimen.compile import build
+from dosebench.regimen.order import Bridge, PatientBolus, Pattern, PatternStep, PeriodicBolus, Priming, RampStep
 from dosebench.therapy.program import Program
 from dosebench.therapy.reference_pump import ReferencePump
 from hypothesis import given, settings

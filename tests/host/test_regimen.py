@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dosebench import regimen
 from dosebench.base import toml_file
 from dosebench.base.errors import DosebenchError
 from dosebench.base.toml_file import TomlFileError, key_lines
+from dosebench.regimen import document as regimen
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,11 +7,11 @@ from fractions import Fraction
 from types import SimpleNamespace
 
 import pytest
-from dosebench import diff
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
-from dosebench.check import check
-from dosebench.drugs import DrugLibrary
 from dosebench.profile import load
+from dosebench.regimen import review
+from dosebench.regimen.check import check
+from dosebench.regimen.drugs import DrugLibrary
 from dosebench.therapy.program import Program
 from dosebench.therapy.reference_pump import ReferencePump
 from regimens import EXAMPLES, Bench, codes, figures, places
@@ -173,15 +173,15 @@ def test_c15_pulses(library: DrugLibrary) -> None:
 @pytest.mark.requirement("R63")
 def test_review_of_the_new_modes(library: DrugLibrary) -> None:
     old, new = external(library, "c5-baclofen-800"), external(library, "flex-weekdays")
-    rows = {row.name: row for row in diff.compare(old, new, datetime.date(2026, 1, 1)).rows}
+    rows = {row.name: row for row in review.compare(old, new, datetime.date(2026, 1, 1)).rows}
     assert rows["schedule"].new.startswith("mon tue wed thu fri (502.5 ug): 00:00 15 ug/h, 05:30 30 ug/h")
     assert rows["weekly_dose_ug"].ratio == pytest.approx(3352.5 / 5600)
     assert "bridge" not in rows
-    bridge = {row.name: row for row in diff.compare(old, external(library, "c7-bridge")).rows}["bridge"]
+    bridge = {row.name: row for row in review.compare(old, external(library, "c7-bridge")).rows}["bridge"]
     assert bridge.new == "0.34 mL of 500 ug/mL at 0.6 mL/day for 13.6 h"
-    ramp = {row.name: row for row in diff.compare(None, external(library, "titration-morphine")).rows}["schedule"]
+    ramp = {row.name: row for row in review.compare(None, external(library, "titration-morphine")).rows}["schedule"]
     assert ramp.new == "400 ug/day after 0 d, 500 ug/day after 3 d, 600 ug/day after 6 d, 720 ug/day after 9 d"
-    rows = {row.name: row for row in diff.compare(old, external(library, "patient-bolus")).rows}
+    rows = {row.name: row for row in review.compare(old, external(library, "patient-bolus")).rows}
     assert rows["patient_bolus"].new == "200 ug over 15 min, lockout 3 h, 4 a day"
     assert rows["periodic_bolus"].new == "200 ug over 30 min, every 12 h"
     assert rows["other_caps"].new == "1600 ug in any 4 h"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from dosebench.base.units import DAY_MS, MINUTE_MS
-from dosebench.check import check
-from dosebench.drugs import DrugLibrary
 from dosebench.profile import load
+from dosebench.regimen.check import check
+from dosebench.regimen.drugs import DrugLibrary
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from regimens import BACLOFEN, EXAMPLES, HEAD, ZICONOTIDE, Bench, codes, figures, places

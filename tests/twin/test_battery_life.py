@@ -9,11 +9,11 @@ from fractions import Fraction
 
 import pytest
 from dosebench.base.units import DAY_MS
-from dosebench.build import build
 from dosebench.client import PumpClient
-from dosebench.order import DoseCap, Regimen
 from dosebench.profile import load as pump_profile
 from dosebench.profile.power import charges_uah
+from dosebench.regimen.compile import build
+from dosebench.regimen.order import DoseCap, Regimen
 from dosebench.simport import Serial
 from dosebench.therapy.energy import life, usage_by, usage_of
 from dosebench.therapy.program import Program

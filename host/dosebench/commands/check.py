@@ -12,8 +12,8 @@ from dosebench.commands import common
 
 if TYPE_CHECKING:
     from dosebench.base.toml_file import Problem
-    from dosebench.check import CheckResult
     from dosebench.profile.model import Profile
+    from dosebench.regimen.check import CheckResult
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -37,7 +37,7 @@ def check(
 
     Exit code 1 when the file has mistakes, or warnings that a person must confirm (--confirm does).
     """
-    from dosebench.check import check as check_file  # noqa: PLC0415
+    from dosebench.regimen.check import check as check_file  # noqa: PLC0415
 
     result = check_file(file, library(drugs), previous, pump=pump_of(bench))
     if as_json:
@@ -51,7 +51,7 @@ def library(directory: Path | None) -> Any:
     """The drug library with the files of a directory before its own; None for the usual one."""
     if directory is None:
         return None
-    from dosebench import drugs  # noqa: PLC0415
+    from dosebench.regimen import drugs  # noqa: PLC0415
 
     return drugs.load([directory])
 

@@ -54,7 +54,7 @@ def demo(out: Path, days: float | None, runtime: str | None, seed: int, as_json:
 
 def _case(name: str, days: float, runtime: str | None, seed: int, out: Path, *, quiet: bool) -> SimulationResult:
     from dosebench.base.paths import examples_dir  # noqa: PLC0415
-    from dosebench.check import load_regimen  # noqa: PLC0415
+    from dosebench.regimen.check import load_regimen  # noqa: PLC0415
     from dosebench.twin.runtimes import default_runtime  # noqa: PLC0415
 
     result = load_regimen(examples_dir() / f"{name}.toml")

@@ -13,8 +13,8 @@ from dosebench.commands import common
 from dosebench.commands.check import bench_option, library, pump_of
 
 if TYPE_CHECKING:
-    from dosebench.drugs import DrugLibrary
     from dosebench.profile.model import Profile
+    from dosebench.regimen.drugs import DrugLibrary
     from dosebench.therapy.energy import BatteryState
     from dosebench.therapy.program import Program
 
@@ -44,7 +44,7 @@ def diff(
     """
     from datetime import date  # noqa: PLC0415
 
-    from dosebench.diff import compare, table  # noqa: PLC0415
+    from dosebench.regimen.review import compare, table  # noqa: PLC0415
 
     if old == new == DEVICE:
         raise click.UsageError("give at least one regimen file")
@@ -84,7 +84,7 @@ def _file(name: str, files: _Files) -> _Side:
     """A regimen file. Raises NoTherapyError and RegimenError."""
     if not Path(name).is_file():
         raise NoTherapyError(f"there is no regimen file {name}", hint='give a file, or "device" for what the pump has')
-    from dosebench.check import load_regimen  # noqa: PLC0415
+    from dosebench.regimen.check import load_regimen  # noqa: PLC0415
 
     result = load_regimen(Path(name), files.drugs, pump=files.pump)
     assert result.program is not None

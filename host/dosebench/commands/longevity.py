@@ -76,8 +76,8 @@ def _given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]
         return pump_profile.load(what), None, ""
     if KINDS["profile"].marks & toml_file.read(path).data.keys():
         return pump_profile.load_file(path), None, ""
-    from dosebench.check import load_regimen  # noqa: PLC0415
     from dosebench.commands.simulate import title_of  # noqa: PLC0415
+    from dosebench.regimen.check import load_regimen  # noqa: PLC0415
 
     result = load_regimen(path, library(drugs))
     assert result.facts is not None

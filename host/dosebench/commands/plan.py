@@ -50,7 +50,7 @@ def plan(
     """
     from fractions import Fraction  # noqa: PLC0415
 
-    from dosebench.check import check  # noqa: PLC0415
+    from dosebench.regimen.check import check  # noqa: PLC0415
     from dosebench.therapy.plan import plan as plan_days  # noqa: PLC0415
 
     if figure is not None:

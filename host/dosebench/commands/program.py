@@ -20,10 +20,10 @@ from dosebench.commands.check import FILE, bench_option, library, pump_of
 from dosebench.commands.check import show as show_check
 
 if TYPE_CHECKING:
-    from dosebench.check import CheckResult
     from dosebench.client import PumpClient
-    from dosebench.diff import Review
     from dosebench.profile.model import Profile
+    from dosebench.regimen.check import CheckResult
+    from dosebench.regimen.review import Review
     from dosebench.store import Store
     from dosebench.therapy.energy import BatteryState
     from dosebench.therapy.program import Program, Reading
@@ -76,7 +76,7 @@ def program(
     you confirm it. When anything goes wrong before that, the old therapy runs on and the pump keeps nothing of the new
     one.
     """
-    from dosebench.check import check  # noqa: PLC0415
+    from dosebench.regimen.check import check  # noqa: PLC0415
 
     if not yes and (as_json or not sys.stdin.isatty()):
         raise click.UsageError("a person must confirm the new therapy, and this is no terminal: give --yes")
@@ -113,8 +113,8 @@ def _refuse(result: CheckResult, as_json: bool) -> int:
 
 def _program(order: _Order, store: Store, client: PumpClient) -> dict[str, Any] | None:
     """The report of a program that is in force; None when the check against the old therapy refused it."""
-    from dosebench import diff  # noqa: PLC0415
-    from dosebench.check import check  # noqa: PLC0415
+    from dosebench.regimen import review as diff  # noqa: PLC0415
+    from dosebench.regimen.check import check  # noqa: PLC0415
 
     old = _in_force(client)
     result = check(order.file, library(order.drugs), old, pump=order.pump)
@@ -205,7 +205,7 @@ def _confirm_warnings(order: _Order, result: CheckResult) -> None:
 def _show_review(review: Review, theirs: Reading) -> None:
     from rich.console import Console  # noqa: PLC0415
 
-    from dosebench import diff  # noqa: PLC0415
+    from dosebench.regimen import review as diff  # noqa: PLC0415
 
     Console().print(diff.table(review))
     click.echo("The battery's dates follow from the pump's own count of days, steps and wakes, were nothing changed.")

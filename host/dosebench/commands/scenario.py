@@ -16,7 +16,7 @@ from dosebench.commands.progress import bar
 
 if TYPE_CHECKING:
     from dosebench.casehistory import CaseHistory, Chapter
-    from dosebench.check import CheckResult
+    from dosebench.regimen.check import CheckResult
     from dosebench.scenariofile import ScenarioError
     from dosebench.scenarioresult import AlarmSpan
 

@@ -15,7 +15,7 @@ from dosebench.commands.plot import figure_path
 from dosebench.commands.progress import bar
 
 if TYPE_CHECKING:
-    from dosebench.check import CheckResult
+    from dosebench.regimen.check import CheckResult
     from dosebench.simulate import SimulationResult
 
 MINUTE_MS = 60_000
@@ -62,7 +62,7 @@ def simulate(
 
     With --scenario the pump lives through what the file says (docs/SCENARIOS.md), and its expectations are judged too.
     """
-    from dosebench.check import check  # noqa: PLC0415
+    from dosebench.regimen.check import check  # noqa: PLC0415
 
     if scenario_file is not None and (days is not None or patient_every is not None):
         raise click.UsageError("a scenario says itself how long it is and who asks for what")

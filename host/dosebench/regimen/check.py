@@ -11,23 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dosebench import drugs as drug_library
-from dosebench import regimen
 from dosebench.base.errors import DosebenchError
 from dosebench.base.toml_file import Problem, TomlFileError
-from dosebench.build import build
-from dosebench.drugrules import DRUG_RULES
-from dosebench.drugs import DrugLibrary
-from dosebench.facts import Facts, Previous, derive
-from dosebench.figures import figures
-from dosebench.findings import findings
-from dosebench.moderules import MODE_RULES
-from dosebench.order import Regimen
 from dosebench.profile import load as pump_profile
 from dosebench.profile.model import Profile
-from dosebench.regimen import Document
-from dosebench.rules import PUMP_RULES
-from dosebench.slips import SLIP_RULES
+from dosebench.regimen import document as regimen
+from dosebench.regimen import drugs as drug_library
+from dosebench.regimen.compile import build
+from dosebench.regimen.document import Document
+from dosebench.regimen.drug_limits import DRUG_RULES
+from dosebench.regimen.drugs import DrugLibrary
+from dosebench.regimen.facts import Facts, Previous, derive
+from dosebench.regimen.findings import findings
+from dosebench.regimen.limits import PUMP_RULES
+from dosebench.regimen.modes import MODE_RULES
+from dosebench.regimen.order import Regimen
+from dosebench.regimen.plausibility import SLIP_RULES
+from dosebench.regimen.summary import _problem_json, figures
 from dosebench.therapy.program import Program
 
 
@@ -161,10 +161,6 @@ def _profile(
 
 def _by_line(problems: list[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda problem: problem.line))
-
-
-def _problem_json(problem: Problem) -> dict[str, Any]:
-    return {"key": problem.key, "line": problem.line, "message": problem.message, "code": problem.code}
 
 
 def load_regimen(

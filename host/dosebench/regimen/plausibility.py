@@ -14,8 +14,8 @@ from typing import Final
 
 from dosebench.base import units
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity
-from dosebench.facts import Facts
-from dosebench.findings import Finding, Rule, error, warning
+from dosebench.regimen.facts import Facts
+from dosebench.regimen.findings import Finding, Rule, error, warning
 
 _MASS_UNITS: Final = ("ng", "ug", "mg")
 _TIME_UNITS: Final = ("min", "h", "day")

@@ -13,8 +13,8 @@ from typing import Any
 
 from dosebench_protocol.tables import COUNT_MAX, THERAPY_FORMAT
 
-from dosebench.order import PatientBolus, Pattern, PeriodicBolus, Regimen
 from dosebench.profile.model import Profile
+from dosebench.regimen.order import PatientBolus, Pattern, PeriodicBolus, Regimen
 from dosebench.therapy.fractions import ProgramError, best_fraction, best_fraction_within, fit
 from dosebench.therapy.program import WEEK, Cap, FlexStep, Program, Rate, TitrationStep
 
@@ -22,7 +22,7 @@ from dosebench.therapy.program import WEEK, Cap, FlexStep, Program, Rate, Titrat
 def build(regimen: Regimen, profile: Profile) -> Program:
     """The program of a complete regimen on a pump of that profile.
 
-    The regimen is taken as it is; whether it is a good idea is what `dosebench.check` says.
+    The regimen is taken as it is; whether it is a good idea is what `dosebench.regimen.check` says.
 
     Raises:
         ProgramError: A figure cannot be written in the numbers that the pump has.

@@ -8,19 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
 
-from dosebench_protocol.tables import FRACTION_MAX
-
-from dosebench.basal import as_volume
-from dosebench.base.units import DAY_MS, Quantity
-from dosebench.order import Bridge, PatientBolus, PeriodicBolus, Priming
+from dosebench.base.units import DAY_MS
 from dosebench.profile.model import Profile
-from dosebench.regimen import Document
-
-SPAN_MS_MAX: Final = FRACTION_MAX
-"""Longest duration of a bolus that the pump can hold, in ms: six days."""
-
+from dosebench.regimen.amounts import as_volume, whole_ms
+from dosebench.regimen.document import Document
+from dosebench.regimen.order import Bridge, PatientBolus, PeriodicBolus, Priming
 
 Concentrations = tuple[Fraction | None, Fraction | None]
 
@@ -96,13 +89,6 @@ def _clinician(
         return None, None
     rate = as_volume(table.rate, concentration) if document.says("bolus", "rate") else default
     return as_volume(table.max, concentration), rate
-
-
-def whole_ms(quantity: Quantity | None) -> int | None:
-    """A duration that the pump can hold: whole milliseconds from 1 to 2^29; None for any other."""
-    if quantity is None or quantity.value.denominator != 1 or not 1 <= quantity.value <= SPAN_MS_MAX:
-        return None
-    return int(quantity.value)
 
 
 def _patient(document: Document, concentration: Fraction | None) -> PatientBolus | None:

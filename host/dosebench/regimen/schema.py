@@ -15,8 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from dosebench.base import units
 from dosebench.base.units import Quantity
-from dosebench.order import Mode, OnCap
 from dosebench.profile.schema import OnLow
+from dosebench.regimen.order import Mode, OnCap
 
 FORMAT: Final = 1
 """Version of the file format, the value of its key `format`."""

@@ -12,10 +12,10 @@ from fractions import Fraction
 from typing import Any
 
 from dosebench.base import units
-from dosebench.base.toml_file import dotted
+from dosebench.base.toml_file import Problem, dotted
 from dosebench.base.units import DAY_MINUTES, DAY_MS, HOUR_MS
-from dosebench.facts import CAP_RULE, HOUR_MINUTES, Facts
-from dosebench.regimenfile import WEEKDAYS
+from dosebench.regimen.facts import CAP_RULE, HOUR_MINUTES, Facts
+from dosebench.regimen.schema import WEEKDAYS
 from dosebench.therapy import energy
 from dosebench.therapy import program as pump_program
 from dosebench.therapy.fractions import rounding_steps
@@ -263,3 +263,7 @@ def _reading(program: Program | None) -> dict[str, Any] | None:
     values = asdict(program.reading())
     names = {name: values[name].hex() for name in ("therapy_id", "program_hash")}
     return values | names | {"drug": program.drug.decode(), "caps": list(values["caps"])}
+
+
+def _problem_json(problem: Problem) -> dict[str, Any]:
+    return {"key": problem.key, "line": problem.line, "message": problem.message, "code": problem.code}

@@ -10,9 +10,9 @@ from typing import Final
 from dosebench.base import units
 from dosebench.base.toml_file import Key
 from dosebench.base.units import DAY_MS
-from dosebench.drugs import DoseFigure, Drug, PercentFigure
-from dosebench.facts import Facts
-from dosebench.findings import Finding, Rule, error, warning
+from dosebench.regimen.drugs import DoseFigure, Drug, PercentFigure
+from dosebench.regimen.facts import Facts
+from dosebench.regimen.findings import Finding, Rule, error, warning
 
 
 def drug_known(facts: Facts) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """Regimen files: what a clinician orders, as TOML with a unit at every figure.
 
-`read` gives a file's content together with every mistake of form in it; `dosebench.check` builds the complete order,
+`read` gives a file's content together with every mistake of form in it; `dosebench.regimen.check` builds the complete order,
 a `Regimen`, once nothing is wrong. `docs/REGIMEN.md` describes the format key by key.
 """
 
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from dosebench.base import toml_file
 from dosebench.base.file_kinds import of_another_kind
 from dosebench.base.toml_file import Key, Problem, TomlFile, TomlFileError
-from dosebench.regimenfile import ELSEWHERE, NEEDED_BY, NEEDED_IN, NEEDED_IN_MODE, REQUIRED, TABLES, RegimenFile
+from dosebench.regimen.schema import ELSEWHERE, NEEDED_BY, NEEDED_IN, NEEDED_IN_MODE, REQUIRED, TABLES, RegimenFile
 
 
 class RegimenError(TomlFileError):

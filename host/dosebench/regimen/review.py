@@ -16,7 +16,7 @@ from dosebench.base import units
 from dosebench.base.units import DAY_MINUTES, HOUR_MS, MINUTE_MS, show_time
 from dosebench.base.words import counted, lasting
 from dosebench.profile.model import Profile
-from dosebench.regimenfile import WEEKDAYS
+from dosebench.regimen.schema import WEEKDAYS
 from dosebench.therapy.energy import BatteryState, life, service, usage_of
 from dosebench.therapy.program import Program
 

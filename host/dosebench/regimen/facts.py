@@ -10,16 +10,17 @@ from fractions import Fraction
 
 from dosebench_protocol.tables import COUNT_MAX
 
-from dosebench.basal import Basal, as_mass, basal, minimum_rate
 from dosebench.base import units
 from dosebench.base.toml_file import Key
 from dosebench.base.units import DAY_MINUTES, DAY_MS, HOUR_MS, MINUTE_MS, Quantity
-from dosebench.boluses import Boluses, boluses, bridge
-from dosebench.drugs import Drug
-from dosebench.order import Bridge, DoseCap, OnCap, Regimen
 from dosebench.profile.model import Profile
 from dosebench.profile.schema import OnLow
-from dosebench.regimen import Document
+from dosebench.regimen.amounts import as_mass
+from dosebench.regimen.basal import Basal, basal, minimum_rate
+from dosebench.regimen.boluses import Boluses, boluses, bridge
+from dosebench.regimen.document import Document
+from dosebench.regimen.drugs import Drug
+from dosebench.regimen.order import Bridge, DoseCap, OnCap, Regimen
 from dosebench.therapy.cap_windows import DayPattern, counted_ms, window_steps
 from dosebench.therapy.fractions import best_fraction
 from dosebench.therapy.program import Program

@@ -14,7 +14,7 @@ from typing import Final
 from dosebench.base import units
 from dosebench.base.toml_file import Key, Problem
 from dosebench.base.units import DAY_MS
-from dosebench.facts import Facts
+from dosebench.regimen.facts import Facts
 
 FAST_DAY_NL: Final = 48 * 10**6
 """A volume a day from which rates are shown by the hour: that of the external class, not of implants."""

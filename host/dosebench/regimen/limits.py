@@ -12,9 +12,9 @@ from dosebench_protocol.tables import CAP_MINUTES_MAX, CAPS_MAX, COUNT_MAX, FRAC
 from dosebench.base import units
 from dosebench.base.toml_file import Key
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity, show_time
-from dosebench.facts import CapFact, Facts
-from dosebench.findings import Finding, Rule, dose_and_volume, error, volume_rate, warning
 from dosebench.profile.model import Profile
+from dosebench.regimen.facts import CapFact, Facts
+from dosebench.regimen.findings import Finding, Rule, dose_and_volume, error, volume_rate, warning
 from dosebench.therapy.cap_windows import window_steps
 from dosebench.therapy.fractions import ROUNDING_STEPS_MAX, rounding_steps
 

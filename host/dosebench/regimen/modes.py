@@ -10,15 +10,16 @@ from typing import Final
 
 from dosebench_protocol.tables import FLEX_STEPS_MAX, PATTERNS_MAX, RATES_MAX, TITRATION_STEPS_MAX
 
-from dosebench.basal import pattern_days
 from dosebench.base import units
 from dosebench.base.toml_file import Key
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity, show_time
-from dosebench.boluses import SPAN_MS_MAX, previous_concentration, whole_ms
-from dosebench.facts import Facts
-from dosebench.findings import Finding, Rule, error, volume_rate, warning
-from dosebench.order import PatientBolus, PeriodicBolus
-from dosebench.regimenfile import WEEKDAYS, PatternTable
+from dosebench.regimen.amounts import SPAN_MS_MAX, whole_ms
+from dosebench.regimen.basal import pattern_days
+from dosebench.regimen.boluses import previous_concentration
+from dosebench.regimen.facts import Facts
+from dosebench.regimen.findings import Finding, Rule, error, volume_rate, warning
+from dosebench.regimen.order import PatientBolus, PeriodicBolus
+from dosebench.regimen.schema import WEEKDAYS, PatternTable
 from dosebench.therapy.cap_windows import window_steps
 
 TITRATION_DAYS_MAX: Final = 255

@@ -11,13 +11,13 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
-from dosebench.base import units
 from dosebench.base.toml_file import Key
 from dosebench.base.units import DAY_MINUTES, DAY_MS, MINUTE_MS, Quantity
-from dosebench.order import Pattern, PatternStep, RampStep
 from dosebench.profile.model import Profile
-from dosebench.regimen import Document
-from dosebench.regimenfile import WEEKDAYS, PatternTable
+from dosebench.regimen.amounts import as_mass, as_volume
+from dosebench.regimen.document import Document
+from dosebench.regimen.order import Pattern, PatternStep, RampStep
+from dosebench.regimen.schema import WEEKDAYS, PatternTable
 
 ALL_WEEK: Final = tuple(range(len(WEEKDAYS)))
 
@@ -65,24 +65,6 @@ class Basal:
     def smallest(self) -> Fraction | None:
         """Its smallest rate in nL/ms; None where none is known."""
         return min((rate.nl for rate in self.rates if rate.nl is not None), default=None)
-
-
-def as_volume(quantity: Quantity | None, concentration: Fraction | None) -> Fraction | None:
-    """A volume, or a volume per time, of a quantity that is one or a drug mass (per time); None where not known."""
-    if quantity is None:
-        return None
-    if quantity.dimension in (units.VOLUME, units.VOLUME_RATE):
-        return quantity.value
-    return quantity.value / concentration if concentration else None
-
-
-def as_mass(quantity: Quantity | None, concentration: Fraction | None) -> Fraction | None:
-    """The drug mass (per time) of a quantity that is one or a volume (per time); None where not known."""
-    if quantity is None:
-        return None
-    if quantity.dimension in (units.MASS, units.MASS_RATE):
-        return quantity.value
-    return quantity.value * concentration if concentration else None
 
 
 def minimum_rate(document: Document, profile: Profile | None, concentration: Fraction | None) -> Fraction | None:
