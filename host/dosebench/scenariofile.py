@@ -410,8 +410,8 @@ class _Programs:
         if result.program is None:
             count = len(result.errors)
             raise DosebenchError(f"{path} has {counted(count, 'mistake')}: run `dosebench check {path}`")
-        if result.figures["profile"] != self.profile:
-            raise DosebenchError(f"{path} is for the pump {result.figures['profile']}, not for {self.profile}")
+        if result.profile_name != self.profile:
+            raise DosebenchError(f"{path} is for the pump {result.profile_name}, not for {self.profile}")
         self.current = result.program
         return result.program
 

@@ -172,7 +172,7 @@ def test_windows_say_what_room_there_is(run: Run, programmed: str) -> None:
 @pytest.mark.requirement("R1")
 @pytest.mark.parametrize("name", ["flex-weekdays", "titration-morphine", "c7-bridge", "c10-external-low"])
 def test_every_mode_alone_keeps_to_half_a_step(name: str) -> None:
-    result = simulate(_program(name), load_regimen(EXAMPLES / f"{name}.toml").figures["profile"], 5, "cpython")
+    result = simulate(_program(name), load_regimen(EXAMPLES / f"{name}.toml").profile_name, 5, "cpython")
     assert result.faults() == []
     assert result.limit == HALF
     assert result.max_deviation <= HALF

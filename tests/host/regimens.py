@@ -7,6 +7,7 @@ from typing import Any
 
 from dosebench.regimen.check import CheckResult, check
 from dosebench.regimen.drugs import DrugLibrary
+from dosebench.regimen.summary import summarize
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -46,7 +47,7 @@ def codes(problems: tuple[Any, ...]) -> list[str]:
 
 def figures(result: CheckResult) -> dict[str, Any]:
     assert result.ok, [str(problem) for problem in result.errors]
-    return result.to_json()
+    return summarize(result)
 
 
 def places(result: CheckResult) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from dosebench.regimen import document, drugs
 from dosebench.regimen import review as diff
 from dosebench.regimen.check import check
 from dosebench.regimen.drugs import DrugLibrary
+from dosebench.regimen.summary import summarize
 from dosebench.therapy import reading
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -132,16 +133,16 @@ def test_ten_mistakes_at_once(library: DrugLibrary) -> None:
         "value",
     ]
     assert result.program is None
-    assert result.to_json()["program_hash"] is None
+    assert summarize(result)["program_hash"] is None
 
 
 # The form of the answer
 
 
 def test_json_keys_are_always_there(bench: Bench) -> None:
-    good = check(EXAMPLES / "c5-baclofen-800.toml", bench.library).to_json()
+    good = summarize(check(EXAMPLES / "c5-baclofen-800.toml", bench.library))
     for text in ("", "not toml", "format = 1\n", 'profile = "implant-99"\n'):
-        bad = bench.check(text).to_json()
+        bad = summarize(bench.check(text))
         assert list(bad) == list(good)
         assert bad["ok"] is False
         assert bad["errors"]
@@ -183,7 +184,7 @@ def test_the_format_page_is_complete(bench: Bench) -> None:
     used = set(re.findall(r"""(?:error|warning)\(\s*facts,\s.*?"([a-z-]+)"(?:, confirm=False)?,?\s*\)\n""", source))
     assert len(used) > 50
     built = {f"{name}-{limit}" for name in ("bolus", "square", "patient") for limit in ("hard-max", "soft-max")}
-    for name in used | built | set(result.to_json()) | {"unknown-key", "not-toml"}:
+    for name in used | built | set(summarize(result)) | {"unknown-key", "not-toml"}:
         assert f"`{name}`" in page, name
 
 
@@ -342,7 +343,7 @@ def test_another_drug_or_concentration_asks(bench: Bench) -> None:
 def test_own_drug_files_come_first(tmp_path: Path, bench: Bench) -> None:
     folder = tmp_path / "drugs"
     folder.mkdir()
-    text = (ROOT / "host/dosebench/drugs/baclofen.toml").read_text()
+    text = (ROOT / "host/dosebench/regimen/library/baclofen.toml").read_text()
     (folder / "own.toml").write_text(text.replace('"2003 ug/day"', '"1500 ug/day"'))
     own = drugs.load([folder])
     path = bench.write((HEAD + BODY).format(**BACLOFEN, dose="1600 ug/day"))
@@ -521,4 +522,4 @@ def test_any_damage_gives_an_answer(bench: Bench, at: int, put: str, cut: int) -
     text = (EXAMPLES / "morphine-tolerant.toml").read_text(encoding="utf-8")
     result = bench.check(text[:at] + put + text[at + cut :])
     assert result.ok == (not result.errors)
-    json.dumps(result.to_json(), allow_nan=False)
+    json.dumps(summarize(result), allow_nan=False)

@@ -38,8 +38,17 @@ WHOLE = [f"{FIRMWARE}test_{name}.py" for name in ("small_ints", "pump", "cases",
 ELSEWHERE = ("all_three", "every_runtime")
 """Tests that run the files on disk in other interpreters, and so never see a mutant."""
 
-HEAVY = ("hypothesis.strategies", "dosebench.client", "dosebench.simport", "dosebench.regimen.check", "dosebench.therapy.reference_pump",
-         "dosebench.twin.named", "dosebench.twin.twin", "dosebench_protocol.records", "dosebench_hil.plugin")
+HEAVY = (
+    "hypothesis.strategies",
+    "dosebench.client",
+    "dosebench.simport",
+    "dosebench.regimen.check",
+    "dosebench.therapy.reference_pump",
+    "dosebench.twin.named",
+    "dosebench.twin.twin",
+    "dosebench_protocol.records",
+    "dosebench_hil.plugin",
+)
 MEMORY = 2 << 30
 WALL_S = 900
 Outcome = Literal["killed", "timeout", "survived", "broken"]

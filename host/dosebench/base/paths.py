@@ -25,5 +25,6 @@ def state_dir() -> Path:
 
 def examples_dir() -> Path:
     """Directory of the example regimens: in the wheel, or in the source tree."""
-    packed = Path(__file__).parent / "_examples"
-    return packed if packed.is_dir() else Path(__file__).parents[2] / "examples"
+    package = Path(__file__).parents[1]
+    packed = package / "_examples"
+    return packed if packed.is_dir() else package.parents[1] / "examples"

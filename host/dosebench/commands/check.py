@@ -9,6 +9,7 @@ import click
 
 from dosebench.base.words import YEAR_DAYS, counted, lasting
 from dosebench.commands import common
+from dosebench.regimen.summary import summarize
 
 if TYPE_CHECKING:
     from dosebench.base.toml_file import Problem
@@ -41,7 +42,7 @@ def check(
 
     result = check_file(file, library(drugs), previous, pump=pump_of(bench))
     if as_json:
-        common.emit(result.to_json())
+        common.emit(summarize(result))
     else:
         show(result)
     return 0 if result.ok and (confirm or not result.needs_confirm) else 1
@@ -67,7 +68,7 @@ def pump_of(bench: Path | None) -> Profile | None:
 
 def show(result: CheckResult) -> None:
     """Print the figures, and every mistake and warning with its line."""
-    figures = result.to_json()
+    figures = summarize(result)
     if result.ok:
         common.rows(_lines(figures))
     for problem in result.errors:

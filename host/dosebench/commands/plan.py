@@ -14,6 +14,7 @@ from dosebench.commands.check import FILE, bench_option, library, pump_of
 from dosebench.commands.check import show as show_check
 from dosebench.commands.plot import figure_path
 from dosebench.commands.simulate import title_of
+from dosebench.regimen.summary import summarize
 
 if TYPE_CHECKING:
     from dosebench.therapy.plan import Plan
@@ -58,7 +59,7 @@ def plan(
     result = check(file, library(drugs), pump=pump_of(bench))
     if result.program is None:
         if as_json:
-            common.emit(result.to_json())
+            common.emit(summarize(result))
         else:
             show_check(result)
         return 1

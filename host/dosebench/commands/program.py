@@ -18,6 +18,7 @@ from dosebench.base.words import counted
 from dosebench.commands import common
 from dosebench.commands.check import FILE, bench_option, library, pump_of
 from dosebench.commands.check import show as show_check
+from dosebench.regimen.summary import summarize
 
 if TYPE_CHECKING:
     from dosebench.client import PumpClient
@@ -105,7 +106,7 @@ def _session(port: str | None, baud: int) -> Iterator[tuple[Store, PumpClient]]:
 
 def _refuse(result: CheckResult, as_json: bool) -> int:
     if as_json:
-        common.emit(result.to_json())
+        common.emit(summarize(result))
     else:
         show_check(result)
     return 1

@@ -42,7 +42,8 @@ def run_scenario(
     from dosebench.scenariofile import ScenarioError, load  # noqa: PLC0415
 
     assert result.program is not None
-    profile = result.figures["profile"]
+    assert result.profile_name is not None
+    profile = result.profile_name
     if files.report is not None:
         casereport.check_path(files.report)
     try:

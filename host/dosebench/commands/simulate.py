@@ -13,6 +13,7 @@ from dosebench.commands.check import FILE, library
 from dosebench.commands.check import show as show_check
 from dosebench.commands.plot import figure_path
 from dosebench.commands.progress import bar
+from dosebench.regimen.summary import summarize
 
 if TYPE_CHECKING:
     from dosebench.regimen.check import CheckResult
@@ -74,7 +75,7 @@ def simulate(
     result = check(file, library(drugs))
     if not result.ok:
         if as_json:
-            common.emit(result.to_json())
+            common.emit(summarize(result))
         else:
             show_check(result)
         return 1
@@ -106,9 +107,10 @@ def run_days(
     from dosebench.simulate import simulate as run  # noqa: PLC0415
 
     assert result.program is not None
+    assert result.profile_name is not None
     orders = list(patient_orders(_every_ms(patient_every), days)) if patient_every is not None else []
     with bar("delivering", "days", quiet) as advance:
-        return run(result.program, result.figures["profile"], days, runtime, seed, progress=advance, boluses=orders)
+        return run(result.program, result.profile_name, days, runtime, seed, progress=advance, boluses=orders)
 
 
 def _every_ms(text: str) -> int:
@@ -122,7 +124,7 @@ def _every_ms(text: str) -> int:
 
 def title_of(result: CheckResult) -> str:
     """One line that names a checked regimen, such as "baclofen 800 ug/day from 2000 ug/mL"."""
-    figures, number = result.figures, common.shown_number
+    figures, number = summarize(result), common.shown_number
     dose, concentration = number(figures["daily_dose_ug"]), number(figures["concentration_ug_per_ml"])
     return f"{figures['drug']} {dose} ug/day from {concentration} ug/mL"
 

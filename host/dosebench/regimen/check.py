@@ -7,9 +7,8 @@ pump checks the program again by itself. A bench model: a regimen that passes is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dosebench.base.errors import DosebenchError
 from dosebench.base.toml_file import Problem, TomlFileError
@@ -27,7 +26,6 @@ from dosebench.regimen.limits import PUMP_RULES
 from dosebench.regimen.modes import MODE_RULES
 from dosebench.regimen.order import Regimen
 from dosebench.regimen.plausibility import SLIP_RULES
-from dosebench.regimen.summary import _problem_json, figures
 from dosebench.therapy.program import Program
 
 
@@ -49,7 +47,6 @@ class CheckResult:
     facts: Facts | None = None
     regimen: Regimen | None = None
     program: Program | None = None
-    figures: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -57,21 +54,14 @@ class CheckResult:
         return not self.errors
 
     @property
+    def profile_name(self) -> str | None:
+        """Name of the pump profile that the regimen asks for; None where the file does not say."""
+        return self.facts.document.content.profile if self.facts is not None else None
+
+    @property
     def needs_confirm(self) -> tuple[Problem, ...]:
         """The warnings that a person must confirm."""
         return tuple(problem for problem in self.warnings if problem.needs_confirm)
-
-    def to_json(self) -> dict[str, Any]:
-        """The result as JSON values under stable keys; `docs/REGIMEN.md` lists them. Unknown figures are None."""
-        return {
-            "file": self.file,
-            "ok": self.ok,
-            **self.figures,
-            "errors": [_problem_json(problem) for problem in self.errors],
-            "warnings": [
-                _problem_json(problem) | {"needs_confirm": problem.needs_confirm} for problem in self.warnings
-            ],
-        }
 
 
 def check(
@@ -101,7 +91,7 @@ def check(
     try:
         document = regimen.read(Path(path))
     except TomlFileError as error:
-        return CheckResult(str(path), error.problems, figures=figures(None, None))
+        return CheckResult(str(path), error.problems)
     return _check_document(document, library, before, profiles, pump)
 
 
@@ -140,7 +130,6 @@ def _check_document(
         facts=facts,
         regimen=order,
         program=program,
-        figures=figures(facts, program),
     )
 
 

@@ -187,10 +187,10 @@ def _files(directories: Iterable[Path]) -> Iterator[TomlFile]:
     for directory in directories:
         for path in sorted(directory.glob("*.toml")):
             yield toml_file.read(path)
-    package = resources.files("dosebench").joinpath("drugs")
+    package = resources.files("dosebench.regimen").joinpath("library")
     for entry in sorted(package.iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".toml"):
-            yield toml_file.parse(entry.read_text(encoding="utf-8"), f"dosebench/drugs/{entry.name}")
+            yield toml_file.parse(entry.read_text(encoding="utf-8"), f"dosebench/regimen/library/{entry.name}")
 
 
 def _validate(file: TomlFile) -> Drug:

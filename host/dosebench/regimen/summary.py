@@ -14,6 +14,7 @@ from typing import Any
 from dosebench.base import units
 from dosebench.base.toml_file import Problem, dotted
 from dosebench.base.units import DAY_MINUTES, DAY_MS, HOUR_MS
+from dosebench.regimen.check import CheckResult
 from dosebench.regimen.facts import CAP_RULE, HOUR_MINUTES, Facts
 from dosebench.regimen.schema import WEEKDAYS
 from dosebench.therapy import energy
@@ -22,7 +23,18 @@ from dosebench.therapy.fractions import rounding_steps
 from dosebench.therapy.program import Program
 
 
-def figures(facts: Facts | None, program: Program | None) -> dict[str, Any]:
+def summarize(result: CheckResult) -> dict[str, Any]:
+    """Returns the result of a check as JSON values under stable keys, unknown figures as None (`docs/REGIMEN.md`)."""
+    return {
+        "file": result.file,
+        "ok": result.ok,
+        **_figures(result.facts, result.program),
+        "errors": [_problem_json(problem) for problem in result.errors],
+        "warnings": [_problem_json(problem) | {"needs_confirm": problem.needs_confirm} for problem in result.warnings],
+    }
+
+
+def _figures(facts: Facts | None, program: Program | None) -> dict[str, Any]:
     """The figures of the JSON output."""
     content = facts.document.content if facts else None
     return {
