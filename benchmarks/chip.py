@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dosebench.client import program_hash
+from dosebench.link.client import program_hash
 from dosebench.profile.device_config import sealed
 from dosebench.profile.load import load
 from dosebench.twin.code import OTHER_FIRMWARE

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Final
 
-from dosebench.client import PumpClient
+from dosebench.link.client import PumpClient
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import RUNTIMES, RuntimeName

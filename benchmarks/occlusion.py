@@ -12,8 +12,8 @@ from statistics import median
 from typing import Any, Final
 
 from dosebench.base.units import DAY_MS
-from dosebench.client import PumpClient
-from dosebench.commandids import MemoryIds
+from dosebench.link.client import PumpClient
+from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import sealed
 from dosebench.profile.load import load
 from dosebench.profile.model import Profile

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import cast
 
-from dosebench.client import PumpClient
 from dosebench.download import Coding, download
-from dosebench.ports import open_port
+from dosebench.link.client import PumpClient
+from dosebench.link.ports import open_port
 
 
 def main(port: str, file: str, coding: str) -> None:

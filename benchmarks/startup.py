@@ -27,7 +27,7 @@ TOLERANCE: Final = 0.15
 BIN: Final = Path(sys.executable).parent
 DOSEBENCH: Final = str(BIN / "dosebench")
 REFERENCE: Final = "mpremote --help"
-JUDGED: Final = ("dosebench --help", "dosebench status --help", "dosebench status, no port", "import dosebench.client")
+JUDGED: Final = ("dosebench --help", "dosebench status --help", "dosebench status, no port", "import dosebench.link.client")
 
 
 def figures(rounds: int = ROUNDS) -> list[Figure]:
@@ -47,7 +47,7 @@ def command_lines(pty: str) -> dict[str, list[str]]:
         "dosebench --help": [DOSEBENCH, "--help"],
         "dosebench status --help": [DOSEBENCH, "status", "--help"],
         "dosebench status, no port": [DOSEBENCH, "status", "--port", "/dev/no-such-port"],
-        "import dosebench.client": [sys.executable, "-c", "import dosebench.client"],
+        "import dosebench.link.client": [sys.executable, "-c", "import dosebench.link.client"],
         "dosebench status, PTY": [DOSEBENCH, "status", "--port", pty],
         "dosebench status, sim://": [DOSEBENCH, "status", "--port", "sim://bench"],
     }

@@ -22,10 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from dosebench.client import PumpClient
-from dosebench.commandids import MemoryIds
 from dosebench.download import Coding, download
-from dosebench.live import Live, TcpEndpoint
+from dosebench.link.client import PumpClient
+from dosebench.link.command_ids import MemoryIds
+from dosebench.link.endpoint import TcpEndpoint
+from dosebench.live import Live
 from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings

@@ -17,9 +17,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from dosebench.base.errors import DosebenchError
-from dosebench.client import PumpClient, RefusedError
-from dosebench.commandids import MemoryIds
-from dosebench.ports import BAUD, open_port
+from dosebench.link.client import PumpClient, RefusedError
+from dosebench.link.command_ids import MemoryIds
+from dosebench.link.ports import BAUD, open_port
 
 from dosebench_hil.features import FEATURES, TWIN_FEATURES, features_of
 from dosebench_hil.line import Line
@@ -278,7 +278,7 @@ class PortBench(Bench):
     The port stays open between tests: opening one resets some boards.
 
     Args:
-        url: What `dosebench.ports.open_port` takes.
+        url: What `dosebench.link.ports.open_port` takes.
         baud: Bits per second.
         profile: Name of the pump's profile; None asks the pump.
         speed: Seconds of the pump in a second of this computer: above 1 for a simulation that runs faster.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from dosebench.client import PumpClient, RefusedError, SilentError
+from dosebench.link.client import PumpClient, RefusedError, SilentError
 from dosebench_protocol import codec
 from dosebench_protocol.codec import KEYED_ROLES
 from dosebench_protocol.frame import DELIMITER, Deframer, Frame, encode

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dosebench.base.errors import DosebenchError
 
 if TYPE_CHECKING:
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
 
 README: Final = "README.txt"
 MOMENT: Final = (2000, 1, 1, 0, 0, 0)

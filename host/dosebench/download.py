@@ -16,10 +16,10 @@ from dosebench_protocol.delta import DeltaDecoder, DeltaError
 from dosebench_protocol.records import GENESIS_CHAIN, chain
 from dosebench_protocol.tables import CHAIN_BYTES, FRAME_BYTES_MAX, RECORD_BYTES
 
-from dosebench.client import RefusedError, SilentError
+from dosebench.link.client import RefusedError, SilentError
 
 if TYPE_CHECKING:
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
 
 Coding = Literal["whole", "delta"]
 Progress = Callable[[int, int], None]

@@ -19,8 +19,8 @@ from typing import Any, Final, Literal
 from dosebench_protocol.records import Record, RecordError, decode_records
 
 from dosebench.base.errors import DosebenchError
-from dosebench.client import EPOCH, PumpClient, RefusedError
 from dosebench.history import DAY_MS, pump_ms
+from dosebench.link.client import EPOCH, PumpClient, RefusedError
 from dosebench.profile.load import load
 from dosebench.profile.model import Profile
 from dosebench.profile.power import charges_uah

@@ -29,7 +29,7 @@ from dosebench_protocol.tables import CHAIN_BYTES, COUNT_MAX
 
 from dosebench.base.errors import DosebenchError
 from dosebench.base.paths import state_dir
-from dosebench.commandids import OpenCommand
+from dosebench.link.command_ids import OpenCommand
 
 SCHEMA_VERSION: Final = 2
 FILE: Final = "dosebench.sqlite3"

@@ -14,10 +14,10 @@ from typing import Any, Final
 from dosebench_protocol.records import decode_records
 
 from dosebench.base.units import DAY_MS
-from dosebench.client import PumpClient
-from dosebench.commandids import MemoryIds
 from dosebench.history import pump_ms
-from dosebench.ports import READ_TIMEOUT_S
+from dosebench.link.client import PumpClient
+from dosebench.link.command_ids import MemoryIds
+from dosebench.link.ports import READ_TIMEOUT_S
 from dosebench.simport import Serial
 from dosebench.therapy.program import Cap, Program
 from dosebench.therapy.reading import same_reading

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 from dosebench.bench.file import Bench, load
-from dosebench.client import PumpClient
 from dosebench.firmwarebuild import build
+from dosebench.link.client import PumpClient
 from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
 from dosebench.twin.code import OTHER_FIRMWARE, code_hash

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from commandline import Run
-from dosebench.keys import KeyStore
+from dosebench.link.keys import KeyStore
 
 
 def _unpacked(path: Path) -> dict[str, bytes]:

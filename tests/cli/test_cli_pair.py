@@ -11,9 +11,9 @@ from types import ModuleType
 
 import pytest
 from commandline import Run
-from dosebench import keys
 from dosebench.base.paths import state_dir
-from dosebench.keys import KeyStore, KeyStoreError, board_form, new_keys
+from dosebench.link import keys
+from dosebench.link.keys import KeyStore, KeyStoreError, board_form, new_keys
 from dosebench.store import Store
 from dosebench.twin.named import NamedTwin, SimOptions
 from filelock import FileLock
@@ -245,7 +245,7 @@ def test_set_keys_needs_an_open_board() -> None:
 
 ADD_MANY = """
 import sys
-from dosebench.keys import KeyStore, new_keys
+from dosebench.link.keys import KeyStore, new_keys
 for number in range(20):
     KeyStore().put(bytes([int(sys.argv[1]), number, 0, 0]), new_keys(), secret=False)
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 from commandline import EXAMPLES, Run
-from dosebench.client import PumpClient, RefusedError
+from dosebench.link.client import PumpClient, RefusedError
 from dosebench.therapy.program import Program, Reading
 from dosebench.twin.named import open_url
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import serial
 from commandline import Run
-from dosebench.capture import PACKET_BYTES_MAX, Capture, CaptureError, read_spy
+from dosebench.link.capture import PACKET_BYTES_MAX, Capture, CaptureError, read_spy
 from dosebench_protocol.frame import Frame, encode
 from hypothesis import given
 from hypothesis import strategies as st

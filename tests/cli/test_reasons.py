@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from dosebench.reasons import SENTENCES, sentence
+from dosebench.link.reasons import SENTENCES, sentence
 from dosebench_protocol.tables import ENUMS
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from dosebench.client import PumpClient
-from dosebench.commandids import MemoryIds
+from dosebench.link.client import PumpClient
+from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import commissioned, sealed
 from dosebench.simport import Serial
 from dosebench.twin.flash import Flash, PowerCut

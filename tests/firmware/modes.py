@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from dosebench.therapy.program import from_bytes
 from dosebench.therapy.reference_pump import ReferencePump
 from hypothesis import assume

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from dosebench.client import PumpClient
-from dosebench.commandids import MemoryIds
+from dosebench.link.client import PumpClient
+from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from dosebench.client import PumpClient
-from dosebench.commandids import MemoryIds
-from dosebench.keys import BoardKeys
+from dosebench.link.client import PumpClient
+from dosebench.link.command_ids import MemoryIds
+from dosebench.link.keys import BoardKeys
 from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings
@@ -30,7 +30,7 @@ BOOT_S = 30
 
 
 class Keys:
-    """A source of the keys of simulated boards, for clients that remember the board (`dosebench.keys.KeySource`)."""
+    """A source of the keys of simulated boards, for clients that remember the board (`dosebench.link.keys.KeySource`)."""
 
     def __init__(self, pairing: bytes = b"pair", **other: bytes) -> None:
         self.pairing = pairing

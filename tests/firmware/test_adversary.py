@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 import pytest
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from dosebench.twin.runtimes import RuntimeName
 from hypothesis import example, given, settings
 from hypothesis import strategies as st

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from dosebench.twin.runtimes import RUNTIMES
 from dosebench_protocol.alarms import ALARMS, MASKS, mask_names, ordered
 from dosebench_protocol.records import decode_records

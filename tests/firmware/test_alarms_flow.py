@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from dosebench.twin.runtimes import RUNTIMES, RuntimeName
 from dosebench_protocol.alarms import ALARMS
 from dosebench_protocol.records import decode_records

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from dosebench.profile.parts import SECTOR_BYTES
 from dosebench.twin.flash import Flash
 from pumpside import PumpSide, pump

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from pumpside import PumpSide, pump
 
 ROUND_S = 180

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dosebench.client import (
+from dosebench.link.client import (
     EarlierCommandError,
     PumpClient,
     RefusedError,
@@ -14,7 +14,7 @@ from dosebench.client import (
     SilentError,
     UnknownOutcomeError,
 )
-from dosebench.commandids import MemoryIds
+from dosebench.link.command_ids import MemoryIds
 from dosebench.simport import Serial
 from dosebench.twin.runtimes import RuntimeName
 from dosebench_protocol import codec

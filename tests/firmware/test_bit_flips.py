@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from cuts import ALARMS, CONFIG, Scenario, fresh
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from dosebench.profile.device_config import sealed
 from dosebench.twin.flash import Flash
 from hypothesis import Phase, example, given, settings

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from dosebench.profile.calibrated import calibrated
 from dosebench.profile.device_config import sealed
 from dosebench.profile.load import load

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from dosebench.regimen.check import check
 from dosebench.therapy.program import Cap, Program
 from pumpside import PumpSide, pump, therapy

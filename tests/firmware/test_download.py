@@ -7,9 +7,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from dosebench.client import PumpClient, SilentError
-from dosebench.commandids import MemoryIds
 from dosebench.download import Coding, download
+from dosebench.link.client import PumpClient, SilentError
+from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings

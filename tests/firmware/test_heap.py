@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dosebench.client import PumpClient
 from dosebench.download import download
+from dosebench.link.client import PumpClient
+from dosebench.link.telemetry import watch
 from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
-from dosebench.telemetry import watch
 from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import ProcessRuntime
 from dosebench.twin.twin import Twin, one_core

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from dosebench.base.errors import DosebenchError
-from dosebench.client import EarlierCommandError, PumpClient, Settled
-from dosebench.commandids import MemoryIds
+from dosebench.link.client import EarlierCommandError, PumpClient, Settled
+from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
 from dosebench.twin.named import profile_settings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from dosebench.client import GarbledError, SilentError
 from dosebench.download import download
+from dosebench.link.client import GarbledError, SilentError
 from dosebench.twin.faults import KINDS
 from dosebench.twin.uart import Line, Noise
 from dosebench_hil.bench import TwinBench, TwinOptions

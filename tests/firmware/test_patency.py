@@ -7,8 +7,8 @@ import random
 
 import pytest
 from dosebench.base.errors import DosebenchError
-from dosebench.client import RefusedError
 from dosebench.commands.sensors import check
+from dosebench.link.client import RefusedError
 from dosebench.patency import expected_peak, judge
 from dosebench.profile.load import load
 from pumpside import pump

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from pumpside import PumpSide, pump, therapy
 
 

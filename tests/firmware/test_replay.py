@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 from cobs import cobs
-from dosebench.commandids import MemoryIds
+from dosebench.link.command_ids import MemoryIds
 from dosebench.simport import Serial
 from dosebench.twin.runtimes import RuntimeName
 from dosebench_protocol.codec import by_name, decode_frame

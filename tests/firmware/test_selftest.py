@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from dosebench.twin.bus import Op
 from dosebench.twin.machine import Machine
 from dosebench.twin.runtimes import RUNTIMES

@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from dosebench.client import NotGenuineError, NotPairedError, RolledBackError, SessionRefusedError
-from dosebench.commandids import MemoryIds
+from dosebench.link.client import NotGenuineError, NotPairedError, RolledBackError, SessionRefusedError
+from dosebench.link.command_ids import MemoryIds
 from dosebench.twin.runtimes import RuntimeName
 from dosebench_protocol import codec
 from dosebench_protocol.auth import AuthError, Session, device_nonce, session_id

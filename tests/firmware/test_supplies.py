@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from dosebench.client import EPOCH, RefusedError
+from dosebench.link.client import EPOCH, RefusedError
 from dosebench.twin.plant import Plant
 from dosebench.twin.runtimes import RUNTIMES, RuntimeName
 from dosebench.twin.twin import one_core

@@ -6,10 +6,10 @@ from itertools import islice, pairwise
 from typing import Any
 
 import pytest
-from dosebench.client import LinkError, PumpClient, RefusedError, SilentError
-from dosebench.commandids import MemoryIds
+from dosebench.link.client import LinkError, PumpClient, RefusedError, SilentError
+from dosebench.link.command_ids import MemoryIds
+from dosebench.link.telemetry import LASTS_MS, FieldError, table_of, watch
 from dosebench.simport import Serial
-from dosebench.telemetry import LASTS_MS, FieldError, table_of, watch
 from dosebench.twin.twin import Twin
 from dosebench_protocol.codec import by_name
 from dosebench_protocol.errors import ProtocolError

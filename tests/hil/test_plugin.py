@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
-from dosebench import reasons
-from dosebench.client import PumpClient
+from dosebench.link import reasons
+from dosebench.link.client import PumpClient
 
 # What the inner runs need is loaded here: pytester forgets, after each of them, the modules that it imported first.
 from dosebench.regimen import check
@@ -40,7 +40,7 @@ STATUS_TESTS = """
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of the plugin on CPython, with a client that gives up at once on a silent line."""
-    monkeypatch.setattr("dosebench.exchange.REPLY_S", 0.02)
+    monkeypatch.setattr("dosebench.link.exchange.REPLY_S", 0.02)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from dosebench.flashing.layout import (
     slot_dir,
 )
 from dosebench.flashing.shell import About, Held, Shell
-from dosebench.keys import new_keys
+from dosebench.link.keys import new_keys
 from dosebench.twin.code import firmware_dir, hash_of
 
 SELECTOR: Final = (firmware_dir() / "selector.py").read_bytes()

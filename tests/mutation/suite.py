@@ -40,7 +40,7 @@ ELSEWHERE = ("all_three", "every_runtime")
 
 HEAVY = (
     "hypothesis.strategies",
-    "dosebench.client",
+    "dosebench.link.client",
     "dosebench.simport",
     "dosebench.regimen.check",
     "dosebench.therapy.reference_pump",

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import pytest
 from dosebench.base.units import DAY_MS
-from dosebench.client import PumpClient
+from dosebench.link.client import PumpClient
 from dosebench.profile import load as pump_profile
 from dosebench.profile.power import charges_uah
 from dosebench.regimen.compile import build

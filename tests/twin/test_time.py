@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import serial
-from dosebench.client import GarbledError, PumpClient, SilentError
-from dosebench.ports import PortError, open_port
+from dosebench.link.client import GarbledError, PumpClient, SilentError
+from dosebench.link.ports import PortError, open_port
 from dosebench.twin import named
 from dosebench.twin.runtimes import RUNTIMES
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from dosebench.client import PumpClient
-from dosebench.ports import open_port
+from dosebench.link.client import PumpClient
+from dosebench.link.ports import open_port
 from dosebench.profile.device_config import sealed
 from dosebench.profile.load import load
 from dosebench.simport import Serial

@@ -11,7 +11,7 @@ from dosebench_protocol.records import Record, decode_records
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
     from dosebench.therapy.program import Program, Reading
 
     from dosebench_hil.bench import Bench

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from dosebench.therapy.cap_windows import window_steps
 from dosebench.therapy.program import Cap
 from dosebench_protocol.tables import PATIENT_BOLUSES_MAX, PRIME_ARMED_MS
@@ -16,7 +16,7 @@ from dosebench_hil.contract.helpers import put_in_force, records_from, seconds_f
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
     from dosebench.therapy.program import Program
 
     from dosebench_hil.bench import Bench

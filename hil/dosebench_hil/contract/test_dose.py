@@ -6,13 +6,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pytest
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from dosebench.therapy.timeline import Bolus, Segment, Timeline
 
 from dosebench_hil.contract.helpers import DAY_MS, pump_ms, put_in_force, record_at, records_from, seconds_for
 
 if TYPE_CHECKING:
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
     from dosebench.therapy.program import Program
 
     from dosebench_hil.bench import Bench

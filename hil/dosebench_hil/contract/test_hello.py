@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from dosebench.reasons import SENTENCES
+from dosebench.link.reasons import SENTENCES
 from dosebench_protocol.schema.model import schema_hash
 from dosebench_protocol.tables import BODY_BYTES_MAX, PROTOCOL_VERSION
 
 if TYPE_CHECKING:
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
 
     from dosebench_hil.bench import Bench
 

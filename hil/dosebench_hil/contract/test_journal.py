@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from dosebench.client import RefusedError
+from dosebench.link.client import RefusedError
 from dosebench_protocol.records import GENESIS_CHAIN, decode_records, verify_chain
 
 from dosebench_hil.contract.helpers import boots, put_in_force, records_from, seconds_for, story, written
 
 if TYPE_CHECKING:
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
     from dosebench.therapy.program import Program
 
     from dosebench_hil.bench import Bench

@@ -7,14 +7,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from dosebench.client import RefusedError, program_hash
+from dosebench.link.client import RefusedError, program_hash
 from dosebench.therapy.program import Cap
 from dosebench_protocol.tables import CAP_MINUTES_MAX, THERAPY_BYTES_MAX
 
 from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_force, reading_of, unwritten
 
 if TYPE_CHECKING:
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
     from dosebench.therapy.program import Program
 
     from dosebench_hil.bench import Bench

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from dosebench.client import RefusedError, program_hash
+from dosebench.link.client import RefusedError, program_hash
 from dosebench_protocol.records import GENESIS_CHAIN, decode_records, verify_chain
 
 from dosebench_hil.contract.helpers import (

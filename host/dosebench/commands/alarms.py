@@ -11,7 +11,7 @@ from dosebench.commands import common
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
 
 ALARMS_ON: Final = 1
 """Exit code of `alarms`, and of a `clear` that leaves some: an alarm is on."""
@@ -133,7 +133,7 @@ def _clear(client: PumpClient, wanted: list[str]) -> tuple[list[str], list[str]]
     """Clear one alarm after the other: what was cleared, and what the pump keeps because its cause is there."""
     from dosebench_protocol.alarms import ALARMS  # noqa: PLC0415
 
-    from dosebench.client import RefusedError  # noqa: PLC0415
+    from dosebench.link.client import RefusedError  # noqa: PLC0415
 
     on = client.status()["alarms"]
     cleared, kept = [], []

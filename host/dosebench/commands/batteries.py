@@ -10,7 +10,7 @@ from dosebench.profile import load as pump_profile
 from dosebench.therapy.energy import BatteryState
 
 if TYPE_CHECKING:
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
     from dosebench.profile.model import Profile
 
 

@@ -13,7 +13,7 @@ from dosebench.commands import common
 from dosebench.commands.deliver import dose_steps, outcome_json, programmed, volume_steps
 
 if TYPE_CHECKING:
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
 
 MINUTE_MS = 60_000
 

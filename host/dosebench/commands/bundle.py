@@ -46,8 +46,8 @@ def bundle(port: str | None, baud: int, *, output: Path, as_json: bool) -> None:
 
 
 def _add_pump(made: Bundle, port: str | None, baud: int) -> None:
-    from dosebench import ports  # noqa: PLC0415
     from dosebench.bundle import add_pump  # noqa: PLC0415
+    from dosebench.link import ports  # noqa: PLC0415
 
     chosen = ports.choose(port)
     with common.connected(chosen, baud) as client:

@@ -21,7 +21,7 @@ from dosebench.commands.progress import bar
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench
     from dosebench.calibration import Method, Result, Run
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
 
 POLL_S: Final = 20.0
 """Longest time between two questions while a run delivers: the session stays open."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dosebench import ports
+from dosebench.link import ports
 
 if TYPE_CHECKING:
     from datetime import datetime
     from fractions import Fraction
 
-    from dosebench.client import PumpClient
-    from dosebench.commandids import CommandIds
+    from dosebench.link.client import PumpClient
+    from dosebench.link.command_ids import CommandIds
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -79,7 +79,7 @@ def connected(port: str | None, baud: int, ids: CommandIds | None = None) -> Ite
         baud: Bits per second.
         ids: Source of command ids; None for commands that change nothing.
     """
-    from dosebench.client import PumpClient  # noqa: PLC0415
+    from dosebench.link.client import PumpClient  # noqa: PLC0415
 
     with PumpClient(ports.open_port(ports.choose(port), baud), ids) as client:
         client.connect()
@@ -97,7 +97,7 @@ def commanding(port: str | None, baud: int) -> Iterator[PumpClient]:
 
 def therapy_bytes(client: PumpClient) -> bytes | None:
     """The therapy in force as it is encoded; None where the pump has none. Raises LinkError."""
-    from dosebench.client import RefusedError  # noqa: PLC0415
+    from dosebench.link.client import RefusedError  # noqa: PLC0415
 
     try:
         return client.therapy()[1]
@@ -135,7 +135,7 @@ def local_time(days: int, ms: int) -> datetime:
     """A local time of the protocol (days since 2000-01-01, milliseconds of the day) as a datetime without a zone."""
     from datetime import timedelta  # noqa: PLC0415
 
-    from dosebench.client import EPOCH  # noqa: PLC0415
+    from dosebench.link.client import EPOCH  # noqa: PLC0415
 
     return EPOCH + timedelta(days=days, milliseconds=ms)
 

@@ -14,7 +14,7 @@ from dosebench.base.words import counted
 from dosebench.commands import common
 
 if TYPE_CHECKING:
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
 
 _STEPS: Final = re.compile(r"\s*([0-9]+)\s*steps?\s*")
 
@@ -56,7 +56,7 @@ def _count(values: dict[str, Any]) -> str:
 
 def programmed(client: PumpClient) -> dict[str, Any]:
     """Fields of the therapy in force. Raises RefusedError(not_programmed)."""
-    from dosebench.client import RefusedError  # noqa: PLC0415
+    from dosebench.link.client import RefusedError  # noqa: PLC0415
 
     therapy = common.therapy_of(client)
     if therapy is None:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import click
 
-from dosebench import ports
 from dosebench.commands import common
+from dosebench.link import ports
 
 PACKAGES: Final = ("dosebench", "click", "cobs", "construct", "matplotlib", "pint", "pydantic", "pyserial", "rich")
 RUNTIME_PACKAGES: Final = {

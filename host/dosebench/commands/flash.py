@@ -148,7 +148,7 @@ def _ask_first(line: Line, protocol_port: str | None, baud: int, quiet: bool) ->
     if protocol_port is None:
         return
     from dosebench.flashing import running  # noqa: PLC0415
-    from dosebench.ports import PortError  # noqa: PLC0415
+    from dosebench.link.ports import PortError  # noqa: PLC0415
 
     try:
         line.running = running.ask_at(protocol_port, baud)

@@ -14,7 +14,7 @@ from dosebench.commands import common
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
     from dosebench.store import Journal, Store
 
 PULL_BATCH = 100
@@ -114,7 +114,7 @@ def _pull(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> in
 
 def _keep_program(store: Store, client: PumpClient) -> None:
     """Keep the therapy in force, so that the journal can be judged where another host programmed the pump."""
-    from dosebench.client import program_hash  # noqa: PLC0415
+    from dosebench.link.client import program_hash  # noqa: PLC0415
 
     data = common.therapy_bytes(client)
     if data is not None:

@@ -10,7 +10,7 @@ from dosebench.base.errors import DosebenchError
 from dosebench.commands import common
 
 if TYPE_CHECKING:
-    from dosebench.keys import KeyStore
+    from dosebench.link.keys import KeyStore
     from dosebench.twin.named import NamedTwin
 
 
@@ -45,7 +45,7 @@ def pair(
     hand: on a simulated one (sim://NAME) by this command, on a real one when it is flashed, and `dosebench flash
     --new-keys` replaces them. A new simulated board has keys already.
     """
-    from dosebench.keys import KeyStore  # noqa: PLC0415
+    from dosebench.link.keys import KeyStore  # noqa: PLC0415
 
     tasks = {"--rotate": rotate, "--forget": forget, "--list": list_them, "--accept-journal": accept_journal}
     if len(chosen := [option for option, given in tasks.items() if given]) > 1:
@@ -106,7 +106,7 @@ def _accept_journal(keys_here: KeyStore, port: str | None, baud: int, as_json: b
 
 
 def _pair(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> None:
-    from dosebench import ports  # noqa: PLC0415
+    from dosebench.link import ports  # noqa: PLC0415
     from dosebench.twin.named import NamedTwin, SimOptions  # noqa: PLC0415
 
     chosen = ports.choose(port)
@@ -138,7 +138,7 @@ def _pair(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> Non
 
 
 def _set_keys(store: KeyStore, board: NamedTwin, device: bytes) -> None:
-    from dosebench.keys import new_keys  # noqa: PLC0415
+    from dosebench.link.keys import new_keys  # noqa: PLC0415
 
     keys = new_keys()
     board.set_keys(keys)

@@ -21,7 +21,7 @@ from dosebench.commands.check import show as show_check
 from dosebench.regimen.summary import summarize
 
 if TYPE_CHECKING:
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
     from dosebench.profile.model import Profile
     from dosebench.regimen.check import CheckResult
     from dosebench.regimen.review import Review
@@ -141,7 +141,7 @@ def _battery(result: CheckResult, client: PumpClient) -> tuple[Profile, BatteryS
 
 
 def _in_force(client: PumpClient) -> Program | None:
-    from dosebench.client import RefusedError  # noqa: PLC0415
+    from dosebench.link.client import RefusedError  # noqa: PLC0415
     from dosebench.therapy.program import from_bytes  # noqa: PLC0415
 
     try:
@@ -171,7 +171,7 @@ def _staged(client: PumpClient, new: Program) -> Reading:
 
 def _commit(client: PumpClient, new: Program) -> dict[str, Any]:
     """Put the confirmed program in force; stage it once more where the pump dropped it while a person was reading."""
-    from dosebench.client import RefusedError  # noqa: PLC0415
+    from dosebench.link.client import RefusedError  # noqa: PLC0415
 
     try:
         return client.commit(new.encode())

@@ -11,7 +11,7 @@ from dosebench.commands import common, deliver
 from dosebench.commands.deliver import outcome_json, programmed
 
 if TYPE_CHECKING:
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
     from dosebench.patency import Patency
     from dosebench.profile.model import Profile
 

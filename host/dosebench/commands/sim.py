@@ -14,11 +14,11 @@ import click
 from dosebench.base.words import counted
 from dosebench.commands import common
 from dosebench.commands.progress import bar
-from dosebench.ports import BAUD
+from dosebench.link.ports import BAUD
 
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench
-    from dosebench.live import Endpoint
+    from dosebench.link.endpoint import Endpoint
     from dosebench.twin.faults import Kind
     from dosebench.twin.twin import Twin
 
@@ -260,8 +260,9 @@ def _pass(twin: Twin, until_us: int, quiet: bool) -> None:
 def _serve(
     url: str, tcp: int | None, bind: str, link: Path | None, speed: float, *, acts: _Acts, as_json: bool
 ) -> None:
-    from dosebench.keys import KeyStore  # noqa: PLC0415
-    from dosebench.live import Live, PtyEndpoint, TcpEndpoint  # noqa: PLC0415
+    from dosebench.link.endpoint import PtyEndpoint, TcpEndpoint  # noqa: PLC0415
+    from dosebench.link.keys import KeyStore  # noqa: PLC0415
+    from dosebench.live import Live  # noqa: PLC0415
     from dosebench.twin.named import SimOptions, open_url  # noqa: PLC0415
     from dosebench.twin.twin import one_core  # noqa: PLC0415
 

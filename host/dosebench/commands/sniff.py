@@ -13,7 +13,7 @@ import click
 from dosebench.commands import common
 
 if TYPE_CHECKING:
-    from dosebench.capture import Capture
+    from dosebench.link.capture import Capture
 
 
 @click.command()
@@ -44,7 +44,7 @@ def sniff(
     protocol/wireshark/dosebench.lua.
     """
     from dosebench.base import units  # noqa: PLC0415
-    from dosebench.capture import Capture, CaptureError, convert  # noqa: PLC0415
+    from dosebench.link.capture import Capture, CaptureError, convert  # noqa: PLC0415
 
     if spy is not None and (only_listen or link is not None or length is not None):
         raise click.UsageError("--spy reads a log: --listen, --link and --for do not go with it")
@@ -73,9 +73,9 @@ def _live(
     only_listen: bool,
     as_json: bool,
 ) -> None:
-    from dosebench import ports  # noqa: PLC0415
-    from dosebench.capture import listen, tee  # noqa: PLC0415
-    from dosebench.live import PtyEndpoint  # noqa: PLC0415
+    from dosebench.link import ports  # noqa: PLC0415
+    from dosebench.link.capture import listen, tee  # noqa: PLC0415
+    from dosebench.link.endpoint import PtyEndpoint  # noqa: PLC0415
 
     until = None if length_s is None else time.monotonic() + length_s
 

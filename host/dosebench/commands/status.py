@@ -11,7 +11,7 @@ from dosebench.base.words import counted
 from dosebench.commands import common
 
 if TYPE_CHECKING:
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
 
 DAY_MS: Final = 86_400_000
 NOT_TRUSTED: Final = ("bad_tags", "replays", "sessionless")
@@ -335,7 +335,7 @@ def _delivery(report: dict[str, Any]) -> str:
         return f"running, {_runs(report)}"
     if report["delivery"] == "safe":
         return "safe state: see the alarms, put the cause right, then `dosebench clear`"
-    from dosebench.why import span  # noqa: PLC0415
+    from dosebench.link.why import span  # noqa: PLC0415
 
     return f"stopped ({report['stop_reason']}) for {span(report['stopped_s'] * 1000)}"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dosebench_protocol.records import Record
 
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
 
 CHECK_RECORDS: Final = 60
 """Within so many records before a refill lies its check: a new sector begins with what the pump carries on."""

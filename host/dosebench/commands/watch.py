@@ -10,7 +10,7 @@ import click
 from dosebench.commands import common
 
 if TYPE_CHECKING:
-    from dosebench.telemetry import Sample
+    from dosebench.link.telemetry import Sample
 
 
 @click.command()
@@ -35,7 +35,7 @@ def watch(
     The pump takes the samples; it skips one rather than delay a step, and stops when nobody listens any more.
     """
     from dosebench.base import units  # noqa: PLC0415
-    from dosebench.telemetry import table_of  # noqa: PLC0415
+    from dosebench.link.telemetry import table_of  # noqa: PLC0415
 
     period_ms = round(units.value(period, units.DURATION))
     with common.connected(port, baud) as client:
@@ -46,7 +46,7 @@ def watch(
             else:
                 common.rows([(field.name, field.unit if field.unit != "-" else field.type) for field in table])
             return
-        from dosebench.telemetry import watch as samples_of  # noqa: PLC0415
+        from dosebench.link.telemetry import watch as samples_of  # noqa: PLC0415
 
         for taken, sample in enumerate(samples_of(client, fields, period_ms), 1):
             _show(sample, taken, as_json)

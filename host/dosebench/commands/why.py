@@ -15,7 +15,7 @@ def why(port: str | None, baud: int, as_json: bool) -> int:
 
     The exit code is 0 when it is, and 1 when something holds it back.
     """
-    from dosebench.why import lower, reasons  # noqa: PLC0415
+    from dosebench.link.why import lower, reasons  # noqa: PLC0415
 
     with common.connected(port, baud) as client:
         state, therapy = client.status(), common.therapy_of(client)

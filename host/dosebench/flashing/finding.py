@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from dosebench import ports
-from dosebench.ports import PortError
+from dosebench.link import ports
+from dosebench.link.ports import PortError
 
 RP2, ESP32, BRIDGE, OTHER = "rp2", "esp32", "bridge", "other"
 USB_IDS: Final[dict[tuple[int, int | None], tuple[str, str]]] = {

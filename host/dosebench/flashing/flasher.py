@@ -30,7 +30,7 @@ from dosebench.flashing.layout import (
     slot_dir,
 )
 from dosebench.flashing.shell import Held, Shell
-from dosebench.keys import board_form
+from dosebench.link.keys import board_form
 
 Progress = Callable[[int, int], None]
 """Bytes that were sent, and bytes that are to be sent."""

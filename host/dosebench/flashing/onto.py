@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from dosebench import ports
 from dosebench.firmwarebuild import Form, build
 from dosebench.flashing import checks, finding, package, running
 from dosebench.flashing.errors import BoardError, FlashError, LineLostError
@@ -20,7 +19,8 @@ from dosebench.flashing.layout import BENCH, CONFIG, slot_dir
 from dosebench.flashing.repl import Repl
 from dosebench.flashing.running import Running
 from dosebench.flashing.shell import About, Held, Shell
-from dosebench.ports import PortError
+from dosebench.link import ports
+from dosebench.link.ports import PortError
 from dosebench.profile.device_config import commissioned
 from dosebench.twin.code import firmware_dir
 
@@ -264,14 +264,14 @@ def _image(about: About, settings: dict[str, bytes], family: str, form: Form) ->
 def _keys(held: Held, *, new: bool) -> dict[str, bytes] | None:
     """Fresh keys for a board that has none, or is to have others; None keeps its own. Those of a first flashing that
     did not end are made anew: this host may not have them."""
-    from dosebench.keys import new_keys  # noqa: PLC0415
+    from dosebench.link.keys import new_keys  # noqa: PLC0415
 
     return new_keys() if new or not held.has_keys or held.runs is None else None
 
 
 def keep_keys(device: bytes, keys: dict[str, bytes]) -> str:
     """Keep this host's copy; return where. Raises KeyStoreError."""
-    from dosebench.keys import KeyStore  # noqa: PLC0415
+    from dosebench.link.keys import KeyStore  # noqa: PLC0415
 
     return KeyStore().put(device, keys)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dosebench.flashing.errors import BoardError, FlashError, LineLostError, NoReplError
-from dosebench.ports import LOST
+from dosebench.link.ports import LOST
 
 try:
     from mpremote.transport import TransportError

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dosebench import ports
 from dosebench.base.errors import DosebenchError
 from dosebench.base.words import counted
 from dosebench.flashing.errors import FlashError
+from dosebench.link import ports
 
 LINE_TIMEOUT_S: Final = 0.1
 WINDOW_S: Final = 2.5
@@ -50,7 +50,7 @@ class Running:
 
 def ask(port: Any) -> Running | None:
     """What the pump behind an open port does; None when nothing there speaks the protocol of this release."""
-    from dosebench.client import LinkError, PumpClient, RefusedError  # noqa: PLC0415
+    from dosebench.link.client import LinkError, PumpClient, RefusedError  # noqa: PLC0415
 
     patient, port.timeout = port.timeout, LINE_TIMEOUT_S
     try:
@@ -112,7 +112,7 @@ def hello_after_reset(reach: Callable[[], Any], within_s: float, *, code: bytes,
 
     Raises NoHelloError, OtherFirmwareError; NotPairedError and NotGenuineError when the keys do not fit.
     """
-    from dosebench.client import PumpClient, SilentError  # noqa: PLC0415
+    from dosebench.link.client import PumpClient, SilentError  # noqa: PLC0415
 
     deadline = time.monotonic() + within_s
     time.sleep(WINDOW_S)

@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from dosebench.base.errors import DosebenchError
 from dosebench.base.paths import state_dir
-from dosebench.keys import KeyStore, board_form, new_keys, write_private
+from dosebench.link.keys import KeyStore, board_form, new_keys, write_private
 from dosebench.twin.plant import Plant
 from dosebench.twin.runtimes import RUNTIMES, ProcessRuntime, Runtime, boot_detached, default_runtime
 from dosebench.twin.twin import Twin, TwinSettings

@@ -267,7 +267,7 @@ Reason = Enum(
     table_differs=113,
     too_often=114,
 )
-"""Why a request was refused. `dosebench.reasons` holds the sentence that goes with each."""
+"""Why a request was refused. `dosebench.link.reasons` holds the sentence that goes with each."""
 
 RecordKind = Enum(
     Int8ul,

@@ -12,12 +12,12 @@ from dosebench_protocol import codec
 from dosebench_protocol.records import decode_records
 
 from dosebench.base.errors import DosebenchError
-from dosebench.commandids import OpenCommand
-from dosebench.exchange import LinkError, RefusedError, SilentError
-from dosebench.ports import PortError
-from dosebench.questions import Questions
-from dosebench.reasons import sentence
-from dosebench.sessions import NotPairedError, SessionRefusedError
+from dosebench.link.command_ids import OpenCommand
+from dosebench.link.exchange import LinkError, RefusedError, SilentError
+from dosebench.link.ports import PortError
+from dosebench.link.queries import Questions
+from dosebench.link.reasons import sentence
+from dosebench.link.sessions import NotPairedError, SessionRefusedError
 
 
 class Settled(NamedTuple):

@@ -16,10 +16,10 @@ from dosebench_protocol.tables import ENUMS, FLAGS
 from dosebench_protocol.telemetry import TelemetryField, checksum, read_table
 
 from dosebench.base.errors import DosebenchError
-from dosebench.client import LinkError, SilentError
+from dosebench.link.client import LinkError, SilentError
 
 if TYPE_CHECKING:
-    from dosebench.client import PumpClient
+    from dosebench.link.client import PumpClient
 
 LASTS_MS: Final = 15_000
 """How long a subscription lasts; it is renewed after a third of that (chosen)."""

@@ -14,11 +14,11 @@ from typing import Any, Final
 from dosebench_protocol.records import UNKNOWN_STEPS
 from dosebench_protocol.tables import CHUNK_BYTES_MAX
 
-from dosebench.atmostonce import AtMostOnce, EarlierCommandError, Settled, UnknownOutcomeError
 from dosebench.base.errors import DosebenchError
-from dosebench.exchange import GarbledError, LinkError, NotGenuineError, RefusedError, SilentError
-from dosebench.questions import MismatchError
-from dosebench.sessions import NotPairedError, RolledBackError, SessionRefusedError
+from dosebench.link.at_most_once import AtMostOnce, EarlierCommandError, Settled, UnknownOutcomeError
+from dosebench.link.exchange import GarbledError, LinkError, NotGenuineError, RefusedError, SilentError
+from dosebench.link.queries import MismatchError
+from dosebench.link.sessions import NotPairedError, RolledBackError, SessionRefusedError
 
 __all__ = [
     "EPOCH",

@@ -16,14 +16,14 @@ from dosebench_protocol.frame import Frame
 from dosebench_protocol.tables import NONCE_BYTES, REJECTED
 
 from dosebench.base.errors import DosebenchError
-from dosebench.commandids import CommandIds, MemoryIds
-from dosebench.exchange import TRIES, Exchange, LinkError, NotGenuineError, RefusedError
-from dosebench.reasons import sentence
+from dosebench.link.command_ids import CommandIds, MemoryIds
+from dosebench.link.exchange import TRIES, Exchange, LinkError, NotGenuineError, RefusedError
+from dosebench.link.reasons import sentence
 
 if TYPE_CHECKING:
     from dosebench_protocol.auth import Session
 
-    from dosebench.keys import BoardKeys, KeySource
+    from dosebench.link.keys import BoardKeys, KeySource
 
 SESSIONS_MAX: Final = 3
 """How often a session that the pump has lost is opened again for one request."""
@@ -151,7 +151,7 @@ class SessionLink(Exchange):
 
     def _find_keys(self) -> BoardKeys | None:
         # Only what changes something needs keys.
-        from dosebench.keys import BoardKeys, KeyStore  # noqa: PLC0415
+        from dosebench.link.keys import BoardKeys, KeyStore  # noqa: PLC0415
 
         if self._keys is not None:
             return self._keys.get(self.device_id)

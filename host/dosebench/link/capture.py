@@ -19,7 +19,7 @@ from dosebench_protocol.tables import FRAME_BYTES_MAX
 from dosebench.base.errors import DosebenchError
 
 if TYPE_CHECKING:
-    from dosebench.live import Endpoint
+    from dosebench.link.endpoint import Endpoint
 
 LINK_TYPE: Final = 147
 """USER0."""

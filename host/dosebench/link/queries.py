@@ -9,12 +9,12 @@ from dosebench_protocol.records import UNKNOWN_STEPS, decode_records
 from dosebench_protocol.tables import PROTOCOL_VERSION, SCHEMA_HASH
 
 from dosebench.base.errors import DosebenchError
-from dosebench.exchange import BROADCAST, LinkError
-from dosebench.sessions import SessionLink
+from dosebench.link.exchange import BROADCAST, LinkError
+from dosebench.link.sessions import SessionLink
 
 if TYPE_CHECKING:
-    from dosebench.commandids import CommandIds
-    from dosebench.keys import KeySource
+    from dosebench.link.command_ids import CommandIds
+    from dosebench.link.keys import KeySource
 
 RECORDS_PER_READ: Final = 25
 """What fits in a frame of 1024 bytes: 1000 bytes of records."""
@@ -86,7 +86,7 @@ class Questions(SessionLink):
         return self._ask("memory")
 
     def telemetry_table(self) -> dict[str, Any]:
-        """The text of the pump's table of telemetry fields, and its checksum (see `dosebench.telemetry`)."""
+        """The text of the pump's table of telemetry fields, and its checksum (see `dosebench.link.telemetry`)."""
         return self._ask("telemetry_table")
 
     def therapy(self) -> tuple[int, bytes]:

@@ -18,8 +18,8 @@ from dosebench_protocol.frame import Deframer, Frame, encode
 from dosebench_protocol.tables import REJECTED, REPLY_BIT
 
 from dosebench.base.errors import DosebenchError
-from dosebench.ports import PortError
-from dosebench.reasons import sentence
+from dosebench.link.ports import PortError
+from dosebench.link.reasons import sentence
 
 if TYPE_CHECKING:
     from dosebench_protocol.auth import Session

@@ -1,0 +1,1 @@
+"""One pump on one port."""
