@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import cast
 
-from dosebench.download import Coding, download
+from dosebench.journal.download import Coding, download
 from dosebench.link.client import PumpClient
 from dosebench.link.ports import open_port
 

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from dosebench.download import Coding, download
+from dosebench.journal.download import Coding, download
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.endpoint import TcpEndpoint

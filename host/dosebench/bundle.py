@@ -133,8 +133,8 @@ def _add_therapy(bundle: Bundle, client: PumpClient) -> None:
 def _add_records(bundle: Bundle, client: PumpClient, ring: str) -> None:
     from dosebench_protocol.records import decode_records  # noqa: PLC0415
 
-    from dosebench.download import download  # noqa: PLC0415
-    from dosebench.history import Calendar, record_json  # noqa: PLC0415
+    from dosebench.journal.download import download  # noqa: PLC0415
+    from dosebench.journal.history import Calendar, record_json  # noqa: PLC0415
 
     raw = b"".join(download(client) if ring == "journal" else client.faults())
     calendar = Calendar()

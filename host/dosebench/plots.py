@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.canvas import AMBER, BLUE, GREEN, MUTED, RED, page, plain
-from dosebench.history import DAY_MS, History
+from dosebench.journal.history import DAY_MS, History
 from dosebench.simulate import SimulationResult
 from dosebench.therapy.program import Program
 

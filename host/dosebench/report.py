@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dosebench.base import units
 from dosebench.base.words import counted
-from dosebench.history import DAY_MS, Calendar, record_json
+from dosebench.journal.history import DAY_MS, Calendar, record_json
 from dosebench.simulate import SimulationResult
 
 if TYPE_CHECKING:

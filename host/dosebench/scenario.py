@@ -20,7 +20,7 @@ from dosebench_protocol.records import Record, decode_records
 from dosebench import expectations
 from dosebench.base import units
 from dosebench.base.units import MINUTE_MS
-from dosebench.history import DAY_MS, build
+from dosebench.journal.history import DAY_MS, build
 from dosebench.link.client import PumpClient, RefusedError
 from dosebench.scenariofile import Event, Scenario
 from dosebench.scenariojournal import alarm_spans, boots_of, held_back, is_whole, safe_stops, timed_by_bench

@@ -12,7 +12,7 @@ from dosebench_protocol.alarms import ALARMS
 from dosebench_protocol.records import Record, RecordError, verify_chain
 
 from dosebench.base.errors import DosebenchError
-from dosebench.history import pump_ms
+from dosebench.journal.history import pump_ms
 from dosebench.scenarioresult import AlarmSpan
 from dosebench.stretches import Boot, Disturbance
 

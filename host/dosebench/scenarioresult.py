@@ -10,7 +10,7 @@ from typing import Any
 from dosebench_protocol.records import Record
 
 from dosebench.base import units
-from dosebench.history import History
+from dosebench.journal.history import History
 from dosebench.scenariofile import Event, Scenario
 from dosebench.stretches import Stretch
 from dosebench.therapy.program import Program

@@ -19,12 +19,12 @@ from typing import Any, Final, Literal
 from dosebench_protocol.records import Record, RecordError, decode_records
 
 from dosebench.base.errors import DosebenchError
-from dosebench.history import DAY_MS, pump_ms
+from dosebench.journal.history import DAY_MS, pump_ms
+from dosebench.journal.store import verify_held
 from dosebench.link.client import EPOCH, PumpClient, RefusedError
 from dosebench.profile.load import load
 from dosebench.profile.model import Profile
 from dosebench.profile.power import charges_uah
-from dosebench.store import verify_held
 from dosebench.therapy.energy import usage_per_day
 from dosebench.therapy.expected_delivery import Expected
 from dosebench.therapy.program import Program

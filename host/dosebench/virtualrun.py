@@ -14,7 +14,7 @@ from typing import Any, Final
 from dosebench_protocol.records import decode_records
 
 from dosebench.base.units import DAY_MS
-from dosebench.history import pump_ms
+from dosebench.journal.history import pump_ms
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.ports import READ_TIMEOUT_S

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import serial
 from commandline import EXAMPLES, Run
+from dosebench.journal.store import Store
 from dosebench.link import client, exchange, ports, queries
-from dosebench.store import Store
 
 
 @pytest.fixture

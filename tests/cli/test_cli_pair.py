@@ -12,9 +12,9 @@ from types import ModuleType
 import pytest
 from commandline import Run
 from dosebench.base.paths import state_dir
+from dosebench.journal.store import Store
 from dosebench.link import keys
 from dosebench.link.keys import KeyStore, KeyStoreError, board_form, new_keys
-from dosebench.store import Store
 from dosebench.twin.named import NamedTwin, SimOptions
 from filelock import FileLock
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from dosebench.store import Store, StoreError, gaps, verify_held
+from dosebench.journal.store import Store, StoreError, gaps, verify_held
 from dosebench_protocol.records import GENESIS_CHAIN, Record, RecordError, chain, decode_records
 
 PUMP = b"\x01\x02\x03\x04"
@@ -40,7 +40,7 @@ def test_counters_grow_and_are_durable() -> None:
 
 def test_two_processes_never_get_the_same_counter() -> None:
     code = (
-        "from dosebench.store import Store\nwith Store.open() as s:\n"
+        "from dosebench.journal.store import Store\nwith Store.open() as s:\n"
         " for _ in range(60): print(s.next_id(b'pump', 'bolus', 0)[1])"
     )
     both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -120,7 +120,7 @@ def test_programs_are_found_by_their_hash() -> None:
 
 
 def test_a_locked_store_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dosebench.store.BUSY_S", 0.01)
+    monkeypatch.setattr("dosebench.journal.store.BUSY_S", 0.01)
     with Store.open() as first, Store.open() as second:
         first._db.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="database is locked"):

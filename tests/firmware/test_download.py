@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from dosebench.download import Coding, download
+from dosebench.journal.download import Coding, download
 from dosebench.link.client import PumpClient, SilentError
 from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import sealed

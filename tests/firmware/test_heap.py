@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dosebench.download import download
+from dosebench.journal.download import download
 from dosebench.link.client import PumpClient
 from dosebench.link.telemetry import watch
 from dosebench.profile.device_config import sealed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from dosebench.download import download
+from dosebench.journal.download import download
 from dosebench.link.client import GarbledError, SilentError
 from dosebench.twin.faults import KINDS
 from dosebench.twin.uart import Line, Noise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from dosebench.history import History, Point
+from dosebench.journal.history import History, Point
 from dosebench.therapy.expected_delivery import Expected
 
 

@@ -89,7 +89,7 @@ def connected(port: str | None, baud: int, ids: CommandIds | None = None) -> Ite
 @contextmanager
 def commanding(port: str | None, baud: int) -> Iterator[PumpClient]:
     """As `connected`, with the command counter of this host."""
-    from dosebench.store import Store  # noqa: PLC0415
+    from dosebench.journal.store import Store  # noqa: PLC0415
 
     with Store.open() as store, connected(port, baud, store) as client:
         yield client

@@ -14,8 +14,8 @@ from dosebench.commands import common
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from dosebench.journal.store import Journal, Store
     from dosebench.link.client import PumpClient
-    from dosebench.store import Journal, Store
 
 PULL_BATCH = 100
 """Records that are kept at once, so that an interrupted pull loses little."""
@@ -43,7 +43,7 @@ def pull(port: str | None, baud: int, as_json: bool) -> None:
 
     The journal comes at the speed of the line. An interrupted pull goes on where it stopped.
     """
-    from dosebench.store import Store  # noqa: PLC0415
+    from dosebench.journal.store import Store  # noqa: PLC0415
 
     with Store.open() as store, common.connected(port, baud) as client:
         journal, is_new_epoch = _journal_of(store, client, faults=False)
@@ -87,7 +87,7 @@ def _continues(store: Store, client: PumpClient, held: Journal) -> bool:
 def _records_of(
     client: PumpClient, journal: Journal, first: int, before: bytes | None, progress: Callable[[int, int], None]
 ) -> Iterator[bytes]:
-    from dosebench.download import download  # noqa: PLC0415
+    from dosebench.journal.download import download  # noqa: PLC0415
 
     if journal.epoch < 0:
         return client.faults(first, progress)
@@ -133,7 +133,7 @@ def show(device: str | None, last: int | None, kind: tuple[str, ...], faults: bo
     """Show pulled records, oldest first, with their meaning."""
     from dosebench_protocol.records import KINDS  # noqa: PLC0415
 
-    from dosebench.store import Store, gaps  # noqa: PLC0415
+    from dosebench.journal.store import Store, gaps  # noqa: PLC0415
 
     if wrong := [name for name in kind if name not in KINDS]:
         raise click.UsageError(f"there is no record kind {wrong[0]}; known are {', '.join(KINDS)}")
@@ -157,7 +157,7 @@ def _dated(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[str, Any]]
     """Records as JSON values; those of the fault ring get the local time of the journal's record, if that is held."""
     from dosebench_protocol.records import KINDS, decode_records  # noqa: PLC0415
 
-    from dosebench.history import Calendar, record_json  # noqa: PLC0415
+    from dosebench.journal.history import Calendar, record_json  # noqa: PLC0415
 
     calendar = Calendar()
     local = {record.sequence: calendar.local(record) for record in decode_records(told_raw)}
@@ -197,7 +197,7 @@ def verify(device: str | None, faults: bool, as_json: bool) -> int:
     """Check sequence numbers and hash chain of a pulled journal. Exit code 1 when it was changed."""
     from dosebench_protocol.records import RecordError, decode_records  # noqa: PLC0415
 
-    from dosebench.store import Store, gaps, verify_held  # noqa: PLC0415
+    from dosebench.journal.store import Store, gaps, verify_held  # noqa: PLC0415
 
     with Store.open() as store:
         journal = held_journal(store, device, faults=faults)

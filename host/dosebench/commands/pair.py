@@ -89,7 +89,7 @@ def _device(given: str) -> bytes:
 
 
 def _accept_journal(keys_here: KeyStore, port: str | None, baud: int, as_json: bool) -> None:
-    from dosebench.store import Store  # noqa: PLC0415
+    from dosebench.journal.store import Store  # noqa: PLC0415
 
     with Store.open() as store, common.connected(port, baud) as client:
         device = client.device_id

@@ -12,8 +12,8 @@ from dosebench.commands import common
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dosebench.history import History
-    from dosebench.store import Journal, Store
+    from dosebench.journal.history import History
+    from dosebench.journal.store import Journal, Store
     from dosebench.therapy.program import Program
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -37,7 +37,7 @@ def plot(device: str | None, out: Path, as_json: bool) -> int:
     further from the schedule than a step, when it missed steps, or when a program is not known here.
     """
     from dosebench.commands.log import NoJournalError, held_journal  # noqa: PLC0415
-    from dosebench.store import Store  # noqa: PLC0415
+    from dosebench.journal.store import Store  # noqa: PLC0415
 
     figure_path(out)
     with Store.open() as store:
@@ -68,7 +68,7 @@ def figure_path(path: Path) -> Path:
 def _history(store: Store, journal: Journal) -> History | None:
     from dosebench_protocol.records import decode_records  # noqa: PLC0415
 
-    from dosebench.history import build  # noqa: PLC0415
+    from dosebench.journal.history import build  # noqa: PLC0415
 
     return build(decode_records(store.raw_records(journal)), _programs(store, journal.device))
 

@@ -21,11 +21,11 @@ from dosebench.commands.check import show as show_check
 from dosebench.regimen.summary import summarize
 
 if TYPE_CHECKING:
+    from dosebench.journal.store import Store
     from dosebench.link.client import PumpClient
     from dosebench.profile.model import Profile
     from dosebench.regimen.check import CheckResult
     from dosebench.regimen.review import Review
-    from dosebench.store import Store
     from dosebench.therapy.energy import BatteryState
     from dosebench.therapy.program import Program, Reading
 
@@ -98,7 +98,7 @@ def program(
 
 @contextmanager
 def _session(port: str | None, baud: int) -> Iterator[tuple[Store, PumpClient]]:
-    from dosebench.store import Store  # noqa: PLC0415
+    from dosebench.journal.store import Store  # noqa: PLC0415
 
     with Store.open() as store, common.connected(port, baud, store) as client:
         yield store, client
