@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from dosebench.image.source import OTHER_FIRMWARE
 from dosebench.link.client import program_hash
 from dosebench.profile.device_config import sealed
 from dosebench.profile.load import load
-from dosebench.twin.code import OTHER_FIRMWARE
 from dosebench_protocol.auth import Challenge, Session, device_nonce, session_id
 from dosebench_protocol.codec import by_name, encode_request
 from dosebench_protocol.frame import Frame, encode

@@ -16,10 +16,10 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Final
 
-from dosebench.firmwarebuild import FAMILIES, build
+from dosebench.image.build import FAMILIES, build
+from dosebench.image.source import firmware_dir
 from dosebench.profile.device_config import sealed
 from dosebench.profile.load import load
-from dosebench.twin.code import firmware_dir
 from mpremote.romfs import make_romfs
 
 from . import chip

@@ -2,7 +2,7 @@
 #
 # A chip takes the better part of a second for all of it, and a step may be due. So a look at it later gives what the
 # last pass found, and begins the next one, which goes on between turns. The other place that knows the rule is
-# dosebench.twin.code.
+# dosebench.image.source.
 
 import hashlib
 import os

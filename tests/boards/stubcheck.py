@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from dosebench.firmwarebuild import build
-from dosebench.twin.code import firmware_dir
+from dosebench.image.build import build
+from dosebench.image.source import firmware_dir
 
 FAMILIES: Final = ("rp2", "esp32")
 CONFIG: Final = Path(__file__).with_name("stubs.ini").resolve()

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import pytest
 from dosebench.bench.file import Bench, load
-from dosebench.firmwarebuild import build
+from dosebench.image.build import build
+from dosebench.image.source import OTHER_FIRMWARE, code_hash
 from dosebench.link.client import PumpClient
 from dosebench.profile.device_config import sealed
 from dosebench.simport import Serial
-from dosebench.twin.code import OTHER_FIRMWARE, code_hash
 from dosebench.twin.fromprofile import plant_settings
 from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import RuntimeName, available

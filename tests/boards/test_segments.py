@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from dosebench.twin.code import firmware_dir
+from dosebench.image.source import firmware_dir
 from dosebench.twin.runtimes import available
 
 pytestmark = pytest.mark.skipif(not available()["unix"], reason="the unix MicroPython is not installed here")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from dosebench.twin.code import firmware_dir
+from dosebench.image.source import firmware_dir
 from dosebench.twin.runtimes import available
 from dosebench_protocol.frame import Frame, encode
 from dosebench_protocol.tables import FRAME_BYTES_MAX

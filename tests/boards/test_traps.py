@@ -10,7 +10,7 @@ from typing import Any
 
 import fakemachine
 import pytest
-from dosebench.twin.code import firmware_dir
+from dosebench.image.source import firmware_dir
 from dosebench.twin.runtimes import available
 from dosebench.twin.twin import one_core
 from fakemachine import BENCH, FAMILIES, FakeMachine, board_twin

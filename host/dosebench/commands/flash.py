@@ -14,9 +14,9 @@ from dosebench.commands import common
 
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench
-    from dosebench.firmwarebuild import Form
     from dosebench.flashing.onto import Line, Order, Prepared
     from dosebench.flashing.removal import Removal
+    from dosebench.image.build import Form
 
 PATIENCE_S: Final = 60.0
 """Time to find the reset button (chosen)."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from dosebench.firmwarebuild import Form
 from dosebench.flashing.errors import FlashError
 from dosebench.flashing.image import Image, manifest_of, older_formats
 from dosebench.flashing.layout import is_selector
 from dosebench.flashing.shell import About, Held
+from dosebench.image.build import Form
 
 VERSION_MIN: Final = (1, 24)
 CANCEL_MIN: Final = (1, 27)

@@ -12,7 +12,7 @@ from dosebench_protocol.tables import THERAPY_FORMAT
 
 from dosebench.flashing.errors import FlashError
 from dosebench.flashing.layout import BENCH, CONFIG, SETTINGS
-from dosebench.twin.code import hash_of
+from dosebench.image.source import hash_of
 
 MANIFEST_FORMAT: Final = 1
 FORMATS: Final[dict[str, int]] = {"journal": 1, "therapy": THERAPY_FORMAT, "config": 1, "bench": 1}

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from dosebench.firmwarebuild import Form, build
 from dosebench.flashing import checks, finding, package, running
 from dosebench.flashing.errors import BoardError, FlashError, LineLostError
 from dosebench.flashing.flasher import Plan, make_plan, room
@@ -19,10 +18,11 @@ from dosebench.flashing.layout import BENCH, CONFIG, slot_dir
 from dosebench.flashing.repl import Repl
 from dosebench.flashing.running import Running
 from dosebench.flashing.shell import About, Held, Shell
+from dosebench.image.build import Form, build
+from dosebench.image.source import firmware_dir
 from dosebench.link import ports
 from dosebench.link.ports import PortError
 from dosebench.profile.device_config import commissioned
-from dosebench.twin.code import firmware_dir
 
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench

@@ -8,7 +8,7 @@ import sys
 from array import array
 from typing import Any
 
-from dosebench.twin.code import firmware_dir
+from dosebench.image.source import firmware_dir
 
 
 class _StdioLink:

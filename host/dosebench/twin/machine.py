@@ -11,8 +11,8 @@ from typing import Any, Final
 from dosebench_protocol.tables import FRAME_BYTES_MAX
 
 from dosebench.base.errors import DosebenchError
+from dosebench.image.source import code_hash
 from dosebench.twin.bus import Op, pack_reply
-from dosebench.twin.code import code_hash
 from dosebench.twin.flash import Flash
 from dosebench.twin.plant import Plant
 from dosebench.twin.uart import Line, Noise, garble

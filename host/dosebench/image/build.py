@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
-from dosebench import firmwarelink, firmwarenames
 from dosebench.base.errors import DosebenchError
-from dosebench.twin.code import firmware_dir
+from dosebench.image import shorten, single_file
+from dosebench.image.source import firmware_dir
 
 FAMILIES: Final = ("rp2", "esp32", "unix", "wasm")
 _CONSTANT: Final = re.compile(r"_?[A-Z][A-Z0-9_]*\Z")
@@ -63,10 +63,10 @@ def build(family: str, form: Form = "linked") -> dict[str, bytes]:
     if form == "named":
         return _compiled(sources, _LINE_NUMBERS)
     trees = inlined({_module(path): text for path, text in sources.items()})
-    firmwarenames.shorten(trees)
+    shorten.shorten(trees)
     if form == "linked":
         for root in ("pump.controller", f"boards.{family}"):
-            trees = firmwarelink.link(trees, root, _APART)
+            trees = single_file.link(trees, root, _APART)
         trees = _without_empty_packages(trees)
     texts = {path: ast.unparse(trees[_module(path)]) for path in sources if _module(path) in trees}
     return _compiled(texts, _OPTIMISE)

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Final
 
 from dosebench.base.errors import DosebenchError
-from dosebench.firmwarenames import letters
+from dosebench.image.shorten import letters
 
 CHEAP_NAMES: Final = 100
 """How many names come first in a file: one of the first 128 takes one byte wherever it is used, any other takes two.

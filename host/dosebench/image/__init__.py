@@ -1,0 +1,1 @@
+"""The firmware as files for a board."""
