@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 from commandline import EXAMPLES, Run
-from dosebench.calibration import volume_nl
+from dosebench.bench.calibration import volume_nl
 from dosebench.twin.named import NamedTwin
 from dosebench.twin.twin import Twin
 

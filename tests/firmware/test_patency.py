@@ -7,9 +7,9 @@ import random
 
 import pytest
 from dosebench.base.errors import DosebenchError
+from dosebench.bench.patency import expected_peak, judge
 from dosebench.commands.sensors import check
 from dosebench.link.client import RefusedError
-from dosebench.patency import expected_peak, judge
 from dosebench.profile.load import load
 from pumpside import pump
 

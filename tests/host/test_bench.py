@@ -21,7 +21,7 @@ from dosebench.bench.edit import edited, write
 from dosebench.bench.file import Bench, BenchError, flattened, from_file, load, sealed_bench
 from dosebench.bench.pins import BOARDS
 from dosebench.bench.rules import pin_uses
-from dosebench.bench.tables import CalibrationStep
+from dosebench.bench.schema import CalibrationStep
 from dosebench.profile.calibrated import calibrated
 from dosebench.profile.load import load as load_profile
 from dosebench.profile.model import ProfileError

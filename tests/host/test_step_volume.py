@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-from dosebench.calibration import (
+from dosebench.bench.calibration import (
     CalibrationError,
     Run,
     coverage,

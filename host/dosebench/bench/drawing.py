@@ -13,7 +13,7 @@ from typing import Final
 
 from dosebench.base.units import decimal, show
 from dosebench.bench.file import Bench
-from dosebench.bench.tables import (
+from dosebench.bench.schema import (
     AnalogueInput,
     DcMotor,
     LoadCell,

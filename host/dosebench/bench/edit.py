@@ -11,7 +11,7 @@ from dosebench.base import toml_file
 from dosebench.base.errors import DosebenchError
 from dosebench.base.units import show
 from dosebench.bench.file import Bench, from_file
-from dosebench.bench.tables import CalibrationStep
+from dosebench.bench.schema import CalibrationStep
 
 _COMMENT = """
 # Measured by `dosebench calibrate`. `dosebench flash --update --bench` with this file carries it to the board.

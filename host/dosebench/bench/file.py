@@ -21,12 +21,12 @@ from dosebench.base import toml_file
 from dosebench.base.errors import DosebenchError
 from dosebench.base.file_kinds import of_another_kind
 from dosebench.base.toml_file import Key, Problem, TomlFile, TomlFileError
-from dosebench.bench import tables
+from dosebench.bench import schema
 from dosebench.bench.mechanics import COUNTED_AS, Motion, motion
 from dosebench.bench.pins import BoardPins
 from dosebench.bench.pins import find as find_board
 from dosebench.bench.rules import findings
-from dosebench.bench.tables import BenchTables
+from dosebench.bench.schema import BenchTables
 from dosebench.profile.calibrated import calibrated
 from dosebench.profile.device_config import CHECKSUM_DIGITS, sealed
 from dosebench.profile.load import load as load_profile
@@ -72,7 +72,7 @@ class Bench:
     """
 
     file: TomlFile
-    tables: BenchTables
+    schema: BenchTables
     board: BoardPins
     nominal: Profile
     motion: Motion
@@ -248,28 +248,28 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 def _port(bench: BenchTables) -> dict[str, Any]:
     port = bench.port
-    if isinstance(port, tables.UsbPort):
+    if isinstance(port, schema.UsbPort):
         return {"kind": "usb"}
     return {"kind": "uart", "id": port.id, "tx": port.tx, "rx": port.rx, "baud": port.baud}
 
 
 def _motor(bench: BenchTables, step: Motion) -> dict[str, Any]:
-    motor, on = bench.motor, tables.level
+    motor, on = bench.motor, schema.level
     told: dict[str, Any] = {"kind": motor.kind}
-    if isinstance(motor, tables.StepDirMotor):
+    if isinstance(motor, schema.StepDirMotor):
         told |= {"step": motor.step, "dir": motor.dir, "enable": motor.enable, "enable_on": on(motor.enable_on)}
         told |= {"forward": on(motor.forward), "pulse_us": int(motor.pulse * 1000)}
-    elif isinstance(motor, tables.UnipolarMotor):
+    elif isinstance(motor, schema.UnipolarMotor):
         told |= {"coils": list(motor.coils), "half_step_ms": int(motor.half_step)}
     else:
         told |= {"pin": motor.pin, "on": on(motor.on)}
-    if isinstance(motor, tables.SolenoidMotor):
+    if isinstance(motor, schema.SolenoidMotor):
         return told | {"on_ms": int(motor.on_time), "off_ms": int(motor.off_time)}
     return told | {COUNTED_AS[motor.kind]: step.units}
 
 
-def _switch(table: tables.Sense | tables.Tone | None) -> dict[str, int] | None:
-    return {"pin": table.pin, "on": tables.level(table.on)} if table else None
+def _switch(table: schema.Sense | schema.Tone | None) -> dict[str, int] | None:
+    return {"pin": table.pin, "on": schema.level(table.on)} if table else None
 
 
 def _encoder(bench: BenchTables, step: Motion) -> dict[str, Any] | None:
@@ -283,9 +283,9 @@ def _encoder(bench: BenchTables, step: Motion) -> dict[str, Any] | None:
 
 
 def _converter(bench: BenchTables) -> Iterator[tuple[str, dict[str, int]]]:
-    for name in get_args(tables.Sensed):
+    for name in get_args(schema.Sensed):
         sensor = getattr(bench.sensors, name)
-        if isinstance(sensor, tables.AnalogueInput):
+        if isinstance(sensor, schema.AnalogueInput):
             num, den = _shortened(sensor.divider, _DIVIDER_NUM_MAX)
             yield name, {"pin": sensor.pin, "num": num, "den": den, "offset_mv": int(sensor.offset)}
 
@@ -293,7 +293,7 @@ def _converter(bench: BenchTables) -> Iterator[tuple[str, dict[str, int]]]:
 def _load_cell(bench: BenchTables, profile: Profile) -> dict[str, Any] | None:
     """The load cell as the sensor whose voltages the profile has: (raw - offset) * num / den is mV."""
     cell, level = bench.sensors.level, profile.sensors.level
-    if not isinstance(cell, tables.LoadCell) or level is None:
+    if not isinstance(cell, schema.LoadCell) or level is None:
         return None
     scale = (level.high_output - level.low_output) / (cell.full - cell.empty)
     num, den = _shortened(scale, _LOAD_CELL_NUM_MAX)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from dosebench.bench.tables import (
+from dosebench.bench.schema import (
     DcMotor,
     RotaryMechanics,
     SolenoidMotor,
@@ -18,7 +18,7 @@ from dosebench.bench.tables import (
 )
 
 if TYPE_CHECKING:
-    from dosebench.bench.tables import BenchTables
+    from dosebench.bench.schema import BenchTables
 
 NL_PER_MM3: Final = 1_000
 """A cubic millimetre is a microlitre (SI)."""

@@ -17,7 +17,7 @@ from dosebench.bench.drawing import draw
 from dosebench.bench.file import Bench, load
 from dosebench.bench.mechanics import counted
 from dosebench.bench.rules import pin_uses, shown_error
-from dosebench.bench.tables import DcMotor, SolenoidMotor, StepDirMotor, UartPort, UnipolarMotor
+from dosebench.bench.schema import DcMotor, SolenoidMotor, StepDirMotor, UartPort, UnipolarMotor
 
 _COPY: Final = "my-bench.toml"
 """What a reader's own copy of an example is called: calibrating writes into it."""

@@ -12,7 +12,7 @@ from dosebench.base.errors import DosebenchError
 from dosebench.base.toml_file import Key, Problem, TomlFile
 from dosebench.bench.mechanics import Motion, counted, full_steps_per_s, motion, unit_nl
 from dosebench.bench.pins import BoardPins
-from dosebench.bench.tables import (
+from dosebench.bench.schema import (
     AnalogueInput,
     BenchTables,
     DcMotor,

@@ -19,8 +19,8 @@ from dosebench.commands.deliver import programmed, volume_steps
 from dosebench.commands.progress import bar
 
 if TYPE_CHECKING:
+    from dosebench.bench.calibration import Method, Result, Run
     from dosebench.bench.file import Bench
-    from dosebench.calibration import Method, Result, Run
     from dosebench.link.client import PumpClient
 
 POLL_S: Final = 20.0
@@ -76,7 +76,7 @@ def calibrate(
     expanded uncertainty. Nothing changes in the pump: `dosebench flash --update --bench FILE` carries the step volume
     to the board, and the therapy has to be programmed again then.
     """
-    from dosebench import calibration  # noqa: PLC0415
+    from dosebench.bench import calibration  # noqa: PLC0415
     from dosebench.bench.file import load as load_bench  # noqa: PLC0415
 
     bench = load_bench(file)
@@ -100,7 +100,7 @@ def calibrate(
 
 
 def _measure(client: PumpClient, bench: Bench, order: _Order) -> tuple[list[Run], Method]:
-    from dosebench.calibration import Run  # noqa: PLC0415
+    from dosebench.bench.calibration import Run  # noqa: PLC0415
 
     therapy = programmed(client)
     step_nl = Fraction(therapy["step_nl_num"], therapy["step_nl_den"])
@@ -130,7 +130,7 @@ def _ask(text: str, as_json: bool, convert: Callable[[str], Any], default: str |
 
 def _read(text: str, celsius: float) -> tuple[float, Method]:
     from dosebench.base.units import UnitError  # noqa: PLC0415
-    from dosebench.calibration import measured_nl  # noqa: PLC0415
+    from dosebench.bench.calibration import measured_nl  # noqa: PLC0415
 
     try:
         volume, method = measured_nl(text, celsius)
@@ -238,7 +238,7 @@ def _wanted(yes: bool, as_json: bool, file: Path, values: dict[str, Any]) -> boo
 
 def _write(bench: Bench, result: Result, method: Method) -> bool:
     from dosebench.bench import edit  # noqa: PLC0415
-    from dosebench.bench.tables import CalibrationStep  # noqa: PLC0415
+    from dosebench.bench.schema import CalibrationStep  # noqa: PLC0415
 
     step = CalibrationStep.model_construct(
         measured=datetime.now().isoformat(timespec="seconds"),

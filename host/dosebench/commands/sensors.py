@@ -11,8 +11,8 @@ from dosebench.commands import common, deliver
 from dosebench.commands.deliver import outcome_json, programmed
 
 if TYPE_CHECKING:
+    from dosebench.bench.patency import Patency
     from dosebench.link.client import PumpClient
-    from dosebench.patency import Patency
     from dosebench.profile.model import Profile
 
 FAULTY: Final = 1
@@ -113,7 +113,7 @@ def _profile(client: PumpClient) -> Profile:
 
 def check(client: PumpClient, profile: Profile, steps: int) -> tuple[dict[str, Any], Patency]:
     """Deliver `steps`, and watch the pressure. Raises DosebenchError without a pressure sensor that can be believed."""
-    from dosebench.patency import WATCHED, expected_peak, judge  # noqa: PLC0415
+    from dosebench.bench.patency import WATCHED, expected_peak, judge  # noqa: PLC0415
 
     tau_s = float(profile.catheter.time_constant / 1000)
     every_s = float(1 / profile.steps(profile.delivery.rate_max) / 1000)
