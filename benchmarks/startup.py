@@ -27,7 +27,12 @@ TOLERANCE: Final = 0.15
 BIN: Final = Path(sys.executable).parent
 DOSEBENCH: Final = str(BIN / "dosebench")
 REFERENCE: Final = "mpremote --help"
-JUDGED: Final = ("dosebench --help", "dosebench status --help", "dosebench status, no port", "import dosebench.link.client")
+JUDGED: Final = (
+    "dosebench --help",
+    "dosebench status --help",
+    "dosebench status, no port",
+    "import dosebench.link.client",
+)
 
 
 def figures(rounds: int = ROUNDS) -> list[Figure]:

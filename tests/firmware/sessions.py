@@ -30,7 +30,7 @@ BOOT_S = 30
 
 
 class Keys:
-    """A source of the keys of simulated boards, for clients that remember the board (`dosebench.link.keys.KeySource`)."""
+    """Keys of simulated boards, for clients that remember the board (a `dosebench.link.keys.KeySource`)."""
 
     def __init__(self, pairing: bytes = b"pair", **other: bytes) -> None:
         self.pairing = pairing

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from regimens import BACLOFEN, BODY, EXAMPLES, HEAD, ROOT, ZICONOTIDE, Bench, codes, figures
 
-RULE_FILES = ("rules", "moderules", "drugrules", "slips")
+RULE_FILES = ("limits", "modes", "drug_limits", "plausibility")
 
 # The published cases
 
@@ -180,7 +180,7 @@ def test_the_format_page_is_complete(bench: Bench) -> None:
     result = bench.check(example[1])
     assert result.ok
     assert not result.warnings
-    source = "".join((ROOT / "host" / "dosebench" / f"{name}.py").read_text() for name in RULE_FILES)
+    source = "".join((ROOT / "host" / "dosebench" / "regimen" / f"{name}.py").read_text() for name in RULE_FILES)
     used = set(re.findall(r"""(?:error|warning)\(\s*facts,\s.*?"([a-z-]+)"(?:, confirm=False)?,?\s*\)\n""", source))
     assert len(used) > 50
     built = {f"{name}-{limit}" for name in ("bolus", "square", "patient") for limit in ("hard-max", "soft-max")}

@@ -72,7 +72,7 @@ class Bench:
     """
 
     file: TomlFile
-    schema: BenchTables
+    tables: BenchTables
     board: BoardPins
     nominal: Profile
     motion: Motion
