@@ -9,9 +9,9 @@ from functools import partial
 from typing import Final
 
 from dosebench.link.client import PumpClient
-from dosebench.simport import Serial
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RUNTIMES, RuntimeName
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin, one_core
 
 from .measure import Figure, interleave, ratio, spread

@@ -17,8 +17,8 @@ from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import sealed
 from dosebench.profile.load import load
 from dosebench.profile.model import Profile
-from dosebench.simport import Serial
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
 from dosebench_protocol.codec import decode_struct, encode_struct
 

@@ -26,10 +26,10 @@ from dosebench.journal.download import Coding, download
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.endpoint import TcpEndpoint
-from dosebench.live import Live
 from dosebench.profile.device_config import sealed
-from dosebench.simport import Serial
-from dosebench.twin.named import profile_settings
+from dosebench.twin.live import Live
+from dosebench.twin.persistent import profile_settings
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
 from dosebench.twin.uart import Line
 

@@ -18,11 +18,11 @@ from dosebench.journal.history import pump_ms
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.ports import READ_TIMEOUT_S
-from dosebench.simport import Serial
 from dosebench.therapy.program import Cap, Program
 from dosebench.therapy.reading import same_reading
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin, one_core
 
 SETTLED_MS: Final = 5_000

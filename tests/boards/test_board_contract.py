@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import ProcessRuntime, RuntimeName, available
 from dosebench.twin.twin import Twin, one_core
 from fakemachine import FAKES, FAMILIES, board_twin

@@ -13,10 +13,10 @@ from dosebench.image.build import build
 from dosebench.image.source import OTHER_FIRMWARE, code_hash
 from dosebench.link.client import PumpClient
 from dosebench.profile.device_config import sealed
-from dosebench.simport import Serial
-from dosebench.twin.fromprofile import plant_settings
-from dosebench.twin.named import profile_settings
+from dosebench.twin.from_profile import plant_settings
+from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName, available
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin, TwinSettings, one_core
 from fakemachine import BENCH, FAMILIES, board_twin
 from pumpside import therapy

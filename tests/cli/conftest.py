@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from commandline import EXAMPLES, Ran, Run
 from dosebench import cli
-from dosebench.twin import named
+from dosebench.twin import persistent
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("DOSEBENCH_PORT", raising=False)
     yield directory
     for kept in (directory / "sims").glob("*"):
-        named.stop_process(kept)
+        persistent.stop_process(kept)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import click
 import pytest
 from commandline import EXAMPLES, Run
 from dosebench.bench.calibration import volume_nl
-from dosebench.twin.named import NamedTwin
+from dosebench.twin.persistent import NamedTwin
 from dosebench.twin.twin import Twin
 
 PORT = ("--port", "sim://cal")

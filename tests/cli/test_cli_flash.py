@@ -35,10 +35,10 @@ from dosebench.image.build import Form, build
 from dosebench.link import ports
 from dosebench.link.client import PumpClient
 from dosebench.link.keys import KeyStore, board_form
-from dosebench.simport import Serial
-from dosebench.twin import named
+from dosebench.twin import persistent
 from dosebench.twin.machine import Machine
 from dosebench.twin.runtimes import ProcessRuntime
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
 from unixboard import UnixBoard
 
@@ -580,7 +580,7 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
     kept = KeyStore().get(CHIP)
     assert kept is not None
     bench = load_bench(PICO)
-    settings = named.profile_settings(bench.nominal.name, "unix", 0)
+    settings = persistent.profile_settings(bench.nominal.name, "unix", 0)
     settings.config, settings.keys, settings.device_id = dict(bench.device_config()), kept.roles, CHIP
     twin = Twin(settings)
     twin.booter = lambda: _OnTheBoard(twin.machine, board, (outward, inward))

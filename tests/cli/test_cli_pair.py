@@ -15,7 +15,7 @@ from dosebench.base.paths import state_dir
 from dosebench.journal.store import Store
 from dosebench.link import keys
 from dosebench.link.keys import KeyStore, KeyStoreError, board_form, new_keys
-from dosebench.twin.named import NamedTwin, SimOptions
+from dosebench.twin.persistent import NamedTwin, SimOptions
 from filelock import FileLock
 
 BENCH = "sim://bench"

@@ -10,7 +10,7 @@ import pytest
 from commandline import EXAMPLES, Run
 from dosebench.link.client import PumpClient, RefusedError
 from dosebench.therapy.program import Program, Reading
-from dosebench.twin.named import open_url
+from dosebench.twin.persistent import open_url
 
 BENCH = "sim://bench"
 

@@ -18,9 +18,9 @@ from typing import Any, Literal
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import commissioned, sealed
-from dosebench.simport import Serial
 from dosebench.twin.flash import Flash, PowerCut
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
 from dosebench_protocol.tables import ENUMS, FLAGS
 from pumpside import PumpSide, therapy

@@ -12,9 +12,9 @@ from typing import Any
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import sealed
-from dosebench.simport import Serial
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
 from dosebench_protocol.codec import encode_struct
 from dosebench_protocol.records import Record, decode_records

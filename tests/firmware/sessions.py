@@ -12,9 +12,9 @@ from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.keys import BoardKeys
 from dosebench.profile.device_config import sealed
-from dosebench.simport import Serial
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin, derived_keys
 from dosebench_protocol import codec
 from dosebench_protocol.auth import Challenge, Session

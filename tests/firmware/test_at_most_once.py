@@ -15,8 +15,8 @@ from dosebench.link.client import (
     UnknownOutcomeError,
 )
 from dosebench.link.command_ids import MemoryIds
-from dosebench.simport import Serial
 from dosebench.twin.runtimes import RuntimeName
+from dosebench.twin.serial_port import Serial
 from dosebench_protocol import codec
 from dosebench_protocol.frame import Frame, decode, encode
 from dosebench_protocol.tables import COUNT_MAX

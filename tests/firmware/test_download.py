@@ -11,8 +11,8 @@ from dosebench.journal.download import Coding, download
 from dosebench.link.client import PumpClient, SilentError
 from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import sealed
-from dosebench.simport import Serial
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
 from dosebench_protocol.codec import by_name, encode_reply, encode_struct
 from dosebench_protocol.delta import DeltaDecoder, DeltaError

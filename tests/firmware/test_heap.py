@@ -13,9 +13,9 @@ from dosebench.journal.download import download
 from dosebench.link.client import PumpClient
 from dosebench.link.telemetry import watch
 from dosebench.profile.device_config import sealed
-from dosebench.simport import Serial
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import ProcessRuntime
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin, one_core
 from dosebench_protocol.codec import by_name
 from pumpside import pump, therapy

@@ -15,8 +15,8 @@ from dosebench.base.errors import DosebenchError
 from dosebench.link.client import EarlierCommandError, PumpClient, Settled
 from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import sealed
-from dosebench.simport import Serial
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
 from dosebench_protocol.codec import by_name
 from dosebench_protocol.frame import DELIMITER, FrameError, decode

@@ -14,8 +14,8 @@ from random import Random
 import pytest
 from cobs import cobs
 from dosebench.link.command_ids import MemoryIds
-from dosebench.simport import Serial
 from dosebench.twin.runtimes import RuntimeName
+from dosebench.twin.serial_port import Serial
 from dosebench_protocol.codec import by_name, decode_frame
 from dosebench_protocol.frame import DELIMITER, decode, encode
 from dosebench_protocol.records import Record

@@ -9,7 +9,7 @@ import pytest
 from dosebench.link.client import LinkError, PumpClient, RefusedError, SilentError
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.telemetry import LASTS_MS, FieldError, table_of, watch
-from dosebench.simport import Serial
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
 from dosebench_protocol.codec import by_name
 from dosebench_protocol.errors import ProtocolError

@@ -8,7 +8,7 @@ from operator import xor
 from typing import Any
 
 import pytest
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
 from hypothesis import given
 from hypothesis import strategies as st
 from pump import wire

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from dosebench.twin import named
+from dosebench.twin import persistent
 
 SPEED = 40.0
 """How many times faster than real time the pump of `dosebench sim` lives. A session of two minutes is then 3 s
@@ -74,7 +74,7 @@ def test_a_kept_simulation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     try:
         passed, skipped = contract(tmp_path, "--hil-port=sim://bench")
     finally:
-        named.remove("bench")
+        persistent.remove("bench")
     assert passed > 100
     assert all("leave out --hil-port, and the test makes a twin" in reason for reason in skipped)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dosebench.twin import named
+from dosebench.twin import persistent
 from dosebench.twin.faults import FaultError
 from dosebench_hil.bench import Bench, FeatureMissingError, PortBench, TwinBench, TwinOptions
 
@@ -19,8 +19,8 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     made: Bench = TwinBench(TwinOptions(runtime="cpython")) if twin else PortBench("sim://bench?runtime=cpython")
     yield made
     made.close()
-    for name in named.list_names():
-        named.remove(name)
+    for name in persistent.list_names():
+        persistent.remove(name)
 
 
 def test_a_fault_lasts_as_long_as_its_block(bench: Bench) -> None:

@@ -13,12 +13,12 @@ from dosebench.link.client import PumpClient
 
 # What the inner runs need is loaded here: pytester forgets, after each of them, the modules that it imported first.
 from dosebench.regimen import check
-from dosebench.twin import cpython_child, named
+from dosebench.twin import cpython_child, persistent
 from dosebench_hil import bench, bringup, contract, therapies
 
 pytest_plugins = ["pytester"]
 
-LOADED = (bench, bringup, check, contract, cpython_child, hypothesis, named, reasons, therapies)
+LOADED = (bench, bringup, check, contract, cpython_child, hypothesis, persistent, reasons, therapies)
 
 STATUS_TESTS = """
     import pytest

@@ -41,10 +41,10 @@ ELSEWHERE = ("all_three", "every_runtime")
 HEAVY = (
     "hypothesis.strategies",
     "dosebench.link.client",
-    "dosebench.simport",
+    "dosebench.twin.serial_port",
     "dosebench.regimen.check",
     "dosebench.therapy.reference_pump",
-    "dosebench.twin.named",
+    "dosebench.twin.persistent",
     "dosebench.twin.twin",
     "dosebench_protocol.records",
     "dosebench_hil.plugin",

@@ -14,11 +14,11 @@ from dosebench.profile import load as pump_profile
 from dosebench.profile.power import charges_uah
 from dosebench.regimen.compile import build
 from dosebench.regimen.order import DoseCap, Regimen
-from dosebench.simport import Serial
 from dosebench.therapy.energy import life, usage_by, usage_of
 from dosebench.therapy.program import Program
 from dosebench.twin.battery import voltage_left
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
 
 LONG = bool(os.environ.get("DOSEBENCH_LONG"))

@@ -7,7 +7,7 @@ import statistics
 import pytest
 from dosebench.profile.load import builtin_names, load
 from dosebench.twin import noise
-from dosebench.twin.fromprofile import plant_settings
+from dosebench.twin.from_profile import plant_settings
 from dosebench.twin.plant import DAY_US, Plant
 from dosebench.twin.sensors import CHANNELS, Sensor
 

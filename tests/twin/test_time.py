@@ -10,7 +10,7 @@ import pytest
 import serial
 from dosebench.link.client import GarbledError, PumpClient, SilentError
 from dosebench.link.ports import PortError, open_port
-from dosebench.twin import named
+from dosebench.twin import persistent
 from dosebench.twin.runtimes import RUNTIMES
 
 
@@ -19,8 +19,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Simulations of a test live in its own directory, and end with it."""
     monkeypatch.setenv("DOSEBENCH_STATE", str(tmp_path))
     yield tmp_path
-    for name in named.list_names():
-        named.remove(name)
+    for name in persistent.list_names():
+        persistent.remove(name)
 
 
 def test_reading_moves_time_to_the_byte_or_to_the_timeout() -> None:
@@ -65,8 +65,8 @@ def test_a_named_simulation_keeps_running_between_ports(runtime: str) -> None:
 def test_a_named_simulation_whose_firmware_is_gone_boots_from_its_flash() -> None:
     with open_port("sim://bench?runtime=cpython") as port:
         PumpClient(port).connect()
-    assert named.stop("bench")
-    assert not named.stop("bench")
+    assert persistent.stop("bench")
+    assert not persistent.stop("bench")
     with open_port("sim://bench") as port:
         hello = PumpClient(port).connect()
     assert (hello["boot_count"], hello["reset_cause"]) == (2, "brown_out")

@@ -12,12 +12,12 @@ from dosebench.link.client import PumpClient
 from dosebench.link.ports import open_port
 from dosebench.profile.device_config import sealed
 from dosebench.profile.load import load
-from dosebench.simport import Serial
-from dosebench.twin import named
+from dosebench.twin import persistent
 from dosebench.twin.bus import WORDS, Op
 from dosebench.twin.machine import READS_PER_RUN_MAX, Machine, SpinError
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RUNTIMES, Runtime, RuntimeName
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
 from hypothesis import given
 from hypothesis import strategies as st
@@ -210,8 +210,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Simulations of a test live in its own directory, and end with it."""
     monkeypatch.setenv("DOSEBENCH_STATE", str(tmp_path))
     yield tmp_path
-    for name in named.list_names():
-        named.remove(name)
+    for name in persistent.list_names():
+        persistent.remove(name)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -237,9 +237,9 @@ def test_a_simulation_of_another_release_is_refused(state: Path) -> None:
     with open_port("sim://bench?runtime=cpython"):
         pass
     file = state / "sims" / "bench" / "twin.json"
-    file.write_text(file.read_text().replace(f'"format": {named._FORMAT}', '"format": 2'))
-    with pytest.raises(named.SimError, match="made by another release"):
-        named.open_url("sim://bench")
+    file.write_text(file.read_text().replace(f'"format": {persistent._FORMAT}', '"format": 2'))
+    with pytest.raises(persistent.SimError, match="made by another release"):
+        persistent.open_url("sim://bench")
 
 
 # What else the bus offers

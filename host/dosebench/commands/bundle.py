@@ -59,7 +59,7 @@ def _add_pump(made: Bundle, port: str | None, baud: int) -> None:
 
 def _add_simulation(made: Bundle, url: str) -> None:
     from dosebench.bundle import add_simulation  # noqa: PLC0415
-    from dosebench.twin.named import SimOptions, sims_dir  # noqa: PLC0415
+    from dosebench.twin.persistent import SimOptions, sims_dir  # noqa: PLC0415
 
     name = SimOptions.parse(url).name
     if name:

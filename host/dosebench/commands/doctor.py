@@ -46,7 +46,7 @@ def doctor(as_json: bool) -> int:
 def _report() -> dict[str, Any]:
     from dosebench.base.paths import state_dir  # noqa: PLC0415
     from dosebench.image.source import firmware_dir  # noqa: PLC0415
-    from dosebench.twin.named import list_names  # noqa: PLC0415
+    from dosebench.twin.persistent import list_names  # noqa: PLC0415
     from dosebench.twin.runtimes import available, default_runtime  # noqa: PLC0415
 
     have = available()

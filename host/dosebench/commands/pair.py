@@ -11,7 +11,7 @@ from dosebench.commands import common
 
 if TYPE_CHECKING:
     from dosebench.link.keys import KeyStore
-    from dosebench.twin.named import NamedTwin
+    from dosebench.twin.persistent import NamedTwin
 
 
 class PairError(DosebenchError):
@@ -107,7 +107,7 @@ def _accept_journal(keys_here: KeyStore, port: str | None, baud: int, as_json: b
 
 def _pair(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> None:
     from dosebench.link import ports  # noqa: PLC0415
-    from dosebench.twin.named import NamedTwin, SimOptions  # noqa: PLC0415
+    from dosebench.twin.persistent import NamedTwin, SimOptions  # noqa: PLC0415
 
     chosen = ports.choose(port)
     options = SimOptions.parse(chosen) if chosen.startswith("sim:") else None

@@ -173,24 +173,24 @@ def _url(name: str | None, **options: Any) -> str:
 
 
 def _manage(stop: str | None, remove: str | None, as_json: bool) -> None:
-    from dosebench.twin import named  # noqa: PLC0415
+    from dosebench.twin import persistent  # noqa: PLC0415
 
     if stop is not None:
-        ran = named.stop(stop)
+        ran = persistent.stop(stop)
         text = f"sim://{stop} has no power" + ("" if ran else " (it had none)")
         common.answer(as_json, {"stopped": stop, "ran": ran}, text)
     elif remove is not None:
-        named.remove(remove)
+        persistent.remove(remove)
         common.answer(as_json, {"removed": remove}, f"sim://{remove} is forgotten")
     else:
-        names = named.list_names()
+        names = persistent.list_names()
         text = "\n".join(f"sim://{name}" for name in names) or "no named simulations"
         common.answer(as_json, {"simulations": names}, text)
 
 
 def _flash(name: str | None, options: dict[str, Any], file: Path, as_json: bool) -> None:
     from dosebench.bench.file import load as load_bench  # noqa: PLC0415
-    from dosebench.twin.named import NamedTwin, SimOptions, list_names  # noqa: PLC0415
+    from dosebench.twin.persistent import NamedTwin, SimOptions, list_names  # noqa: PLC0415
 
     if name is None:
         raise click.UsageError("--flash needs the name of a board")
@@ -212,7 +212,7 @@ def _flash(name: str | None, options: dict[str, Any], file: Path, as_json: bool)
 
 
 def _check_pump(name: str, profile: str, bench: Bench) -> None:
-    from dosebench.twin.named import SimError  # noqa: PLC0415
+    from dosebench.twin.persistent import SimError  # noqa: PLC0415
 
     if profile != bench.nominal.name:
         raise SimError(f"sim://{name} is a pump {profile}, the bench has {bench.nominal.name}")
@@ -221,7 +221,7 @@ def _check_pump(name: str, profile: str, bench: Bench) -> None:
 def _advance(url: str, name: str, acts: _Acts, duration: str | None, as_json: bool) -> None:
     from dosebench.base import units  # noqa: PLC0415
     from dosebench.twin.faults import show  # noqa: PLC0415
-    from dosebench.twin.named import open_url  # noqa: PLC0415
+    from dosebench.twin.persistent import open_url  # noqa: PLC0415
     from dosebench.twin.twin import one_core  # noqa: PLC0415
 
     length_us = round(units.value(duration, units.DURATION) * 1000) if duration else 0
@@ -262,8 +262,8 @@ def _serve(
 ) -> None:
     from dosebench.link.endpoint import PtyEndpoint, TcpEndpoint  # noqa: PLC0415
     from dosebench.link.keys import KeyStore  # noqa: PLC0415
-    from dosebench.live import Live  # noqa: PLC0415
-    from dosebench.twin.named import SimOptions, open_url  # noqa: PLC0415
+    from dosebench.twin.live import Live  # noqa: PLC0415
+    from dosebench.twin.persistent import SimOptions, open_url  # noqa: PLC0415
     from dosebench.twin.twin import one_core  # noqa: PLC0415
 
     endpoint: Endpoint = PtyEndpoint(link) if tcp is None else TcpEndpoint(bind, tcp)

@@ -3,6 +3,6 @@
 Imports stay trivial here: pyserial reports an ImportError inside a handler as an unknown protocol.
 """
 
-from dosebench.simport import Serial
+from dosebench.twin.serial_port import Serial
 
 __all__ = ["Serial"]

@@ -45,7 +45,7 @@ class Serial(SerialBase):  # type: ignore[misc,unused-ignore]
         if self.is_open:
             raise SerialException("Port is already open.")
         from dosebench.base.errors import DosebenchError  # noqa: PLC0415
-        from dosebench.twin.named import SimOptions, open_url  # noqa: PLC0415
+        from dosebench.twin.persistent import SimOptions, open_url  # noqa: PLC0415
 
         try:
             self.twin, self._release = open_url(str(self.portstr))
