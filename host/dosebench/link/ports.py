@@ -36,7 +36,7 @@ def register() -> None:
     """Teach pyserial the `sim://` scheme."""
     import serial  # noqa: PLC0415
 
-    package = "dosebench.urlhandlers"
+    package = "dosebench.twin.urlhandlers"
     if package not in serial.protocol_handler_packages:
         serial.protocol_handler_packages.append(package)
 
