@@ -13,7 +13,7 @@ from dosebench_protocol.alarms import ALARMS
 from dosebench.base.units import DAY_MS, HOUR_MS
 from dosebench.canvas import AMBER, BLUE, GREEN, INK, RED, gridded, save, style
 from dosebench.casehistory import SHORT_MS, YEAR_MS, CaseHistory, Chapter, name_of
-from dosebench.scenarioresult import AlarmSpan, Sample, ScenarioResult
+from dosebench.simulation.scenario_result import AlarmSpan, Sample, ScenarioResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -21,7 +21,7 @@ from dosebench_protocol.tables import ENUMS
 from dosebench.base import units
 from dosebench.base.units import DAY_MS, HOUR_MS
 from dosebench.base.words import counted
-from dosebench.scenarioresult import AlarmSpan, Done, ScenarioResult, calendar_of, day_of
+from dosebench.simulation.scenario_result import AlarmSpan, Done, ScenarioResult, calendar_of, day_of
 from dosebench.therapy.energy import ERI_DAYS
 from dosebench.therapy.program import Program
 from dosebench.twin.faults import KINDS

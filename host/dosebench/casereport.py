@@ -14,7 +14,7 @@ from dosebench_protocol.alarms import ALARMS
 from dosebench.base import units
 from dosebench.base.errors import DosebenchError
 from dosebench.casehistory import CaseHistory, drug, length, name_of, when
-from dosebench.scenarioresult import ScenarioResult
+from dosebench.simulation.scenario_result import ScenarioResult
 
 NEVER: Final = "A bench simulation. It is not about a person, and never for use on people."
 SUFFIXES: Final = (".html", ".md")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.canvas import AMBER, BLUE, GREEN, MUTED, RED, page, plain
 from dosebench.journal.history import DAY_MS, History
-from dosebench.simulate import SimulationResult
+from dosebench.simulation.days import SimulationResult
 from dosebench.therapy.program import Program
 
 if TYPE_CHECKING:

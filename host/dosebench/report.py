@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from dosebench.base import units
 from dosebench.base.words import counted
 from dosebench.journal.history import DAY_MS, Calendar, record_json
-from dosebench.simulate import SimulationResult
+from dosebench.simulation.days import SimulationResult
 
 if TYPE_CHECKING:
     from dosebench_protocol.records import Record

@@ -11,7 +11,7 @@ import pytest
 from commandline import EXAMPLES, Run
 from dosebench.regimen.check import load_regimen
 from dosebench.regimen.summary import summarize
-from dosebench.simulate import BolusOrder, SimulationError, simulate
+from dosebench.simulation.days import BolusOrder, SimulationError, simulate
 from dosebench.therapy.program import Program
 from dosebench.twin import runtimes
 

@@ -12,7 +12,7 @@ from dosebench.commands.check import show as show_check
 from dosebench.commands.simulate import leave_files, run_days, show, title_of
 
 if TYPE_CHECKING:
-    from dosebench.simulate import SimulationResult
+    from dosebench.simulation.days import SimulationResult
 
 CASES: Final = (("c5-baclofen-800", 30.0), ("c2-baclofen-96", 7.0))
 """Regimen and virtual days."""

@@ -17,8 +17,8 @@ from dosebench.commands.progress import bar
 if TYPE_CHECKING:
     from dosebench.casehistory import CaseHistory, Chapter
     from dosebench.regimen.check import CheckResult
-    from dosebench.scenariofile import ScenarioError
-    from dosebench.scenarioresult import AlarmSpan
+    from dosebench.simulation.scenario_file import ScenarioError
+    from dosebench.simulation.scenario_result import AlarmSpan
 
 DAY_MS = 86_400_000
 
@@ -36,10 +36,11 @@ def run_scenario(
     result: CheckResult, file: Path, files: Files, runtime: Any, seed: int, *, drugs: Any, as_json: bool
 ) -> int:
     """Run the scenario in `file` on a checked regimen; the exit code."""
-    from dosebench import casereport, scenario  # noqa: PLC0415
+    from dosebench import casereport  # noqa: PLC0415
     from dosebench.casehistory import tell  # noqa: PLC0415
     from dosebench.commands.simulate import title_of  # noqa: PLC0415
-    from dosebench.scenariofile import ScenarioError, load  # noqa: PLC0415
+    from dosebench.simulation import scenario  # noqa: PLC0415
+    from dosebench.simulation.scenario_file import ScenarioError, load  # noqa: PLC0415
 
     assert result.program is not None
     assert result.profile_name is not None

@@ -17,7 +17,7 @@ from dosebench.regimen.summary import summarize
 
 if TYPE_CHECKING:
     from dosebench.regimen.check import CheckResult
-    from dosebench.simulate import SimulationResult
+    from dosebench.simulation.days import SimulationResult
 
 MINUTE_MS = 60_000
 DAYS = 30.0
@@ -103,8 +103,8 @@ def run_days(
     patient_every: str | None = None,
 ) -> SimulationResult:
     """Simulate a checked regimen behind a progress bar; `patient_every` is how often the patient asks for a bolus."""
-    from dosebench.simulate import patient_orders  # noqa: PLC0415
-    from dosebench.simulate import simulate as run  # noqa: PLC0415
+    from dosebench.simulation.days import patient_orders  # noqa: PLC0415
+    from dosebench.simulation.days import simulate as run  # noqa: PLC0415
 
     assert result.program is not None
     assert result.profile_name is not None

@@ -13,8 +13,8 @@ from dosebench_protocol.records import Record, RecordError, verify_chain
 
 from dosebench.base.errors import DosebenchError
 from dosebench.journal.history import pump_ms
-from dosebench.scenarioresult import AlarmSpan
-from dosebench.stretches import Boot, Disturbance
+from dosebench.simulation.deviation import Boot, Disturbance
+from dosebench.simulation.scenario_result import AlarmSpan
 
 
 def boots_of(records: Sequence[Record], boots_us: Sequence[int]) -> list[Boot]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from dosebench.base import units
-from dosebench.scenariofile import RATES, Event, EventTable
-from dosebench.scenarioresult import AlarmSpan, Verdict
+from dosebench.simulation.scenario_file import RATES, Event, EventTable
+from dosebench.simulation.scenario_result import AlarmSpan, Verdict
 from dosebench.therapy.program import Program
 
 

@@ -11,11 +11,11 @@ from dosebench_protocol.records import Record
 
 from dosebench.base import units
 from dosebench.journal.history import History
-from dosebench.scenariofile import Event, Scenario
-from dosebench.stretches import Stretch
+from dosebench.simulation.deviation import Stretch
+from dosebench.simulation.run import CALENDAR
+from dosebench.simulation.scenario_file import Event, Scenario
 from dosebench.therapy.program import Program
 from dosebench.twin.runtimes import RuntimeName
-from dosebench.virtualrun import CALENDAR
 
 
 @dataclass(frozen=True)

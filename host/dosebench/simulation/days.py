@@ -25,12 +25,12 @@ from dosebench.link.client import EPOCH, PumpClient, RefusedError
 from dosebench.profile.load import load
 from dosebench.profile.model import Profile
 from dosebench.profile.power import charges_uah
+from dosebench.simulation.run import CALENDAR, FLASH_MS, Progress, VirtualRun, powered
 from dosebench.therapy.energy import usage_per_day
 from dosebench.therapy.expected_delivery import Expected
 from dosebench.therapy.program import Program
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.twin import Twin
-from dosebench.virtualrun import CALENDAR, FLASH_MS, Progress, VirtualRun, powered
 
 SLICE_MS: Final = DAY_MS // 4
 """How much virtual time passes between two calls of `progress`."""

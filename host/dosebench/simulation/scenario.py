@@ -17,19 +17,19 @@ from typing import Any, Final
 
 from dosebench_protocol.records import Record, decode_records
 
-from dosebench import expectations
 from dosebench.base import units
 from dosebench.base.units import MINUTE_MS
 from dosebench.journal.history import DAY_MS, build
 from dosebench.link.client import PumpClient, RefusedError
-from dosebench.scenariofile import Event, Scenario
-from dosebench.scenariojournal import alarm_spans, boots_of, held_back, is_whole, safe_stops, timed_by_bench
-from dosebench.scenarioresult import Done, Sample, ScenarioResult, Verdict
-from dosebench.stretches import Disturbance, Stretch, judge
+from dosebench.simulation import expectations
+from dosebench.simulation.deviation import Disturbance, Stretch, judge
+from dosebench.simulation.run import CALENDAR, FLASH_MS, Progress, VirtualRun, powered
+from dosebench.simulation.scenario_file import Event, Scenario
+from dosebench.simulation.scenario_journal import alarm_spans, boots_of, held_back, is_whole, safe_stops, timed_by_bench
+from dosebench.simulation.scenario_result import Done, Sample, ScenarioResult, Verdict
 from dosebench.therapy.program import Program
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.twin import Twin
-from dosebench.virtualrun import CALENDAR, FLASH_MS, Progress, VirtualRun, powered
 
 CLOSE_LOOKS_MS: Final = tuple(MINUTE_MS * 2**n for n in range(12))
 """Samples after what the bench breaks or mends, besides the regular ones: up to a day and a half later."""

@@ -1,0 +1,1 @@
+"""A twin that is driven through days or a scenario, and judged."""
