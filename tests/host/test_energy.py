@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dosebench.longevity import curve, draw_longevity, limits_ml
 from dosebench.profile import load
 from dosebench.profile.model import Profile, ProfileError
 from dosebench.profile.power import CONSUMERS, Usage, charges_uah, resting_ua
 from dosebench.regimen.check import load_regimen
 from dosebench.regimen.drugs import DrugLibrary
+from dosebench.report.longevity import curve, draw_longevity, limits_ml
 from dosebench.therapy.energy import (
     BatteryState,
     Life,

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from dosebench.base.errors import DosebenchError
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
-from dosebench.planplot import draw_plan
 from dosebench.profile.load import load
 from dosebench.regimen.check import check
 from dosebench.regimen.drugs import DrugLibrary
+from dosebench.report.plan import draw_plan
 from dosebench.therapy.plan import Plan, plan
 from dosebench.therapy.program import Program
 from hypothesis import given, settings

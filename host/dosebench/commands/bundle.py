@@ -11,7 +11,7 @@ from dosebench.base.errors import DosebenchError
 from dosebench.commands import common
 
 if TYPE_CHECKING:
-    from dosebench.bundle import Bundle
+    from dosebench.report.bug_report import Bundle
 
 
 @click.command()
@@ -30,7 +30,7 @@ def bundle(port: str | None, baud: int, *, output: Path, as_json: bool) -> None:
 
     Keys are never in it. Without a pump that answers it holds what there is, and says what is missing.
     """
-    from dosebench.bundle import Bundle, add_versions  # noqa: PLC0415
+    from dosebench.report.bug_report import Bundle, add_versions  # noqa: PLC0415
 
     made = Bundle()
     add_versions(made)
@@ -46,8 +46,8 @@ def bundle(port: str | None, baud: int, *, output: Path, as_json: bool) -> None:
 
 
 def _add_pump(made: Bundle, port: str | None, baud: int) -> None:
-    from dosebench.bundle import add_pump  # noqa: PLC0415
     from dosebench.link import ports  # noqa: PLC0415
+    from dosebench.report.bug_report import add_pump  # noqa: PLC0415
 
     chosen = ports.choose(port)
     with common.connected(chosen, baud) as client:
@@ -58,7 +58,7 @@ def _add_pump(made: Bundle, port: str | None, baud: int) -> None:
 
 
 def _add_simulation(made: Bundle, url: str) -> None:
-    from dosebench.bundle import add_simulation  # noqa: PLC0415
+    from dosebench.report.bug_report import add_simulation  # noqa: PLC0415
     from dosebench.twin.persistent import SimOptions, sims_dir  # noqa: PLC0415
 
     name = SimOptions.parse(url).name

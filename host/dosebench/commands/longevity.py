@@ -15,8 +15,8 @@ from dosebench.commands.plot import figure_path
 if TYPE_CHECKING:
     import datetime
 
-    from dosebench.longevity import Point
     from dosebench.profile.model import Profile
+    from dosebench.report.longevity import Point
     from dosebench.therapy.energy import Service
     from dosebench.therapy.program import Program
 
@@ -39,7 +39,7 @@ def longevity(
     """
     from datetime import date  # noqa: PLC0415
 
-    from dosebench.longevity import curve, draw_longevity  # noqa: PLC0415
+    from dosebench.report.longevity import curve, draw_longevity  # noqa: PLC0415
 
     if figure is not None:
         figure_path(figure)
@@ -86,7 +86,7 @@ def _given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]
 
 
 def _point(profile: Profile, program: Program) -> Point:
-    from dosebench.longevity import NL_PER_ML, Point  # noqa: PLC0415
+    from dosebench.report.longevity import NL_PER_ML, Point  # noqa: PLC0415
     from dosebench.therapy.energy import life, usage_of  # noqa: PLC0415
 
     used = usage_of(profile, program)
@@ -110,7 +110,7 @@ def _regimen(what: str, profile: Profile, mark: Point, day: datetime.date) -> di
 
 
 def _show(profile: Profile, points: list[Point]) -> None:
-    from dosebench.longevity import GROUPS  # noqa: PLC0415
+    from dosebench.report.longevity import GROUPS  # noqa: PLC0415
 
     until = "until ERI" if profile.kind == "implant" else "until low"
     capacity = float(profile.battery.capacity) / 1000
@@ -130,7 +130,7 @@ def _later(dates: Service) -> str:
 
 
 def _regimen_lines(profile: Profile, title: str, mark: Point, day: datetime.date) -> list[tuple[str, str]]:
-    from dosebench.longevity import share_text  # noqa: PLC0415
+    from dosebench.report.longevity import share_text  # noqa: PLC0415
     from dosebench.therapy.energy import BatteryState, service  # noqa: PLC0415
 
     dates = service(profile, mark.life, BatteryState.fresh(day))

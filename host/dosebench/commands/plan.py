@@ -65,7 +65,7 @@ def plan(
         return 1
     made = plan_days(result.program, common.moment(start).replace(microsecond=0), Fraction(days), patient=patient)
     if figure is not None:
-        from dosebench.planplot import draw_plan  # noqa: PLC0415
+        from dosebench.report.plan import draw_plan  # noqa: PLC0415
 
         draw_plan(made, figure, title_of(result))
     if as_json:

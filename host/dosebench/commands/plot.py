@@ -84,7 +84,7 @@ def _programs(store: Store, device: bytes) -> Callable[[bytes], Program | None]:
 
 
 def _draw(journal: Journal, history: History, out: Path) -> None:
-    from dosebench import plots  # noqa: PLC0415
+    from dosebench.report import delivery  # noqa: PLC0415
 
     program = history.program
     title = f"Pump {journal.device.hex()}"
@@ -92,7 +92,7 @@ def _draw(journal: Journal, history: History, out: Path) -> None:
         daily = common.shown_number(program.daily_ng / 1000)
         title += f": {program.drug.decode(errors='replace')} {daily} ug/day"
     subtitle = f"from {journal.count} journal records, {journal.first} to {journal.last}: the pump's own count"
-    plots.draw(plots.history_curves(history, title, subtitle), out)
+    delivery.draw(delivery.history_curves(history, title, subtitle), out)
 
 
 def _json(journal: Journal, history: History, out: Path) -> dict[str, Any]:

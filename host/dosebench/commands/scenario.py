@@ -15,8 +15,8 @@ from dosebench.commands import common
 from dosebench.commands.progress import bar
 
 if TYPE_CHECKING:
-    from dosebench.casehistory import CaseHistory, Chapter
     from dosebench.regimen.check import CheckResult
+    from dosebench.report.case_history import CaseHistory, Chapter
     from dosebench.simulation.scenario_file import ScenarioError
     from dosebench.simulation.scenario_result import AlarmSpan
 
@@ -36,9 +36,9 @@ def run_scenario(
     result: CheckResult, file: Path, files: Files, runtime: Any, seed: int, *, drugs: Any, as_json: bool
 ) -> int:
     """Run the scenario in `file` on a checked regimen; the exit code."""
-    from dosebench import casereport  # noqa: PLC0415
-    from dosebench.casehistory import tell  # noqa: PLC0415
     from dosebench.commands.simulate import title_of  # noqa: PLC0415
+    from dosebench.report import case_page  # noqa: PLC0415
+    from dosebench.report.case_history import tell  # noqa: PLC0415
     from dosebench.simulation import scenario  # noqa: PLC0415
     from dosebench.simulation.scenario_file import ScenarioError, load  # noqa: PLC0415
 
@@ -46,7 +46,7 @@ def run_scenario(
     assert result.profile_name is not None
     profile = result.profile_name
     if files.report is not None:
-        casereport.check_path(files.report)
+        case_page.check_path(files.report)
     try:
         read = load(file, result.program, profile, drugs)
     except ScenarioError as error:
@@ -76,17 +76,16 @@ def _mistakes(error: ScenarioError, as_json: bool) -> None:
 
 def _leave(history: CaseHistory, files: Files) -> None:
     if files.log is not None:
-        from dosebench.report import write_log  # noqa: PLC0415
+        from dosebench.report.run_table import write_log  # noqa: PLC0415
 
         write_log(files.log, [record for _, record in history.run.records])
     if files.figure is not None:
-        from dosebench import casefigures  # noqa: PLC0415
+        from dosebench.report import case_figures  # noqa: PLC0415
 
-        casefigures.draw(history, files.figure)
+        case_figures.draw(history, files.figure)
     if files.report is not None:
-        from dosebench import casereport  # noqa: PLC0415
 
-        casereport.write(history, files.report)
+        case_page.write(history, files.report)
 
 
 def _written(files: Files) -> dict[str, str | None]:
@@ -98,8 +97,8 @@ def _show(history: CaseHistory) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from dosebench.casehistory import when  # noqa: PLC0415
-    from dosebench.casereport import NEVER, summary, verdict  # noqa: PLC0415
+    from dosebench.report.case_history import when  # noqa: PLC0415
+    from dosebench.report.case_page import NEVER, summary, verdict  # noqa: PLC0415
 
     console, run = Console(), history.run
     console.print(f"[bold]{history.title}[/]\n[dim]{NEVER}[/]", highlight=False)

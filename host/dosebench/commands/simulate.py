@@ -132,20 +132,20 @@ def title_of(result: CheckResult) -> str:
 def leave_files(run: SimulationResult, title: str, log_file: Path | None, figure: Path | None) -> None:
     """Write the log and the figure where they are wanted."""
     if log_file is not None:
-        from dosebench.report import write_log  # noqa: PLC0415
+        from dosebench.report.run_table import write_log  # noqa: PLC0415
 
         write_log(log_file, run.records)
     if figure is not None:
-        from dosebench import plots  # noqa: PLC0415
+        from dosebench.report import delivery  # noqa: PLC0415
 
-        plots.draw(plots.simulation_curves(run, title), figure)
+        delivery.draw(delivery.simulation_curves(run, title), figure)
 
 
 def show(run: SimulationResult, title: str) -> None:
     """Print the outcome as a table."""
     from rich.console import Console  # noqa: PLC0415
 
-    from dosebench.report import simulation_table  # noqa: PLC0415
+    from dosebench.report.run_table import simulation_table  # noqa: PLC0415
 
     Console().print(simulation_table(run, f"{title}, {counted(f'{run.days:g}', 'day')}"))
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.base.units import DAY_MS
 from dosebench.base.words import YEAR_DAYS, counted
-from dosebench.canvas import AMBER, BLUE, GREEN, INK, MUTED, PLUM, RED, page, plain
 from dosebench.profile.model import Profile
 from dosebench.profile.power import CONSUMERS
+from dosebench.report.canvas import AMBER, BLUE, GREEN, INK, MUTED, PLUM, RED, page, plain
 from dosebench.therapy.energy import Life, life_at
 
 if TYPE_CHECKING:

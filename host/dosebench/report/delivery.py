@@ -8,8 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dosebench.canvas import AMBER, BLUE, GREEN, MUTED, RED, page, plain
 from dosebench.journal.history import DAY_MS, History
+from dosebench.report.canvas import AMBER, BLUE, GREEN, MUTED, RED, page, plain
 from dosebench.simulation.days import SimulationResult
 from dosebench.therapy.program import Program
 

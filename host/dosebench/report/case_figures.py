@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dosebench_protocol.alarms import ALARMS
 
 from dosebench.base.units import DAY_MS, HOUR_MS
-from dosebench.canvas import AMBER, BLUE, GREEN, INK, RED, gridded, save, style
-from dosebench.casehistory import SHORT_MS, YEAR_MS, CaseHistory, Chapter, name_of
+from dosebench.report.canvas import AMBER, BLUE, GREEN, INK, RED, gridded, save, style
+from dosebench.report.case_history import SHORT_MS, YEAR_MS, CaseHistory, Chapter, name_of
 from dosebench.simulation.scenario_result import AlarmSpan, Sample, ScenarioResult
 
 if TYPE_CHECKING:

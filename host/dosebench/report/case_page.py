@@ -13,7 +13,7 @@ from dosebench_protocol.alarms import ALARMS
 
 from dosebench.base import units
 from dosebench.base.errors import DosebenchError
-from dosebench.casehistory import CaseHistory, drug, length, name_of, when
+from dosebench.report.case_history import CaseHistory, drug, length, name_of, when
 from dosebench.simulation.scenario_result import ScenarioResult
 
 NEVER: Final = "A bench simulation. It is not about a person, and never for use on people."
@@ -55,7 +55,7 @@ def html(history: CaseHistory) -> str:
     """The report as one page that needs no other file."""
     from jinja2 import Environment, PackageLoader  # noqa: PLC0415
 
-    from dosebench.casefigures import close_up_svg, overview_svg  # noqa: PLC0415
+    from dosebench.report.case_figures import close_up_svg, overview_svg  # noqa: PLC0415
 
     environment = Environment(loader=PackageLoader("dosebench"), autoescape=True, trim_blocks=False)
     return environment.get_template("casehistory.html.j2").render(

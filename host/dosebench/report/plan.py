@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dosebench.base import units
 from dosebench.base.units import HOUR_MS
 from dosebench.base.words import counted
-from dosebench.canvas import AMBER, BLUE, GREEN, INK, PLUM, RED, page, plain
+from dosebench.report.canvas import AMBER, BLUE, GREEN, INK, PLUM, RED, page, plain
 from dosebench.therapy.plan import Plan
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Figures, tables, pages; the only package that draws."""
