@@ -84,6 +84,7 @@ def _leave(history: CaseHistory, files: Files) -> None:
 
         case_figures.draw(history, files.figure)
     if files.report is not None:
+        from dosebench.report import case_page  # noqa: PLC0415
 
         case_page.write(history, files.report)
 

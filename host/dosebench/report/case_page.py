@@ -57,7 +57,7 @@ def html(history: CaseHistory) -> str:
 
     from dosebench.report.case_figures import close_up_svg, overview_svg  # noqa: PLC0415
 
-    environment = Environment(loader=PackageLoader("dosebench"), autoescape=True, trim_blocks=False)
+    environment = Environment(loader=PackageLoader("dosebench.report"), autoescape=True, trim_blocks=False)
     return environment.get_template("casehistory.html.j2").render(
         history=history,
         never=NEVER,
