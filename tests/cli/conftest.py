@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from commandline import EXAMPLES, Ran, Run
-from dosebench import cli
+from dosebench.cli import main
 from dosebench.twin import persistent
 
 
@@ -28,7 +28,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
     def call(*arguments: object) -> Ran:
         capsys.readouterr()
-        code = cli.main([str(argument) for argument in arguments])
+        code = main.main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return Ran(code, captured.out, captured.err)
 

@@ -9,12 +9,13 @@ from commandline import EXAMPLES, Run
 from dosebench.base import toml_file
 from dosebench.base.file_kinds import KINDS, of_another_kind
 from dosebench.profile import load
+from dosebench.regimen import drugs
 
 REGIMEN = EXAMPLES / "c5-baclofen-800.toml"
 BENCH = EXAMPLES / "benches" / "pico-tmc2209-syringe.toml"
 SCENARIO = EXAMPLES / "scenarios" / "fast-life.toml"
 PROFILE = Path(load.__file__).parent / "library" / "implant-40.toml"
-DRUG = Path(load.__file__).parent / "drugs" / "baclofen.toml"
+DRUG = Path(drugs.__file__).parent / "library" / "baclofen.toml"
 
 
 @pytest.mark.requirement("C5")

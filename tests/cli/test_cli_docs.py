@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 from commandline import EXAMPLES, Run
-from dosebench import cli
+from dosebench.cli import main
 from unixboard import UnixBoard
 
 PAGE = Path(__file__).parents[2] / "docs" / "CLI.md"
@@ -30,10 +30,10 @@ def _leaves(name: str, command: click.Command) -> Iterator[tuple[str, click.Comm
 
 
 def _commands() -> dict[str, click.Command]:
-    context = click.Context(cli.cli)
+    context = click.Context(main.cli)
     found = {}
-    for name in cli.COMMANDS:
-        command = cli.cli.get_command(context, name)
+    for name in main.COMMANDS:
+        command = main.cli.get_command(context, name)
         assert command is not None
         found.update(_leaves(name, command))
     return found
@@ -54,13 +54,13 @@ def test_every_option_is_in_its_section(name: str, command: click.Command) -> No
     assert {word for word in given if word.startswith("--")} <= options
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", main.COMMANDS)
 def test_the_list_of_commands_says_what_the_command_says(name: str) -> None:
     """The one-line help of the lazy group and the first sentence of the command's own agree in their first word."""
-    command = cli.cli.get_command(click.Context(cli.cli), name)
+    command = main.cli.get_command(click.Context(main.cli), name)
     assert command is not None
     assert command.help is not None
-    assert cli.COMMANDS[name][1].split()[0] == command.help.split()[0]
+    assert main.COMMANDS[name][1].split()[0] == command.help.split()[0]
 
 
 def _scenario(regimen: str, scenario: str) -> tuple[object, ...]:

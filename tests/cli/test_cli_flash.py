@@ -159,7 +159,7 @@ def test_an_update_sends_what_changed_and_keeps_the_rest(
     assert _look(board).active == "a"
     told = _flash(run, board, "--update").json
     # The journal makes an empty flash a loss from now on: config.json says so.
-    assert told["sent"] == dry["sent"] == ["config.json", "pump/wake_counts.py", "pump/small_int.mpy"]
+    assert told["sent"] == dry["sent"] == ["config.json", "pump/small_int.mpy", "pump/wake_counts.py"]
     assert (told["slot"], told["before"], told["keys"]) == ("b", told["version"], "kept")
     held = _look(board)
     assert held.runs == "b"

@@ -8,7 +8,7 @@ import sys
 import click
 import pytest
 from commandline import Run
-from dosebench import cli
+from dosebench.cli import main
 
 HEAVY = ("matplotlib", "numpy", "pint", "pydantic", "rich", "sqlite3")
 
@@ -16,11 +16,11 @@ HEAVY = ("matplotlib", "numpy", "pint", "pydantic", "rich", "sqlite3")
 def test_help_lists_every_command(run: Run) -> None:
     ran = run("--help")
     assert ran.code == 0
-    assert all(f"\n  {name}" in ran.out for name in cli.COMMANDS)
+    assert all(f"\n  {name}" in ran.out for name in main.COMMANDS)
     assert "Never for use on people" in ran.out
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", main.COMMANDS)
 def test_every_command_can_be_imported_and_helps(name: str, run: Run) -> None:
     ran = run(name, "--help")
     assert ran.code == 0
@@ -33,10 +33,10 @@ def _leaves(command: click.Command) -> list[click.Command]:
     return [command]
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", main.COMMANDS)
 def test_every_command_has_json(name: str) -> None:
-    context = click.Context(cli.cli)
-    command = cli.cli.get_command(context, name)
+    context = click.Context(main.cli)
+    command = main.cli.get_command(context, name)
     assert command is not None
     for leaf in _leaves(command):
         assert any("--json" in option.opts for option in leaf.params), leaf.name
@@ -71,14 +71,14 @@ def test_an_interrupt_is_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.cli, "main", interrupt)
+    monkeypatch.setattr(main.cli, "main", interrupt)
     ran = run("status")
     assert (ran.code, ran.err) == (130, "error: interrupted\n")
 
 
 def _imported(*arguments: str) -> set[str]:
     code = (
-        f"import sys; from dosebench.cli import main; main({list(arguments)!r}); "
+        f"import sys; from dosebench.cli.main import main; main({list(arguments)!r}); "
         f"print('IMPORTED', *[name for name in {HEAVY!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -94,7 +94,7 @@ def test_help_and_status_import_nothing_heavy(programmed: str) -> None:
 def test_check_plan_and_review_do_not_import_construct() -> None:
     """A host reads its limits and programs from the generated tables; construct would cost it 40 ms."""
     code = (
-        "import sys, dosebench.commands.check, dosebench.regimen.check\n"
+        "import sys, dosebench.cli.check, dosebench.regimen.check\n"
         "import dosebench.therapy.plan, dosebench.regimen.review\n"
         "print({'construct', 'dosebench_protocol.schema.messages'} & set(sys.modules))"
     )

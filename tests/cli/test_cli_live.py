@@ -22,7 +22,7 @@ def serve() -> Iterator[Serve]:
     processes = []
 
     def start(*arguments: object) -> tuple[str, subprocess.Popen[str]]:
-        words = [sys.executable, "-c", "import sys; from dosebench.cli import main; sys.exit(main())", "sim"]
+        words = [sys.executable, "-c", "import sys; from dosebench.cli.main import main; sys.exit(main())", "sim"]
         process = subprocess.Popen(
             [*words, *map(str, arguments), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

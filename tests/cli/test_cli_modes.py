@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from commandline import EXAMPLES, Run
 from dosebench.base.units import DAY_MS
-from dosebench.commands.status import flex_step
+from dosebench.cli.status import flex_step
 from dosebench.regimen.check import load_regimen
 from dosebench.simulation.days import BolusOrder, patient_orders, simulate
 from dosebench.therapy.program import Cap, Program

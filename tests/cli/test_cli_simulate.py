@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from commandline import EXAMPLES, Run
 from dosebench.regimen.check import load_regimen
-from dosebench.regimen.summary import summarize
 from dosebench.simulation.days import BolusOrder, SimulationError, simulate
 from dosebench.therapy.program import Program
 from dosebench.twin import runtimes
@@ -54,7 +53,7 @@ def test_thirty_days_never_differ_by_more_than_half_a_step(run: Run, c5: Path, t
 def test_published_volumes_are_delivered(name: str, ml_per_day: float) -> None:
     result = simulate(_program(name), "implant-40", 5, "cpython")
     assert result.max_deviation <= HALF
-    assert summarize(result)["delivered_ml"] / 5 == pytest.approx(ml_per_day, abs=0.0001)
+    assert result.to_json()["delivered_ml"] / 5 == pytest.approx(ml_per_day, abs=0.0001)
     assert result.faults() == []
 
 
@@ -91,7 +90,7 @@ def test_what_is_wrong_is_said() -> None:
         f"the pump counted 0 to 0 steps, the motor made {result.made_steps}",
         "the hash chain of the journal is broken",
     ]
-    assert summarize(bad)["ok"] is False
+    assert bad.to_json()["ok"] is False
 
 
 def test_no_time_is_no_simulation() -> None:

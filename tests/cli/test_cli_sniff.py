@@ -46,7 +46,7 @@ def info(path: Path) -> list[str]:
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
 def test_a_live_port_is_captured_and_named(tmp_path: Path, run: Run) -> None:
     out, link = tmp_path / "live.pcap", tmp_path / "pump"
-    command = [sys.executable, "-c", "import sys; from dosebench.cli import main; sys.exit(main())", "sniff"]
+    command = [sys.executable, "-c", "import sys; from dosebench.cli.main import main; sys.exit(main())", "sniff"]
     command += ["--port", "sim://?runtime=cpython", "--out", str(out), "--link", str(link), "--json"]
     sniffer = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

@@ -8,7 +8,7 @@ import random
 import pytest
 from dosebench.base.errors import DosebenchError
 from dosebench.bench.patency import expected_peak, judge
-from dosebench.commands.sensors import check
+from dosebench.cli.sensors import check
 from dosebench.link.client import RefusedError
 from dosebench.profile.load import load
 from pumpside import pump

@@ -20,7 +20,7 @@ SPEED = 40.0
 """How many times faster than real time the pump of `dosebench sim` lives. A session of two minutes is then 3 s
 long: a host on a busy machine must not lose it between two frames."""
 LIMIT_S = 300.0
-SIM = [sys.executable, "-c", "from dosebench.cli import main; main()", "sim", "--json", f"--speed={SPEED:g}"]
+SIM = [sys.executable, "-c", "from dosebench.cli.main import main; main()", "sim", "--json", f"--speed={SPEED:g}"]
 
 
 @contextmanager

@@ -1,0 +1,114 @@
+"""`dosebench diff`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from dosebench.base.errors import DosebenchError
+from dosebench.cli import options, output
+from dosebench.cli import pump as pump_
+from dosebench.cli.options import bench_option, library, pump_of
+
+if TYPE_CHECKING:
+    from dosebench.profile.model import Profile
+    from dosebench.regimen.drugs import DrugLibrary
+    from dosebench.therapy.energy import BatteryState
+    from dosebench.therapy.program import Program
+
+DEVICE: Final = "device"
+"""What stands for the therapy that the pump has."""
+
+
+class NoTherapyError(DosebenchError):
+    """One side of a comparison is missing."""
+
+
+@click.command()
+@click.argument("old")
+@click.argument("new")
+@options.port_options
+@click.option("--drugs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Directory of drug files.")
+@bench_option
+@options.json_option
+def diff(
+    old: str, new: str, *, port: str | None, baud: int, drugs: Path | None, bench: Path | None, as_json: bool
+) -> None:
+    """Show two therapies side by side, as before a pump is programmed: doses, volumes, ratios, limits, refill.
+
+    OLD and NEW are regimen files, or "device" for what the pump at --port has in force. The date of the refill is that
+    of a reservoir filled today. The battery's dates are those of a new one, implanted today; with "device" of the
+    pump's own, by its count of days, steps and wakes.
+    """
+    from datetime import date  # noqa: PLC0415
+
+    from dosebench.regimen.review import compare, table  # noqa: PLC0415
+
+    if old == new == DEVICE:
+        raise click.UsageError("give at least one regimen file")
+    files = _Files(library(drugs), pump_of(bench))
+    before, after = (_device(port, baud) if name == DEVICE else _file(name, files) for name in (old, new))
+    review = compare(before.program, after.program, date.today(), _battery(before, after))
+    if as_json:
+        same = before.program.encode() == after.program.encode()
+        output.emit({"old": old, "new": new, "same": same, "review": review.to_json()})
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    drawn = table(review)
+    drawn.title = None
+    drawn.columns[2].header, drawn.columns[3].header = Path(old).name, Path(new).name
+    Console().print(drawn)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A program; the profile of its pump, where it is known here; and what the pump tells of its battery."""
+
+    program: Program
+    profile: Profile | None
+    battery: BatteryState | None = None
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What regimen files are read with."""
+
+    drugs: DrugLibrary | None
+    pump: Profile | None
+
+
+def _file(name: str, files: _Files) -> _Side:
+    """A regimen file. Raises NoTherapyError and RegimenError."""
+    if not Path(name).is_file():
+        raise NoTherapyError(f"there is no regimen file {name}", hint='give a file, or "device" for what the pump has')
+    from dosebench.regimen.check import load_regimen  # noqa: PLC0415
+
+    result = load_regimen(Path(name), files.drugs, pump=files.pump)
+    assert result.program is not None
+    assert result.facts is not None
+    return _Side(result.program, result.facts.profile)
+
+
+def _device(port: str | None, baud: int) -> _Side:
+    from dosebench.cli.battery import battery_of, profile_of  # noqa: PLC0415
+    from dosebench.therapy.program import from_bytes  # noqa: PLC0415
+
+    with pump_.connected(port, baud) as client:
+        program, profile = from_bytes(client.therapy()[1]), profile_of(client)
+        return _Side(program, profile, battery_of(client, profile) if profile else None)
+
+
+def _battery(before: _Side, after: _Side) -> tuple[Profile, BatteryState] | None:
+    """The pump and its battery: that of a device, else a new one."""
+    from datetime import date  # noqa: PLC0415
+
+    from dosebench.therapy.energy import BatteryState  # noqa: PLC0415
+
+    for side in (before, after):
+        if side.profile is not None and side.battery is not None:
+            return side.profile, side.battery
+    return (after.profile, BatteryState.fresh(date.today())) if after.profile else None

@@ -1,0 +1,221 @@
+"""`dosebench log pull`, `log show` and `log verify`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from dosebench_protocol.tables import CHAIN_BYTES
+
+from dosebench.base.words import counted
+from dosebench.cli import options, output, pump
+from dosebench.cli.pump import held_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dosebench.journal.store import Journal, Store
+    from dosebench.link.client import PumpClient
+
+PULL_BATCH = 100
+"""Records that are kept at once, so that an interrupted pull loses little."""
+
+
+faults_option = click.option(
+    "--faults", is_flag=True, help="The fault ring: alarms alone, kept longer than the journal."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def log() -> None:
+    """Pull, show and verify the pump's journal."""
+
+
+@log.command()
+@options.port_options
+@options.json_option
+def pull(port: str | None, baud: int, as_json: bool) -> None:
+    """Download the records of journal and fault ring that this host does not hold yet, and check their hash chains.
+
+    The journal comes at the speed of the line. An interrupted pull goes on where it stopped.
+    """
+    from dosebench.journal.store import Store  # noqa: PLC0415
+
+    with Store.open() as store, pump.connected(port, baud) as client:
+        journal, is_new_epoch = _journal_of(store, client, faults=False)
+        new = _pull(store, client, journal, quiet=as_json)
+        new_faults = _pull(store, client, _journal_of(store, client, faults=True)[0], quiet=as_json)
+        _keep_program(store, client)
+        held = store.newest(client.device_id)
+    assert held is not None
+    values = _journal_json(held) | {"pulled": new, "pulled_faults": new_faults, "replaced": is_new_epoch}
+    if as_json:
+        output.emit(values)
+        return
+    if is_new_epoch:
+        click.echo("The pump's journal does not continue the one held here: a new one was begun, the old one is kept.")
+    pulled = f"Pulled {counted(new, 'record')} of pump {held.device.hex()}"
+    click.echo(f"{pulled}; {held.count} are held, up to number {held.last}.")
+
+
+def _journal_of(store: Store, client: PumpClient, *, faults: bool) -> tuple[Journal, bool]:
+    """The epoch that this pump's records go to, and whether it replaces an older one."""
+    held = store.newest(client.device_id, faults=faults)
+    if held is None:
+        return store.begin_epoch(client.device_id, faults=faults), False
+    if held.last is None or _continues(store, client, held):
+        return held, False
+    return store.begin_epoch(client.device_id, faults=faults), True
+
+
+def _continues(store: Store, client: PumpClient, held: Journal) -> bool:
+    """Whether the pump still has the newest record that is held, or has gone beyond it and overwritten it."""
+    assert held.last is not None
+    info = client.fault_info() if held.epoch < 0 else client.journal_info()
+    if info["next"] <= held.last:
+        return False
+    if info["first"] > held.last:
+        return True
+    told = client.faults(held.last) if held.epoch < 0 else client.journal(held.last)
+    return next(told) == store.record(held, held.last)
+
+
+def _records_of(
+    client: PumpClient, journal: Journal, first: int, before: bytes | None, progress: Callable[[int, int], None]
+) -> Iterator[bytes]:
+    from dosebench.journal.download import download  # noqa: PLC0415
+
+    if journal.epoch < 0:
+        return client.faults(first, progress)
+    return download(client, first, before=before, progress=progress)
+
+
+def _pull(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> int:
+    from dosebench.cli.progress import bar  # noqa: PLC0415
+
+    first, before = 0, None
+    if journal.last is not None:
+        first = journal.last + 1
+        newest = store.record(journal, journal.last)
+        before = None if newest is None else newest[-CHAIN_BYTES:]
+    new, batch = 0, []
+    with bar("pulling", "records", quiet) as advance:
+        for data in _records_of(client, journal, first, before, advance):
+            batch.append(data)
+            if len(batch) == PULL_BATCH:
+                new += store.add_records(journal, batch)
+                batch = []
+    return new + store.add_records(journal, batch)
+
+
+def _keep_program(store: Store, client: PumpClient) -> None:
+    """Keep the therapy in force, so that the journal can be judged where another host programmed the pump."""
+    from dosebench.link.client import program_hash  # noqa: PLC0415
+
+    data = pump.therapy_bytes(client)
+    if data is not None:
+        store.add_program(client.device_id, program_hash(data)[:4], data)
+
+
+@log.command()
+@click.option("--device", metavar="ID", help="Pump, by its id or the beginning of it. Default: the only one held.")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the last N records.")
+@click.option(
+    "--kind", multiple=True, metavar="KIND", help="Only records of this kind, such as bolus; may be repeated."
+)
+@faults_option
+@options.json_option
+def show(device: str | None, last: int | None, kind: tuple[str, ...], faults: bool, as_json: bool) -> None:
+    """Show pulled records, oldest first, with their meaning."""
+    from dosebench_protocol.records import KINDS  # noqa: PLC0415
+
+    from dosebench.journal.store import Store, gaps  # noqa: PLC0415
+
+    if wrong := [name for name in kind if name not in KINDS]:
+        raise click.UsageError(f"there is no record kind {wrong[0]}; known are {', '.join(KINDS)}")
+    with Store.open() as store:
+        journal = held_journal(store, device, faults=faults)
+        raw = store.raw_records(journal)
+        whole = store.newest(journal.device) if faults else journal
+        told_raw = store.raw_records(whole) if whole else b""
+    shown = [record for record in _dated(raw, told_raw, faults=faults) if not kind or record["kind"] in kind]
+    shown = shown[-last:] if last else shown
+    if as_json:
+        output.emit(_journal_json(journal) | {"gaps": gaps(raw), "records": shown})
+        return
+    for first, end in gaps(raw):
+        click.echo(f"records {first} to {end} were overwritten before they were pulled", err=True)
+    for record in shown:
+        click.echo(_line(record))
+
+
+def _dated(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[str, Any]]:
+    """Records as JSON values; those of the fault ring get the local time of the journal's record, if that is held."""
+    from dosebench_protocol.records import KINDS, decode_records  # noqa: PLC0415
+
+    from dosebench.journal.history import Calendar, record_json  # noqa: PLC0415
+
+    calendar = Calendar()
+    local = {record.sequence: calendar.local(record) for record in decode_records(told_raw)}
+    if not faults:
+        return [record_json(record, local[record.sequence]) for record in decode_records(raw)]
+    shown = []
+    for record in decode_records(raw):
+        told = record_json(record, local.get(record.e))
+        # In a copy the last number names the journal's record.
+        told["fields"].pop(KINDS[record.kind].numbers[-1], None)
+        told["fields"]["journal_record"] = record.e
+        shown.append(told)
+    return shown
+
+
+def _line(record: dict[str, Any]) -> str:
+    when = f"day {record['day']:>5} {output.time_of_day(record['ms'])}"
+    if record["local_time"]:
+        when = record["local_time"].replace("T", " ").split(".")[0]
+    fields = ", ".join(f"{name} {_value(value)}" for name, value in record["fields"].items())
+    return f"{record['sequence']:>7}  {when:<19}  {record['kind']:<13}  {fields}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "+".join(value) or "none"
+    if value is None:
+        return "unknown"
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+@log.command()
+@click.option("--device", metavar="ID", help="Pump, by its id or the beginning of it. Default: the only one held.")
+@faults_option
+@options.json_option
+def verify(device: str | None, faults: bool, as_json: bool) -> int:
+    """Check sequence numbers and hash chain of a pulled journal. Exit code 1 when it was changed."""
+    from dosebench_protocol.records import RecordError, decode_records  # noqa: PLC0415
+
+    from dosebench.journal.store import Store, gaps, verify_held  # noqa: PLC0415
+
+    with Store.open() as store:
+        journal = held_journal(store, device, faults=faults)
+        raw = store.raw_records(journal)
+    problem = None
+    try:
+        verify_held(decode_records(raw))
+    except RecordError as error:
+        problem = str(error)
+    if as_json:
+        output.emit(_journal_json(journal) | {"ok": problem is None, "problem": problem, "gaps": gaps(raw)})
+    else:
+        held = f"{counted(journal.count, 'record')} of pump {journal.device.hex()}"
+        click.echo(f"{held}: {problem or 'the chain is whole'}")
+    return 0 if problem is None else 1
+
+
+def _journal_json(journal: Journal) -> dict[str, Any]:
+    return {
+        "device_id": journal.device,
+        "epoch": abs(journal.epoch),
+        "held": journal.count,
+        "first": journal.first,
+        "last": journal.last,
+    }

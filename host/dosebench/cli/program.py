@@ -1,0 +1,265 @@
+"""`dosebench program`: check, stage, review, confirm, commit."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dosebench.base.errors import DosebenchError
+from dosebench.base.words import counted
+from dosebench.cli import options, output
+from dosebench.cli import pump as pump_
+from dosebench.cli.check_result import show as show_check
+from dosebench.cli.options import FILE, bench_option, library, pump_of
+from dosebench.regimen.summary import summarize
+
+if TYPE_CHECKING:
+    from dosebench.journal.store import Store
+    from dosebench.link.client import PumpClient
+    from dosebench.profile.model import Profile
+    from dosebench.regimen.check import CheckResult
+    from dosebench.regimen.review import Review
+    from dosebench.therapy.energy import BatteryState
+    from dosebench.therapy.program import Program, Reading
+
+
+class NotProgrammedError(DosebenchError):
+    """The pump was not programmed; what it had before is still in force."""
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What the user asked for."""
+
+    file: Path
+    drugs: Path | None
+    pump: Profile | None
+    yes: bool
+    confirm: bool
+    start: bool
+    set_clock: bool
+    as_json: bool
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@options.port_options
+@click.option("--drugs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Directory of drug files.")
+@bench_option
+@click.option("-y", "--yes", is_flag=True, help="Do not ask: the new therapy is confirmed by this option.")
+@click.option("--confirm", is_flag=True, help="Take the warnings that need it as confirmed.")
+@click.option("--start", is_flag=True, help="Start delivery afterwards.")
+@click.option("--set-clock/--no-set-clock", default=True, show_default=True, help="Set the pump's calendar to now.")
+@options.json_option
+def program(
+    file: Path,
+    *,
+    port: str | None,
+    baud: int,
+    drugs: Path | None,
+    bench: Path | None,
+    yes: bool,
+    confirm: bool,
+    start: bool,
+    set_clock: bool,
+    as_json: bool,
+) -> int:
+    """Program a pump with a regimen file.
+
+    The pump reads the program by itself; its reading is shown beside the old therapy, and nothing is in force before
+    you confirm it. When anything goes wrong before that, the old therapy runs on and the pump keeps nothing of the new
+    one.
+    """
+    from dosebench.regimen.check import check  # noqa: PLC0415
+
+    if not yes and (as_json or not sys.stdin.isatty()):
+        raise click.UsageError("a person must confirm the new therapy, and this is no terminal: give --yes")
+    order = _Order(file, drugs, pump_of(bench), yes, confirm, start, set_clock, as_json)
+    alone = check(file, library(drugs), pump=order.pump)
+    if not alone.ok:
+        return _refuse(alone, as_json)
+    with _session(port, baud) as (store, client):
+        report = _program(order, store, client)
+    if report is None:
+        return 1
+    if as_json:
+        output.emit(report)
+    else:
+        _say_done(report)
+    return 0
+
+
+@contextmanager
+def _session(port: str | None, baud: int) -> Iterator[tuple[Store, PumpClient]]:
+    from dosebench.journal.store import Store  # noqa: PLC0415
+
+    with Store.open() as store, pump_.connected(port, baud, store) as client:
+        yield store, client
+
+
+def _refuse(result: CheckResult, as_json: bool) -> int:
+    if as_json:
+        output.emit(summarize(result))
+    else:
+        show_check(result)
+    return 1
+
+
+def _program(order: _Order, store: Store, client: PumpClient) -> dict[str, Any] | None:
+    """The report of a program that is in force; None when the check against the old therapy refused it."""
+    from dosebench.regimen import review as diff  # noqa: PLC0415
+    from dosebench.regimen.check import check  # noqa: PLC0415
+
+    old = _in_force(client)
+    result = check(order.file, library(order.drugs), old, pump=order.pump)
+    new = result.program
+    if new is None:
+        _refuse(result, order.as_json)
+        return None
+    review = diff.compare(old, new, None, _battery(result, client))
+    with _stage_dropped_on_failure(client):
+        theirs = _staged(client, new)
+        _confirm(order, result, review, theirs)
+        outcome = _commit(client, new)
+    store.add_program(client.device_id, new.program_hash()[:4], new.encode(), str(order.file))
+    return _after(order, client, result, review, theirs=theirs, outcome=outcome)
+
+
+def _battery(result: CheckResult, client: PumpClient) -> tuple[Profile, BatteryState] | None:
+    """The pump that the regimen is for, and its battery as it tells."""
+    from dosebench.cli.battery import battery_of  # noqa: PLC0415
+
+    profile = result.facts.profile if result.facts else None
+    return (profile, battery_of(client, profile)) if profile else None
+
+
+def _in_force(client: PumpClient) -> Program | None:
+    from dosebench.link.client import RefusedError  # noqa: PLC0415
+    from dosebench.therapy.program import from_bytes  # noqa: PLC0415
+
+    try:
+        return from_bytes(client.therapy()[1])
+    except RefusedError as refused:
+        if refused.reason == "not_programmed":
+            return None
+        raise
+
+
+@contextmanager
+def _stage_dropped_on_failure(client: PumpClient) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        # The error that matters is the one under way; a pump that cannot be reached drops the stage by itself.
+        with contextlib.suppress(DosebenchError):
+            client.abort()
+        raise
+
+
+def _staged(client: PumpClient, new: Program) -> Reading:
+    from dosebench.therapy.reading import same_reading  # noqa: PLC0415
+
+    return same_reading(new, client.stage(new.encode()))
+
+
+def _commit(client: PumpClient, new: Program) -> dict[str, Any]:
+    """Put the confirmed program in force; stage it once more where the pump dropped it while a person was reading."""
+    from dosebench.link.client import RefusedError  # noqa: PLC0415
+
+    try:
+        return client.commit(new.encode())
+    except RefusedError as refused:
+        if refused.reason != "no_stage":
+            raise
+    _staged(client, new)
+    return client.commit(new.encode())
+
+
+def _confirm(order: _Order, result: CheckResult, review: Review, theirs: Reading) -> None:
+    """Show both therapies and the pump's reading; ask. Raises NotProgrammedError on a no."""
+    if not order.as_json:
+        _show_review(review, theirs)
+        for warning in result.warnings:
+            click.echo(f"{click.style('warning', fg='yellow')}: line {warning.line}: {warning.message}")
+    if result.needs_confirm and not order.confirm:
+        _confirm_warnings(order, result)
+    if not order.yes and not click.confirm("Program the pump with the new therapy?", default=False):
+        raise NotProgrammedError("not confirmed: the pump keeps what it had")
+
+
+def _confirm_warnings(order: _Order, result: CheckResult) -> None:
+    texts = "; ".join(problem.message for problem in result.needs_confirm)
+    if order.yes:
+        raise NotProgrammedError(f"this must be confirmed by name: {texts}", hint="give --confirm if it is meant so")
+    for problem in result.needs_confirm:
+        if not click.confirm(f"{problem.message}. Is that meant so?", default=False):
+            raise NotProgrammedError("not confirmed: the pump keeps what it had")
+
+
+def _show_review(review: Review, theirs: Reading) -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    from dosebench.regimen import review as diff  # noqa: PLC0415
+
+    Console().print(diff.table(review))
+    click.echo("The battery's dates follow from the pump's own count of days, steps and wakes, were nothing changed.")
+    number = output.shown_number
+    click.echo(
+        f"The pump's own reading, equal to this host's: {theirs.drug.decode(errors='replace')}, "
+        f"{theirs.mode.replace('_', ' ')}, {number(theirs.daily_dose_ng / 1000)} ug a day in "
+        f"{number(theirs.daily_volume_nl / 10**6)} mL ({counted(theirs.daily_steps, 'step')}), "
+        f"{number(theirs.hour_dose_ng / 1000)} ug in its largest hour, refill on day {theirs.refill_days}."
+    )
+
+
+def _after(
+    order: _Order,
+    client: PumpClient,
+    result: CheckResult,
+    review: Review,
+    *,
+    theirs: Reading,
+    outcome: dict[str, Any],
+) -> dict[str, Any]:
+    """What follows the commit: the clock and the start; and the report."""
+    clock = datetime.now().replace(microsecond=0) if order.set_clock else None
+    if clock is not None:
+        client.set_clock(clock)
+    if order.start and client.status()["delivery"] != "running":
+        client.start()
+    state = client.status()
+    return {
+        "device_id": client.device_id,
+        "file": str(order.file),
+        "generation": outcome["accepted"],
+        "record": outcome["record"],
+        "reading": _reading_json(theirs),
+        "review": review.to_json(),
+        "warnings": [{"line": problem.line, "message": problem.message} for problem in result.warnings],
+        "clock": clock,
+        "delivery": state["delivery"],
+        "lasts_days": output.lasts_days(state),
+    }
+
+
+def _say_done(report: dict[str, Any]) -> None:
+    click.echo(f"Programmed: therapy {report['generation']} of pump {report['device_id'].hex()} is in force.")
+    if report["delivery"] == "running":
+        click.echo(f"The pump delivers.{output.lasts(report['lasts_days'])}")
+    else:
+        click.echo(f"The pump does not deliver yet: run `dosebench start`.{output.lasts(report['lasts_days'])}")
+
+
+def _reading_json(reading: Reading) -> dict[str, Any]:
+    """A reading as JSON values: ids in hex, the drug as text."""
+    values = asdict(reading)
+    values["drug"] = reading.drug.decode(errors="replace")
+    return {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()}
