@@ -15,13 +15,13 @@ from fractions import Fraction
 from typing import Any
 
 from chip import Chip
-from dosebench.client import EarlierCommandError, LinkError, PumpClient, RefusedError, program_hash
-from dosebench.commandids import MemoryIds
-from dosebench.deviceconfig import sealed
-from dosebench.profile import load
-from dosebench.simport import Serial
+from dosebench.link.client import EarlierCommandError, LinkError, PumpClient, RefusedError, program_hash
+from dosebench.link.command_ids import MemoryIds
+from dosebench.profile.device_config import sealed
+from dosebench.profile.load import load
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.flash import SECTOR_BYTES, When
-from dosebench.twin.named import profile_settings
+from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.twin import Twin
 from dosebench_protocol import codec
