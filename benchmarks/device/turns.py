@@ -18,11 +18,11 @@ def main():
         board.inbox = request
         pump.run()
     assert board.sent == len(REQUESTS)
-    assert pump.ledger.running
+    assert pump.ledger.facts.running
     while board.encoder() < N:
         board.wait(pump.run())
-    assert pump.ledger.alarms == 0
-    assert pump.ledger.low == N
+    assert pump.ledger.facts.alarms == 0
+    assert pump.ledger.facts.low == N
 
 
 main()

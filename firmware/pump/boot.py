@@ -20,10 +20,10 @@ class Boot:
         self._distrusted = distrusted
         ledger = pump.ledger
         ledger.replay()
-        self._armed = ledger.watchdog_armed
+        self._armed = ledger.facts.watchdog_armed
         # The bite of the proof hides why the board was reset before it.
-        self.cause = ledger.boot_cause if self._armed else pump.board.reset_cause
-        self.first_high = ledger.high
+        self.cause = ledger.facts.boot_cause if self._armed else pump.board.reset_cause
+        self.first_high = ledger.facts.high
         self.first_record = ledger.journal.next
 
     def run(self):
@@ -34,9 +34,9 @@ class Boot:
         self._report_loss()
         if self._distrusted:
             pump.alarm(wire.ALARM_SELFTEST_FAILED, 1 << wire.TEST_MEMORY)
-        if ledger.clock_was_set:
+        if ledger.facts.clock_was_set:
             pump.alarm(wire.ALARM_CLOCK_UNKNOWN, 0)
-        if ledger.generation:
+        if ledger.facts.generation:
             self._load_therapy()
         pump.supervisor.boot(pump.board.reset_cause, self._armed)
         if pump.supervisor.proving:
@@ -46,22 +46,22 @@ class Boot:
             self.ready()
 
     def _end_boluses(self, ledger):
-        bolus, kind, square = ledger.bolus_left, ledger.bolus_kind, ledger.square_left
+        bolus, kind, square = ledger.facts.bolus_left, ledger.facts.bolus_kind, ledger.facts.square_left
         self._write(ledger)
         if bolus:
             # A bolus that a reset cut is over: its lease counts as delivered, and it is never repeated.
-            ledger.write(wire.RECORD_BOLUS_END, kind, ledger.low, ledger.high, 0, bolus, 0)
+            ledger.write(wire.RECORD_BOLUS_END, kind, ledger.facts.low, ledger.facts.high, 0, bolus, 0)
         if square:
-            ledger.write(wire.RECORD_SQUARE_END, 0, ledger.low, ledger.high, 0, square, 0)
+            ledger.write(wire.RECORD_SQUARE_END, 0, ledger.facts.low, ledger.facts.high, 0, square, 0)
 
     def _write(self, ledger):
         ledger.write(
             wire.RECORD_BOOT,
             self._pump.board.reset_cause,
             # The boot before a bite that was wanted never listened to anybody: both count as one.
-            ledger.boot_count if self._armed else ledger.boot_count + 1,
-            ledger.low,
-            ledger.high + ledger.allowance,
+            ledger.facts.boot_count if self._armed else ledger.facts.boot_count + 1,
+            ledger.facts.low,
+            ledger.facts.high + ledger.facts.allowance,
             _FIRMWARE_PACKED,
             ledger.journal.voids,
         )
@@ -77,8 +77,8 @@ class Boot:
 
     def _load_therapy(self):
         pump, ledger = self._pump, self._pump.ledger
-        if not pump.store.load(ledger.generation, ledger.hash_head.to_bytes(4, "little")):
-            pump.alarm(wire.ALARM_THERAPY_LOST, ledger.generation)
+        if not pump.store.load(ledger.facts.generation, ledger.facts.hash_head.to_bytes(4, "little")):
+            pump.alarm(wire.ALARM_THERAPY_LOST, ledger.facts.generation)
             return
         pump.mend_store()
         therapy = Therapy(pump.store.program)
@@ -91,13 +91,13 @@ class Boot:
     def _recount(self, therapy):
         """A pump that was calibrated, and flashed with what came out, has other steps than those that were counted."""
         ledger, profile = self._pump.ledger, self._pump.profile
-        old_num, old_den = ledger.step_nl_num, ledger.step_nl_den
+        old_num, old_den = ledger.facts.step_nl_num, ledger.facts.step_nl_den
         if not old_num:
             old_num, old_den = therapy.step_nl_num, therapy.step_nl_den
         num, den = profile.step_nl_num, profile.step_nl_den
         if mul_div(old_num, den, num) == (old_den, 0):
             return
-        content = ledger.reservoir
+        content = ledger.facts.reservoir
         if content != UNKNOWN:
             # At a boot, never while dosing: these products may need heap integers.
             content = content * (old_num * den) // (old_den * num)
@@ -114,14 +114,14 @@ class Boot:
     def ready(self):
         """The watchdog is known to bite, or to be none: self-tests, then what was running goes on."""
         pump = self._pump
-        resets = pump.ledger.boots_within(pump.profile.resets_ms)
+        resets = pump.ledger.facts.boots_within(pump.profile.resets_ms)
         if resets > pump.profile.resets_max:
             pump.alarm(wire.ALARM_RESETS_REPEATED, resets)
         pump.selftest.at_boot()
         pump.judge_selftest()
         pump.monitor.judge()
         pump.memory.seal()
-        if pump.ledger.running:
+        if pump.ledger.facts.running:
             self._resume()
 
     def _resume(self):

@@ -163,13 +163,13 @@ class Pump:
         self.therapy = therapy
         if not self.guard.adopt(self.store.program) or not live:
             self._history.tell()
-        pumped = ledger.high - ledger.commit_high
+        pumped = ledger.facts.high - ledger.facts.commit_high
         left = therapy.bridge_steps - pumped if therapy.bridge_steps > pumped else 0
         # If nothing of what resets left open since the commit was delivered, so many of the bridge are left.
-        most = therapy.bridge_steps + ledger.unsure_since_commit() - pumped
+        most = therapy.bridge_steps + ledger.facts.unsure_since_commit() - pumped
         doubt = most - left if therapy.bridge_steps and most > left else 0
         self.guard.resume_bridge(left, doubt, (therapy.bridge_ng_num, therapy.bridge_ng_den))
-        self.plan.load(therapy, left, ledger.titration_day)
+        self.plan.load(therapy, left, ledger.facts.titration_day)
         self._set_periodic(therapy, live)
         self.apply_alarms()
         self.memory.seal()
@@ -180,7 +180,7 @@ class Pump:
             return
         left = therapy.periodic_ms
         if not live:
-            since = self.ledger.since(self.ledger.periodic_from)
+            since = self.ledger.facts.since(self.ledger.facts.periodic_from)
             left = left - since if left > since else 1
         self.schedule.set_periodic(*period, left)
 
@@ -333,16 +333,16 @@ class Pump:
         if self.motor.stalled:
             self.alarm(wire.ALARM_MOTOR_STALL, self.motor.lost)
         if self.motor.ran_away:
-            self.alarm(wire.ALARM_MOTOR_RUNAWAY, ledger.low)
+            self.alarm(wire.ALARM_MOTOR_RUNAWAY, ledger.facts.low)
         if self._skipped_basal or self._skipped_bolus:
             self._refused_by_guard()
         if self._missed:
             self._report_missed()
-        if ledger.bolus_left and schedule.bolus_left == 0:
+        if ledger.facts.bolus_left and schedule.bolus_left == 0:
             self._bolus_done()
         if self.distrusted:
             return
-        if ledger.square_left and schedule.square_left == 0:
+        if ledger.facts.square_left and schedule.square_left == 0:
             self._square_done()
         if schedule.periodic_began:
             self._periodic_began()
@@ -440,7 +440,7 @@ class Pump:
     def delivery(self):
         if self.faulty():
             return wire.DELIVERY_SAFE
-        if self.ledger.running:
+        if self.ledger.facts.running:
             return wire.DELIVERY_RUNNING
         return wire.DELIVERY_UNPROGRAMMED if self.therapy is None else wire.DELIVERY_STOPPED
 
@@ -451,10 +451,10 @@ class Pump:
         return self.schedule.basal.num, self.schedule.basal.den
 
     def reservoir_known(self):
-        return self.ledger.reservoir != UNKNOWN
+        return self.ledger.facts.reservoir != UNKNOWN
 
     def reservoir(self):
-        return self.ledger.reservoir if self.reservoir_known() else 0
+        return self.ledger.facts.reservoir if self.reservoir_known() else 0
 
     def too_fast(self, num, den):
         """Whether a bolus at this rate on top of the largest basal passes the pump's highest rate."""
@@ -477,7 +477,7 @@ class Pump:
 
     def go_on(self):
         """A commit is through: deliver the new therapy, if the old one was delivered."""
-        if self.ledger.running:
+        if self.ledger.facts.running:
             self.lease()
 
     def lease(self):
@@ -496,10 +496,8 @@ class Pump:
             self.alarm(wire.ALARM_FLASH_FAILED, 0)
 
     def _write_lease(self, allowance):
-        ledger, day = self.ledger, self.plan.titration_day
-        ledger.write(
-            wire.RECORD_LEASE, day, ledger.low, ledger.high, allowance, ledger.missed, ledger.reservoir
-        )
+        facts, day = self.ledger.facts, self.plan.titration_day
+        self.ledger.write(wire.RECORD_LEASE, day, facts.low, facts.high, allowance, facts.missed, facts.reservoir)
 
     def extend_lease(self, steps):
         """Show what was delivered, before a command's record adds `steps` to the lease; return the lease with them."""
@@ -534,7 +532,7 @@ class Pump:
         schedule.periodic_began = False
         allowance = self.guard.allowance() + schedule.bolus_left
         ledger.write(
-            wire.RECORD_PERIODIC_BOLUS, 0, ledger.low, ledger.high, schedule.bolus_left, allowance, 0
+            wire.RECORD_PERIODIC_BOLUS, 0, ledger.facts.low, ledger.facts.high, schedule.bolus_left, allowance, 0
         )
         self.guard.allow(allowance)
 
@@ -552,9 +550,9 @@ class Pump:
 
     def settle(self):
         """Make a stop durable that came without a record of its own."""
-        ledger = self.ledger
-        if (ledger.running and not self.schedule.running) or (ledger.bolus_left and not self.schedule.bolus_left):
-            ledger.halt(wire.STOP_REASON_COMMAND)
+        facts = self.ledger.facts
+        if (facts.running and not self.schedule.running) or (facts.bolus_left and not self.schedule.bolus_left):
+            self.ledger.halt(wire.STOP_REASON_COMMAND)
 
     # Alarms
 
@@ -566,7 +564,8 @@ class Pump:
         elif alarm & wire.ALARMS_HALT and self.moving():
             self.halt_motion()
         new = self.alarms.raise_(alarm, detail)
-        if alarm & (wire.ALARMS_SAFE | wire.ALARMS_HALT) and (self.ledger.running or self.ledger.bolus_left):
+        facts = self.ledger.facts
+        if alarm & (wire.ALARMS_SAFE | wire.ALARMS_HALT) and (facts.running or facts.bolus_left):
             empty = alarm == wire.ALARM_RESERVOIR_EMPTY
             self.ledger.halt(wire.STOP_REASON_RESERVOIR_EMPTY if empty else wire.STOP_REASON_FAULT)
         if new:
@@ -584,7 +583,7 @@ class Pump:
 
     def apply_alarms(self):
         """What a low reservoir and a reached cap make of the basal rate."""
-        therapy, alarms = self.therapy, self.ledger.alarms
+        therapy, alarms = self.therapy, self.ledger.facts.alarms
         if therapy is None:
             return
         self.plan.closed, self.plan.at_minimum = _fallbacks(therapy, alarms)
@@ -595,7 +594,7 @@ class Pump:
         """Whether the plan does what the alarms that are on ask for."""
         if self.therapy is None:
             return True
-        return (self.plan.closed, self.plan.at_minimum) == _fallbacks(self.therapy, self.ledger.alarms)
+        return (self.plan.closed, self.plan.at_minimum) == _fallbacks(self.therapy, self.ledger.facts.alarms)
 
     def cap_reached(self, steps):
         """A dose did not fit into a window: say so, and fall back."""
@@ -620,21 +619,21 @@ class Pump:
         # One record when it begins; later amounts go with the leases, so that a long shortage wears no flash.
         missed = self._missed
         self._missed = 0
-        if self.ledger.alarms & wire.ALARM_MISSED_VOLUME:
-            self.ledger.missed += missed
+        if self.ledger.facts.alarms & wire.ALARM_MISSED_VOLUME:
+            self.ledger.facts.missed += missed
             return
-        self.ledger.write(wire.RECORD_MISSED, 0, missed, self.ledger.missed + missed, 0, 0, 0)
+        self.ledger.write(wire.RECORD_MISSED, 0, missed, self.ledger.facts.missed + missed, 0, 0, 0)
         self.alarm(wire.ALARM_MISSED_VOLUME, missed)
 
     def _bolus_done(self):
         ledger = self.ledger
-        asked, kind = ledger.bolus_left, ledger.bolus_kind
+        asked, kind = ledger.facts.bolus_left, ledger.facts.bolus_kind
         delivered = asked - self._bolus_cut
         if self.schedule.bolus_made != delivered:
             self.distrust()
             return
         self._bolus_cut = 0
-        ledger.write(wire.RECORD_BOLUS_END, kind, ledger.low, ledger.high, delivered, asked, 0)
+        ledger.write(wire.RECORD_BOLUS_END, kind, ledger.facts.low, ledger.facts.high, delivered, asked, 0)
         self.guard.end_prime()
         self.schedule.begin_waiting_periodic()
         if not self.schedule.running:
@@ -642,26 +641,26 @@ class Pump:
 
     def _square_done(self):
         ledger = self.ledger
-        asked = ledger.square_left
+        asked = ledger.facts.square_left
         delivered = asked - self._square_cut
         self._square_cut = 0
-        ledger.write(wire.RECORD_SQUARE_END, 0, ledger.low, ledger.high, delivered, asked, 0)
+        ledger.write(wire.RECORD_SQUARE_END, 0, ledger.facts.low, ledger.facts.high, delivered, asked, 0)
 
     def _check_reservoir(self):
         therapy, ledger = self.therapy, self.ledger
-        if therapy is None or ledger.reservoir == UNKNOWN:
+        if therapy is None or ledger.facts.reservoir == UNKNOWN:
             return
-        if ledger.reservoir <= therapy.low_steps and not self.alarms.on(wire.ALARM_RESERVOIR_LOW):
-            self.alarm(wire.ALARM_RESERVOIR_LOW, ledger.reservoir)
-        if ledger.reservoir <= therapy.empty_steps and self.moving():
-            self.alarm(wire.ALARM_RESERVOIR_EMPTY, ledger.reservoir)
+        if ledger.facts.reservoir <= therapy.low_steps and not self.alarms.on(wire.ALARM_RESERVOIR_LOW):
+            self.alarm(wire.ALARM_RESERVOIR_LOW, ledger.facts.reservoir)
+        if ledger.facts.reservoir <= therapy.empty_steps and self.moving():
+            self.alarm(wire.ALARM_RESERVOIR_EMPTY, ledger.facts.reservoir)
 
     def empty_minutes(self):
         """How long the reservoir lasts at the rate that runs, or would run, less what a bolus still takes (R25)."""
         num, therapy = self.plan.num, self.therapy
         if therapy is None or not self.reservoir_known() or num == 0:
             return wire.COUNT_MAX
-        left = self.ledger.reservoir - therapy.empty_steps - self.schedule.bolus_left - self.schedule.square_left
+        left = self.ledger.facts.reservoir - therapy.empty_steps - self.schedule.bolus_left - self.schedule.square_left
         return min(max(left, 0) * self.plan.den // (num * 60_000), wire.COUNT_MAX)
 
 

@@ -22,38 +22,36 @@ class Orders:
 
     def refuse(self, host, counter, message, reason):
         """Make a refusal durable, so that a repeat gets the same answer."""
-        ledger = self._ledger
-        ledger.write(
-            wire.RECORD_REFUSED, reason, int.from_bytes(host, "little"), counter, message, ledger.low, ledger.high
-        )
+        facts, number = self._ledger.facts, int.from_bytes(host, "little")
+        self._ledger.write(wire.RECORD_REFUSED, reason, number, counter, message, facts.low, facts.high)
 
     # Start and stop
 
     def _need_ready(self):
         ledger, therapy = self._ledger, self._pump.therapy
         if self._pump.faulty():
-            raise Refusal(wire.REASON_SAFE_STATE, ledger.alarms)
+            raise Refusal(wire.REASON_SAFE_STATE, ledger.facts.alarms)
         if not self._pump.trusts():
-            raise Refusal(wire.REASON_SAFE_STATE, ledger.alarms)
+            raise Refusal(wire.REASON_SAFE_STATE, ledger.facts.alarms)
         if therapy is None:
             raise Refusal(wire.REASON_NOT_PROGRAMMED)
-        if ledger.reservoir == UNKNOWN or ledger.reservoir <= therapy.empty_steps:
+        if ledger.facts.reservoir == UNKNOWN or ledger.facts.reservoir <= therapy.empty_steps:
             raise Refusal(wire.REASON_RESERVOIR_EMPTY)
-        if ledger.alarms & wire.ALARMS_HALT:
-            raise Refusal(wire.REASON_START_BLOCKED, ledger.alarms & wire.ALARMS_HALT)
+        if ledger.facts.alarms & wire.ALARMS_HALT:
+            raise Refusal(wire.REASON_START_BLOCKED, ledger.facts.alarms & wire.ALARMS_HALT)
 
     def _need_running(self):
         self._need_ready()
-        if not self._ledger.running:
+        if not self._ledger.facts.running:
             raise Refusal(wire.REASON_NOT_RUNNING)
 
     def start(self, fields):
         self._need_ready()
-        if self._ledger.running:
+        if self._ledger.facts.running:
             raise Refusal(wire.REASON_ALREADY_RUNNING)
-        if self._ledger.alarms & wire.ALARMS_BLOCK:
-            raise Refusal(wire.REASON_START_BLOCKED, self._ledger.alarms & wire.ALARMS_BLOCK)
-        if self._ledger.bolus_left:
+        if self._ledger.facts.alarms & wire.ALARMS_BLOCK:
+            raise Refusal(wire.REASON_START_BLOCKED, self._ledger.facts.alarms & wire.ALARMS_BLOCK)
+        if self._ledger.facts.bolus_left:
             raise Refusal(wire.REASON_BOLUS_RUNNING)
         self._write(wire.RECORD_START, fields, 0)
         self._pump.drop_alarm(wire.ALARM_PUMP_STOPPED)
@@ -68,12 +66,12 @@ class Orders:
 
     def _write(self, kind, fields, c):
         """A command record of the kind that shows low and high; returns its sequence number."""
-        return self._ledger.command(kind, fields[0], fields[1], c, self._ledger.low, self._ledger.high)
+        return self._ledger.command(kind, fields[0], fields[1], c, self._ledger.facts.low, self._ledger.facts.high)
 
     # Boluses
 
     def _need_no_bolus(self):
-        if self._ledger.bolus_left:
+        if self._ledger.facts.bolus_left:
             raise Refusal(wire.REASON_BOLUS_RUNNING)
 
     def bolus(self, fields):
@@ -88,11 +86,11 @@ class Orders:
         if self._pump.guard.full():
             raise Refusal(wire.REASON_BOLUS_OVER_CAP)
         allowance = self._pump.extend_lease(steps)
-        self._ledger.command(wire.RECORD_BOLUS, host, counter, steps, self._ledger.low, allowance)
+        self._ledger.command(wire.RECORD_BOLUS, host, counter, steps, self._ledger.facts.low, allowance)
         self._pump.begin_bolus(wire.BOLUS_KIND_CLINICIAN, steps, therapy.bolus_num, therapy.bolus_den, allowance)
 
     def bolus_cancel(self, fields):
-        if not self._ledger.bolus_left:
+        if not self._ledger.facts.bolus_left:
             raise Refusal(wire.REASON_NO_BOLUS)
         self._write(wire.RECORD_BOLUS_CANCEL, fields, self._pump.schedule.cancel_bolus())
         self._pump.after_bolus()
@@ -113,7 +111,7 @@ class Orders:
             raise Refusal(wire.REASON_BOLUS_OVER_CAP)
         allowance = self._pump.extend_lease(therapy.patient_steps)
         self._ledger.command(
-            wire.RECORD_PATIENT_BOLUS, host, counter, therapy.patient_steps, self._ledger.low, allowance
+            wire.RECORD_PATIENT_BOLUS, host, counter, therapy.patient_steps, self._ledger.facts.low, allowance
         )
         self._pump.begin_bolus(
             wire.BOLUS_KIND_PATIENT, therapy.patient_steps, therapy.patient_num, therapy.patient_den, allowance
@@ -121,10 +119,10 @@ class Orders:
 
     def lockout_left_ms(self):
         """How long the patient's button is still locked."""
-        therapy, times = self._pump.therapy, self._ledger.patient_times
+        therapy, times = self._pump.therapy, self._ledger.facts.patient_times
         if therapy is None or not times:
             return 0
-        since = self._ledger.since(times[-1])
+        since = self._ledger.facts.since(times[-1])
         return therapy.patient_lockout_ms - since if since < therapy.patient_lockout_ms else 0
 
     def patient_left(self):
@@ -132,14 +130,14 @@ class Orders:
         therapy = self._pump.therapy
         if therapy is None or not therapy.patient_steps:
             return 0
-        taken = self._ledger.patient_count(DAY_MS)
+        taken = self._ledger.facts.patient_count(DAY_MS)
         return therapy.patient_per_day - taken if taken < therapy.patient_per_day else 0
 
     def square_bolus(self, fields):
         host, counter, steps, duration_ms = fields
         self._need_running()
         pump = self._pump
-        if self._ledger.square_left:
+        if self._ledger.facts.square_left:
             raise Refusal(wire.REASON_SQUARE_RUNNING)
         if steps == 0:
             raise Refusal(wire.REASON_BOLUS_ZERO)
@@ -155,7 +153,7 @@ class Orders:
         pump.guard.allow(allowance)
 
     def square_cancel(self, fields):
-        if not self._ledger.square_left:
+        if not self._ledger.facts.square_left:
             raise Refusal(wire.REASON_NO_SQUARE)
         self._write(wire.RECORD_SQUARE_CANCEL, fields, self._pump.schedule.cancel_square())
         self._pump.lease()
@@ -164,7 +162,7 @@ class Orders:
 
     def _need_stopped(self):
         self._need_ready()
-        if self._ledger.running or self._ledger.bolus_left or self._pump.plan.bridge_left:
+        if self._ledger.facts.running or self._ledger.facts.bolus_left or self._pump.plan.bridge_left:
             raise Refusal(wire.REASON_STILL_RUNNING)
 
     def prime_arm(self, fields):
@@ -175,7 +173,7 @@ class Orders:
             raise Refusal(wire.REASON_PRIMING_VOLUME)
         if path_version != therapy.path_version:
             raise Refusal(wire.REASON_PRIMING_PATH)
-        self._ledger.command(wire.RECORD_PRIME_ARM, host, counter, steps, path_version, self._ledger.low)
+        self._ledger.command(wire.RECORD_PRIME_ARM, host, counter, steps, path_version, self._ledger.facts.low)
         self._armed_steps = steps
         self._armed_ms = 0
 
@@ -225,7 +223,7 @@ class Orders:
             raise Refusal(wire.REASON_RESERVOIR_SIZE)
         if withdrawn != UNKNOWN:
             pump.monitor.reservoir.reconcile(withdrawn)
-        self._ledger.command(wire.RECORD_REFILL, host, counter, steps, self._ledger.low, self._ledger.high)
+        self._ledger.command(wire.RECORD_REFILL, host, counter, steps, self._ledger.facts.low, self._ledger.facts.high)
         pump.monitor.reservoir.settle()
         if pump.therapy is not None and steps > pump.therapy.empty_steps:
             pump.drop_alarm(wire.ALARM_RESERVOIR_EMPTY)
@@ -235,36 +233,37 @@ class Orders:
     def _present(self):
         """Alarms that are on and whose cause is there: they cannot be cleared."""
         pump, ledger = self._pump, self._ledger
-        present = pump.monitor.present() | (ledger.alarms & (wire.ALARM_PUMP_STOPPED | wire.ALARM_THERAPY_UNFIT))
-        if pump.therapy is None and ledger.generation:
+        present = pump.monitor.present() | (ledger.facts.alarms & (wire.ALARM_PUMP_STOPPED | wire.ALARM_THERAPY_UNFIT))
+        if pump.therapy is None and ledger.facts.generation:
             present |= wire.ALARM_THERAPY_LOST
         if ledger.failed():
             present |= wire.ALARM_FLASH_FAILED
         if pump.selftest.unsaid():
             present |= wire.ALARM_SELFTEST_FAILED
-        if not pump.clock.known and ledger.clock_was_set:
+        if not pump.clock.known and ledger.facts.clock_was_set:
             present |= wire.ALARM_CLOCK_UNKNOWN
         if pump.reservoir_known() and pump.therapy is not None:
-            present |= wire.ALARM_RESERVOIR_LOW if ledger.reservoir <= pump.therapy.low_steps else 0
-            present |= wire.ALARM_RESERVOIR_EMPTY if ledger.reservoir <= pump.therapy.empty_steps else 0
+            present |= wire.ALARM_RESERVOIR_LOW if ledger.facts.reservoir <= pump.therapy.low_steps else 0
+            present |= wire.ALARM_RESERVOIR_EMPTY if ledger.facts.reservoir <= pump.therapy.empty_steps else 0
         return present
 
     def alarm_clear(self, fields):
         host, counter, alarms = fields
-        present = self._present() & self._ledger.alarms
+        present = self._present() & self._ledger.facts.alarms
         if alarms & present:
             raise Refusal(wire.REASON_ALARM_PRESENT, alarms & present)
-        self._ledger.command(wire.RECORD_ALARM_CLEARED, host, counter, alarms, self._ledger.low, self._ledger.high)
+        facts = self._ledger.facts
+        self._ledger.command(wire.RECORD_ALARM_CLEARED, host, counter, alarms, facts.low, facts.high)
         self._pump.apply_alarms()
 
     def silence(self, fields):
         host, counter, ms = fields
         alarms = self._pump.alarms
-        if not self._ledger.alarms:
+        if not self._ledger.facts.alarms:
             raise Refusal(wire.REASON_NO_ALARM)
         if not 1 <= ms <= alarms.longest_silence_ms():
             raise Refusal(wire.REASON_SILENCE_TIME, alarms.longest_silence_ms())
-        self._ledger.command(wire.RECORD_SILENCE, host, counter, ms, self._ledger.low, self._ledger.high)
+        self._ledger.command(wire.RECORD_SILENCE, host, counter, ms, self._ledger.facts.low, self._ledger.facts.high)
         alarms.silence(ms)
 
     def clock_set(self, fields):
@@ -280,11 +279,11 @@ class Orders:
     def implant(self, fields):
         host, counter, days = fields
         ledger, clock = self._ledger, self._pump.clock
-        if ledger.implant_days != UNKNOWN:
-            raise Refusal(wire.REASON_IMPLANTED, ledger.implant_days)
+        if ledger.facts.implant_days != UNKNOWN:
+            raise Refusal(wire.REASON_IMPLANTED, ledger.facts.implant_days)
         if not clock.known or days > clock.local_days():
             raise Refusal(wire.REASON_IMPLANT_DATE)
-        ledger.command(wire.RECORD_IMPLANT, host, counter, days, ledger.low, ledger.high)
+        ledger.command(wire.RECORD_IMPLANT, host, counter, days, ledger.facts.low, ledger.facts.high)
 
     # The therapy
 
@@ -306,17 +305,17 @@ class Orders:
     def commit(self, host, counter, stage):
         """Replace the therapy. The journal record is the commit: before it the old one runs, after it the new one."""
         pump, ledger = self._pump, self._ledger
-        generation = ledger.generation + 1
+        generation = ledger.facts.generation + 1
         program = bytes(stage.data)
         if not pump.store.save(program, generation):
             raise Refusal(wire.REASON_FLASH_FAILED)
-        first = ledger.generation == 0
+        first = ledger.facts.generation == 0
         head = int.from_bytes(stage.hash[:4], "little")
         pump.announce(stage.therapy)
-        ledger.command(wire.RECORD_COMMIT, host, counter, generation, head, ledger.high)
+        ledger.command(wire.RECORD_COMMIT, host, counter, generation, head, ledger.facts.high)
         pump.take_over(program, generation, stage.therapy)
-        if first and ledger.reservoir == UNKNOWN:
-            ledger.reservoir = stage.therapy.reservoir_steps
+        if first and ledger.facts.reservoir == UNKNOWN:
+            ledger.facts.reservoir = stage.therapy.reservoir_steps
             ledger.write_state()
-            ledger.write_filled(ledger.reservoir)
+            ledger.write_filled(ledger.facts.reservoir)
         pump.go_on()

@@ -32,16 +32,16 @@ class Probe:
             and pump.selftest.since_ms < pump.profile.retest_ms - SELFTEST_SOON_MS
             and pump.schedule.periodic_ms > PERIODIC_SOON_MS
         )
-        if pump.ledger.running and quiet and not self.bytes_wait():
+        if pump.ledger.facts.running and quiet and not self.bytes_wait():
             self.whole_turn()
-        elif pump.ledger.running:
+        elif pump.ledger.facts.running:
             self.dosing_turn()
         else:
             self.frame_turn()
 
     def bytes_wait(self):
         # The line is only looked at here in phases in which the test sends nothing.
-        return self.pump.link.pending or self.pump.link._fill or self.pump.ledger.bolus_left
+        return self.pump.link.pending or self.pump.link._fill or self.pump.ledger.facts.bolus_left
 
     def whole_turn(self):
         micropython.heap_lock()

@@ -45,13 +45,13 @@ def booted(scenario: Scenario, at: int, flip: int | None) -> tuple[dict[str, Any
         data[flip // 8] ^= 1 << flip % 8
     with fresh(Flash(len(data) // 4096, data=data), operation.steps_us, operation.now_us) as side:
         side.twin.power_on("brown_out")
-        ledger = side.twin._runtime.pump.ledger  # type: ignore[union-attr]
         side.client.connect()
         status = side.client.status()
         records = [record.kind for record in side.records()]
         known = {name: status[name] for name in ("generation", "therapy_id", "low_steps", "high_steps", "delivery")}
         known |= {name: status[name] for name in ("reservoir_steps", "boot_count", "titration_day", "missed_steps")}
-        known |= {"hosts": [vars(outcome) | {"record": 0} for outcome in ledger.hosts], "patient": ledger.patient_times}
+        facts = side.twin._runtime.pump.ledger.facts  # type: ignore[union-attr]
+        known |= {"hosts": [vars(outcome) | {"record": 0} for outcome in facts.hosts], "patient": facts.patient_times}
         known |= {"program": side.twin._runtime.pump.store.program, "windows": status["window_ng"]}  # type: ignore[union-attr]
         return known, set(status["alarms"]), records
 
@@ -193,7 +193,8 @@ def places() -> dict[str, Place]:
         add(window, lambda p, w=window: getattr(p.guard, w), "sum _limit _check _at _into_ms bucket_ms")
     add("cap", lambda p: p.guard._caps[0], "sum _limit _check _at _into_ms bucket_ms")
     add("guard", lambda p: p.guard, "_allowance _check_allowance _prime_left _prime_max _bridge_left _bridged")
-    add("ledger", lambda p: p.ledger, "low high allowance reservoir alarms generation hash_head commit_high boot_count")
+    add("facts", lambda p: p.ledger.facts, "low high allowance reservoir alarms generation hash_head")
+    add("facts", lambda p: p.ledger.facts, "commit_high boot_count")
     add("clock", lambda p: p.clock, "day ms _offset_days _offset_ms", 26)
     add("motor", lambda p: p.motor, "_step_ms _steps_max _on_ms_max _position")
     add("therapy", lambda p: p.therapy, "low_steps empty_steps bolus_num bolus_den bolus_steps_max basal_num basal_den")
@@ -288,12 +289,12 @@ def test_a_flip_in_what_refill_service_and_stop_left_is_noticed_before_it_is_mad
         side.twin._runtime.pump.service.replacement_due(2_700)  # type: ignore[union-attr]
         assert ledger.whole()
         for bit in range(30):
-            right = getattr(ledger, name)
-            setattr(ledger, name, _flipped_moment(right, bit) if name in MOMENTS else right ^ 1 << bit)
+            right = getattr(ledger.facts, name)
+            setattr(ledger.facts, name, _flipped_moment(right, bit) if name in MOMENTS else right ^ 1 << bit)
             assert not ledger.whole(), bit
-            setattr(ledger, name, right)
+            setattr(ledger.facts, name, right)
         assert ledger.whole()
-        setattr(ledger, name, _flipped_moment(right, 3) if name in MOMENTS else right ^ 8)
+        setattr(ledger.facts, name, _flipped_moment(right, 3) if name in MOMENTS else right ^ 8)
         with pytest.raises(RefusedError):
             side.client.start()
         status = side.client.status()

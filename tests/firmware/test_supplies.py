@@ -47,6 +47,7 @@ class FakePump:
         self.profile = self
         self.service = self
         self.ledger = self
+        self.facts = self
         self.battery_low_mv, self.battery_stop_mv = 3_000, 2_700
         self.battery_hysteresis_mv, self.battery_sag_mv, self.battery_rest_ms = HYSTERESIS_MV, 6, 10_000
         self.battery_replaceable = replaceable

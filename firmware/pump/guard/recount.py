@@ -40,7 +40,7 @@ class History:
                 day, ms = fields[1], fields[2]
             self._tell_event(fields)
         if high >= 0:
-            self._guard.recall(between(day, ms, self._clock.day, self._clock.ms), self._ledger.high - high)
+            self._guard.recall(between(day, ms, self._clock.day, self._clock.ms), self._ledger.facts.high - high)
 
     def _worth_at(self, first):
         """What a step held before the first change that will be told: (num, den), or None when none changed it."""

@@ -72,11 +72,11 @@ class Memory:
     def _boluses_sound(self):
         pump = self._pump
         schedule, ledger = pump.schedule, pump.ledger
-        if schedule.running != ledger.running or not schedule.whole():
+        if schedule.running != ledger.facts.running or not schedule.whole():
             return False
-        if schedule.bolus_left and schedule.bolus_left + schedule.bolus_made != ledger.bolus_left:
+        if schedule.bolus_left and schedule.bolus_left + schedule.bolus_made != ledger.facts.bolus_left:
             return False
-        if schedule.square_left and schedule.square_left + schedule.square_made != ledger.square_left:
+        if schedule.square_left and schedule.square_left + schedule.square_made != ledger.facts.square_left:
             return False
         priming = schedule.bolus_left if schedule.bolus_kind == BOLUS_KIND_PRIMING else 0
         return pump.guard.prime_left() <= priming

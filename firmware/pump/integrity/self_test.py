@@ -52,7 +52,8 @@ class SelfTest:
         self.note(wire.TEST_TONE, wire.TEST_RESULT_NOT_FITTED)
         self._judge(wire.TEST_SETTINGS, pump.profile.sound)
         self._judge(wire.TEST_JOURNAL, not ledger.failed(), ledger.journal.damaged)
-        self._judge(wire.TEST_THERAPY, ledger.generation == 0 or pump.therapy is not None, ledger.generation)
+        generation = ledger.facts.generation
+        self._judge(wire.TEST_THERAPY, generation == 0 or pump.therapy is not None, generation)
         self._driver()
         self._battery()
         broken = pump.monitor.broken()
@@ -85,7 +86,7 @@ class SelfTest:
         sound = pump.guard.sound() and not pump.started_over
         if pump.therapy is not None:
             head = int.from_bytes(program_hash(pump.store.program)[:4], "little")
-            sound = sound and head == pump.ledger.hash_head
+            sound = sound and head == pump.ledger.facts.hash_head
         self._judge(wire.TEST_MEMORY, sound)
 
     def _driver(self):

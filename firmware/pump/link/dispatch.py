@@ -146,7 +146,7 @@ class Commands:
         message, host, counter = link.type, fields[0], fields[1]
         if not self._pump.profile.sound:
             # Where the flash is to be written, the settings do not say for sure: nothing could be made durable.
-            raise Refusal(wire.REASON_SAFE_STATE, ledger.alarms)
+            raise Refusal(wire.REASON_SAFE_STATE, ledger.facts.alarms)
         if message == wire.STOP and link.answer is None:
             self._stop_for_anyone(host, counter)
             return
@@ -176,13 +176,14 @@ class Commands:
         pump, ledger = self._pump, self._pump.ledger
         counter &= wire.COUNT_MAX
         record = ledger.journal.next - 1
-        if ledger.running or ledger.bolus_left or ledger.square_left:
+        facts = ledger.facts
+        if facts.running or facts.bolus_left or facts.square_left:
             record = pump.orders.stop((host, counter))
-        self._answer(Outcome(host, counter, wire.STOP, wire.REASON_DONE, 0, ledger.low, ledger.high, record))
+        self._answer(Outcome(host, counter, wire.STOP, wire.REASON_DONE, 0, facts.low, facts.high, record))
 
     def _answer_again(self, known, message, counter, content):
         if known is None or counter < known.counter:
-            raise Refusal(wire.REASON_COUNTER_OLD, self._pump.ledger.floor if known is None else known.counter)
+            raise Refusal(wire.REASON_COUNTER_OLD, self._pump.ledger.facts.floor if known is None else known.counter)
         # After a reset the content is not known any more.
         if known.type != message or known.content not in (0, content):
             raise Refusal(wire.REASON_COUNTER_USED, known.counter)
@@ -223,12 +224,12 @@ class Commands:
         if ledger.journal.failed:
             # The boot count may not be durable, and no command could be.
             raise Refusal(wire.REASON_FLASH_FAILED)
-        link.answer, mine = self.gate.offer(role, host, nonce, ledger.boot_count)
+        link.answer, mine = self.gate.offer(role, host, nonce, ledger.facts.boot_count)
         return wire.pack_session_open_reply(
             out,
             link.body_out,
             mine,
-            ledger.boot_count,
+            ledger.facts.boot_count,
             wire.SESSION_IDLE_MS,
             ledger.watermark(host),
             ledger.journal.next,
@@ -257,7 +258,7 @@ class Commands:
             major,
             minor,
             patch,
-            pump.ledger.boot_count,
+            pump.ledger.facts.boot_count,
             pump.boot.cause,
             wire.BODY_BYTES_MAX,
             board.heap_free(),
@@ -275,19 +276,19 @@ class Commands:
             out,
             link.body_out,
             pump.delivery(),
-            ledger.stop_reason,
+            ledger.facts.stop_reason,
             therapy.mode if therapy is not None else wire.MODE_STOPPED,
-            ledger.alarms,
-            ledger.generation,
+            ledger.facts.alarms,
+            ledger.facts.generation,
             therapy.therapy_id if therapy is not None else bytes(8),
             clock.day,
             clock.ms,
             1 if clock.known else 0,
             clock.local_days() if clock.known else 0,
             clock.local_ms() if clock.known else 0,
-            ledger.low,
-            ledger.high,
-            ledger.missed,
+            ledger.facts.low,
+            ledger.facts.high,
+            ledger.facts.missed,
             num,
             den,
             pump.schedule.bolus_left,
@@ -296,10 +297,10 @@ class Commands:
             pump.monitor.battery.mv,
             ledger.journal.first(),
             ledger.journal.next,
-            ledger.boot_count,
+            ledger.facts.boot_count,
             link.bad_frames,
             self.stage.received if self.stage is not None else 0,
-            ledger.bolus_kind,
+            ledger.facts.bolus_kind,
             pump.schedule.square_left,
             pump.orders.lockout_left_ms(),
             pump.orders.patient_left(),
@@ -332,7 +333,7 @@ class Commands:
             out,
             link.body_out,
             pump.wakes.up_minutes,
-            pump.ledger.high - pump.boot.first_high,
+            pump.ledger.facts.high - pump.boot.first_high,
             wakes[0],
             wakes[1],
             wakes[2],
@@ -352,12 +353,12 @@ class Commands:
         return wire.pack_service_reply(
             out,
             link.body_out,
-            ledger.implant_days,
+            ledger.facts.implant_days,
             service.cap_days(),
-            ledger.replacement_local,
+            ledger.facts.replacement_local,
             left_ms,
             left_days,
-            UNKNOWN if ledger.filled_steps == UNKNOWN else pump.clock.day - ledger.filled_day,
+            UNKNOWN if ledger.facts.filled_steps == UNKNOWN else pump.clock.day - ledger.facts.filled_day,
         )
 
     def _ring(self, link):
@@ -383,7 +384,7 @@ class Commands:
             faults.opened(),
             min(faults.voids, _SHOWN_MAX),
             min(faults.damaged, _SHOWN_MAX),
-            ledger.generation,
+            ledger.facts.generation,
             min(store.mended, _SHOWN_MAX),
         )
 

@@ -215,7 +215,7 @@ class Gate:
 
     def note(self, ledger):
         """Put what was counted into the journal, once an hour at most: a flood wears no flash and hides nothing."""
-        if ledger.distrusted_at is not None and ledger.since(ledger.distrusted_at) < _NOTE_MS:
+        if ledger.facts.distrusted_at is not None and ledger.facts.since(ledger.facts.distrusted_at) < _NOTE_MS:
             return
         counts = [self.bad_tags, self.replays, self.sessionless]
         new = [(counts[at] - self._noted[at]) & _COUNT_MASK for at in range(3)]

@@ -95,16 +95,16 @@ class Telemetry:
         link.send(wire.TELEMETRY_SUBSCRIBE | wire.REPLY, end, self._sequence, self._answer)
 
     def _alarms(self):
-        return self._pump.ledger.alarms
+        return self._pump.ledger.facts.alarms
 
     def _low(self):
-        return self._pump.ledger.low
+        return self._pump.ledger.facts.low
 
     def _high(self):
-        return self._pump.ledger.high
+        return self._pump.ledger.facts.high
 
     def _missed(self):
-        return self._pump.ledger.missed
+        return self._pump.ledger.facts.missed
 
     def _rate(self):
         num, den = self._pump.rate()

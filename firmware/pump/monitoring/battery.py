@@ -73,7 +73,7 @@ class Battery:
 
     def present(self):
         """Alarms whose cause is there: each stands as long as its level has not ended."""
-        alarms, profile = self._pump.ledger.alarms, self._pump.profile
+        alarms, profile = self._pump.ledger.facts.alarms, self._pump.profile
         present = 0
         if self.mv <= profile.battery_low_mv + profile.battery_hysteresis_mv:
             present = alarms & wire.ALARM_BATTERY_LOW

@@ -75,9 +75,9 @@ class Reservoir:
 
     def difference(self):
         """Measured less dead-reckoned volume in steps; 0 while they cannot be compared."""
-        if self.measured < 0 or self._ledger.reservoir == UNKNOWN:
+        if self.measured < 0 or self._ledger.facts.reservoir == UNKNOWN:
             return 0
-        return self.measured - self._ledger.reservoir
+        return self.measured - self._ledger.facts.reservoir
 
     def apart(self):
         most = self._pump.profile.disagree_steps
@@ -98,12 +98,12 @@ class Reservoir:
     def reconcile(self, withdrawn):
         """Hold what was withdrawn against what should have been left: write that down, and raise what follows."""
         ledger = self._ledger
-        if ledger.reservoir == UNKNOWN or ledger.filled_steps == UNKNOWN:
+        if ledger.facts.reservoir == UNKNOWN or ledger.facts.filled_steps == UNKNOWN:
             return
-        gone = ledger.filled_steps - withdrawn
+        gone = ledger.facts.filled_steps - withdrawn
         gone = gone if gone > 0 else 0
-        low = ledger.low - ledger.filled_low
-        high = ledger.high - ledger.filled_high
+        low = ledger.facts.low - ledger.facts.filled_low
+        high = ledger.facts.high - ledger.facts.filled_high
         flag = self._flag(gone, low, high)
         ratio = UNKNOWN
         if flag != wire.REFILL_FLAG_NOT_JUDGED and low + high > 0:
@@ -111,7 +111,7 @@ class Reservoir:
         if flag == wire.REFILL_FLAG_TOO_LITTLE or flag == wire.REFILL_FLAG_TOO_MUCH:
             # The alarm comes first: a power cut between the records leaves it on, and the refill to be said again.
             self._pump.alarm(wire.ALARM_REFILL_MISMATCH, withdrawn)
-        ledger.write(wire.RECORD_REFILL_CHECK, flag, ledger.reservoir, withdrawn, low, high, ratio)
+        ledger.write(wire.RECORD_REFILL_CHECK, flag, ledger.facts.reservoir, withdrawn, low, high, ratio)
 
     def _flag(self, gone, low, high):
         """`gone` left the reservoir, between `low` and `high` by the steps: what is certainly outside is flagged."""

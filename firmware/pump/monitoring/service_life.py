@@ -20,10 +20,10 @@ class Service:
     def replacement_due(self, mv):
         """The battery has reached the level of its elective replacement."""
         ledger, clock = self._ledger, self._pump.clock
-        if ledger.replacement_since is None:
+        if ledger.facts.replacement_since is None:
             today = clock.local_days() if clock.known else UNKNOWN
             ledger.write(
-                wire.RECORD_SERVICE, 0, clock.day, clock.ms, today, ledger.implant_days, mv
+                wire.RECORD_SERVICE, 0, clock.day, clock.ms, today, ledger.facts.implant_days, mv
             )
             self._pump.alarm(wire.ALARM_ELECTIVE_REPLACEMENT, mv)
 
@@ -38,7 +38,7 @@ class Service:
         """Alarms whose cause is there. Allocates nothing."""
         clock = self._pump.clock
         present = 0
-        since = self._ledger.replacement_since
+        since = self._ledger.facts.replacement_since
         if since is not None:
             present = wire.ALARM_ELECTIVE_REPLACEMENT
             days = clock.day - since[0]
@@ -51,7 +51,7 @@ class Service:
 
     def cap_days(self):
         """The local day on which the service life ends, in days since 2000-01-01; UNKNOWN where none is known."""
-        implant = self._ledger.implant_days
+        implant = self._ledger.facts.implant_days
         if self._cap_of != implant:
             self._cap_of = implant
             months = self._pump.profile.service_months
@@ -60,7 +60,7 @@ class Service:
 
     def left(self):
         """(days, ms) that are left of the days after the indicator; UNKNOWN before it."""
-        since = self._ledger.replacement_since
+        since = self._ledger.facts.replacement_since
         if since is None:
             return UNKNOWN, UNKNOWN
         clock = self._pump.clock

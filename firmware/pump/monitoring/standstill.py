@@ -17,8 +17,8 @@ class Standstill:
 
     def ms(self):
         """How long a programmed pump has been stopped; 0 while it delivers."""
-        since = self._ledger.stopped_since
-        return 0 if self._pump.therapy is None or since is None else self._ledger.since(since)
+        since = self._ledger.facts.stopped_since
+        return 0 if self._pump.therapy is None or since is None else self._ledger.facts.since(since)
 
     def watch(self):
         """Raise the alarm, make it urgent, and write the time down, each when it is due."""
@@ -36,7 +36,7 @@ class Standstill:
         return min(self._alarm_next_ms(), self._mark_next_ms())
 
     def _alarm_next_ms(self):
-        if self._pump.therapy is None or self._ledger.stopped_since is None:
+        if self._pump.therapy is None or self._ledger.facts.stopped_since is None:
             return _NEVER
         stopped, profile = self.ms(), self._pump.profile
         if stopped < profile.stopped_ms:
@@ -45,15 +45,15 @@ class Standstill:
 
     def _mark_next_ms(self):
         # Leases keep the time while the pump delivers; without them a record is written as often.
-        if self._pump.therapy is None or (self.settled and self._ledger.running):
+        if self._pump.therapy is None or (self.settled and self._ledger.facts.running):
             return _NEVER
         due = self._pump.profile.lease_ms if self.settled else self._pump.profile.resets_ms
-        since = self._ledger.since(self._ledger.written)
+        since = self._ledger.facts.since(self._ledger.facts.written)
         return due - since if since < due else 0
 
     def _mark_time(self):
         self.settled = True
-        if self._ledger.running or self._ledger.bolus_left:
+        if self._ledger.facts.running or self._ledger.facts.bolus_left:
             self._pump.lease()
         else:
-            self._ledger.close(self._ledger.stop_reason)
+            self._ledger.close(self._ledger.facts.stop_reason)

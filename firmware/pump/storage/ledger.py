@@ -2,7 +2,8 @@
 # A reset replays the same records through the same apply(), so what runs is what would be found after a power cut.
 
 from pump import wire
-from pump.clock import _earlier, between
+from pump.clock import _earlier
+from pump.storage.facts import Facts
 from pump.storage.outcomes import HOSTS_MAX, Outcome
 from pump.storage.records import UNKNOWN
 from pump.wire import const
@@ -43,56 +44,8 @@ class Ledger:
         self._copied = -1
         self._faults_told = 0
         self._clock = clock
-        self.low = 0
-        self.high = 0
-        self.allowance = 0
-        self.missed = 0
-        self.reservoir = UNKNOWN
-        self.running = False
-        self.stop_reason = wire.STOP_REASON_NEVER_STARTED
-        self.bolus_kind = wire.BOLUS_KIND_NONE
-        self.bolus_left = 0
-        self.square_left = 0
-        self.alarms = 0
-        self.generation = 0
-        self.hash_head = 0
-        # At the commit: high, and how far it was above low.
-        self.commit_high, self._commit_unsure = 0, 0
-        self._period_begins = False
-        self.titration_day = 0
-        self.boot_count = 0
-        self.clock_was_set = False
-        # Alarms that have been on for so long that they became urgent.
-        self.escalated = 0
-        # When the last record was written: pump time is as durable as that.
-        self.written = (0, 0)
-        # When a programmed pump was stopped: (day, ms), or None while it delivers.
-        self.stopped_since = None
-        # (alarm, day, ms) of the last alarms that stopped delivery, and (day, ms) of the last boots, oldest first.
-        self._stops = []
-        self._boots = []
-        # What the last refill left: content, lifetime steps and day of pump time then.
-        self.filled_steps = UNKNOWN
-        self.filled_low = 0
-        self.filled_high = 0
-        self.filled_day = 0
-        # Pump time (day, ms) of the elective replacement indicator, and its local day; local day of the implant.
-        self.replacement_since = None
-        self.replacement_local = UNKNOWN
-        self.implant_days = UNKNOWN
-        # Volume of a step since the last calibration, in nL; 0 / 0: as the therapy says.
-        self.step_nl_num, self.step_nl_den = 0, 0
-        self.watchdog_armed = False
-        self.boot_cause = wire.RESET_CAUSE_UNKNOWN
-        self.hosts = []
-        # No host that is not in the list is obeyed up to this counter: it may be one that was forgotten.
-        self.floor = 0
+        self.facts = Facts(clock)
         self._role, self._content = wire.ROLE_NONE, 0
-        # Pump time of the last record about frames that were not trusted.
-        self.distrusted_at = None
-        # Pump times (day, ms) of patient boluses, oldest first, and of the start that periodic boluses count from.
-        self.patient_times = []
-        self.periodic_from = (0, 0)
         self.window_drug = None
         self.pattern_lag = None
         self.corrupted = False
@@ -104,38 +57,50 @@ class Ledger:
 
     def whole(self):
         """Whether all facts are those that records and steps made."""
-        return self._sound() and self.reservoir == self._reservoir_check
+        return self._sound() and self.facts.reservoir == self._reservoir_check
 
     def _sound(self):
         return (
             self._clock.whole()
             and self._fold_facts() == self._facts
-            and self.low + self.high + self.allowance == self._counts
+            and self.facts.low + self.facts.high + self.facts.allowance == self._counts
         )
 
     def _seal(self):
         self._facts = self._fold_facts()
-        self._counts = self.low + self.high + self.allowance
-        self._reservoir_check = self.reservoir
+        self._counts = self.facts.low + self.facts.high + self.facts.allowance
+        self._reservoir_check = self.facts.reservoir
 
     def _fold_facts(self):
         """One number of what only records change."""
         # In two halves: above 2^30 each sum of it would be a number on the heap.
-        total = self.hash_head >> 16 ^ self.hash_head & 0xFFFF
-        total ^= self.generation ^ self.commit_high ^ self.boot_count ^ self._copied
-        total ^= self.periodic_from[0] ^ self.periodic_from[1] ^ self._period_begins ^ self.clock_was_set
-        total ^= self.alarms ^ self.escalated ^ self.floor ^ self.filled_low ^ self.filled_high ^ self.filled_day
-        total ^= self.step_nl_num ^ self.step_nl_den ^ self._commit_unsure
-        for fact in (self.filled_steps, self.replacement_local, self.implant_days):
+        total = self.facts.hash_head >> 16 ^ self.facts.hash_head & 0xFFFF
+        total ^= self.facts.generation ^ self.facts.commit_high ^ self.facts.boot_count ^ self._copied
+        total ^= (
+            self.facts.periodic_from[0]
+            ^ self.facts.periodic_from[1]
+            ^ self.facts.period_begins
+            ^ self.facts.clock_was_set
+        )
+        total ^= (
+            self.facts.alarms
+            ^ self.facts.escalated
+            ^ self.facts.floor
+            ^ self.facts.filled_low
+            ^ self.facts.filled_high
+            ^ self.facts.filled_day
+        )
+        total ^= self.facts.step_nl_num ^ self.facts.step_nl_den ^ self.facts.commit_unsure
+        for fact in (self.facts.filled_steps, self.facts.replacement_local, self.facts.implant_days):
             total ^= fact >> 16 ^ fact & 0xFFFF
-        for moment in (self.stopped_since, self.replacement_since):
+        for moment in (self.facts.stopped_since, self.facts.replacement_since):
             if moment is not None:
                 total ^= moment[0] << 1 ^ moment[1]
-        for moments in (self._stops, self._boots, self.patient_times):
+        for moments in (self.facts.stops, self.facts.boots, self.facts.patient_times):
             for moment in moments:
                 for number in moment:
                     total ^= number
-        for known in self.hosts:
+        for known in self.facts.hosts:
             total ^= known.counter ^ known.type ^ known.reason ^ known.accepted ^ known.low ^ known.high ^ known.record
             host = known.host
             total ^= (host[0] | host[1] << 8) ^ (host[2] | host[3] << 8)
@@ -197,25 +162,31 @@ class Ledger:
 
     def moved(self, commanded, moved):
         """The motor was told to move `commanded` steps and was seen to move `moved`."""
-        self.low += moved
+        self.facts.low += moved
         most = commanded if commanded > moved else moved
-        self.high += most
-        before = self.allowance
+        self.facts.high += most
+        before = self.facts.allowance
         self._use(most)
-        self._counts += moved + most + self.allowance - before
+        self._counts += moved + most + self.facts.allowance - before
         if self._reservoir_check != UNKNOWN:
             self._reservoir_check = self._reservoir_check - most if self._reservoir_check > most else 0
 
     def apply(self, sequence, kind, code, a, b, c, d, e):
-        self.written = (self._clock.day, self._clock.ms)
-        proven = self.watchdog_armed
-        self.watchdog_armed = kind == wire.RECORD_WATCHDOG_TEST
+        self.facts.written = (self._clock.day, self._clock.ms)
+        proven = self.facts.watchdog_armed
+        self.facts.watchdog_armed = kind == wire.RECORD_WATCHDOG_TEST
         if kind in _TYPE_OF:
             self._apply_command(sequence, kind, code, a, b, c, d, e)
         elif kind == wire.RECORD_LEASE or kind == wire.RECORD_CLOSE:
-            self.low, self.high, self.allowance, self.missed, self.reservoir = a, b, c, d, e
+            self.facts.low, self.facts.high, self.facts.allowance, self.facts.missed, self.facts.reservoir = (
+                a,
+                b,
+                c,
+                d,
+                e,
+            )
             if kind == wire.RECORD_LEASE:
-                self.titration_day = code
+                self.facts.titration_day = code
         elif kind == wire.RECORD_BOOT:
             self._apply_boot(code, proven, a, b, c)
         elif kind == wire.RECORD_ALARM_RAISED:
@@ -223,9 +194,9 @@ class Ledger:
         elif kind == wire.RECORD_ALARM_ENDED:
             self._alarms_left(b)
         elif kind == wire.RECORD_MISSED:
-            self.missed = b
+            self.facts.missed = b
         elif kind == wire.RECORD_WORTH:
-            self._period_begins = code != 0
+            self.facts.period_begins = code != 0
         elif kind in _RESULTS:
             self._apply_result(sequence, kind, code, a, b, c, d, e)
         else:
@@ -234,125 +205,136 @@ class Ledger:
     def _apply_bolus_or_state(self, kind, code, a, b, c, d, e):
         if kind == wire.RECORD_BOLUS_END:
             self._show(a, b)
-            self.bolus_left, self.bolus_kind = 0, wire.BOLUS_KIND_NONE
+            self.facts.bolus_left, self.facts.bolus_kind = 0, wire.BOLUS_KIND_NONE
         elif kind == wire.RECORD_SQUARE_END:
             self._show(a, b)
-            self.square_left = 0
+            self.facts.square_left = 0
         elif kind == wire.RECORD_PERIODIC_BOLUS:
             self._show(a, b)
-            self.bolus_left, self.allowance = c, d
-            self.bolus_kind = wire.BOLUS_KIND_PERIODIC
-            self.periodic_from = (self._clock.day, self._clock.ms)
+            self.facts.bolus_left, self.facts.allowance = c, d
+            self.facts.bolus_kind = wire.BOLUS_KIND_PERIODIC
+            self.facts.periodic_from = (self._clock.day, self._clock.ms)
         elif kind == wire.RECORD_STATE:
             self._apply_state(code, a, b, c, d, e)
         elif kind == wire.RECORD_IDENTITY:
-            self.bolus_kind, self.boot_count, self.hash_head, self.bolus_left = code, a, b, c
-            self.clock_was_set, self.commit_high = d != 0, e
+            self.facts.bolus_kind, self.facts.boot_count, self.facts.hash_head, self.facts.bolus_left = code, a, b, c
+            self.facts.clock_was_set, self.facts.commit_high = d != 0, e
         elif kind == wire.RECORD_WINDOWS:
-            self.square_left = e
+            self.facts.square_left = e
         elif kind == wire.RECORD_PATIENT_TIMES:
             self._apply_ages(code, (a, b, c, d, e))
         elif kind == wire.RECORD_COUNTER_FLOOR:
-            self.floor = max(self.floor, a)
+            self.facts.floor = max(self.facts.floor, a)
         elif kind == wire.RECORD_DISTRUSTED:
-            self.distrusted_at = (self._clock.day, self._clock.ms)
+            self.facts.distrusted_at = (self._clock.day, self._clock.ms)
         elif kind == wire.RECORD_FILLED:
             self._fill(a, b, c, d)
         elif kind == wire.RECORD_SERVICE:
             self._apply_service(a, b, c, d)
         elif kind == wire.RECORD_CALENDAR:
             self._faults_told = d
-            self._commit_unsure = e
+            self.facts.commit_unsure = e
         elif kind == wire.RECORD_CALIBRATION:
             self._apply_calibration(code, a, b, e)
 
     def _fill(self, content, low, high, day):
-        self.filled_steps, self.filled_low, self.filled_high, self.filled_day = content, low, high, day
+        self.facts.filled_steps, self.facts.filled_low, self.facts.filled_high, self.facts.filled_day = (
+            content,
+            low,
+            high,
+            day,
+        )
 
     def _apply_calibration(self, carried_on, num, den, content):
-        self.step_nl_num, self.step_nl_den, self.reservoir = num, den, content
-        if not carried_on and self.filled_steps != UNKNOWN:
+        self.facts.step_nl_num, self.facts.step_nl_den, self.facts.reservoir = num, den, content
+        if not carried_on and self.facts.filled_steps != UNKNOWN:
             # What is withdrawn at the next refill is held against the steps of one volume only.
-            self._fill(content, self.low, self.high, self.filled_day)
+            self._fill(content, self.facts.low, self.facts.high, self.facts.filled_day)
 
     def _apply_service(self, day, ms, local_days, implant_days):
-        self.replacement_since = None if day == UNKNOWN else (day, ms)
-        self.replacement_local = local_days
-        self.implant_days = implant_days
+        self.facts.replacement_since = None if day == UNKNOWN else (day, ms)
+        self.facts.replacement_local = local_days
+        self.facts.implant_days = implant_days
 
     def _show(self, low, high):
         """A record shows what was delivered: in a replay, what came since the record before it used up its lease."""
-        self._use(high - self.high)
-        self.low, self.high = low, high
+        self._use(high - self.facts.high)
+        self.facts.low, self.facts.high = low, high
 
     def _use(self, steps):
-        self.allowance = self.allowance - steps if self.allowance > steps else 0
-        if self.reservoir != UNKNOWN:
-            self.reservoir = self.reservoir - steps if self.reservoir > steps else 0
+        self.facts.allowance = self.facts.allowance - steps if self.facts.allowance > steps else 0
+        if self.facts.reservoir != UNKNOWN:
+            self.facts.reservoir = self.facts.reservoir - steps if self.facts.reservoir > steps else 0
 
     def _apply_alarm(self, priority, raised, alarms):
         if raised & wire.ALARMS_ESCALATE and priority == wire.PRIORITY_HIGH:
-            self.escalated |= raised
-        if raised & (wire.ALARMS_SAFE | wire.ALARMS_HALT) & ~self.alarms:
-            _push(self._stops, (raised, self._clock.day, self._clock.ms))
-        self.alarms = alarms
+            self.facts.escalated |= raised
+        if raised & (wire.ALARMS_SAFE | wire.ALARMS_HALT) & ~self.facts.alarms:
+            _push(self.facts.stops, (raised, self._clock.day, self._clock.ms))
+        self.facts.alarms = alarms
 
     def _alarms_left(self, alarms):
-        self.alarms = alarms
-        self.escalated &= alarms
+        self.facts.alarms = alarms
+        self.facts.escalated &= alarms
 
     def _apply_boot(self, cause, proven, boot_count, low, high):
         # The open lease counts as delivered, and is never repeated.
         self._show(low, high)
-        self.boot_count = boot_count
-        self.boot_cause = cause
-        self.allowance = 0
-        self._period_begins = False
+        self.facts.boot_count = boot_count
+        self.facts.boot_cause = cause
+        self.facts.allowance = 0
+        self.facts.period_begins = False
         if not proven:
             # The bite of the watchdog's proof is no reset that anything is wrong with.
-            _push(self._boots, (self._clock.day, self._clock.ms))
+            _push(self.facts.boots, (self._clock.day, self._clock.ms))
 
     def _apply_state(self, code, low, high, generation, alarms, reservoir):
-        self.running = code >= 16
-        self.stop_reason = code & 15
-        if not self.running:
+        self.facts.running = code >= 16
+        self.facts.stop_reason = code & 15
+        if not self.facts.running:
             self._stopped()
-        self.low, self.high, self.generation, self.alarms, self.reservoir = low, high, generation, alarms, reservoir
+        self.facts.low, self.facts.high, self.facts.generation, self.facts.alarms, self.facts.reservoir = (
+            low,
+            high,
+            generation,
+            alarms,
+            reservoir,
+        )
 
     def _apply_ages(self, first, ages):
         # Ages in ms before this record, oldest first; `first` is the place of the first in the list. Places beyond the
         # end of the list are UNKNOWN.
-        del self.patient_times[first:]
+        del self.facts.patient_times[first:]
         for age in ages:
             if age != UNKNOWN:
-                self.patient_times.append(_earlier(self._clock.day, self._clock.ms, age))
+                self.facts.patient_times.append(_earlier(self._clock.day, self._clock.ms, age))
 
     def _apply_command(self, sequence, kind, role, a, b, c, d, e):
         low, high = d, e
         accepted = c
         if kind == wire.RECORD_COMMIT:
-            self.generation, self.hash_head, self.commit_high = c, d, e
-            self._commit_unsure = self.high - self.low
-            self.titration_day = 0
-            if not self.running:
+            self.facts.generation, self.facts.hash_head, self.facts.commit_high = c, d, e
+            self.facts.commit_unsure = self.facts.high - self.facts.low
+            self.facts.titration_day = 0
+            if not self.facts.running:
                 self._stopped()
-            if self._period_begins:
-                self.periodic_from = (self._clock.day, self._clock.ms)
+            if self.facts.period_begins:
+                self.facts.periodic_from = (self._clock.day, self._clock.ms)
         elif kind == wire.RECORD_CLOCK:
-            self.clock_was_set = True
+            self.facts.clock_was_set = True
         elif kind == wire.RECORD_ALARM_CLEARED:
-            self._alarms_left(self.alarms & ~c)
+            self._alarms_left(self.facts.alarms & ~c)
         elif kind == wire.RECORD_REFILL:
-            self.reservoir = c
+            self.facts.reservoir = c
             self._fill(c, d, e, self._clock.day)
         elif kind == wire.RECORD_IMPLANT:
-            self.implant_days = c
+            self.facts.implant_days = c
         elif kind == wire.RECORD_PRIME_ARM or kind == wire.RECORD_SILENCE:
             pass
         elif not self._apply_lease(kind, c, e):
             self._apply_delivery(kind, d, e)
         if kind in (wire.RECORD_COMMIT, wire.RECORD_CLOCK, wire.RECORD_PRIME_ARM) or kind in _LEASING:
-            low, high = self.low, self.high
+            low, high = self.facts.low, self.facts.high
         if role != wire.ROLE_NONE:
             # A stop without a session may name any host: nothing of it counts for that one.
             self._note(_host_bytes(a), b, _TYPE_OF[kind], wire.REASON_DONE, accepted, low, high, sequence)
@@ -361,45 +343,45 @@ class Ledger:
         """A bolus that holds its lease in the same record: c steps, and e of allowance."""
         if kind not in _LEASING:
             return False
-        self.allowance = e
+        self.facts.allowance = e
         if kind == wire.RECORD_SQUARE:
-            self.square_left = c
+            self.facts.square_left = c
             return True
-        self.bolus_left = c
-        self.bolus_kind = _LEASING[kind]
+        self.facts.bolus_left = c
+        self.facts.bolus_kind = _LEASING[kind]
         if kind == wire.RECORD_PATIENT_BOLUS:
-            self.patient_times.append((self._clock.day, self._clock.ms))
-            if len(self.patient_times) > wire.PATIENT_BOLUSES_MAX:
-                self.patient_times.pop(0)
+            self.facts.patient_times.append((self._clock.day, self._clock.ms))
+            if len(self.facts.patient_times) > wire.PATIENT_BOLUSES_MAX:
+                self.facts.patient_times.pop(0)
         return True
 
     def _apply_delivery(self, kind, low, high):
         self._show(low, high)
         if kind == wire.RECORD_START:
-            self.running = True
-            self.stopped_since = None
-            self.stop_reason = wire.STOP_REASON_NONE
-            self.periodic_from = (self._clock.day, self._clock.ms)
+            self.facts.running = True
+            self.facts.stopped_since = None
+            self.facts.stop_reason = wire.STOP_REASON_NONE
+            self.facts.periodic_from = (self._clock.day, self._clock.ms)
         elif kind == wire.RECORD_STOP:
-            self.running = False
+            self.facts.running = False
             self._stopped()
-            self.stop_reason = wire.STOP_REASON_COMMAND
-            self.allowance = 0
+            self.facts.stop_reason = wire.STOP_REASON_COMMAND
+            self.facts.allowance = 0
             self._end_boluses()
         elif kind == wire.RECORD_SQUARE_CANCEL:
-            self.square_left = 0
+            self.facts.square_left = 0
         else:
-            self.bolus_left = 0
-            self.bolus_kind = wire.BOLUS_KIND_NONE
+            self.facts.bolus_left = 0
+            self.facts.bolus_kind = wire.BOLUS_KIND_NONE
 
     def _stopped(self):
-        if self.stopped_since is None:
-            self.stopped_since = (self._clock.day, self._clock.ms)
+        if self.facts.stopped_since is None:
+            self.facts.stopped_since = (self._clock.day, self._clock.ms)
 
     def _end_boluses(self):
-        self.bolus_left = 0
-        self.bolus_kind = wire.BOLUS_KIND_NONE
-        self.square_left = 0
+        self.facts.bolus_left = 0
+        self.facts.bolus_kind = wire.BOLUS_KIND_NONE
+        self.facts.square_left = 0
 
     def _apply_result(self, sequence, kind, code, a, b, c, d, e):
         if kind == wire.RECORD_HOST_DONE:
@@ -410,46 +392,22 @@ class Ledger:
 
     def halt(self, reason):
         """Delivery ended without a command: make that durable with what was delivered."""
-        self.running = False
-        self.stop_reason = reason
+        self.facts.running = False
+        self.facts.stop_reason = reason
         self._end_boluses()
         self.close(reason)
         self.write_state()
 
     def close(self, reason):
         """Show what was delivered, with no lease open."""
-        self.write(wire.RECORD_CLOSE, reason, self.low, self.high, 0, self.missed, self.reservoir)
-
-    # Times
-
-    def since(self, moment):
-        """Milliseconds of pump time since (day, ms), at most 2^29 - 1."""
-        return between(moment[0], moment[1], self._clock.day, self._clock.ms)
-
-    def patient_count(self, window_ms):
-        """How many patient boluses began within `window_ms`."""
-        count = 0
-        for moment in self.patient_times:
-            if self.since(moment) < window_ms:
-                count += 1
-        return count
-
-    def stops_within(self, alarm, window_ms):
-        """How often one of these alarms stopped delivery within `window_ms`."""
-        return len([1 for raised, day, ms in self._stops if raised & alarm and self.since((day, ms)) < window_ms])
-
-    def boots_within(self, window_ms):
-        """How many boots there were within `window_ms` of pump time."""
-        return len([1 for moment in self._boots if self.since(moment) < window_ms])
-
-    def unsure_since_commit(self):
-        """Steps since the commit of the therapy that resets left open: they may have been delivered, or not."""
-        return self.high - self.low - self._commit_unsure
+        self.write(
+            wire.RECORD_CLOSE, reason, self.facts.low, self.facts.high, 0, self.facts.missed, self.facts.reservoir
+        )
 
     # Command results, one per host
 
     def outcome(self, host):
-        for outcome in self.hosts:
+        for outcome in self.facts.hosts:
             if outcome.host == host:
                 return outcome
         return None
@@ -457,78 +415,96 @@ class Ledger:
     def watermark(self, host):
         """The newest counter of a host: what is not above it is never carried out (again)."""
         known = self.outcome(host)
-        return self.floor if known is None else known.counter
+        return self.facts.floor if known is None else known.counter
 
     def _note(self, host, counter, message, reason, accepted, low, high, sequence):
         known = self.outcome(host)
         content = self._content
         if known is not None:
-            self.hosts.remove(known)
+            self.facts.hosts.remove(known)
             if known.counter == counter:
                 # A new sector carries it on.
                 content = known.content
-        elif len(self.hosts) == HOSTS_MAX:
-            self.floor = max(self.floor, self.hosts.pop(0).counter)
-        self.hosts.append(Outcome(host, counter, message, reason, accepted, low, high, sequence, content))
+        elif len(self.facts.hosts) == HOSTS_MAX:
+            self.facts.floor = max(self.facts.floor, self.facts.hosts.pop(0).counter)
+        self.facts.hosts.append(Outcome(host, counter, message, reason, accepted, low, high, sequence, content))
 
     # What a new sector begins with
 
     def write_state(self):
-        code = self.stop_reason | (16 if self.running else 0)
-        self.write(wire.RECORD_STATE, code, self.low, self.high, self.generation, self.alarms, self.reservoir)
+        code = self.facts.stop_reason | (16 if self.facts.running else 0)
+        self.write(
+            wire.RECORD_STATE,
+            code,
+            self.facts.low,
+            self.facts.high,
+            self.facts.generation,
+            self.facts.alarms,
+            self.facts.reservoir,
+        )
 
     def write_filled(self, content):
         """The reservoir was filled without a command of its own."""
-        self.write(wire.RECORD_FILLED, 0, content, self.low, self.high, self._clock.day, 0)
+        self.write(wire.RECORD_FILLED, 0, content, self.facts.low, self.facts.high, self._clock.day, 0)
 
     def _checkpoint_supplies(self):
-        if self.filled_steps != UNKNOWN:
+        if self.facts.filled_steps != UNKNOWN:
             self.write(
-                wire.RECORD_FILLED, 0, self.filled_steps, self.filled_low, self.filled_high, self.filled_day, 0
+                wire.RECORD_FILLED,
+                0,
+                self.facts.filled_steps,
+                self.facts.filled_low,
+                self.facts.filled_high,
+                self.facts.filled_day,
+                0,
             )
-        since = self.replacement_since
-        if since is not None or self.implant_days != UNKNOWN:
+        since = self.facts.replacement_since
+        if since is not None or self.facts.implant_days != UNKNOWN:
             day, ms = (UNKNOWN, 0) if since is None else since
-            self.write(wire.RECORD_SERVICE, 0, day, ms, self.replacement_local, self.implant_days, 0)
+            self.write(wire.RECORD_SERVICE, 0, day, ms, self.facts.replacement_local, self.facts.implant_days, 0)
 
     def _checkpoint_calibration(self):
-        num, den = self.step_nl_num, self.step_nl_den
+        num, den = self.facts.step_nl_num, self.facts.step_nl_den
         if num:
-            self.write(wire.RECORD_CALIBRATION, 1, num, den, num, den, self.reservoir)
+            self.write(wire.RECORD_CALIBRATION, 1, num, den, num, den, self.facts.reservoir)
 
     def _checkpoint(self):
         # Taken while a record is being appended: these must not change what that record is about to say.
-        allowance, left, square = self.allowance, self.bolus_left, self.square_left
+        allowance, left, square = self.facts.allowance, self.facts.bolus_left, self.facts.square_left
         self.write_state()
         self.write(
-            wire.RECORD_LEASE, self.titration_day, self.low, self.high, allowance, self.missed, self.reservoir
+            wire.RECORD_LEASE,
+            self.facts.titration_day,
+            self.facts.low,
+            self.facts.high,
+            allowance,
+            self.facts.missed,
+            self.facts.reservoir,
         )
         self.write(
             wire.RECORD_IDENTITY,
-            self.bolus_kind,
-            self.boot_count,
-            self.hash_head,
+            self.facts.bolus_kind,
+            self.facts.boot_count,
+            self.facts.hash_head,
             left,
-            1 if self.clock_was_set else 0,
-            self.commit_high,
+            1 if self.facts.clock_was_set else 0,
+            self.facts.commit_high,
         )
         drug = self.window_drug() if self.window_drug is not None else []
         drug += [0] * (_WINDOWS - len(drug))
         self.write(wire.RECORD_WINDOWS, 0, drug[0], drug[1], drug[2], drug[3], square)
         self._checkpoint_ages()
-        if self.floor:
-            self.write(wire.RECORD_COUNTER_FLOOR, 0, self.floor, 0, 0, 0, 0)
+        if self.facts.floor:
+            self.write(wire.RECORD_COUNTER_FLOOR, 0, self.facts.floor, 0, 0, 0, 0)
         self._checkpoint_supplies()
         self._checkpoint_calibration()
         self._checkpoint_calendar()
-        for known in list(self.hosts):
+        for known in list(self.facts.hosts):
             self._checkpoint_host(known, int.from_bytes(known.host, "little"))
 
     def _checkpoint_host(self, known, host):
         if known.reason == wire.REASON_DONE:
-            self.write(
-                wire.RECORD_HOST_DONE, known.type, host, known.counter, known.accepted, known.low, known.high
-            )
+            self.write(wire.RECORD_HOST_DONE, known.type, host, known.counter, known.accepted, known.low, known.high)
         else:
             self.write(wire.RECORD_HOST_REFUSED, known.reason, host, known.counter, known.type, known.low, known.high)
 
@@ -537,12 +513,12 @@ class Ledger:
         lag = self.pattern_lag() if self.pattern_lag is not None else 0
         if clock.known:
             days, ms = clock.local_days(), clock.local_ms()
-            self.write(wire.RECORD_CALENDAR, 1, days, ms, lag, self.faults.next, self._commit_unsure)
+            self.write(wire.RECORD_CALENDAR, 1, days, ms, lag, self.faults.next, self.facts.commit_unsure)
         else:
-            self.write(wire.RECORD_CALENDAR, 0, 0, 0, 0, self.faults.next, self._commit_unsure)
+            self.write(wire.RECORD_CALENDAR, 0, 0, 0, 0, self.faults.next, self.facts.commit_unsure)
 
     def _checkpoint_ages(self):
-        ages = [self.since(moment) for moment in self.patient_times]
+        ages = [self.facts.since(moment) for moment in self.facts.patient_times]
         for first in range(0, len(ages), _AGES):
             part = ages[first : first + _AGES]
             part += [UNKNOWN] * (_AGES - len(part))

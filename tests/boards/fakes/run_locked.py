@@ -20,7 +20,7 @@ def turn(pump):
         and pump.selftest.since_ms < pump.profile.retest_ms - SELFTEST_SOON_MS
         and not (pump.link.pending or pump.link._fill)
     )
-    if not (pump.ledger.running and quiet):
+    if not (pump.ledger.facts.running and quiet):
         board.wait(pump.run())
         return 0
     micropython.heap_lock()
