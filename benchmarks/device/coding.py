@@ -17,7 +17,7 @@ def main():
         coder.reset()
         end = 0
         for at in range(0, len(RECORDS), 40):
-            end = coder.put(RECORDS, at, out, end)
+            end = coder.code_record(RECORDS, at, out, end)
     assert 0 < end < len(RECORDS)
 
 

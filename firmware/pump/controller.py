@@ -15,10 +15,13 @@ from pump.integrity import supervisor
 from pump.integrity.ram_check import Memory
 from pump.integrity.self_test import SelfTest
 from pump.integrity.supervisor import Supervisor
-from pump.link.dispatch import Commands
+from pump.link.dispatch import Dispatcher
 from pump.link.frames import Link
-from pump.link.journal_stream import QUIET_MS, Stream
+from pump.link.journal_stream import QUIET_MS, JournalStream
+from pump.link.queries import FlashQueries, IdentityQuery, StatusQuery, UpkeepQueries
+from pump.link.session import Gate
 from pump.link.telemetry import Telemetry
+from pump.link.upload import Upload
 from pump.monitoring.alarms import Alarms
 from pump.monitoring.monitor import Monitor
 from pump.monitoring.service_life import Service
@@ -79,17 +82,47 @@ class Pump:
         # Until the next reset: a person looks at the board first.
         self.started_over = distrusted
         self.link = Link(board, self.device_id)
-        self.orders = Orders(self)
-        self.stream = Stream(board, journal, self.link)
-        self.telemetry = Telemetry(self)
-        self.commands = Commands(self, self.link)
+        self.orders = Orders(
+            self.ledger, self.store, profile, self.clock, self, self, self.alarms, self.monitor, self.selftest
+        )
+        self.stream = JournalStream(board, journal, self.link)
+        self.telemetry = Telemetry(board, self.clock, self.ledger, self, self.monitor.battery, self.link)
+        self.gate = Gate(board, self.device_id, self.ledger)
+        self.upload = Upload(self.ledger, self.store, profile, self.orders)
         self.memory = Memory(self)
         self.boot = Boot(self, distrusted)
+        self.dispatcher = self._dispatcher()
         # A checkpoint asks for these; before the replay there is none.
         self.ledger.window_drug = self._window_drug
         self.ledger.pattern_lag = self.plan.lag_ms
         self.boot.run()
         self.selftest.boot_ms = (board.ticks() - booted) & 0x3FFFFFFF
+
+    def _dispatcher(self):
+        board, profile, clock, ledger = self.board, self.profile, self.clock, self.ledger
+        monitor, alarms, gate, upload = self.monitor, self.alarms, self.gate, self.upload
+        queries = (
+            IdentityQuery(board, profile, self.boot, ledger.facts),
+            StatusQuery(
+                profile, clock, ledger, self, self.orders, monitor, alarms, self.standstill, gate, upload
+            ),
+            UpkeepQueries(clock, ledger, self.boot, alarms, monitor, self.service, self.selftest, self.wakes),
+            FlashQueries(ledger, self.store),
+            upload,
+        )
+        return Dispatcher(
+            self.device_id,
+            profile,
+            ledger,
+            self,
+            self.orders,
+            self.link,
+            gate,
+            upload,
+            queries,
+            self.stream,
+            self.telemetry,
+        )
 
     def _rings(self, profile):
         """The two rings: therapy, routine journal and faults share the flash in this order. Both are closed while the
@@ -206,7 +239,7 @@ class Pump:
 
     def _listen(self):
         waiting = self.link.pending
-        if self.link.poll():
+        if self.link.receive():
             if not waiting:
                 self._held_ms = 0
             self._serve()
@@ -214,7 +247,7 @@ class Pump:
 
     # Trust in RAM (see memory.py)
 
-    def trusts(self):
+    def is_trusted(self):
         """Whether everything that decides what moves is as it has to be. If not, nothing moves any more, and the pump
         starts over at the end of this turn."""
         if not self.memory.sound():
@@ -232,7 +265,7 @@ class Pump:
 
     def _prove_watchdog(self):
         """Wait for the bite; coming back from the whole wait is its failure. What arrives meanwhile is lost with it."""
-        self.link.poll()
+        self.link.receive()
         left = self.supervisor.wait_for_bite(self.clock.update(self.board.ticks()))
         if not self.supervisor.proving:
             self.boot.ready()
@@ -248,11 +281,10 @@ class Pump:
         self.monitor.pass_time(passed)
         self.alarms.pass_time(passed)
         self.selftest.since_ms += passed
-        self.commands.gate.pass_time(passed)
+        self.gate.pass_time(passed)
         self.telemetry.pass_time(passed)
         self._held_ms += passed
-        if self.commands.stage is not None:
-            self.commands.stage.idle_ms += passed
+        self.upload.pass_time(passed)
         stray = self.motor.watch()
         if stray:
             self.guard.moved(stray)
@@ -352,15 +384,14 @@ class Pump:
         self.supervisor.report(supervisor.MONITOR)
         if self.selftest.since_ms >= self.profile.retest_ms:
             self._test_again()
-        if self.commands.stage_left_ms() <= 0:
-            self.commands.expire_stage()
+        self.upload.watch()
         self._note_distrusted()
         if self.guard.allowance() < self._next_need():
             self.lease()
 
     def _test_again(self):
         # A lease has done the same; without one for so long, nothing moved.
-        if self.memory.age_ms() >= self.profile.retest_ms and self.trusts():
+        if self.memory.age_ms() >= self.profile.retest_ms and self.is_trusted():
             self.mend_store()
         if self.selftest.again():
             self.judge_selftest()
@@ -372,9 +403,9 @@ class Pump:
         return basal + (1 if schedule.bolus_left or schedule.square_left else 0)
 
     def _serve(self):
-        if self.commands.needs_flash() and self._next_event_ms() < _QUIET_MS and self._held_ms < _HOLD_MS_MAX:
+        if self.dispatcher.needs_flash() and self._next_event_ms() < _QUIET_MS and self._held_ms < _HOLD_MS_MAX:
             return
-        self.commands.handle()
+        self.dispatcher.handle_request()
         self._note_distrusted()
         self.report_damage()
         if self.ledger.failed():
@@ -383,12 +414,12 @@ class Pump:
     def _send_streams(self):
         """What a host has asked to hear over and over: never near to a step."""
         if self._next_event_ms() >= QUIET_MS:
-            self.telemetry.work()
-            self.stream.work()
+            self.telemetry.send_sample()
+            self.stream.send_slice()
 
     def _note_distrusted(self):
-        if self.commands.gate.unnoted and self._next_event_ms() >= _QUIET_MS:
-            self.commands.gate.note(self.ledger)
+        if self.gate.has_counts() and self._next_event_ms() >= _QUIET_MS:
+            self.gate.record_counts()
 
     def _next_event_ms(self):
         schedule = self.schedule
@@ -397,7 +428,7 @@ class Pump:
         return change if change < event else event
 
     def _sleep_ms(self):
-        if self.link.more():
+        if self.link.has_frame():
             return self.wakes.sleep(0, wake_counts.LINK)
         # What was done may have taken time, in which a step came near.
         late = (self.board.ticks() - self.clock.ticks()) & 0x3FFFFFFF
@@ -407,7 +438,7 @@ class Pump:
         if due < wake:
             wake = due
             cause = wake_counts.SENSORS
-        due = min(self.commands.stage_left_ms(), self.alarms.next_ms(), self.standstill.next_ms())
+        due = min(self.upload.next_ms(), self.alarms.next_ms(), self.standstill.next_ms())
         due = min(due, _WAKE_MS_MAX)
         if self.link.pending:
             due = min(due, _HOLD_MS_MAX)
@@ -437,7 +468,7 @@ class Pump:
     def faulty(self):
         return self.alarms.on(wire.ALARMS_SAFE)
 
-    def delivery(self):
+    def state(self):
         if self.faulty():
             return wire.DELIVERY_SAFE
         if self.ledger.facts.running:
@@ -453,16 +484,9 @@ class Pump:
     def reservoir_known(self):
         return self.ledger.facts.reservoir != UNKNOWN
 
-    def reservoir(self):
-        return self.ledger.facts.reservoir if self.reservoir_known() else 0
-
-    def too_fast(self, num, den):
-        """Whether a bolus at this rate on top of the largest basal passes the pump's highest rate."""
-        return self.therapy.too_fast(num, den, self.profile)
-
     # Delivery
 
-    def go(self):
+    def start_delivery(self):
         """Start delivery; a periodic bolus is due a period from now."""
         self.schedule.set_periodic(*_periodic(self.therapy), self.therapy.periodic_ms)
         self.begin()
@@ -482,7 +506,7 @@ class Pump:
 
     def lease(self):
         """Make durable how much may move from here on, once all that decides it was found as it has to be."""
-        if not self.trusts():
+        if not self.is_trusted():
             return
         self.mend_store()
         basal, ledger = self.schedule.basal, self.ledger
@@ -505,10 +529,27 @@ class Pump:
         self._write_lease(allowance)
         return allowance + steps
 
-    def begin_bolus(self, kind, steps, num, den, allowance):
-        """A bolus whose lease is durable begins now."""
+    def start_bolus(self, kind, steps, num, den, allowance):
+        """Start a bolus whose lease is durable."""
         self.guard.allow(allowance)
         self.schedule.start_bolus(kind, steps, num, den)
+
+    def start_square(self, steps, duration_ms, allowance):
+        """Start a square bolus whose lease is durable."""
+        self.schedule.start_square(steps, duration_ms)
+        self.guard.allow(allowance)
+
+    def start_priming(self, steps, num, den):
+        """Fill the path with `steps` that hold no dose."""
+        self.guard.prime(steps)
+        self.guard.enable(True)
+        self.start_bolus(wire.BOLUS_KIND_PRIMING, steps, num, den, steps)
+
+    def start_patency(self, steps, every_ms):
+        """Move `steps` into the line of a stopped pump, one every `every_ms`."""
+        self.monitor.begin()
+        self.guard.enable(True)
+        self.start_bolus(wire.BOLUS_KIND_PATENCY, steps, 1, every_ms, steps)
 
     def after_bolus(self):
         """A bolus is over: what it leased and did not use is given back, and one that waited begins."""
@@ -548,7 +589,7 @@ class Pump:
         self.schedule.periodic_began = False
         self.motor.off()
 
-    def settle(self):
+    def record_halt(self):
         """Make a stop durable that came without a record of its own."""
         facts = self.ledger.facts
         if (facts.running and not self.schedule.running) or (facts.bolus_left and not self.schedule.bolus_left):

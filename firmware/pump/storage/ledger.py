@@ -45,7 +45,6 @@ class Ledger:
         self._faults_told = 0
         self._clock = clock
         self.facts = Facts(clock)
-        self._role, self._content = wire.ROLE_NONE, 0
         self.window_drug = None
         self.pattern_lag = None
         self.corrupted = False
@@ -145,11 +144,6 @@ class Ledger:
         self._seal()
         return sequence
 
-    def commanded_by(self, role, content):
-        """Role of whoever gives the command that comes now, and a checksum of what it asks for."""
-        self._role = role
-        self._content = content
-
     def _copy_fault(self, sequence, kind, code, a, b, c, d):
         # The copy names the record that it was made from: what a cut left without one gets it in the next replay, with
         # the time of the record itself.
@@ -157,8 +151,9 @@ class Ledger:
             self.faults.append(kind, code, a, b, c, d, sequence)
             self._copied = sequence
 
-    def command(self, kind, host, counter, c, d, e):
-        return self.write(kind, self._role, int.from_bytes(host, "little"), counter, c, d, e)
+    def command(self, kind, role, host, counter, c, d, e):
+        """Write the record of a command, which names the role that gave it."""
+        return self.write(kind, role, int.from_bytes(host, "little"), counter, c, d, e)
 
     def moved(self, commanded, moved):
         """The motor was told to move `commanded` steps and was seen to move `moved`."""
@@ -419,7 +414,7 @@ class Ledger:
 
     def _note(self, host, counter, message, reason, accepted, low, high, sequence):
         known = self.outcome(host)
-        content = self._content
+        content = 0
         if known is not None:
             self.facts.hosts.remove(known)
             if known.counter == counter:

@@ -19,3 +19,7 @@ class Outcome:
         self.high = high
         self.record = record
         self.content = content
+
+    def remember_content(self, content):
+        """What the command asked for is known until the next reset."""
+        self.content = content
