@@ -14,6 +14,7 @@ from ram_board import RamBoard  # noqa: E402
 def main():
     board = RamBoard(CONFIG)
     pump = Pump(board)
+    pump.start()
     for request in REQUESTS:
         board.inbox = request
         pump.run()

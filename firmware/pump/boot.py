@@ -30,12 +30,12 @@ class Boot:
         """Everything up to the loop; while the watchdog is being proven, ready() is still to come."""
         pump, ledger = self._pump, self._pump.ledger
         self._end_boluses(ledger)
-        pump.report_damage()
+        pump.effects.report_damage()
         self._report_loss()
         if self._distrusted:
-            pump.alarm(wire.ALARM_SELFTEST_FAILED, 1 << wire.TEST_MEMORY)
+            pump.effects.raise_alarm(wire.ALARM_SELFTEST_FAILED, 1 << wire.TEST_MEMORY)
         if ledger.facts.clock_was_set:
-            pump.alarm(wire.ALARM_CLOCK_UNKNOWN, 0)
+            pump.effects.raise_alarm(wire.ALARM_CLOCK_UNKNOWN, 0)
         if ledger.facts.generation:
             self._load_therapy()
         pump.supervisor.boot(pump.board.reset_cause, self._armed)
@@ -71,20 +71,20 @@ class Boot:
         pump, ledger = self._pump, self._pump.ledger
         known = pump.profile.sound and (pump.profile.commissioned or pump.store.any() or ledger.faults.next)
         if self.first_record == 0 and known:
-            pump.alarm(wire.ALARM_THERAPY_LOST, 0)
+            pump.effects.raise_alarm(wire.ALARM_THERAPY_LOST, 0)
         elif ledger.gone():
-            pump.alarm(wire.ALARM_JOURNAL_DAMAGED, 0)
+            pump.effects.raise_alarm(wire.ALARM_JOURNAL_DAMAGED, 0)
 
     def _load_therapy(self):
         pump, ledger = self._pump, self._pump.ledger
         if not pump.store.load(ledger.facts.generation, ledger.facts.hash_head.to_bytes(4, "little")):
-            pump.alarm(wire.ALARM_THERAPY_LOST, ledger.facts.generation)
+            pump.effects.raise_alarm(wire.ALARM_THERAPY_LOST, ledger.facts.generation)
             return
-        pump.mend_store()
+        pump.effects.mend_store()
         therapy = Therapy(pump.store.program)
         if pump.profile.sound:
             self._recount(therapy)
-        pump.take(therapy, False)
+        pump.delivery.load_therapy(therapy)
         if pump.profile.sound:
             self._judge(therapy)
 
@@ -107,28 +107,29 @@ class Boot:
         """A therapy that this pump would not take now is not delivered either: its steps mean something else."""
         reason, _ = therapy.check(self._pump.profile)
         if reason == wire.REASON_DONE:
-            self._pump.drop_alarm(wire.ALARM_THERAPY_UNFIT)
+            self._pump.effects.end_alarm(wire.ALARM_THERAPY_UNFIT)
         else:
-            self._pump.alarm(wire.ALARM_THERAPY_UNFIT, reason)
+            self._pump.effects.raise_alarm(wire.ALARM_THERAPY_UNFIT, reason)
 
     def ready(self):
         """The watchdog is known to bite, or to be none: self-tests, then what was running goes on."""
         pump = self._pump
         resets = pump.ledger.facts.boots_within(pump.profile.resets_ms)
         if resets > pump.profile.resets_max:
-            pump.alarm(wire.ALARM_RESETS_REPEATED, resets)
+            pump.effects.raise_alarm(wire.ALARM_RESETS_REPEATED, resets)
         pump.selftest.at_boot()
-        pump.judge_selftest()
+        pump.selftest.judge()
         pump.monitor.judge()
-        pump.memory.seal()
+        pump.delivery.memory.seal()
         if pump.ledger.facts.running:
             self._resume()
 
     def _resume(self):
         pump, ledger = self._pump, self._pump.ledger
         # With records lost that no later one repeats, nobody knows whether it is to run.
-        unknown = ledger.journal.lost or ledger.gone() or pump.therapy is None
+        unknown = ledger.journal.lost or ledger.gone() or pump.delivery.therapy is None
         if unknown or pump.alarms.on(wire.ALARMS_SAFE | wire.ALARMS_HALT):
             ledger.halt(wire.STOP_REASON_FAULT)
             return
-        pump.begin()
+        pump.delivery.resume_delivery()
+        pump.effects.renew_lease()

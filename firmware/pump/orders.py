@@ -6,13 +6,14 @@ from const import const
 from pump import wire
 from pump.clock import DAY_MS
 from pump.guard.program import Program
+from pump.part import Part
 from pump.refusal import Refusal
 from pump.storage.records import UNKNOWN
 
 _NOT_ARMED = const(-1)
 
 
-class Orders:
+class Orders(Part):
     """Carries out commands. `session` is the one that the command came in, None for a STOP without one; `fields` are
     those of the request: host and counter first."""
 
@@ -77,8 +78,9 @@ class Orders:
         if facts.bolus_left:
             raise Refusal(wire.REASON_BOLUS_RUNNING)
         self._command_shown(session, wire.RECORD_START, fields, 0)
-        self._effects.drop_alarm(wire.ALARM_PUMP_STOPPED)
+        self._effects.end_alarm(wire.ALARM_PUMP_STOPPED)
         self._delivery.start_delivery()
+        self._effects.renew_lease()
 
     def stop_delivery(self, session, fields):
         self._delivery.halt_motion()
@@ -112,7 +114,11 @@ class Orders:
         if not self._facts.bolus_left:
             raise Refusal(wire.REASON_NO_BOLUS)
         self._command_shown(session, wire.RECORD_BOLUS_CANCEL, fields, self._delivery.schedule.cancel_bolus())
-        self._delivery.after_bolus()
+        self._delivery.leave_bolus()
+        if self._delivery.schedule.running:
+            # In this order: a bolus that runs has its record, or the look at RAM before a lease finds one too many.
+            self._effects.renew_lease()
+            self._delivery.begin_waiting_periodic()
 
     def start_patient_bolus(self, session, fields):
         self._require_running()
@@ -127,7 +133,7 @@ class Orders:
             raise Refusal(wire.REASON_PATIENT_COUNT)
         self._require_no_bolus()
         if not delivery.guard.fits(steps):
-            self._effects.cap_reached(steps)
+            self._effects.raise_alarm(wire.ALARM_DOSE_CAP, steps)
             raise Refusal(wire.REASON_BOLUS_OVER_CAP)
         allowance = delivery.extend_lease(steps)
         self._command(session, wire.RECORD_PATIENT_BOLUS, fields, steps, self._facts.low, allowance)
@@ -172,7 +178,7 @@ class Orders:
         if not self._facts.square_left:
             raise Refusal(wire.REASON_NO_SQUARE)
         self._command_shown(session, wire.RECORD_SQUARE_CANCEL, fields, self._delivery.schedule.cancel_square())
-        self._delivery.lease()
+        self._effects.renew_lease()
 
     # Priming (two deliberate commands) and the patency test
 
@@ -233,14 +239,15 @@ class Orders:
         self._command_shown(session, wire.RECORD_REFILL, fields, steps)
         reservoir.settle()
         if therapy is not None and steps > therapy.empty_steps:
-            self._effects.drop_alarm(wire.ALARM_RESERVOIR_EMPTY)
+            self._effects.end_alarm(wire.ALARM_RESERVOIR_EMPTY)
         if therapy is not None and steps > therapy.low_steps:
-            self._effects.drop_alarm(wire.ALARM_RESERVOIR_LOW)
+            self._effects.end_alarm(wire.ALARM_RESERVOIR_LOW)
 
     def _lasting_alarms(self):
         """Alarms that are on and whose cause lasts: they cannot be cleared."""
         facts, therapy = self._facts, self._delivery.therapy
-        lasting = self._monitor.present() | (facts.alarms & (wire.ALARM_PUMP_STOPPED | wire.ALARM_THERAPY_UNFIT))
+        lasting = self._monitor.present(self._delivery.is_moving())
+        lasting |= facts.alarms & (wire.ALARM_PUMP_STOPPED | wire.ALARM_THERAPY_UNFIT)
         if therapy is None and facts.generation:
             lasting |= wire.ALARM_THERAPY_LOST
         if self._ledger.failed():
@@ -260,7 +267,7 @@ class Orders:
         if alarms & lasting:
             raise Refusal(wire.REASON_ALARM_PRESENT, alarms & lasting)
         self._command_shown(session, wire.RECORD_ALARM_CLEARED, fields, alarms)
-        self._effects.apply_alarms()
+        self._delivery.apply_fallbacks()
 
     def silence_alarms(self, session, fields):
         ms, alarms = fields[2], self._alarms
@@ -277,9 +284,8 @@ class Orders:
             raise Refusal(wire.REASON_CLOCK_VALUE)
         self._command(session, wire.RECORD_CLOCK, fields, days, ms, 0)
         self._clock.set_local(days, ms)
-        self._delivery.plan.set_local(days, ms)
-        self._effects.drop_alarm(wire.ALARM_CLOCK_UNKNOWN)
-        self._delivery.follow_plan()
+        self._delivery.set_local(days, ms)
+        self._effects.end_alarm(wire.ALARM_CLOCK_UNKNOWN)
 
     def record_implant(self, session, fields):
         days, facts, clock = fields[2], self._facts, self._clock
@@ -315,11 +321,16 @@ class Orders:
             raise Refusal(wire.REASON_FLASH_FAILED)
         first = facts.generation == 0
         head = int.from_bytes(stage.hash[:4], "little")
-        self._delivery.announce(stage.therapy)
+        self._delivery.announce_therapy(stage.therapy)
         self._command(session, wire.RECORD_COMMIT, fields, generation, head, facts.high)
-        self._delivery.take_over(program, generation, stage.therapy)
+        if not self._store.adopt(program, generation):
+            self._effects.raise_alarm(wire.ALARM_FLASH_FAILED, generation)
+        self._selftest.note(wire.TEST_THERAPY, wire.TEST_RESULT_PASSED, generation)
+        self._delivery.change_therapy(stage.therapy)
+        self._effects.end_alarm(wire.ALARM_THERAPY_UNFIT)
         if first and facts.reservoir == UNKNOWN:
             facts.reservoir = stage.therapy.reservoir_steps
             ledger.write_state()
             ledger.write_filled(facts.reservoir)
-        self._delivery.go_on()
+        if facts.running:
+            self._effects.renew_lease()

@@ -315,7 +315,7 @@ def check_records(side: PumpSide, told: Told) -> None:
 
 def check_windows(side: PumpSide) -> None:
     """No window holds less than what was delivered within it."""
-    guard = side.twin._runtime.pump.guard  # type: ignore[union-attr]
+    guard = side.twin._runtime.pump.delivery.guard  # type: ignore[union-attr]
     now = side.twin.machine.now_us
     for minutes, window in zip(guard._minutes, guard._caps, strict=True):
         within = sum(1 for at in side.twin.plant.steps_us if at > now - minutes * 60_000_000)

@@ -190,6 +190,16 @@ class Plan:
 
     # The rate
 
+    def fall_back(self, closed, at_minimum):
+        """Sets whether the basal is closed, and whether it runs at the minimum rate."""
+        self.closed = closed
+        self.at_minimum = at_minimum
+        self.select()
+
+    def fallen_back(self):
+        """What fall_back() set."""
+        return self.closed, self.at_minimum
+
     def advance(self, ms, running):
         """Let `ms` pass, at most next_ms() of it."""
         if self.known:

@@ -192,7 +192,24 @@ class Schedule:
             self.periodic_began = True
             self.start_bolus(BOLUS_KIND_PERIODIC, self._periodic_steps, self._periodic_num, self._periodic_den)
 
+    def claim_periodic(self):
+        """Clears `periodic_began`; returns the steps of the bolus that began."""
+        self.periodic_began = False
+        return self.bolus_left
+
     # Time
+
+    def start(self):
+        """Lets the basal run."""
+        self.running = True
+
+    def halt(self):
+        """Ends the basal and every bolus."""
+        self.running = False
+        self.cancel_bolus()
+        self.cancel_square()
+        self.periodic_waits = 0
+        self.periodic_began = False
 
     def begin(self):
         """Forget what the last event made due."""

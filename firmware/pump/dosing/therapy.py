@@ -50,6 +50,20 @@ class Therapy:
                 total ^= sum(row)
         return total
 
+    def periodic(self):
+        """Steps, rate (num, den) and period of the periodic bolus."""
+        return self.periodic_steps, self.periodic_num, self.periodic_den, self.periodic_ms
+
+    def fallbacks(self, alarms):
+        """(whether the basal is closed, whether it is at the minimum rate) while these alarms are on."""
+        low = alarms & wire.ALARM_RESERVOIR_LOW
+        cap = alarms & wire.ALARM_DOSE_CAP
+        over = alarms & wire.ALARM_OVER_INFUSION
+        return (
+            bool((low and self.on_low == wire.ON_LOW_STOP) or (cap and self.on_cap == wire.ON_CAP_STOP)),
+            bool((low and self.on_low == wire.ON_LOW_MINIMUM_RATE) or cap or over),
+        )
+
     def basal_rates(self):
         """Every basal rate that the mode may run at."""
         if self.mode == wire.MODE_CONTINUOUS:

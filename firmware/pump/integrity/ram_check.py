@@ -9,9 +9,13 @@ from pump.wire import BOLUS_KIND_PRIMING
 
 
 class Memory:
-    def __init__(self, pump):
-        self._pump = pump
-        self._settings = pump.profile.fold()
+    def __init__(self, delivery, clock, profile, ledger, store):
+        self._delivery = delivery
+        self._clock = clock
+        self._profile = profile
+        self._ledger = ledger
+        self._store = store
+        self._settings = profile.fold()
         self._therapy = 0
         self._day = 0
         self._ms = 0
@@ -23,12 +27,11 @@ class Memory:
 
     def sound(self):
         """Look at everything. Allocates: for leases and orders, between steps."""
-        pump = self._pump
         sound = (
             self._fold_therapy() == self._therapy
-            and pump.store.sound()
+            and self._store.sound()
             and self._settings_sound()
-            and pump.ledger.whole()
+            and self._ledger.whole()
             and self._time_sound()
             and self._plan_sound()
             and self._boluses_sound()
@@ -38,46 +41,46 @@ class Memory:
 
     def age_ms(self):
         """How long ago everything was looked at."""
-        return between(self._day, self._ms, self._pump.clock.day, self._pump.clock.ms)
+        return between(self._day, self._ms, self._clock.day, self._clock.ms)
 
     def _mark(self):
-        clock = self._pump.clock
+        clock = self._clock
         self._day, self._ms = clock.day, clock.ms
-        self._pump.guard.mark()
+        self._delivery.guard.mark()
 
     def _fold_therapy(self):
-        pump = self._pump
-        total = pump.plan.fold_therapy() ^ pump.guard.fold_therapy() ^ pump.schedule.fold_therapy()
-        return total if pump.therapy is None else total ^ pump.therapy.fold()
+        delivery = self._delivery
+        total = delivery.plan.fold_therapy() ^ delivery.guard.fold_therapy() ^ delivery.schedule.fold_therapy()
+        return total if delivery.therapy is None else total ^ delivery.therapy.fold()
 
     def _settings_sound(self):
-        pump = self._pump
-        return pump.profile.fold() == self._settings and pump.motor.bounds() == pump.profile.motor_bounds()
+        profile = self._profile
+        return profile.fold() == self._settings and self._delivery.motor.bounds() == profile.motor_bounds()
 
     def _time_sound(self):
         """Clock and guard count the same time, each for itself; counts and places of the windows follow from it."""
-        clock = self._pump.clock
+        clock = self._clock
         passed = (clock.day - self._day) * DAY_MS + clock.ms - self._ms
-        return clock.sound() and self._pump.guard.whole(passed)
+        return clock.sound() and self._delivery.guard.whole(passed)
 
     def _plan_sound(self):
-        pump = self._pump
-        plan, clock = pump.plan, pump.clock
-        if plan.bridge_left != pump.guard.bridge_left() or not pump.falls_back():
+        delivery = self._delivery
+        plan, clock = delivery.plan, self._clock
+        if plan.bridge_left != delivery.guard.bridge_left() or not delivery.follows_alarms():
             return False
         if clock.known != plan.known:
             return False
         return plan.whole(clock.local_days(), clock.local_ms()) if clock.known else plan.whole(0, 0)
 
     def _boluses_sound(self):
-        pump = self._pump
-        schedule, ledger = pump.schedule, pump.ledger
-        if schedule.running != ledger.facts.running or not schedule.whole():
+        delivery = self._delivery
+        schedule, facts = delivery.schedule, self._ledger.facts
+        if schedule.running != facts.running or not schedule.whole():
             return False
-        if schedule.bolus_left and schedule.bolus_left + schedule.bolus_made != ledger.facts.bolus_left:
+        if schedule.bolus_left and schedule.bolus_left + schedule.bolus_made != facts.bolus_left:
             return False
-        if schedule.square_left and schedule.square_left + schedule.square_made != ledger.facts.square_left:
+        if schedule.square_left and schedule.square_left + schedule.square_made != facts.square_left:
             return False
         priming = schedule.bolus_left if schedule.bolus_kind == BOLUS_KIND_PRIMING else 0
-        return pump.guard.prime_left() <= priming
+        return delivery.guard.prime_left() <= priming
 

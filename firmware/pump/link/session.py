@@ -8,6 +8,7 @@ import hashlib
 from const import const
 
 from pump import wire
+from pump.part import Part
 from pump.refusal import Refusal
 
 NO_SESSION = b"\x00\x00\x00\x00"
@@ -74,7 +75,7 @@ class Session:
         return after
 
 
-class Gate:
+class Gate(Part):
     """Decides which requests are authorized. One session is open; another is offered and replaces it once it is used.
     """
 

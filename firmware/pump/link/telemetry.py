@@ -7,6 +7,7 @@ from const import const
 
 from pump import wire
 from pump.clock import DAY_MS
+from pump.part import Part
 from pump.refusal import Refusal
 from pump.small_int import mul_div
 from pump.storage.records import UNKNOWN
@@ -18,7 +19,7 @@ _LASTS_MS_MAX = const(60_000)
 _FIELDS_MAX = const(30)
 
 
-class Telemetry:
+class Telemetry(Part):
     """The subscription of one host."""
 
     def __init__(self, board, clock, ledger, delivery, battery, link):

@@ -5,6 +5,7 @@ from const import const
 from pump import wire
 from pump.dosing.therapy import Therapy
 from pump.guard.program import Program
+from pump.part import NEVER, Part
 from pump.refusal import Refusal
 from pump.storage.therapy_store import program_hash
 
@@ -12,7 +13,6 @@ STAGE_REPLACED = const(0)
 STAGE_TIMEOUT = const(1)
 STAGE_ABORTED = const(2)
 _STAGE_MS_MAX = const(120_000)
-_NEVER = const(0x3FFFFFFF)
 
 
 class Stage:
@@ -49,7 +49,7 @@ class Stage:
         self.therapy = therapy
 
 
-class Upload:
+class Upload(Part):
     """Holds one stage at a time. It is dropped when it is idle for two minutes."""
 
     def __init__(self, ledger, store, profile, orders):
@@ -77,7 +77,7 @@ class Upload:
 
     def next_ms(self):
         """Milliseconds until the stage expires."""
-        return _NEVER if self._stage is None else _STAGE_MS_MAX - self._idle_ms
+        return NEVER if self._stage is None else _STAGE_MS_MAX - self._idle_ms
 
     def watch(self):
         """Drop a stage that has expired."""

@@ -3,16 +3,16 @@
 # What is on is durable (ledger.facts.alarms). Silence is not: after a reset the pump is loud again.
 
 from pump import wire
+from pump.part import NEVER, Part
 from pump.wire import const
 
 _TONE_NON_CRITICAL = const(1)
 _TONE_CRITICAL = const(2)
-_NEVER = const(0x3FFFFFFF)
 _STOPPING = wire.ALARMS_SAFE | wire.ALARMS_HALT
 
 
-class Alarms:
-    """Raises, ends and annunciates. What an alarm does to delivery is the controller's."""
+class Alarms(Part):
+    """Raises, ends and annunciates. What an alarm does to delivery is in alarm_effects.py."""
 
     def __init__(self, board, ledger, profile):
         self._board = board
@@ -34,8 +34,8 @@ class Alarms:
             return wire.PRIORITY_MEDIUM
         return wire.PRIORITY_LOW if alarms else wire.PRIORITY_NONE
 
-    def raise_(self, alarm, detail):
-        """Turn alarms on that are not; return whether there were any."""
+    def record(self, alarm, detail):
+        """Turns alarms on that are not; returns whether there were any."""
         ledger = self._ledger
         new = alarm & ~ledger.facts.alarms
         if not new:
@@ -96,7 +96,7 @@ class Alarms:
     def next_ms(self):
         """Milliseconds until annunciate() has something to do."""
         if not self._ledger.facts.alarms:
-            return _NEVER
+            return NEVER
         return self.silenced_ms if self.silenced_ms > self._tone_ms else self._tone_ms
 
 

@@ -166,6 +166,10 @@ class Ledger:
         if self._reservoir_check != UNKNOWN:
             self._reservoir_check = self._reservoir_check - most if self._reservoir_check > most else 0
 
+    def add_missed(self, steps):
+        """Counts steps that were missed, until a record shows them."""
+        self.facts.missed += steps
+
     def apply(self, sequence, kind, code, a, b, c, d, e):
         self.facts.written = (self._clock.day, self._clock.ms)
         proven = self.facts.watchdog_armed
