@@ -16,7 +16,7 @@ from pump.integrity.supervisor import Supervisor
 from pump.link.dispatch import Dispatcher
 from pump.link.frames import Link
 from pump.link.journal_stream import QUIET_MS, JournalStream
-from pump.link.queries import FlashQueries, IdentityQuery, StatusQuery, UpkeepQueries
+from pump.link.queries import FlashQueries, PumpQueries
 from pump.link.session import Gate
 from pump.link.telemetry import Telemetry
 from pump.link.upload import Upload
@@ -102,15 +102,22 @@ class Pump:
         ledger.pattern_lag = self.delivery.plan.lag_ms
 
     def _dispatcher(self):
-        board, profile, clock, ledger, delivery = self.board, self.profile, self.clock, self.ledger, self.delivery
-        monitor, alarms, gate, upload = self.monitor, self.alarms, self.gate, self.upload
-        queries = (
-            IdentityQuery(board, profile, self.boot, ledger.facts),
-            StatusQuery(
-                profile, clock, ledger, delivery, self.orders, monitor, alarms, self.standstill, gate, upload
-            ),
-            UpkeepQueries(clock, ledger, self.boot, alarms, monitor, self.service, self.selftest, self.wakes),
-            FlashQueries(ledger, self.store),
+        profile, ledger, delivery, upload = self.profile, self.ledger, self.delivery, self.upload
+        queries = PumpQueries(
+            self.board,
+            profile,
+            self.clock,
+            ledger,
+            self.boot,
+            delivery,
+            self.orders,
+            self.alarms,
+            self.monitor,
+            self.standstill,
+            self.service,
+            self.selftest,
+            self.wakes,
+            self.gate,
             upload,
         )
         return Dispatcher(
@@ -120,9 +127,9 @@ class Pump:
             delivery,
             self.orders,
             self.link,
-            gate,
+            self.gate,
             upload,
-            queries,
+            (queries, FlashQueries(ledger, self.store), upload),
             self.stream,
             self.telemetry,
         )

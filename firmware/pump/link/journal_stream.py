@@ -12,9 +12,9 @@ from array import array
 from const import const
 
 from pump import wire
+from pump.part import NEVER, Part
 from pump.refusal import Refusal
 
-_NEVER = const(0x3FFFFFFF)
 # No slice begins this near to a step: longer than a slice takes on any board (chosen).
 QUIET_MS = const(30)
 _HEAD_BYTES = const(15)
@@ -131,7 +131,7 @@ def _put_number(value, out, to):
     return to + 4
 
 
-class JournalStream:
+class JournalStream(Part):
     """The journal on its way to one host. It is idle until a host asks for it."""
 
     def __init__(self, board, journal, link):
@@ -183,7 +183,7 @@ class JournalStream:
     def next_ms(self):
         """Milliseconds until the line has room for the next slice."""
         if self._number < 0 or (self._at >= self._until and not self._fill):
-            return _NEVER
+            return NEVER
         return self._board.uart_busy_ms()
 
     def send_slice(self):

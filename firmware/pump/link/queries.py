@@ -12,17 +12,53 @@ _RECORDS_MAX = const(25)
 _SHOWN_MAX = const(65_535)
 
 
-class IdentityQuery:
-    """Answers hello."""
+class PumpQueries:
+    """Answers questions about the pump: who it is, what it does, the state of its parts."""
 
-    def __init__(self, board, profile, boot, facts):
+    def __init__(
+        self,
+        board,
+        profile,
+        clock,
+        ledger,
+        boot,
+        delivery,
+        orders,
+        alarms,
+        monitor,
+        standstill,
+        service,
+        selftest,
+        wakes,
+        gate,
+        upload,
+    ):
         self._board = board
         self._profile = profile
+        self._clock = clock
+        self._ledger = ledger
         self._boot = boot
-        self._facts = facts
+        self._delivery = delivery
+        self._orders = orders
+        self._alarms = alarms
+        self._monitor = monitor
+        self._standstill = standstill
+        self._service = service
+        self._selftest = selftest
+        self._wakes = wakes
+        self._gate = gate
+        self._upload = upload
 
     def answers(self):
-        return {wire.HELLO: self._hello}
+        return {
+            wire.HELLO: self._hello,
+            wire.STATUS: self._status,
+            wire.SELFTEST: self._tests,
+            wire.COUNTERS: self._counters,
+            wire.SENSORS: self._sensors,
+            wire.SERVICE: self._service_life,
+            wire.TELEMETRY_TABLE: self._telemetry_table,
+        }
 
     def _hello(self, link):
         wire.unpack_hello_request(link.frame, link.body, link.body_end)
@@ -37,7 +73,7 @@ class IdentityQuery:
             major,
             minor,
             patch,
-            self._facts.boot_count,
+            self._ledger.facts.boot_count,
             self._boot.cause,
             wire.BODY_BYTES_MAX,
             board.heap_free(),
@@ -45,25 +81,6 @@ class IdentityQuery:
             board.runtime.encode(),
             self._profile.name.encode(),
         )
-
-
-class StatusQuery:
-    """Answers status."""
-
-    def __init__(self, profile, clock, ledger, delivery, orders, monitor, alarms, standstill, gate, upload):
-        self._profile = profile
-        self._clock = clock
-        self._ledger = ledger
-        self._delivery = delivery
-        self._orders = orders
-        self._battery = monitor.battery
-        self._alarms = alarms
-        self._standstill = standstill
-        self._gate = gate
-        self._upload = upload
-
-    def answers(self):
-        return {wire.STATUS: self._status}
 
     def _status(self, link):
         ledger, clock, gate, profile = self._ledger, self._clock, self._gate, self._profile
@@ -94,7 +111,7 @@ class StatusQuery:
             schedule.bolus_left,
             facts.reservoir if known else 0,
             1 if known else 0,
-            self._battery.mv,
+            self._monitor.battery.mv,
             journal.first(),
             journal.next,
             facts.boot_count,
@@ -121,29 +138,6 @@ class StatusQuery:
             profile.step_nl_num,
             profile.step_nl_den,
         )
-
-
-class UpkeepQueries:
-    """Answers questions about the parts: self-tests, sensors, service life, and what was counted since the boot."""
-
-    def __init__(self, clock, ledger, boot, alarms, monitor, service, selftest, wakes):
-        self._clock = clock
-        self._ledger = ledger
-        self._boot = boot
-        self._alarms = alarms
-        self._monitor = monitor
-        self._service = service
-        self._selftest = selftest
-        self._wakes = wakes
-
-    def answers(self):
-        return {
-            wire.SELFTEST: self._tests,
-            wire.COUNTERS: self._counters,
-            wire.SENSORS: self._sensors,
-            wire.SERVICE: self._service_life,
-            wire.TELEMETRY_TABLE: self._telemetry_table,
-        }
 
     def _tests(self, link):
         tests = self._selftest

@@ -7,16 +7,16 @@ from const import const
 
 from pump import wire
 from pump.clock import DAY_MS
-from pump.part import Part
+from pump.part import NEVER, Part
 from pump.refusal import Refusal
 from pump.small_int import mul_div
 from pump.storage.records import UNKNOWN
 
-_NEVER = const(0x3FFFFFFF)
 _PERIOD_MS_MIN = const(50)
 # The longest subscription. A host that goes on watching renews it, so that a lost host is not served for long.
 _LASTS_MS_MAX = const(60_000)
-_FIELDS_MAX = const(30)
+# Of the table in protocol/dosebench_protocol/telemetry.py.
+_FIELDS = wire.FIELD_BAD_FRAMES + 1
 
 
 class Telemetry(Part):
@@ -25,26 +25,11 @@ class Telemetry(Part):
     def __init__(self, board, clock, ledger, delivery, battery, link):
         self._board = board
         self._clock = clock
-        self._ledger = ledger
+        self._journal = ledger.journal
         self._facts = ledger.facts
         self._delivery = delivery
         self._battery = battery
         self._link = link
-        self._reads = {
-            wire.FIELD_DELIVERY: delivery.state,
-            wire.FIELD_ALARMS: self._alarms,
-            wire.FIELD_LOW_STEPS: self._low,
-            wire.FIELD_HIGH_STEPS: self._high,
-            wire.FIELD_MISSED_STEPS: self._missed,
-            wire.FIELD_RATE: self._rate,
-            wire.FIELD_BOLUS_LEFT: self._bolus_left,
-            wire.FIELD_SQUARE_LEFT: self._square_left,
-            wire.FIELD_RESERVOIR: self._reservoir,
-            wire.FIELD_BATTERY: self._battery_mv,
-            wire.FIELD_LEASE_LEFT: delivery.guard.allowance,
-            wire.FIELD_JOURNAL_NEXT: self._journal_next,
-            wire.FIELD_BAD_FRAMES: self._bad_frames,
-        }
         self._rows = []
         self._chosen = ()
         self._period_ms = 0
@@ -62,7 +47,7 @@ class Telemetry(Part):
             raise Refusal(wire.REASON_TABLE_DIFFERS)
         if not _PERIOD_MS_MIN <= period <= _LASTS_MS_MAX:
             raise Refusal(wire.REASON_TOO_OFTEN, _PERIOD_MS_MIN)
-        chosen = tuple([at for at in range(_FIELDS_MAX) if fields >> at & 1 and at in self._reads])
+        chosen = tuple([at for at in range(_FIELDS) if fields >> at & 1])
         if chosen != self._chosen or period != self._period_ms or not self._left_ms:
             self._rows = [[0] for _ in chosen]
             self._chosen = chosen
@@ -84,7 +69,7 @@ class Telemetry(Part):
     def next_ms(self):
         """Milliseconds until a sample is due and the line has room."""
         if not self._left_ms:
-            return _NEVER
+            return NEVER
         left = self._period_ms - self._since_ms
         return max(left, self._board.uart_busy_ms()) if left < self._period_ms else left
 
@@ -96,8 +81,9 @@ class Telemetry(Part):
         self._since_ms -= late * self._period_ms
         if self._number:
             self._skipped += late - 1
+        values = self._values()
         for at in range(len(self._chosen)):
-            self._rows[at][0] = self._reads[self._chosen[at]]()
+            self._rows[at][0] = values[self._chosen[at]]
         link, clock = self._link, self._clock
         end = wire.pack_telemetry_subscribe_reply(
             link.out, wire.HEADER_BYTES, self._number, self._skipped, clock.day, clock.ms, self._rows
@@ -105,37 +91,22 @@ class Telemetry(Part):
         self._number += 1
         link.send_frame(wire.TELEMETRY_SUBSCRIBE | wire.REPLY, end, self._sequence, self._session)
 
-    def _alarms(self):
-        return self._facts.alarms
-
-    def _low(self):
-        return self._facts.low
-
-    def _high(self):
-        return self._facts.high
-
-    def _missed(self):
-        return self._facts.missed
-
-    def _rate(self):
-        num, den = self._delivery.rate()
-        return mul_div(DAY_MS, num, den)[0]
-
-    def _bolus_left(self):
-        return self._delivery.schedule.bolus_left
-
-    def _square_left(self):
-        return self._delivery.schedule.square_left
-
-    def _reservoir(self):
-        content = self._facts.reservoir
-        return 0 if content == UNKNOWN else content
-
-    def _battery_mv(self):
-        return self._battery.mv
-
-    def _journal_next(self):
-        return self._ledger.journal.next
-
-    def _bad_frames(self):
-        return self._link.bad_frames
+    def _values(self):
+        """All fields, in the order of their numbers (wire.FIELD_*)."""
+        facts, delivery = self._facts, self._delivery
+        num, den = delivery.rate()
+        return (
+            delivery.state(),
+            facts.alarms,
+            facts.low,
+            facts.high,
+            facts.missed,
+            mul_div(DAY_MS, num, den)[0],
+            delivery.schedule.bolus_left,
+            delivery.schedule.square_left,
+            0 if facts.reservoir == UNKNOWN else facts.reservoir,
+            self._battery.mv,
+            delivery.guard.allowance(),
+            self._journal.next,
+            self._link.bad_frames,
+        )
