@@ -89,5 +89,5 @@ class AlarmEffects(Part):
 
     def report_flash(self):
         """Reports a flash that did not take a record."""
-        if self._ledger.failed():
+        if self._ledger.has_failed():
             self.raise_alarm(wire.ALARM_FLASH_FAILED, 0)

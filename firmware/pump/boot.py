@@ -72,7 +72,7 @@ class Boot:
         known = pump.profile.sound and (pump.profile.commissioned or pump.store.any() or ledger.faults.next)
         if self.first_record == 0 and known:
             pump.effects.raise_alarm(wire.ALARM_THERAPY_LOST, 0)
-        elif ledger.gone():
+        elif ledger.has_lost_records():
             pump.effects.raise_alarm(wire.ALARM_JOURNAL_DAMAGED, 0)
 
     def _load_therapy(self):
@@ -127,7 +127,7 @@ class Boot:
     def _resume(self):
         pump, ledger = self._pump, self._pump.ledger
         # With records lost that no later one repeats, nobody knows whether it is to run.
-        unknown = ledger.journal.lost or ledger.gone() or pump.delivery.therapy is None
+        unknown = ledger.journal.lost or ledger.has_lost_records() or pump.delivery.therapy is None
         if unknown or pump.alarms.on(wire.ALARMS_SAFE | wire.ALARMS_HALT):
             ledger.halt(wire.STOP_REASON_FAULT)
             return

@@ -10,7 +10,10 @@ from pump.alarm_effects import AlarmEffects
 from pump.boot import Boot
 from pump.clock import Clock
 from pump.dosing.delivery import Delivery
+from pump.dosing.plan import Plan
+from pump.guard.guard import Guard
 from pump.integrity import supervisor
+from pump.integrity.checksums import fold
 from pump.integrity.self_test import SelfTest
 from pump.integrity.supervisor import Supervisor
 from pump.link.dispatch import Dispatcher
@@ -55,11 +58,12 @@ class Pump:
         self.device_id = board.device_id
         self.profile = profile = Profile(board.config)
         self.clock = clock = Clock(board.ticks())
-        self.ledger = ledger = Ledger(*_rings(board, clock, profile), clock)
+        guard, plan = Guard(profile.hard_hour_steps, profile.hard_day_steps), Plan()
+        self.ledger = ledger = Ledger(*_rings(board, clock, profile), clock, guard, plan, fold)
         self.store = TherapyStore(board, (0, _SECTOR_BYTES))
         sensors = fitted(board)
         line = LineWatch(board, clock, profile, sensors)
-        self.delivery = Delivery(board, clock, profile, ledger, self.store, line)
+        self.delivery = Delivery(board, clock, profile, ledger, self.store, line, guard, plan)
         self.alarms = Alarms(board, ledger, profile)
         self.effects = effects = AlarmEffects(self.alarms, ledger, self.store, self.delivery)
         self.supervisor = Supervisor(board, ledger, profile.watchdog_ms)
@@ -97,9 +101,6 @@ class Pump:
             self.alarms,
             self.telemetry,
         )
-        # A checkpoint asks for these; before the replay there is none.
-        ledger.window_drug = self._window_drug
-        ledger.pattern_lag = self.delivery.plan.lag_ms
 
     def _dispatcher(self):
         profile, ledger, delivery, upload = self.profile, self.ledger, self.delivery, self.upload
@@ -133,9 +134,6 @@ class Pump:
             self.stream,
             self.telemetry,
         )
-
-    def _window_drug(self):
-        return [nanograms for _, nanograms, _ in self.delivery.guard.windows()]
 
     def start(self):
         """Everything from the reset to the loop."""

@@ -37,13 +37,12 @@ class Orders(Part):
             self._armed_ms += ms
 
     def _command(self, session, kind, fields, c, d, e):
-        """Write the record of a command; return its sequence number."""
-        role = wire.ROLE_NONE if session is None else session.role
-        return self._ledger.command(kind, role, fields[0], fields[1], c, d, e)
+        """Write the record of a command. Raises Refusal if it could not be written."""
+        self._ledger.command(kind, session.role, fields[0], fields[1], c, d, e)
 
     def _command_shown(self, session, kind, fields, c):
-        """Write the record of a command that shows low and high; return its sequence number."""
-        return self._command(session, kind, fields, c, self._facts.low, self._facts.high)
+        """Write the record of a command that shows low and high."""
+        self._command(session, kind, fields, c, self._facts.low, self._facts.high)
 
     def record_refusal(self, host, counter, message, reason):
         """Make a refusal durable, so that a repeat gets the same answer."""
@@ -84,9 +83,8 @@ class Orders(Part):
 
     def stop_delivery(self, session, fields):
         self._delivery.halt_motion()
-        record = self._command_shown(session, wire.RECORD_STOP, fields, 0)
-        self._ledger.close(wire.STOP_REASON_COMMAND)
-        return record
+        role = wire.ROLE_NONE if session is None else session.role
+        return self._ledger.stop(role, fields[0], fields[1])
 
     # Boluses
 
@@ -250,7 +248,7 @@ class Orders(Part):
         lasting |= facts.alarms & (wire.ALARM_PUMP_STOPPED | wire.ALARM_THERAPY_UNFIT)
         if therapy is None and facts.generation:
             lasting |= wire.ALARM_THERAPY_LOST
-        if self._ledger.failed():
+        if self._ledger.has_failed():
             lasting |= wire.ALARM_FLASH_FAILED
         if self._selftest.unsaid():
             lasting |= wire.ALARM_SELFTEST_FAILED
@@ -329,8 +327,6 @@ class Orders(Part):
         self._delivery.change_therapy(stage.therapy)
         self._effects.end_alarm(wire.ALARM_THERAPY_UNFIT)
         if first and facts.reservoir == UNKNOWN:
-            facts.reservoir = stage.therapy.reservoir_steps
-            ledger.write_state()
-            ledger.write_filled(facts.reservoir)
+            ledger.record_filling(stage.therapy.reservoir_steps)
         if facts.running:
             self._effects.renew_lease()

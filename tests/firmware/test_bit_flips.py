@@ -50,8 +50,9 @@ def booted(scenario: Scenario, at: int, flip: int | None) -> tuple[dict[str, Any
         records = [record.kind for record in side.records()]
         known = {name: status[name] for name in ("generation", "therapy_id", "low_steps", "high_steps", "delivery")}
         known |= {name: status[name] for name in ("reservoir_steps", "boot_count", "titration_day", "missed_steps")}
-        facts = side.twin._runtime.pump.ledger.facts  # type: ignore[union-attr]
-        known |= {"hosts": [vars(outcome) | {"record": 0} for outcome in facts.hosts], "patient": facts.patient_times}
+        ledger = side.twin._runtime.pump.ledger  # type: ignore[union-attr]
+        known |= {"hosts": [vars(outcome) | {"record": 0} for outcome in ledger.outcomes.hosts]}
+        known |= {"patient": ledger.facts.patient_times}
         known |= {"program": side.twin._runtime.pump.store.program, "windows": status["window_ng"]}  # type: ignore[union-attr]
         return known, set(status["alarms"]), records
 
@@ -290,13 +291,13 @@ def test_a_flip_in_what_refill_service_and_stop_left_is_noticed_before_it_is_mad
         ledger = side.twin._runtime.pump.ledger  # type: ignore[union-attr]
         # A battery that cannot be changed and is low: its day is a fact for ever.
         side.twin._runtime.pump.service.replacement_due(2_700)  # type: ignore[union-attr]
-        assert ledger.whole()
+        assert ledger.is_intact()
         for bit in range(30):
             right = getattr(ledger.facts, name)
             setattr(ledger.facts, name, _flipped_moment(right, bit) if name in MOMENTS else right ^ 1 << bit)
-            assert not ledger.whole(), bit
+            assert not ledger.is_intact(), bit
             setattr(ledger.facts, name, right)
-        assert ledger.whole()
+        assert ledger.is_intact()
         setattr(ledger.facts, name, _flipped_moment(right, 3) if name in MOMENTS else right ^ 8)
         with pytest.raises(RefusedError):
             side.client.start()

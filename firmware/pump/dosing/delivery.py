@@ -5,14 +5,12 @@
 
 from pump import wire
 from pump.dosing.motor import Motor
-from pump.dosing.plan import Plan
 from pump.dosing.schedule import NEVER, Schedule
-from pump.guard.guard import Guard
 from pump.guard.recount import History
 from pump.integrity.ram_check import Memory
 from pump.part import Part
 from pump.small_int import mul_div
-from pump.storage.records import UNKNOWN
+from pump.storage.records import NOT_WRITTEN, UNKNOWN
 
 
 class Delivery(Part):
@@ -22,11 +20,11 @@ class Delivery(Part):
     Findings are `motor.stalled`, `motor.ran_away`, `missed` steps, and what judge_refusals() and record_ends() return.
     """
 
-    def __init__(self, board, clock, profile, ledger, store, line):
+    def __init__(self, board, clock, profile, ledger, store, line, guard, plan):
         """`line` is the LineWatch, which samples the sensors around each activation."""
-        self.plan = Plan()
+        self.plan = plan
         self.schedule = Schedule()
-        self.guard = Guard(profile.hard_hour_steps, profile.hard_day_steps)
+        self.guard = guard
         self.motor = Motor(board, profile.step_ms, profile.activation_steps_max, profile.activation_ms_max)
         self.memory = Memory(self, clock, profile, ledger, store)
         self.therapy = None
@@ -119,7 +117,7 @@ class Delivery(Part):
 
     def _count(self, commanded, moved, most):
         self.guard.moved(most)
-        self._ledger.moved(commanded, moved)
+        self._ledger.count_steps(commanded, moved)
         self.plan.pumped(most)
 
     def next_ms(self):
@@ -169,7 +167,7 @@ class Delivery(Part):
         self.missed = 0
         # One record when it begins; later amounts go with the leases, so that a long shortage wears no flash.
         if self._facts.alarms & wire.ALARM_MISSED_VOLUME:
-            self._ledger.add_missed(missed)
+            self._ledger.count_missed(missed)
             return 0
         self._ledger.write(wire.RECORD_MISSED, 0, missed, self._facts.missed + missed, 0, 0, 0)
         return missed
@@ -208,8 +206,9 @@ class Delivery(Part):
     def _record_periodic(self):
         facts, left = self._facts, self.schedule.claim_periodic()
         allowance = self.guard.allowance() + left
-        self._ledger.write(wire.RECORD_PERIODIC_BOLUS, 0, facts.low, facts.high, left, allowance, 0)
-        self.guard.allow(allowance)
+        written = self._ledger.write(wire.RECORD_PERIODIC_BOLUS, 0, facts.low, facts.high, left, allowance, 0)
+        if written != NOT_WRITTEN:
+            self.guard.allow(allowance)
 
     # The therapy
 
@@ -338,19 +337,18 @@ class Delivery(Part):
 
     def write_lease(self):
         """Makes durable how much may move from here on, and permits it; returns whether the flash took it."""
-        basal, ledger = self.schedule.basal, self._ledger
+        basal = self.schedule.basal
         steps = 0
         if self.schedule.running and basal.num:
             steps = max(1, mul_div(self._profile.lease_ms, basal.num, basal.den)[0])
         allowance = steps + self.schedule.bolus_left + self.schedule.square_left
-        self._record_lease(allowance)
-        durable = not ledger.failed()
-        self.guard.allow(allowance if durable else 0)
-        return durable
+        written = self._record_lease(allowance) != NOT_WRITTEN
+        self.guard.allow(allowance if written else 0)
+        return not self._ledger.has_failed()
 
     def _record_lease(self, allowance):
         facts, day = self._facts, self.plan.titration_day
-        self._ledger.write(
+        return self._ledger.write(
             wire.RECORD_LEASE, day, facts.low, facts.high, allowance, facts.missed, facts.reservoir
         )
 

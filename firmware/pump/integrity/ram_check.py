@@ -31,7 +31,7 @@ class Memory:
             self._fold_therapy() == self._therapy
             and self._store.sound()
             and self._settings_sound()
-            and self._ledger.whole()
+            and self._ledger.is_intact()
             and self._time_sound()
             and self._plan_sound()
             and self._boluses_sound()

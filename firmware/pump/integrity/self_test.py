@@ -53,7 +53,7 @@ class SelfTest(Part):
         # No board reads its tone back yet.
         self.note(wire.TEST_TONE, wire.TEST_RESULT_NOT_FITTED)
         self._judge(wire.TEST_SETTINGS, pump.profile.sound)
-        self._judge(wire.TEST_JOURNAL, not ledger.failed(), ledger.journal.damaged)
+        self._judge(wire.TEST_JOURNAL, not ledger.has_failed(), ledger.journal.damaged)
         generation = ledger.facts.generation
         self._judge(wire.TEST_THERAPY, generation == 0 or pump.delivery.therapy is not None, generation)
         self._driver()

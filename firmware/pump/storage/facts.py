@@ -1,4 +1,4 @@
-# The durable facts of the pump: what its journal says about it. Only the ledger assigns them.
+# The durable facts of the pump: what its journal says about it. Only the reducer assigns them.
 
 from pump import wire
 from pump.clock import between
@@ -51,14 +51,54 @@ class Facts:
         self.step_nl_num, self.step_nl_den = 0, 0
         self.watchdog_armed = False
         self.boot_cause = wire.RESET_CAUSE_UNKNOWN
-        self.hosts = []
-        # No host that is not in the list is obeyed up to this counter: it may be one that was forgotten.
-        self.floor = 0
+        # Records that the fault ring had when the newest sector of the journal began.
+        self.faults_told = 0
         # Pump time of the last record about frames that were not trusted.
         self.distrusted_at = None
         # Pump times (day, ms) of patient boluses, oldest first, and of the start that periodic boluses count from.
         self.patient_times = []
         self.periodic_from = (0, 0)
+
+    def checked(self):
+        """What only records change (see integrity/checksums.py). low, high, allowance and reservoir change with steps:
+        the ledger has checks of its own for them."""
+        return (
+            self.missed,
+            self.running,
+            self.stop_reason,
+            self.bolus_kind,
+            self.bolus_left,
+            self.square_left,
+            self.alarms,
+            self.generation,
+            self.hash_head,
+            self.commit_high,
+            self.commit_unsure,
+            self.period_begins,
+            self.titration_day,
+            self.boot_count,
+            self.clock_was_set,
+            self.escalated,
+            self.written,
+            self.stopped_since,
+            self.stops,
+            self.boots,
+            self.filled_steps,
+            self.filled_low,
+            self.filled_high,
+            self.filled_day,
+            self.replacement_since,
+            self.replacement_local,
+            self.implant_days,
+            self.step_nl_num,
+            self.step_nl_den,
+            self.watchdog_armed,
+            self.boot_cause,
+            self.faults_told,
+            self.distrusted_at,
+            self.patient_times,
+            self.periodic_from,
+        )
 
     # Times
 
