@@ -46,7 +46,8 @@ class Boot:
             self.ready()
 
     def _end_boluses(self, ledger):
-        bolus, kind, square = ledger.facts.bolus_left, ledger.facts.bolus_kind, ledger.facts.square_left
+        facts = ledger.facts
+        bolus, kind, square = facts.open_bolus, facts.open_kind, facts.open_square
         self._write(ledger)
         if bolus:
             # A bolus that a reset cut is over: its lease counts as delivered, and it is never repeated.

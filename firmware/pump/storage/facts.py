@@ -20,6 +20,10 @@ class Facts:
         self.bolus_kind = wire.BOLUS_KIND_NONE
         self.bolus_left = 0
         self.square_left = 0
+        # Boluses without a record of their end: those that run, and those that a halt ended. The next boot writes it.
+        self.open_kind = wire.BOLUS_KIND_NONE
+        self.open_bolus = 0
+        self.open_square = 0
         self.alarms = 0
         self.generation = 0
         self.hash_head = 0
@@ -69,6 +73,9 @@ class Facts:
             self.bolus_kind,
             self.bolus_left,
             self.square_left,
+            self.open_kind,
+            self.open_bolus,
+            self.open_square,
             self.alarms,
             self.generation,
             self.hash_head,

@@ -139,29 +139,33 @@ class Reducer:
         facts = self._facts
         if kind == wire.RECORD_BOLUS_END:
             self._show_steps(a, b)
-            self._end_bolus()
+            self._set_bolus(0, wire.BOLUS_KIND_NONE)
         elif kind == wire.RECORD_SQUARE_END:
             self._show_steps(a, b)
-            facts.square_left = 0
+            self._set_square(0)
         elif kind == wire.RECORD_PERIODIC_BOLUS:
             self._show_steps(a, b)
-            facts.bolus_left, facts.allowance = c, d
-            facts.bolus_kind = wire.BOLUS_KIND_PERIODIC
+            facts.allowance = d
+            self._set_bolus(c, wire.BOLUS_KIND_PERIODIC)
             facts.periodic_from = facts.written
         else:
             return False
         return True
 
-    def _end_bolus(self):
-        self._facts.bolus_left = 0
-        self._facts.bolus_kind = wire.BOLUS_KIND_NONE
+    def _set_bolus(self, steps, kind):
+        facts = self._facts
+        facts.bolus_left = facts.open_bolus = steps
+        facts.bolus_kind = facts.open_kind = kind
+
+    def _set_square(self, steps):
+        self._facts.square_left = self._facts.open_square = steps
 
     def _end_delivery(self, reason):
         facts = self._facts
         facts.running = False
         facts.stop_reason = reason
-        facts.square_left = 0
-        self._end_bolus()
+        facts.bolus_left = facts.square_left = 0
+        facts.bolus_kind = wire.BOLUS_KIND_NONE
         self._begin_standstill()
 
     def _begin_standstill(self):
@@ -189,10 +193,11 @@ class Reducer:
         if kind == wire.RECORD_STATE:
             self._apply_state(code, a, b, c, d, e)
         elif kind == wire.RECORD_IDENTITY:
-            facts.bolus_kind, facts.boot_count, facts.hash_head, facts.bolus_left = code, a, b, c
+            facts.boot_count, facts.hash_head = a, b
+            self._set_bolus(c, code)
             facts.clock_was_set, facts.commit_high = d != 0, e
         elif kind == wire.RECORD_WINDOWS:
-            facts.square_left = e
+            self._set_square(e)
         elif kind == wire.RECORD_PATIENT_TIMES:
             self._apply_ages(code, (a, b, c, d, e))
         elif kind == wire.RECORD_COUNTER_FLOOR:
@@ -269,9 +274,9 @@ class Reducer:
         facts = self._facts
         facts.allowance = allowance
         if kind == wire.RECORD_SQUARE:
-            facts.square_left = steps
+            self._set_square(steps)
             return
-        facts.bolus_left, facts.bolus_kind = steps, _LEASING[kind]
+        self._set_bolus(steps, _LEASING[kind])
         if kind == wire.RECORD_PATIENT_BOLUS:
             facts.patient_times.append(facts.written)
             if len(facts.patient_times) > wire.PATIENT_BOLUSES_MAX:
@@ -296,11 +301,13 @@ class Reducer:
             facts.periodic_from = facts.written
         elif kind == wire.RECORD_STOP:
             facts.allowance = 0
+            self._set_bolus(0, wire.BOLUS_KIND_NONE)
+            self._set_square(0)
             self._end_delivery(wire.STOP_REASON_COMMAND)
         elif kind == wire.RECORD_SQUARE_CANCEL:
-            facts.square_left = 0
+            self._set_square(0)
         else:
-            self._end_bolus()
+            self._set_bolus(0, wire.BOLUS_KIND_NONE)
 
     def _apply_result(self, sequence, kind, code, a, b, c, d, e):
         message, reason, accepted = c, code, 0
