@@ -50,7 +50,7 @@ class Link:
             count = self._board.uart_read(self._block)
             if count == 0:
                 break
-            self._store(count)
+            self._store_block(count)
         if not self.pending and self._fill:
             self._find_frame()
         return self.pending
@@ -59,7 +59,7 @@ class Link:
         """Whether another complete frame has arrived. No further byte will wake the board for it."""
         return self._fill != 0 and not self.pending and self._rx.find(_DELIMITER, 0, self._fill) >= 0
 
-    def _store(self, count):
+    def _store_block(self, count):
         start = 0
         if self._skipping:
             end = self._block.find(_DELIMITER, 0, count)
@@ -72,7 +72,7 @@ class Link:
             # Longer than two frames without a pause: drop it and wait for the next delimiter.
             self._fill = 0
             self._skipping = True
-            self._count_bad()
+            self._count_bad_frame()
             return
         self._rx[self._fill : self._fill + length] = self._block[start:count]
         self._fill += length
@@ -82,9 +82,9 @@ class Link:
             end = self._rx.find(_DELIMITER, 0, self._fill)
             if end < 0:
                 return
-            good = end > 0 and self._decode(end)
+            good = end > 0 and self._decode_frame(end)
             if end > 0 and not good:
-                self._count_bad()
+                self._count_bad_frame()
             rest = self._fill - end - 1
             self._rx[0:rest] = self._rx[end + 1 : self._fill]
             self._fill = rest
@@ -92,10 +92,10 @@ class Link:
                 self.pending = True
                 return
 
-    def _count_bad(self):
+    def _count_bad_frame(self):
         self.bad_frames = (self.bad_frames + 1) & _COUNT_MASK
 
-    def _decode(self, end):
+    def _decode_frame(self, end):
         length = _cobs_decode(self._rx, end, self.frame)
         if length < wire.HEADER_BYTES + wire.CRC_BYTES:
             return False

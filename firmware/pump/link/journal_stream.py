@@ -35,7 +35,7 @@ _ESCAPE = const(0xF0)
 
 
 class Coder:
-    """Codes records by their differences. reset() clears its state at the start of every stream.
+    """Codes records by their differences. reset_state() is called at the start of every stream.
 
     Allocates nothing. A number is two small ints: its lower three bytes and its top byte.
     """
@@ -48,7 +48,7 @@ class Coder:
         self._day = 0
         self._ms = 0
 
-    def reset(self):
+    def reset_state(self):
         for at in range(_SLOTS * 5):
             self._low[at] = 0
             self._top[at] = 0
@@ -158,12 +158,12 @@ class JournalStream(Part):
         if coding > wire.CODING_DELTA or until > wire.COUNT_MAX or first > wire.COUNT_MAX:
             raise ValueError
         if number != self._number or first > self._at:
-            self._start(number, first, coding, chain)
+            self._start_stream(number, first, coding, chain)
         self._until = until
         self._sequence = link.sequence
         self._session = session
 
-    def _start(self, number, first, coding, chain):
+    def _start_stream(self, number, first, coding, chain):
         journal = self._journal
         self._number = -1
         if first < journal.first():
@@ -178,7 +178,7 @@ class JournalStream(Part):
         self._coding = coding
         self._at = first
         self._fill = 0
-        self._coder.reset()
+        self._coder.reset_state()
 
     def next_ms(self):
         """Milliseconds until the line has room for the next slice."""

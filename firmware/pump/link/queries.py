@@ -51,16 +51,16 @@ class PumpQueries:
 
     def answers(self):
         return {
-            wire.HELLO: self._hello,
-            wire.STATUS: self._status,
-            wire.SELFTEST: self._tests,
-            wire.COUNTERS: self._counters,
-            wire.SENSORS: self._sensors,
-            wire.SERVICE: self._service_life,
-            wire.TELEMETRY_TABLE: self._telemetry_table,
+            wire.HELLO: self._answer_hello,
+            wire.STATUS: self._answer_status,
+            wire.SELFTEST: self._answer_selftest,
+            wire.COUNTERS: self._answer_counters,
+            wire.SENSORS: self._answer_sensors,
+            wire.SERVICE: self._answer_service,
+            wire.TELEMETRY_TABLE: self._answer_telemetry_table,
         }
 
-    def _hello(self, link):
+    def _answer_hello(self, link):
         wire.unpack_hello_request(link.frame, link.body, link.body_end)
         board = self._board
         major, minor, patch = FIRMWARE
@@ -82,7 +82,7 @@ class PumpQueries:
             self._profile.name.encode(),
         )
 
-    def _status(self, link):
+    def _answer_status(self, link):
         ledger, clock, gate, profile = self._ledger, self._clock, self._gate, self._profile
         delivery, orders, alarms = self._delivery, self._orders, self._alarms
         facts, journal = ledger.facts, ledger.journal
@@ -116,7 +116,7 @@ class PumpQueries:
             journal.next,
             facts.boot_count,
             link.bad_frames,
-            self._upload.received(),
+            self._upload.received_bytes(),
             facts.bolus_kind,
             schedule.square_left,
             orders.lockout_left_ms(),
@@ -139,11 +139,11 @@ class PumpQueries:
             profile.step_nl_den,
         )
 
-    def _tests(self, link):
+    def _answer_selftest(self, link):
         tests = self._selftest
         return wire.pack_selftest_reply(link.out, wire.HEADER_BYTES, tests.boot_ms, tests.since_ms, tests.rows())
 
-    def _counters(self, link):
+    def _answer_counters(self, link):
         ledger, boot, wakes = self._ledger, self._boot, self._wakes
         by_cause = wakes.by_cause
         return wire.pack_counters_reply(
@@ -160,10 +160,10 @@ class PumpQueries:
             ledger.journal.next - boot.first_record,
         )
 
-    def _sensors(self, link):
+    def _answer_sensors(self, link):
         return wire.pack_sensors_reply(link.out, wire.HEADER_BYTES, self._monitor.rows())
 
-    def _service_life(self, link):
+    def _answer_service(self, link):
         facts, service = self._ledger.facts, self._service
         left_days, left_ms = service.left()
         return wire.pack_service_reply(
@@ -177,7 +177,7 @@ class PumpQueries:
             UNKNOWN if facts.filled_steps == UNKNOWN else self._clock.day - facts.filled_day,
         )
 
-    def _telemetry_table(self, link):
+    def _answer_telemetry_table(self, link):
         return wire.pack_telemetry_table_reply(link.out, wire.HEADER_BYTES, wire.TELEMETRY_SUM, wire.TELEMETRY_TEXT)
 
 
@@ -191,11 +191,11 @@ class FlashQueries:
 
     def answers(self):
         return {
-            wire.JOURNAL_INFO: self._info,
-            wire.JOURNAL_READ: self._read,
-            wire.FAULT_INFO: self._info,
-            wire.FAULT_READ: self._read,
-            wire.MEMORY: self._memory,
+            wire.JOURNAL_INFO: self._answer_info,
+            wire.JOURNAL_READ: self._answer_read,
+            wire.FAULT_INFO: self._answer_info,
+            wire.FAULT_READ: self._answer_read,
+            wire.MEMORY: self._answer_memory,
         }
 
     def _ring(self, link):
@@ -203,11 +203,11 @@ class FlashQueries:
         ledger = self._ledger
         return ledger.faults if link.type in (wire.FAULT_INFO, wire.FAULT_READ) else ledger.journal
 
-    def _info(self, link):
+    def _answer_info(self, link):
         ring = self._ring(link)
         return wire.pack_journal_info_reply(link.out, wire.HEADER_BYTES, ring.first(), ring.next, ring.chain())
 
-    def _read(self, link):
+    def _answer_read(self, link):
         first, count = wire.unpack_journal_read_request(link.frame, link.body, link.body_end)
         ring = self._ring(link)
         if first < ring.first():
@@ -222,7 +222,7 @@ class FlashQueries:
             records[at * wire.RECORD_BYTES : (at + 1) * wire.RECORD_BYTES] = self._record
         return wire.pack_journal_read_reply(link.out, wire.HEADER_BYTES, first, records)
 
-    def _memory(self, link):
+    def _answer_memory(self, link):
         ledger, store = self._ledger, self._store
         journal, faults = ledger.journal, ledger.faults
         return wire.pack_memory_reply(

@@ -29,6 +29,7 @@ class Key:
         self._outer = _padded(key, 0x5C)
 
     def mac(self, data):
+        """HMAC-SHA256 of the data."""
         inner = hashlib.sha256(self._inner)
         inner.update(data)
         outer = hashlib.sha256(self._outer)

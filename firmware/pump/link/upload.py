@@ -34,7 +34,7 @@ class Stage:
         self.received = max(self.received, offset + len(data))
         self.therapy = None
 
-    def verify(self, profile, orders):
+    def verify_program(self, profile, orders):
         """Decode the complete program and check it against the pump. Raises Refusal."""
         if self.received < len(self.data):
             raise Refusal(wire.REASON_STAGE_INCOMPLETE, self.received)
@@ -63,10 +63,10 @@ class Upload(Part):
     def answers(self):
         """The method that answers each request: it writes the reply into `out` of the link and returns its end."""
         return {
-            wire.THERAPY_BEGIN: self._begin,
+            wire.THERAPY_BEGIN: self._start_stage,
             wire.THERAPY_CHUNK: self._receive_chunk,
-            wire.THERAPY_VERIFY: self._verify,
-            wire.THERAPY_ABORT: self._abort,
+            wire.THERAPY_VERIFY: self._verify_stage,
+            wire.THERAPY_ABORT: self._abort_stage,
             wire.THERAPY_READ: self._read_program,
         }
 
@@ -84,7 +84,7 @@ class Upload(Part):
         if self.next_ms() <= 0:
             self.drop_stage(STAGE_TIMEOUT)
 
-    def received(self):
+    def received_bytes(self):
         """Bytes of the stage that have arrived."""
         return 0 if self._stage is None else self._stage.received
 
@@ -113,7 +113,7 @@ class Upload(Part):
         self._idle_ms = 0
         return self._stage
 
-    def _begin(self, link):
+    def _start_stage(self, link):
         length, expected_hash = wire.unpack_therapy_begin_request(link.frame, link.body, link.body_end)
         if length == 0 or length > wire.THERAPY_BYTES_MAX:
             raise Refusal(wire.REASON_TOO_LONG, wire.THERAPY_BYTES_MAX)
@@ -130,9 +130,9 @@ class Upload(Part):
         stage.write_chunk(offset, data)
         return wire.pack_therapy_chunk_reply(link.out, wire.HEADER_BYTES, stage.received)
 
-    def _verify(self, link):
+    def _verify_stage(self, link):
         stage = self._open_stage()
-        stage.verify(self._profile, self._orders)
+        stage.verify_program(self._profile, self._orders)
         # The host confirms the reading of the guard, which decodes the bytes independently.
         program = Program(stage.data)
         reading = program.reading()
@@ -158,7 +158,7 @@ class Upload(Part):
             program.caps,
         )
 
-    def _abort(self, link):
+    def _abort_stage(self, link):
         dropped = self.drop_stage(STAGE_ABORTED)
         return wire.pack_therapy_abort_reply(link.out, wire.HEADER_BYTES, 1 if dropped else 0)
 
