@@ -21,6 +21,7 @@ class Dispatcher:
         self._device_id = device_id
         self._profile = profile
         self._ledger = ledger
+        self._outcomes = ledger.outcomes
         self._delivery = delivery
         self._orders = orders
         self._link = link
@@ -140,10 +141,10 @@ class Dispatcher:
         if counter > wire.COUNT_MAX:
             raise ValueError
         content = crc32(memoryview(link.frame)[link.body + _COMMAND_ID_BYTES : link.body_end]) & wire.COUNT_MAX
-        if counter <= ledger.outcomes.newest_counter(host):
+        if counter <= self._outcomes.newest_counter(host):
             # Only a new counter makes a new record. A STOP has stopped the pump all the same.
             self._delivery.record_halt()
-            self._answer_again(session, ledger.outcomes.find_outcome(host), message, counter, content)
+            self._answer_again(session, self._outcomes.find_outcome(host), message, counter, content)
             return
         try:
             act(session, fields)
@@ -152,7 +153,7 @@ class Dispatcher:
         if self._delivery.distrusted or ledger.corrupted:
             # The outcome is not known before the pump has started over, so it sends no answer.
             return
-        known = ledger.outcomes.find_outcome(host)
+        known = self._outcomes.find_outcome(host)
         known.remember_content(content)
         self._send_outcome(session, known)
 
@@ -169,7 +170,7 @@ class Dispatcher:
 
     def _answer_again(self, session, known, message, counter, content):
         if known is None or counter < known.counter:
-            raise Refusal(wire.REASON_COUNTER_OLD, self._ledger.outcomes.floor if known is None else known.counter)
+            raise Refusal(wire.REASON_COUNTER_OLD, self._outcomes.floor if known is None else known.counter)
         # The content is not known after a reset.
         if known.type != message or known.content not in (0, content):
             raise Refusal(wire.REASON_COUNTER_USED, known.counter)
@@ -180,7 +181,7 @@ class Dispatcher:
 
     def _answer_outcome(self, link):
         host, counter = wire.unpack_outcome_request(link.frame, link.body, link.body_end)
-        known, newest = self._ledger.outcomes.find_outcome(host), self._ledger.outcomes.newest_counter(host)
+        known, newest = self._outcomes.find_outcome(host), self._outcomes.newest_counter(host)
         if counter > newest:
             raise Refusal(wire.REASON_OUTCOME_UNKNOWN, newest)
         if known is None or counter < newest:
@@ -204,7 +205,7 @@ class Dispatcher:
             mine,
             boot_count,
             wire.SESSION_IDLE_MS,
-            ledger.outcomes.newest_counter(host),
+            self._outcomes.newest_counter(host),
             journal.next,
             journal.chain(),
         )
