@@ -1,6 +1,6 @@
 # The motor layer: every activation is bounded in steps and in time, and compared with the encoder.
 
-from pump.wire import const
+from const import const
 
 _MASK = const(0x3FFFFFFF)
 _STALL_STEPS = const(3)

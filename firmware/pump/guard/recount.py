@@ -3,9 +3,10 @@
 
 import struct
 
+from const import const
+
 from pump import wire
 from pump.clock import between
-from pump.wire import const
 
 _WINDOW_DAYS = const(2)
 _FORMAT = "<IHIBBIIIII"

@@ -2,9 +2,10 @@
 #
 # What is on is durable (ledger.facts.alarms). Silence is not: after a reset the pump is loud again.
 
+from const import const
+
 from pump import wire
 from pump.part import NEVER, Part
-from pump.wire import const
 
 _TONE_NON_CRITICAL = const(1)
 _TONE_CRITICAL = const(2)

@@ -2,8 +2,9 @@
 
 from array import array
 
+from const import const
+
 from pump import wire
-from pump.wire import const
 
 _SAMPLES = const(10)
 

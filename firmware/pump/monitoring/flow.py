@@ -6,10 +6,11 @@
 
 from array import array
 
+from const import const
+
 from pump import wire
 from pump.monitoring.sensors import reduced
 from pump.small_int import mul_div
-from pump.wire import const
 
 _MASK = const(0x3FFFFFFF)
 # Standard atmosphere (ISO 2533): what an absolute sensor reads above is the line's.

@@ -3,10 +3,11 @@
 
 from array import array
 
+from const import const
+
 from pump import wire
 from pump.small_int import mul_div
 from pump.storage.records import UNKNOWN
-from pump.wire import const
 
 _SAMPLES = const(10)
 # Rounds after a refill, or after a level that jumped, before the two are compared: somebody is at work on it.

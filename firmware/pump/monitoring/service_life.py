@@ -1,10 +1,11 @@
 # How long this pump may serve: 90 days from its elective replacement indicator, and a number of calendar months from
 # its implant, whichever ends first. The days run on pump time, which nobody can set; the months need a known calendar.
 
+from const import const
+
 from pump import wire
 from pump.clock import DAY_MS
 from pump.storage.records import UNKNOWN
-from pump.wire import const
 
 _SERVICE_DAYS = const(90)
 _MONTH_DAYS = b"\x1f\x1c\x1f\x1e\x1f\x1e\x1f\x1f\x1e\x1f\x1e\x1f"
