@@ -15,7 +15,7 @@ class Boot:
     what journal and lifetime steps were at before this boot."""
 
     def __init__(self, pump, distrusted):
-        """`distrusted`: the pump starts over because of what it found in RAM (see memory.py)."""
+        """`distrusted`: the pump starts over because of what it found in RAM (see integrity/ram_check.py)."""
         self._pump = pump
         self._distrusted = distrusted
         ledger = pump.ledger
@@ -121,7 +121,7 @@ class Boot:
         pump.selftest.at_boot()
         pump.selftest.judge()
         pump.monitor.judge()
-        pump.delivery.memory.seal()
+        pump.delivery.ram_check.renew_checksum()
         if pump.ledger.facts.running:
             self._resume()
 

@@ -7,7 +7,7 @@ from pump import wire
 from pump.dosing.motor import Motor
 from pump.dosing.schedule import NEVER, Schedule
 from pump.guard.recount import History
-from pump.integrity.ram_check import Memory
+from pump.integrity.ram_check import RamCheck
 from pump.part import Part
 from pump.small_int import mul_div
 from pump.storage.records import NOT_WRITTEN, UNKNOWN
@@ -26,7 +26,7 @@ class Delivery(Part):
         self.schedule = Schedule()
         self.guard = guard
         self.motor = Motor(board, profile.step_ms, profile.activation_steps_max, profile.activation_ms_max)
-        self.memory = Memory(self, clock, profile, ledger, store)
+        self.ram_check = RamCheck(self, clock, profile, ledger, store)
         self.therapy = None
         self.distrusted = False
         self.missed = 0
@@ -131,7 +131,7 @@ class Delivery(Part):
 
     def is_trusted(self):
         """Whether everything that decides what moves is as it must be. If not, delivery is distrusted from here on."""
-        if not self.memory.sound():
+        if not self.ram_check.is_intact():
             self.distrust()
         return not self.distrusted
 
@@ -253,7 +253,7 @@ class Delivery(Part):
         self.plan.load(therapy, left, facts.titration_day)
         self._set_periodic(therapy, live)
         self.apply_fallbacks()
-        self.memory.seal()
+        self.ram_check.renew_checksum()
 
     def _set_periodic(self, therapy, live):
         period = therapy.periodic()

@@ -119,16 +119,16 @@ class Schedule:
         self._square_all = 0
 
     def whole(self):
-        """Whether what is left of boluses, and until the next one, and what went before add up (see memory.py)."""
+        """Whether what is left of boluses, and until the next one, and what went before add up (see ram_check.py)."""
         return (
             self.periodic_ms + self._periodic_passed == self._periodic_all
             and self.bolus_left + self.bolus_made == self._bolus_all
             and self.square_left + self.square_made == self._square_all
         )
 
-    def fold_therapy(self):
-        """One number of what the therapy set."""
-        return self._periodic_steps ^ self._periodic_num ^ self._periodic_den ^ self._period_ms
+    def checked(self):
+        """What the therapy set (see integrity/checksums.py)."""
+        return self._periodic_steps, self._periodic_num, self._periodic_den, self._period_ms
 
     # Boluses
 

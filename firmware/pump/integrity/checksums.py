@@ -9,8 +9,9 @@ from const import const
 
 _NUMBERS = (int, bool)
 _ROWS = (tuple, array, bytes, bytearray)
-# Above it a number is on the heap where small integers have 31 bits, and so is each sum of it.
-_SMALL = const(0x3FFFFFFF)
+# Greater numbers are on the heap where small integers have 31 bits, and so is all that is folded with them. A prime: no
+# flipped bit, which is a difference of a power of two, leaves the remainder as it was.
+_PRIME = const(1_073_741_789)
 
 
 def fold(part):
@@ -22,15 +23,11 @@ def _fold_values(values):
     total = 0
     for value in values:
         if isinstance(value, _NUMBERS):
-            total ^= _halved(value)
+            total ^= value % _PRIME
         elif isinstance(value, _ROWS):
-            total ^= _halved(sum(value))
+            total ^= sum(value) % _PRIME
         elif isinstance(value, list):
             total ^= _fold_values(value)
         elif value is not None:
             total ^= fold(value)
     return total
-
-
-def _halved(number):
-    return number if number <= _SMALL else number >> 16 ^ number & 0xFFFF

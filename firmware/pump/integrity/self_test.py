@@ -71,7 +71,7 @@ class SelfTest(Part):
         if self.since_ms < pump.profile.retest_ms:
             return
         # A lease has done the same; without one for so long, nothing moved.
-        if pump.delivery.memory.age_ms() >= pump.profile.retest_ms and pump.delivery.is_trusted():
+        if pump.delivery.ram_check.age_ms() >= pump.profile.retest_ms and pump.delivery.is_trusted():
             pump.effects.mend_store()
         if self.again():
             self.judge()
