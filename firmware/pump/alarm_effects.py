@@ -42,6 +42,18 @@ class AlarmEffects(Part):
     def watch(self):
         """Raises what follows from the steps: faults, refusals, missed steps, ended boluses, levels."""
         delivery = self._delivery
+        if delivery.has_findings():
+            self._report_findings()
+        therapy, facts = delivery.therapy, self._facts
+        if therapy is None or delivery.distrusted or facts.reservoir == UNKNOWN:
+            return
+        if facts.reservoir <= therapy.low_steps and not facts.alarms & wire.ALARM_RESERVOIR_LOW:
+            self.raise_alarm(wire.ALARM_RESERVOIR_LOW, facts.reservoir)
+        if facts.reservoir <= therapy.empty_steps and self._delivery.is_moving():
+            self.raise_alarm(wire.ALARM_RESERVOIR_EMPTY, facts.reservoir)
+
+    def _report_findings(self):
+        delivery = self._delivery
         motor = delivery.motor
         if motor.stalled:
             self.raise_alarm(wire.ALARM_MOTOR_STALL, motor.lost)
@@ -54,17 +66,6 @@ class AlarmEffects(Part):
             if missed:
                 self.raise_alarm(wire.ALARM_MISSED_VOLUME, missed)
         delivery.record_ends()
-        if not delivery.distrusted:
-            self._check_levels()
-
-    def _check_levels(self):
-        therapy, facts = self._delivery.therapy, self._facts
-        if therapy is None or facts.reservoir == UNKNOWN:
-            return
-        if facts.reservoir <= therapy.low_steps and not facts.alarms & wire.ALARM_RESERVOIR_LOW:
-            self.raise_alarm(wire.ALARM_RESERVOIR_LOW, facts.reservoir)
-        if facts.reservoir <= therapy.empty_steps and self._delivery.is_moving():
-            self.raise_alarm(wire.ALARM_RESERVOIR_EMPTY, facts.reservoir)
 
     def renew_lease(self):
         """Renews the lease, once all that decides was found as it must be."""

@@ -32,7 +32,7 @@ from pump.monitoring.sensors import fitted
 from pump.monitoring.service_life import Service
 from pump.monitoring.standstill import Standstill
 from pump.orders import Orders
-from pump.part import NEVER
+from pump.part import NEVER, Part
 from pump.profile import Profile
 from pump.storage.journal import Journal
 from pump.storage.ledger import Ledger
@@ -88,7 +88,7 @@ class Pump:
         self.dispatcher = self._dispatcher()
         # The order in which parts are visited. The line counts the motor's rest before delivery moves it; what follows
         # from the steps comes before all that looks at it.
-        self._parts = (
+        parts = (
             line,
             self.delivery,
             effects,
@@ -101,6 +101,9 @@ class Pump:
             self.alarms,
             self.telemetry,
         )
+        # A part that leaves a method of the contract as it is has nothing to do there.
+        self._time = tuple([part.pass_time for part in parts if type(part).pass_time is not Part.pass_time])
+        self._watches = tuple([part.watch for part in parts if type(part).watch is not Part.watch])
 
     def _dispatcher(self):
         profile, ledger, delivery, upload = self.profile, self.ledger, self.delivery, self.upload
@@ -179,15 +182,15 @@ class Pump:
         self.wakes.wake(passed)
         self.selftest.clock(self.wakes.asked_ms, passed)
         self._held_ms += passed
-        for part in self._parts:
-            part.pass_time(passed)
+        for pass_time in self._time:
+            pass_time(passed)
         self.supervisor.report(supervisor.DELIVERY)
 
     def _watch(self):
         """Lets all parts do what is due behind the steps; the lease comes last, with all that it must cover."""
         delivery = self.delivery
-        for part in self._parts:
-            part.watch()
+        for watch in self._watches:
+            watch()
             if delivery.distrusted:
                 return
         self.supervisor.report(supervisor.MONITOR)

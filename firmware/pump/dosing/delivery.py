@@ -141,6 +141,20 @@ class Delivery(Part):
 
     # Findings
 
+    def has_findings(self):
+        """Whether the last steps led to anything that is reported or recorded."""
+        motor, schedule, facts = self.motor, self.schedule, self._facts
+        return (
+            motor.stalled
+            or motor.ran_away
+            or self.missed
+            or self._skipped_basal
+            or self._skipped_bolus
+            or schedule.periodic_began
+            or (facts.bolus_left and not schedule.bolus_left)
+            or (facts.square_left and not schedule.square_left)
+        )
+
     def was_refused(self):
         """Whether the guard refused a step since the last judge_refusals()."""
         return self._skipped_basal or self._skipped_bolus
