@@ -2,7 +2,7 @@
 
 import sys
 
-from pump.controller import START_OVER, Pump
+from pump.controller import Pump
 
 
 def family():
@@ -33,8 +33,8 @@ def turn(board):
     pump.start()
     while True:
         delay = pump.run()
-        if delay == START_OVER:
-            # The old one goes first, so that the heap need not hold two.
+        if delay < 0:
+            # START_OVER. The old pump goes first, so that the heap need not hold two.
             pump = None
             board.tidy()
             pump = Pump(board, True)

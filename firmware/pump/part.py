@@ -1,6 +1,8 @@
 # The contract of everything that the loop visits, in the order that the controller declares.
 
-NEVER = 0x3FFFFFFF
+from const import const
+
+NEVER = const(0x3FFFFFFF)
 
 
 class Part:
