@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PUMP_IMPORTS = {"array", "binascii", "hashlib", "pump", "struct", "micropython"}
+PUMP_IMPORTS = {"array", "binascii", "const", "hashlib", "pump", "struct"}
 FUNCTION_LINES_MAX = 70
 BOARD_LINES_MAX = 300
 RINGS = {

@@ -44,11 +44,11 @@ class Clock:
         return passed
 
     def whole(self):
-        """Whether day and ms are what passed (see memory.py)."""
+        """Whether day and ms are what passed (see integrity/ram_check.py)."""
         return self.day + self.ms == self._sum
 
     def sound(self):
-        """Whether the offset is the one that was set (see memory.py)."""
+        """Whether the offset is the one that was set (see integrity/ram_check.py)."""
         return self._offset_days ^ self._offset_ms == self._check
 
     def ticks(self):

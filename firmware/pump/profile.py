@@ -105,22 +105,54 @@ class Profile:
     def motor_bounds(self):
         return self.step_ms, self.activation_steps_max, self.activation_ms_max
 
-    def fold(self):
-        """One number of all figures; any single bit changes it (see memory.py)."""
-        total = self.step_nl_num ^ self.step_nl_den ^ self.rate_min_num
-        total ^= self.rate_min_den ^ self.rate_max_num ^ self.rate_max_den
-        total ^= self.hard_hour_steps ^ self.hard_day_steps ^ self.bolus_steps_max
-        total ^= self.reservoir_steps_max ^ self.lease_ms ^ self.step_ms
-        total ^= self.activation_steps_max ^ self.activation_ms_max ^ self.battery_low_mv
-        total ^= self.battery_stop_mv ^ self.battery_hysteresis_mv ^ self.battery_sag_mv
-        total ^= self.battery_rest_ms ^ self.battery_replaceable ^ self.service_months
-        total ^= self.disagree_steps ^ self.reconcile_steps ^ self.sense_ms
-        total ^= self.retest_ms ^ self.watchdog_ms ^ self.tone_high_ms
-        total ^= self.tone_ms ^ self.silence_high_ms ^ self.silence_ms
-        total ^= self.stopped_ms ^ self.stopped_high_ms ^ self.repeat_times
-        total ^= self.repeat_ms ^ self.resets_max ^ self.resets_ms
-        total ^= self.flash_sectors ^ self.flow_nl_num ^ self.flow_nl_den
-        total ^= self.fault_sectors ^ self.rise_pa ^ self.catheter_ms
-        total ^= self.occlusion_pa ^ self.occlusion_rise_pa ^ self.patency_steps
-        total ^= self.temperature_max_mk ^ self.air_mv
-        return total
+    def checked(self):
+        """All figures that are used after boot (see integrity/checksums.py)."""
+        return (
+            self.step_nl_num,
+            self.step_nl_den,
+            self.rate_min_num,
+            self.rate_min_den,
+            self.rate_max_num,
+            self.rate_max_den,
+            self.hard_hour_steps,
+            self.hard_day_steps,
+            self.bolus_steps_max,
+            self.reservoir_steps_max,
+            self.lease_ms,
+            self.step_ms,
+            self.activation_steps_max,
+            self.activation_ms_max,
+            self.battery_low_mv,
+            self.battery_stop_mv,
+            self.battery_hysteresis_mv,
+            self.battery_sag_mv,
+            self.battery_rest_ms,
+            self.battery_replaceable,
+            self.service_months,
+            self.disagree_steps,
+            self.reconcile_steps,
+            self.sense_ms,
+            self.retest_ms,
+            self.watchdog_ms,
+            self.tone_high_ms,
+            self.tone_ms,
+            self.silence_high_ms,
+            self.silence_ms,
+            self.stopped_ms,
+            self.stopped_high_ms,
+            self.repeat_times,
+            self.repeat_ms,
+            self.resets_max,
+            self.resets_ms,
+            self.flash_sectors,
+            self.flow_nl_num,
+            self.flow_nl_den,
+            self.fault_sectors,
+            self.rise_pa,
+            self.catheter_ms,
+            self.occlusion_pa,
+            self.occlusion_rise_pa,
+            self.patency_steps,
+            self.temperature_max_mk,
+            self.air_mv,
+        )

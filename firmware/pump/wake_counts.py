@@ -2,7 +2,7 @@
 
 from array import array
 
-from pump.wire import const
+from const import const
 
 # Causes, in the order of the `counters` message.
 DELIVERY = const(0)

@@ -9,11 +9,7 @@
 # fmt: off
 from struct import pack_into, unpack_from
 
-try:
-    from micropython import const
-except ImportError:
-    def const(value):
-        return value
+from const import const
 
 SCHEMA_HASH = b"\x9e\x45\x38\x5a\xd4\xad\x00\xeb"
 

@@ -143,7 +143,7 @@ def test_a_guard_without_a_lease_lets_nothing_move_and_says_so() -> None:
     with pump() as side:
         running(side)
         made = side.twin.plant.encoder()
-        guard = side.twin._runtime.pump.guard  # type: ignore[union-attr]
+        guard = side.twin._runtime.pump.delivery.guard  # type: ignore[union-attr]
         guard.allow(0)
         guard.enable(False)
         side.twin.advance(2 * 54)

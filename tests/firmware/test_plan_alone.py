@@ -16,6 +16,7 @@ from modes import therapies
 from pump.dosing.plan import Plan
 from pump.dosing.schedule import NEVER
 from pump.dosing.therapy import Therapy
+from pump.integrity.checksums import fold
 from pumpside import DAY_MS, examples, therapy
 
 MINUTE_MS = 60_000
@@ -362,23 +363,23 @@ def test_days_of_a_titration_stay_whole_at_their_end() -> None:
 
 
 @pytest.mark.requirement("R56")
-def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_plans_fold() -> None:
+def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_fold_of_the_plan() -> None:
     made = plan(FLEX | {"titration": TITRATION["titration"], "bridge_num": 1, "bridge_den": 9_000})
-    before = made.fold_therapy()
+    before = fold(made)
     rows = (made._nums, made._dens, made._minutes, made._flex_rates, made._ends, made._weekdays, made._days)
     parts = [made._mode, 1, 54_000, 1, 450_000, 1, 9_000, *(sum(row) for row in rows), sum(made._day_rates)]
-    # What is folded stays as short as its parts.
+    # A fold is as short as its parts.
     assert before == reduce(xor, parts)
     for name in ("_mode", *(f"_{kind}_{part}" for kind in ("basal", "minimum", "bridge") for part in ("num", "den"))):
         for bit in range(30):
             setattr(made, name, getattr(made, name) ^ 1 << bit)
-            assert made.fold_therapy() != before, name
+            assert fold(made) != before, name
             setattr(made, name, getattr(made, name) ^ 1 << bit)
     made._weekdays = bytearray(made._weekdays)
     for name in ("_nums", "_dens", "_minutes", "_flex_rates", "_ends", "_weekdays", "_days", "_day_rates"):
         for at in range(len(getattr(made, name))):
             for bit in range(8):
                 getattr(made, name)[at] ^= 1 << bit
-                assert made.fold_therapy() != before, name
+                assert fold(made) != before, name
                 getattr(made, name)[at] ^= 1 << bit
-    assert made.fold_therapy() == before
+    assert fold(made) == before

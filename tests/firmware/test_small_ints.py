@@ -46,8 +46,8 @@ def _zeros(_: str, data: bytes) -> list[SmallInt]:
 @pytest.fixture(autouse=True)
 def no_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Arrays would turn the watched integers into plain ones."""
-    monkeypatch.setattr(pump.plan, "array", _list)
-    monkeypatch.setattr(pump.guard, "array", _zeros)
+    monkeypatch.setattr(pump.dosing.plan, "array", _list)
+    monkeypatch.setattr(pump.guard.guard, "array", _zeros)
 
 
 class Dosing:

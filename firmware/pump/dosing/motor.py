@@ -1,6 +1,6 @@
 # The motor layer: every activation is bounded in steps and in time, and compared with the encoder.
 
-from pump.wire import const
+from const import const
 
 _MASK = const(0x3FFFFFFF)
 _STALL_STEPS = const(3)
@@ -23,10 +23,15 @@ class Motor:
         self._of_window = 0
         self._window = 0
         self.lost = 0
-        self._position = board.encoder()
+        self._position = 0
         self.moved = 0
         self.stalled = False
         self.ran_away = False
+
+    def secure(self):
+        """Switches the driver off, and compares with the encoder's position from here on."""
+        self.off()
+        self._position = self._board.encoder()
 
     def activate(self, steps):
         """Move at most `steps`; return how many were commanded."""

@@ -77,7 +77,7 @@ class Plan:
         self.select()
 
     def whole(self, local_days, local_ms):
-        """Whether the rate in force follows from the rest, and that from the calendar (see memory.py)."""
+        """Whether the rate in force follows from the rest, and that from the calendar (see integrity/ram_check.py)."""
         if self._titration_ms + self.titration_day != self._titration_sum:
             return False
         if self.known and self._at + self.lag + (self._day_number - local_days) * _DAY != local_ms * _HALVES:
@@ -88,12 +88,25 @@ class Plan:
         self.select()
         return held == (self.num, self.den, self._index, self._titration_index)
 
-    def fold_therapy(self):
-        """One number of what the therapy set. May need heap integers: for boot, commit and lease."""
-        total = self._mode ^ self._basal_num ^ self._basal_den ^ self._minimum_num ^ self._minimum_den
-        total ^= self._bridge_num ^ self._bridge_den ^ sum(self._nums) ^ sum(self._dens) ^ sum(self._minutes)
-        total ^= sum(self._flex_rates) ^ sum(self._ends) ^ sum(self._weekdays)
-        return total ^ sum(self._days) ^ sum(self._day_rates)
+    def checked(self):
+        """What the therapy set (see integrity/checksums.py)."""
+        return (
+            self._mode,
+            self._basal_num,
+            self._basal_den,
+            self._minimum_num,
+            self._minimum_den,
+            self._bridge_num,
+            self._bridge_den,
+            self._nums,
+            self._dens,
+            self._minutes,
+            self._flex_rates,
+            self._ends,
+            self._weekdays,
+            self._days,
+            self._day_rates,
+        )
 
     # The pattern clock
 
@@ -189,6 +202,16 @@ class Plan:
             self.select()
 
     # The rate
+
+    def fall_back(self, closed, at_minimum):
+        """Sets whether the basal is closed, and whether it runs at the minimum rate."""
+        self.closed = closed
+        self.at_minimum = at_minimum
+        self.select()
+
+    def fallen_back(self):
+        """What fall_back() set."""
+        return self.closed, self.at_minimum
 
     def advance(self, ms, running):
         """Let `ms` pass, at most next_ms() of it."""

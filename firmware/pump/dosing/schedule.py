@@ -12,7 +12,11 @@ _WAITS = const(0x2AAAAAAA)
 
 
 class Track:
-    """One rate of num / den steps per millisecond, both at most 2^29, so that no sum reaches 2^30."""
+    """One rate of num / den steps per millisecond, both at most 2^29.
+
+    Between calls 0 <= acc < den and 0 <= crumb < 2^29. So every sum here lies between -(2^30 - 1) and 2^30 - 1, even if
+    num = den = 2^29.
+    """
 
     def __init__(self):
         # Half way to its first step, in the only unit that is known yet.
@@ -21,7 +25,7 @@ class Track:
         self.acc = 1
         self._crumb = 0
         # Of the four above: one flipped bit in any of them shows before the next step.
-        self._check = -1
+        self._check = 1
         self._division = MulDiv()
 
     def restart(self, num, den):
@@ -30,21 +34,21 @@ class Track:
         self.acc = den // 2
         # Half a step is half a unit more when the denominator is odd; a later change of rate needs to know.
         self._crumb = FRACTION_MAX // 2 if den & 1 else 0
-        self._check = (self.acc + self._crumb - den) ^ num
+        self._check = (den - self.acc - self._crumb) ^ num
 
     def retune(self, num, den):
-        """Change the rate and keep the fraction of a step that is under way.
+        """Changes the rate and keeps the fraction of a step that is under way.
 
-        What acc / den loses on the new denominator is kept as a crumb of 2^-29 of its unit, so that many changes
-        do not add up to a drift.
+        What acc / den loses on the new denominator is kept as crumbs, each 2^-29 of its unit. A change loses less than
+        two crumbs: 2 / (2^29 * den) of a step.
         """
-        if self._check != (self.acc + self._crumb - self.den) ^ self.num:
+        if self._check != (self.den - self.acc - self._crumb) ^ self.num:
             # advance() will say so.
             return
         if num == 0:
             # Standing still keeps its unit, and loses nothing.
             self.num = 0
-            self._check = self.acc + self._crumb - self.den
+            self._check = self.den - self.acc - self._crumb
             return
         old = self.den
         if den != old:
@@ -57,24 +61,25 @@ class Track:
             self._crumb = division.run(rest % old, FRACTION_MAX, old) + part // old
         self.num = num
         self.den = den
-        self._check = (self.acc + self._crumb - den) ^ num
+        self._check = (den - self.acc - self._crumb) ^ num
 
     def due_ms(self):
         """Milliseconds until the next step."""
         if self.num == 0:
             return NEVER
-        return (self.den - self.acc + self.num - 1) // self.num
+        return (self.num - 1 + self.den - self.acc) // self.num
 
     def advance(self, ms):
         """Let `ms` pass; return how many steps came due, or NEVER when rate or accumulator are not as left."""
         num, den, acc = self.num, self.den, self.acc
-        if self._check != (acc + self._crumb - den) ^ num:
+        if self._check != (den - acc - self._crumb) ^ num:
             return NEVER
         steps = 0
         if num == 0:
             return 0
         while True:
-            due = (den - acc + num - 1) // num
+            # In this order: the first sum is at most 2^30 - 1, and what follows only takes away.
+            due = (num - 1 + den - acc) // num
             if ms < due:
                 acc += num * ms
                 break
@@ -82,7 +87,7 @@ class Track:
             acc += num * due - den
             steps += 1
         self.acc = acc
-        self._check = (acc + self._crumb - den) ^ num
+        self._check = (den - acc - self._crumb) ^ num
         return steps
 
 
@@ -119,16 +124,16 @@ class Schedule:
         self._square_all = 0
 
     def whole(self):
-        """Whether what is left of boluses, and until the next one, and what went before add up (see memory.py)."""
+        """Whether what is left of boluses, and until the next one, and what went before add up (see ram_check.py)."""
         return (
             self.periodic_ms + self._periodic_passed == self._periodic_all
             and self.bolus_left + self.bolus_made == self._bolus_all
             and self.square_left + self.square_made == self._square_all
         )
 
-    def fold_therapy(self):
-        """One number of what the therapy set."""
-        return self._periodic_steps ^ self._periodic_num ^ self._periodic_den ^ self._period_ms
+    def checked(self):
+        """What the therapy set (see integrity/checksums.py)."""
+        return self._periodic_steps, self._periodic_num, self._periodic_den, self._period_ms
 
     # Boluses
 
@@ -192,7 +197,24 @@ class Schedule:
             self.periodic_began = True
             self.start_bolus(BOLUS_KIND_PERIODIC, self._periodic_steps, self._periodic_num, self._periodic_den)
 
+    def claim_periodic(self):
+        """Clears `periodic_began`; returns the steps of the bolus that began."""
+        self.periodic_began = False
+        return self.bolus_left
+
     # Time
+
+    def start(self):
+        """Lets the basal run."""
+        self.running = True
+
+    def halt(self):
+        """Ends the basal and every bolus."""
+        self.running = False
+        self.cancel_bolus()
+        self.cancel_square()
+        self.periodic_waits = 0
+        self.periodic_began = False
 
     def begin(self):
         """Forget what the last event made due."""

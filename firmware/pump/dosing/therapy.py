@@ -32,23 +32,68 @@ class Therapy:
         (self.bridge_ng_num, self.bridge_ng_den, self.change_permille_max, self.weekdays) = fields[38:42]
         (self.caps, self.rates, self.flex, self.titration) = fields[42:46]
 
-    def fold(self):
-        """One number of all fields but the names; any single bit changes it (see memory.py)."""
-        total = self.format ^ self.step_ng_num ^ self.step_ng_den ^ self.step_nl_num
-        total ^= self.step_nl_den ^ self.mode ^ self.basal_num ^ self.basal_den
-        total ^= self.minimum_num ^ self.minimum_den ^ self.bolus_num ^ self.bolus_den
-        total ^= self.bolus_steps_max ^ self.reservoir_steps ^ self.low_steps ^ self.empty_steps
-        total ^= self.stability_days ^ self.on_low ^ self.on_cap ^ self.square_steps_max
-        total ^= self.patient_steps ^ self.patient_num ^ self.patient_den ^ self.patient_lockout_ms
-        total ^= self.patient_per_day ^ self.periodic_steps ^ self.periodic_ms ^ self.periodic_num
-        total ^= self.periodic_den ^ self.prime_steps_max ^ self.prime_num ^ self.prime_den
-        total ^= self.path_version ^ self.bridge_steps ^ self.bridge_num ^ self.bridge_den
-        total ^= self.bridge_ng_num ^ self.bridge_ng_den ^ self.change_permille_max
-        total ^= sum(self.weekdays)
-        for rows in (self.caps, self.rates, self.flex, self.titration):
-            for row in rows:
-                total ^= sum(row)
-        return total
+    def checked(self):
+        """All fields but the names (see integrity/checksums.py)."""
+        return (
+            self.format,
+            self.step_ng_num,
+            self.step_ng_den,
+            self.step_nl_num,
+            self.step_nl_den,
+            self.mode,
+            self.basal_num,
+            self.basal_den,
+            self.minimum_num,
+            self.minimum_den,
+            self.bolus_num,
+            self.bolus_den,
+            self.bolus_steps_max,
+            self.reservoir_steps,
+            self.low_steps,
+            self.empty_steps,
+            self.stability_days,
+            self.on_low,
+            self.on_cap,
+            self.square_steps_max,
+            self.patient_steps,
+            self.patient_num,
+            self.patient_den,
+            self.patient_lockout_ms,
+            self.patient_per_day,
+            self.periodic_steps,
+            self.periodic_ms,
+            self.periodic_num,
+            self.periodic_den,
+            self.prime_steps_max,
+            self.prime_num,
+            self.prime_den,
+            self.path_version,
+            self.bridge_steps,
+            self.bridge_num,
+            self.bridge_den,
+            self.bridge_ng_num,
+            self.bridge_ng_den,
+            self.change_permille_max,
+            self.weekdays,
+            self.caps,
+            self.rates,
+            self.flex,
+            self.titration,
+        )
+
+    def periodic(self):
+        """Steps, rate (num, den) and period of the periodic bolus."""
+        return self.periodic_steps, self.periodic_num, self.periodic_den, self.periodic_ms
+
+    def fallbacks(self, alarms):
+        """(whether the basal is closed, whether it is at the minimum rate) while these alarms are on."""
+        low = alarms & wire.ALARM_RESERVOIR_LOW
+        cap = alarms & wire.ALARM_DOSE_CAP
+        over = alarms & wire.ALARM_OVER_INFUSION
+        return (
+            bool((low and self.on_low == wire.ON_LOW_STOP) or (cap and self.on_cap == wire.ON_CAP_STOP)),
+            bool((low and self.on_low == wire.ON_LOW_MINIMUM_RATE) or cap or over),
+        )
 
     def basal_rates(self):
         """Every basal rate that the mode may run at."""

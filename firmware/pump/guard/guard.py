@@ -48,7 +48,7 @@ class Window:
         self._marked_ms = self._into_ms
 
     def whole(self, passed):
-        """Whether the counts add up to the sum, and it is where `passed` ms since mark() lead (see memory.py)."""
+        """Whether the counts add up to the sum, and it is where `passed` ms since mark() lead (see ram_check.py)."""
         buckets, into = divmod(self._marked_ms + passed, self.bucket_ms)
         at = (self._marked_at + buckets) % _BUCKETS
         return sum(self._counts) == self.sum and self._into_ms == into and self._at == at
@@ -122,9 +122,8 @@ class Ratio:
         self._num = num
         self._den = den
 
-    def fold(self):
-        """One number of the fraction."""
-        return self._num ^ self._den
+    def checked(self):
+        return self._num, self._den
 
     def up(self, steps):
         """New steps, rounded up: at most one too many, or a few where the fraction was shortened."""
@@ -270,9 +269,9 @@ class Guard:
     def prime_left(self):
         return self._prime_left
 
-    def fold_therapy(self):
-        """One number of what the therapy set."""
-        return self._worth[0] ^ self._worth[1] ^ self._prime_max ^ sum(self._minutes) ^ self._ratio.fold()
+    def checked(self):
+        """What the therapy set (see integrity/checksums.py)."""
+        return self._worth, self._prime_max, self._minutes, self._ratio
 
     # Deciding and counting
 

@@ -4,7 +4,7 @@
 # Nothing here is shared with the schedule's side (therapy.py, plan.py, the generated codec). Sums of fractions are
 # exact and may need heap integers; they are made at a verify, never while dosing.
 
-from pump.wire import const
+from const import const
 
 _DAY_MS = const(86_400_000)
 _HOUR_MS = const(3_600_000)

@@ -3,9 +3,10 @@
 
 import struct
 
+from const import const
+
 from pump import wire
 from pump.clock import between
-from pump.wire import const
 
 _WINDOW_DAYS = const(2)
 _FORMAT = "<IHIBBIIIII"
@@ -40,7 +41,7 @@ class History:
                 day, ms = fields[1], fields[2]
             self._tell_event(fields)
         if high >= 0:
-            self._guard.recall(between(day, ms, self._clock.day, self._clock.ms), self._ledger.high - high)
+            self._guard.recall(between(day, ms, self._clock.day, self._clock.ms), self._ledger.facts.high - high)
 
     def _worth_at(self, first):
         """What a step held before the first change that will be told: (num, den), or None when none changed it."""

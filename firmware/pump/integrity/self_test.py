@@ -5,6 +5,7 @@ from array import array
 from binascii import unhexlify
 
 from pump import wire
+from pump.part import Part
 from pump.storage.therapy_store import program_hash
 from pump.wire import const
 
@@ -12,11 +13,12 @@ _TESTS = const(11)
 _CODE_BYTES = const(16)
 
 
-class SelfTest:
+class SelfTest(Part):
     """`failed` has a bit for each test that failed, by its number."""
 
-    def __init__(self, pump):
+    def __init__(self, pump, started_over):
         self._pump = pump
+        self._started_over = started_over
         self._results = bytearray(_TESTS)
         self._details = array("i", [0] * _TESTS)
         self._code = bytearray(_CODE_BYTES)
@@ -51,13 +53,37 @@ class SelfTest:
         # No board reads its tone back yet.
         self.note(wire.TEST_TONE, wire.TEST_RESULT_NOT_FITTED)
         self._judge(wire.TEST_SETTINGS, pump.profile.sound)
-        self._judge(wire.TEST_JOURNAL, not ledger.failed(), ledger.journal.damaged)
-        self._judge(wire.TEST_THERAPY, ledger.generation == 0 or pump.therapy is not None, ledger.generation)
+        self._judge(wire.TEST_JOURNAL, not ledger.has_failed(), ledger.journal.damaged)
+        generation = ledger.facts.generation
+        self._judge(wire.TEST_THERAPY, generation == 0 or pump.delivery.therapy is not None, generation)
         self._driver()
         self._battery()
         broken = pump.monitor.broken()
         self._judge(wire.TEST_SENSORS, broken < 0, max(broken, 0))
         self._again()
+
+    def pass_time(self, ms):
+        self.since_ms += ms
+
+    def watch(self):
+        """Tests again when it is due, and looks at RAM and program where nothing has done so for as long."""
+        pump = self._pump
+        if self.since_ms < pump.profile.retest_ms:
+            return
+        # A lease has done the same; without one for so long, nothing moved.
+        if pump.delivery.ram_check.age_ms() >= pump.profile.retest_ms and pump.delivery.is_trusted():
+            pump.effects.mend_store()
+        if self.again():
+            self.judge()
+
+    def judge(self):
+        """Raises the alarm about tests that failed."""
+        failed = self.unsaid()
+        if failed:
+            self._pump.effects.raise_alarm(wire.ALARM_SELFTEST_FAILED, failed)
+
+    def set_boot_ms(self, ms):
+        self.boot_ms = ms
 
     def again(self):
         """The tests that are made again while the pump runs. Returns whether one failed that had not before."""
@@ -82,10 +108,10 @@ class SelfTest:
     def _memory(self):
         """What RAM holds of the therapy is still what was committed."""
         pump = self._pump
-        sound = pump.guard.sound() and not pump.started_over
-        if pump.therapy is not None:
+        sound = pump.delivery.guard.sound() and not self._started_over
+        if pump.delivery.therapy is not None:
             head = int.from_bytes(program_hash(pump.store.program)[:4], "little")
-            sound = sound and head == pump.ledger.hash_head
+            sound = sound and head == pump.ledger.facts.hash_head
         self._judge(wire.TEST_MEMORY, sound)
 
     def _driver(self):

@@ -1,7 +1,8 @@
 # The one place that feeds the watchdog: after a turn in which every task reported. And the proof that it bites.
 
+from const import const
+
 from pump import wire
-from pump.wire import const
 
 DELIVERY = const(1)
 MONITOR = const(2)

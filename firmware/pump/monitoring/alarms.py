@@ -1,18 +1,19 @@
 # The alarms that are on, how urgent the worst of them is, and the tone that says so.
 #
-# What is on is durable (ledger.alarms). Silence is not: after a reset the pump is loud again.
+# What is on is durable (ledger.facts.alarms). Silence is not: after a reset the pump is loud again.
+
+from const import const
 
 from pump import wire
-from pump.wire import const
+from pump.part import NEVER, Part
 
 _TONE_NON_CRITICAL = const(1)
 _TONE_CRITICAL = const(2)
-_NEVER = const(0x3FFFFFFF)
 _STOPPING = wire.ALARMS_SAFE | wire.ALARMS_HALT
 
 
-class Alarms:
-    """Raises, ends and annunciates. What an alarm does to delivery is the controller's."""
+class Alarms(Part):
+    """Raises, ends and annunciates. What an alarm does to delivery is in alarm_effects.py."""
 
     def __init__(self, board, ledger, profile):
         self._board = board
@@ -23,21 +24,21 @@ class Alarms:
         self.tones = 0
 
     def on(self, alarms):
-        return self._ledger.alarms & alarms != 0
+        return self._ledger.facts.alarms & alarms != 0
 
     def priority(self):
         """The highest priority among the alarms that are on."""
-        alarms = self._ledger.alarms
-        if alarms & wire.ALARMS_HIGH or self._ledger.escalated:
+        alarms = self._ledger.facts.alarms
+        if alarms & wire.ALARMS_HIGH or self._ledger.facts.escalated:
             return wire.PRIORITY_HIGH
         if alarms & wire.ALARMS_MEDIUM:
             return wire.PRIORITY_MEDIUM
         return wire.PRIORITY_LOW if alarms else wire.PRIORITY_NONE
 
-    def raise_(self, alarm, detail):
-        """Turn alarms on that are not; return whether there were any."""
+    def record(self, alarm, detail):
+        """Turns alarms on that are not; returns whether there were any."""
         ledger = self._ledger
-        new = alarm & ~ledger.alarms
+        new = alarm & ~ledger.facts.alarms
         if not new:
             return False
         self._write(_priority_of(new), new, detail)
@@ -45,12 +46,12 @@ class Alarms:
 
     def escalate(self, alarm, detail):
         """An alarm has been on for so long that it is urgent now."""
-        if self.on(alarm) and not self._ledger.escalated & alarm:
+        if self.on(alarm) and not self._ledger.facts.escalated & alarm:
             self._write(wire.PRIORITY_HIGH, alarm, detail)
 
     def _write(self, priority, alarm, detail):
         ledger = self._ledger
-        ledger.write(wire.RECORD_ALARM_RAISED, priority, alarm, ledger.alarms | alarm, detail, 0, 0)
+        ledger.write(wire.RECORD_ALARM_RAISED, priority, alarm, ledger.facts.alarms | alarm, detail, 0, 0)
         # What is new is heard, whatever was silenced before.
         self.silenced_ms = 0
         self._tone_ms = 0
@@ -58,14 +59,15 @@ class Alarms:
     def repeated(self, alarm):
         """Whether one of these stopped delivery as often within the window as the profile bears (R44)."""
         alarm &= _STOPPING
-        return alarm != 0 and self._ledger.stops_within(alarm, self._profile.repeat_ms) >= self._profile.repeat_times
+        facts, profile = self._ledger.facts, self._profile
+        return alarm != 0 and facts.stops_within(alarm, profile.repeat_ms) >= profile.repeat_times
 
     def end(self, alarm):
         """Turn alarms off whose cause is gone; return whether there were any."""
-        ended = self._ledger.alarms & alarm
+        ended = self._ledger.facts.alarms & alarm
         if not ended:
             return False
-        self._ledger.write(wire.RECORD_ALARM_ENDED, 0, ended, self._ledger.alarms & ~ended, 0, 0, 0)
+        self._ledger.write(wire.RECORD_ALARM_ENDED, 0, ended, self._ledger.facts.alarms & ~ended, 0, 0, 0)
         return True
 
     def longest_silence_ms(self):
@@ -94,8 +96,8 @@ class Alarms:
 
     def next_ms(self):
         """Milliseconds until annunciate() has something to do."""
-        if not self._ledger.alarms:
-            return _NEVER
+        if not self._ledger.facts.alarms:
+            return NEVER
         return self.silenced_ms if self.silenced_ms > self._tone_ms else self._tone_ms
 
 

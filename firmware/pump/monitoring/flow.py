@@ -1,15 +1,16 @@
 # Whether what the motor moves leaves through the catheter: the pressure in the line, and a flow meter where there is
 # one.
 #
-# Both are asked just before and just after each activation, inside the dosing path: nothing here allocates. What they
-# find they tell the monitor (`found`, bits of wire.ALARM_*), which raises it behind the dosing path.
+# Both are sampled just before and just after each activation, inside the dosing path: nothing here allocates. What they
+# find goes to the LineWatch, until the monitor raises it behind the dosing path.
 
 from array import array
+
+from const import const
 
 from pump import wire
 from pump.monitoring.sensors import reduced
 from pump.small_int import mul_div
-from pump.wire import const
 
 _MASK = const(0x3FFFFFFF)
 # Standard atmosphere (ISO 2533): what an absolute sensor reads above is the line's.
@@ -57,7 +58,7 @@ class Line:
     steps so far, at any rate, after any bolus and any stop. What the sensor reads above it (`excess`) is the pressure
     at the tip, whatever the posture makes of it, and stays where it is; in an occlusion it grows with every step."""
 
-    def __init__(self, monitor, profile, clock, sensor):
+    def __init__(self, watch, profile, clock, sensor):
         rise, tau_ms = profile.rise_pa, profile.catheter_ms
         # A step as it is seen at the end of its motion, and what the older pressure loses meanwhile, in 4096ths.
         self._seen = decayed(rise, profile.step_ms, tau_ms)
@@ -65,7 +66,7 @@ class Line:
         self._rise = rise
         self._tau_ms = tau_ms
         self._clock = clock
-        self._monitor = monitor
+        self._watch = watch
         self._sensor = sensor
         self._limit = _ATMOSPHERE_PA + profile.occlusion_pa
         self._margin = max(profile.occlusion_rise_pa, 2 * rise)
@@ -151,7 +152,7 @@ class Line:
             self._occluded(pa)
 
     def _occluded(self, pa):
-        self._monitor.find(wire.ALARM_OCCLUSION, pa)
+        self._watch.find(wire.ALARM_OCCLUSION, pa)
         self._alert = 0
 
     def after(self, moved):
@@ -192,7 +193,7 @@ class Line:
         if self._blocks >= _LEAK_BLOCKS:
             # A sensor that stands still shows no rises either.
             if self._short_before < 0 and not self._sensor.stands_still():
-                self._monitor.find(wire.ALARM_LEAK, 0)
+                self._watch.find(wire.ALARM_LEAK, 0)
             self._short_before = 0
             self._blocks = 0
 
@@ -223,8 +224,8 @@ class Line:
 class Meter:
     """The flow meter against the steps: twenty buckets of time and steps, and what runs between two activations."""
 
-    def __init__(self, monitor, profile, clock, board):
-        self._monitor = monitor
+    def __init__(self, watch, profile, clock, board):
+        self._watch = watch
         self._clock = clock
         self._board = board
         # Counts of a step, as a fraction and rounded up.
@@ -232,8 +233,8 @@ class Meter:
         flow_den, den = reduced(profile.flow_nl_den, profile.step_nl_den, _RATIO_MAX)
         self._num, self._den = reduced(num * flow_den, den * flow_num, _RATIO_MAX)
         self._step_counts = (self._num + self._den - 1) // self._den
-        self._last = board.flow_count()
-        self._looked = self._last
+        self._last = 0
+        self._looked = 0
         self._tail = 0
         self._all_steps = array("i", [0] * _BUCKETS)
         self._all_counts = array("i", [0] * _BUCKETS)
@@ -244,6 +245,11 @@ class Meter:
         self._counts = 0
         self._flows = False
         self.state = wire.SENSOR_STATE_OK
+
+    def start(self):
+        """Counts from here on."""
+        self._last = self._board.flow_count()
+        self._looked = self._last
 
     def _since(self, before):
         """Counts since then; a meter that begins again counts none."""
@@ -268,7 +274,7 @@ class Meter:
             return 0
         self._tail -= ran
         if self._tail < -(self._step_counts + 1 >> 1):
-            self._monitor.find(wire.ALARM_FREE_FLOW, -self._tail)
+            self._watch.find(wire.ALARM_FREE_FLOW, -self._tail)
             # Said as what it is: the window of the steps begins anew.
             self._tail = 0
             self._steps = 0
@@ -314,7 +320,7 @@ class Meter:
         found = self._verdict(steps, counts)
         if found:
             # In thousandths of what the steps should have moved.
-            self._monitor.find(found, mul_div(1_000, counts * self._den, steps * self._num)[0])
+            self._watch.find(found, mul_div(1_000, counts * self._den, steps * self._num)[0])
             self._filled = 0
 
     def _verdict(self, steps, counts):

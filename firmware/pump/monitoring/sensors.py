@@ -2,8 +2,9 @@
 #
 # Channels of the converter are the numbers of wire.SENSOR_*. Which sensors there are says the board's configuration.
 
+from const import const
+
 from pump import wire
-from pump.wire import const
 
 _RAIL_MV = const(3_300)
 # The battery is read through a divider by two.

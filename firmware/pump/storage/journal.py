@@ -11,7 +11,7 @@ import hashlib
 import struct
 from array import array
 
-from pump.storage.records import _FORMAT
+from pump.storage.records import _FORMAT, NOT_WRITTEN
 from pump.wire import CHAIN_BYTES, RECORD_BYTES, const
 
 SECTOR_BYTES = const(4096)
@@ -53,7 +53,6 @@ class Journal:
         self.damaged = 0
         self.lost = 0
         self.failed = False
-        self.on_new_sector = None
         # Where the next run goes on.
         self._run_next = -1
         self._run_sector = 0
@@ -259,36 +258,13 @@ class Journal:
 
     # Writing
 
-    def append(self, kind, code, a, b, c, d, e):
-        """Write one record durably; return its sequence number. Sets `failed` when the flash does not take it."""
-        if self.failed or not self._firsts:
-            # A flash that has not taken a record is not asked again before the next reset.
-            return self.next
-        if self._slot >= _SLOTS:
-            self._open_sector()
-            if self.failed:
-                return self.next
-        struct.pack_into(
-            _FORMAT, self._record, 0, self.next, self._clock.day, self._clock.ms, kind, code, a, b, c, d, e
-        )
-        chain = self._link(self._chain, self._record)
-        self._record[_BODY_BYTES:] = chain
-        while not self._program():
-            if self._slot >= _SLOTS:
-                self.failed = True
-                return self.next
-        self._chain = chain
-        self.next += 1
-        return self.next - 1
+    def needs_sector(self):
+        """Whether the next record has no room in the newest sector. A flash that rejected a record is not asked again
+        before the next reset."""
+        return self._slot >= _SLOTS and not self.failed and len(self._firsts) != 0
 
-    def _program(self):
-        address = self._slot_address(self._sector, self._slot)
-        self._slot += 1
-        self._board.flash_write(address, self._record)
-        self._board.flash_read(address, self._check)
-        return self._check == self._record
-
-    def _open_sector(self):
+    def open_sector(self):
+        """Erase the oldest sector and begin it anew; return whether the flash did so."""
         self._sector = (self._sector + 1) % len(self._firsts)
         self._firsts[self._sector] = _NONE
         address = self._address + self._sector * SECTOR_BYTES
@@ -300,8 +276,32 @@ class Journal:
         self.failed = written != header
         self._firsts[self._sector] = self.next
         self._slot = 0
-        if self.on_new_sector is not None and not self.failed:
-            self.on_new_sector()
+        return not self.failed
+
+    def append(self, kind, code, a, b, c, d, e):
+        """Write one record durably. Returns its sequence number, or NOT_WRITTEN when the newest sector has no room or
+        the flash rejects the record."""
+        if self.failed or self._slot >= _SLOTS:
+            return NOT_WRITTEN
+        struct.pack_into(
+            _FORMAT, self._record, 0, self.next, self._clock.day, self._clock.ms, kind, code, a, b, c, d, e
+        )
+        chain = self._link(self._chain, self._record)
+        self._record[_BODY_BYTES:] = chain
+        while not self._program():
+            if self._slot >= _SLOTS:
+                self.failed = True
+                return NOT_WRITTEN
+        self._chain = chain
+        self.next += 1
+        return self.next - 1
+
+    def _program(self):
+        address = self._slot_address(self._sector, self._slot)
+        self._slot += 1
+        self._board.flash_write(address, self._record)
+        self._board.flash_read(address, self._check)
+        return self._check == self._record
 
     def _slot_address(self, sector, slot):
         return self._address + sector * SECTOR_BYTES + _HEADER_BYTES + slot * RECORD_BYTES

@@ -41,11 +41,7 @@ HEAD = """\
 # fmt: off
 from struct import pack_into, unpack_from
 
-try:
-    from micropython import const
-except ImportError:
-    def const(value):
-        return value
+from const import const
 
 """
 
