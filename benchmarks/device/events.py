@@ -19,9 +19,9 @@ def main():
     schedule = Schedule()
     plan = Plan()
     guard = Guard(HARD_STEPS, HARD_STEPS)
-    guard.adopt(PROGRAM)
-    guard.enable(True)
-    guard.allow(ALLOWED)
+    guard.adopt_program(PROGRAM)
+    guard.set_enabled(True)
+    guard.set_allowance(ALLOWED)
     plan.load(Therapy(PROGRAM), 0, 0)
     schedule.basal.restart(plan.num, plan.den)
     schedule.running = True
@@ -31,7 +31,7 @@ def main():
         schedule.begin()
         schedule.advance(passed)
         plan.advance(passed, True)
-        guard.moved(guard.permit(schedule.basal_due))
+        guard.count_moved(guard.permit_steps(schedule.basal_due))
     assert guard.allowance() == ALLOWED - N
 
 

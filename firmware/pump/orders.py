@@ -5,7 +5,7 @@ from const import const
 
 from pump import wire
 from pump.clock import DAY_MS
-from pump.guard.program import Program
+from pump.guard.reading import Reading
 from pump.part import Part
 from pump.refusal import Refusal
 from pump.storage.records import UNKNOWN
@@ -102,7 +102,7 @@ class Orders(Part):
             raise Refusal(wire.REASON_BOLUS_ZERO)
         if steps > therapy.bolus_steps_max:
             raise Refusal(wire.REASON_BOLUS_OVER_MAXIMUM)
-        if delivery.guard.full():
+        if delivery.guard.is_full():
             raise Refusal(wire.REASON_BOLUS_OVER_CAP)
         allowance = delivery.extend_lease(steps)
         self._command(session, wire.RECORD_BOLUS, fields, steps, self._facts.low, allowance)
@@ -130,7 +130,7 @@ class Orders(Part):
         if self.patient_boluses_left() == 0:
             raise Refusal(wire.REASON_PATIENT_COUNT)
         self._require_no_bolus()
-        if not delivery.guard.fits(steps):
+        if not delivery.guard.has_room_for(steps):
             self._effects.raise_alarm(wire.ALARM_DOSE_CAP, steps)
             raise Refusal(wire.REASON_BOLUS_OVER_CAP)
         allowance = delivery.extend_lease(steps)
@@ -166,7 +166,7 @@ class Orders(Part):
             raise Refusal(wire.REASON_SQUARE_OVER_MAXIMUM)
         if not 1 <= duration_ms <= wire.FRACTION_MAX or therapy.too_fast(steps, duration_ms, self._profile):
             raise Refusal(wire.REASON_SQUARE_RATE)
-        if delivery.guard.full():
+        if delivery.guard.is_full():
             raise Refusal(wire.REASON_BOLUS_OVER_CAP)
         allowance = delivery.extend_lease(steps)
         self._command(session, wire.RECORD_SQUARE, fields, steps, duration_ms, allowance)
@@ -218,7 +218,7 @@ class Orders(Part):
             raise Refusal(wire.REASON_BOLUS_ZERO)
         if steps > profile.patency_steps:
             raise Refusal(wire.REASON_BOLUS_OVER_MAXIMUM)
-        if not self._delivery.guard.fits(steps):
+        if not self._delivery.guard.has_room_for(steps):
             raise Refusal(wire.REASON_BOLUS_OVER_CAP)
         every_ms = profile.rate_max_den // profile.rate_max_num
         self._command(session, wire.RECORD_PATENCY, fields, steps, every_ms, steps)
@@ -297,7 +297,7 @@ class Orders(Part):
 
     def check_change(self, program, therapy):
         """Check a program against the therapy in force, and the guard's reading of it; return a reason."""
-        if not Program(program).agrees_with(therapy):
+        if not Reading(program).agrees_with(therapy):
             return wire.REASON_READINGS_DIFFER
         old = self._delivery.therapy
         held = (0, 1) if old is None else (old.step_ng_num, old.step_ng_den)

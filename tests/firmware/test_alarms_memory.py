@@ -144,8 +144,8 @@ def test_a_guard_without_a_lease_lets_nothing_move_and_says_so() -> None:
         running(side)
         made = side.twin.plant.encoder()
         guard = side.twin._runtime.pump.delivery.guard  # type: ignore[union-attr]
-        guard.allow(0)
-        guard.enable(False)
+        guard.set_allowance(0)
+        guard.set_enabled(False)
         side.twin.advance(2 * 54)
         assert "guard_disagrees" in on(side)
         assert side.client.status()["delivery"] == "safe"

@@ -59,8 +59,8 @@ class Dosing:
             if isinstance(value, int):
                 setattr(decoded, name, SmallInt(value))
         self.plan, self.schedule, self.guard = Plan(), Schedule(), Guard(SmallInt(4_000), SmallInt(24_000))
-        self.guard.adopt(program)
-        self.guard.enable(True)
+        self.guard.adopt_program(program)
+        self.guard.set_enabled(True)
         self.plan.load(decoded, SmallInt(0), SmallInt(0))
         self.schedule.set_periodic(
             decoded.periodic_steps,
@@ -82,11 +82,11 @@ class Dosing:
         schedule.advance(wait)
         plan.advance(wait, True)
         guard.advance(wait)
-        guard.allow(SmallInt(100))
+        guard.set_allowance(SmallInt(100))
         due = schedule.basal_due + schedule.bolus_due
         if due:
-            assert guard.permit(due) == due
-            guard.moved(due)
+            assert guard.permit_steps(due) == due
+            guard.count_moved(due)
             self.made += due
             schedule.bolus_left -= schedule.bolus_due
         return int(wait)

@@ -93,7 +93,7 @@ class Delivery(Part):
 
     def _move(self, basal, bolus):
         due = basal + bolus
-        granted = self.guard.permit(due)
+        granted = self.guard.permit_steps(due)
         if granted < due:
             # The basal comes first; a bolus step that is not granted ends the bolus.
             self._skipped_basal += basal - granted if granted < basal else 0
@@ -116,7 +116,7 @@ class Delivery(Part):
             self.schedule.bolus_moved()
 
     def _count(self, commanded, moved, most):
-        self.guard.moved(most)
+        self.guard.count_moved(most)
         self._ledger.count_steps(commanded, moved)
         self.plan.pumped(most)
 
@@ -165,7 +165,7 @@ class Delivery(Part):
         self._skipped_basal = 0
         self._skipped_bolus = 0
         self.refused = basal + bolus
-        if not self.guard.sound() or not self.guard.full():
+        if not self.guard.limits_intact() or not self.guard.is_full():
             # No cap stands in the way: schedule and guard do not agree about what may move.
             return wire.ALARM_GUARD_DISAGREES
         self.missed += basal
@@ -222,7 +222,7 @@ class Delivery(Part):
         allowance = self.guard.allowance() + left
         written = self._ledger.write(wire.RECORD_PERIODIC_BOLUS, 0, facts.low, facts.high, left, allowance, 0)
         if written != NOT_WRITTEN:
-            self.guard.allow(allowance)
+            self.guard.set_allowance(allowance)
 
     # The therapy
 
@@ -256,7 +256,7 @@ class Delivery(Part):
     def _load(self, therapy, live):
         facts = self._facts
         self.therapy = therapy
-        if not self.guard.adopt(self._store.program) or not live:
+        if not self.guard.adopt_program(self._store.program) or not live:
             self._history.tell()
         pumped = facts.high - facts.commit_high
         left = therapy.bridge_steps - pumped if therapy.bridge_steps > pumped else 0
@@ -308,14 +308,14 @@ class Delivery(Part):
         self.apply_fallbacks()
         self._line.begin()
         self.schedule.start()
-        self.guard.enable(True)
+        self.guard.set_enabled(True)
 
     def halt_motion(self):
         """Stops everything that moves. Always works, writes nothing."""
         guard = self.guard
-        guard.enable(False)
-        guard.allow(0)
-        guard.end_prime()
+        guard.set_enabled(False)
+        guard.set_allowance(0)
+        guard.end_priming()
         self.schedule.halt()
         self.motor.off()
 
@@ -357,7 +357,7 @@ class Delivery(Part):
             steps = max(1, mul_div(self._profile.lease_ms, basal.num, basal.den)[0])
         allowance = steps + self.schedule.bolus_left + self.schedule.square_left
         written = self._record_lease(allowance) != NOT_WRITTEN
-        self.guard.allow(allowance if written else 0)
+        self.guard.set_allowance(allowance if written else 0)
         return not self._ledger.has_failed()
 
     def _record_lease(self, allowance):
@@ -375,31 +375,31 @@ class Delivery(Part):
     # Boluses: the record of each holds its lease, and comes first
 
     def start_bolus(self, kind, steps, num, den, allowance):
-        self.guard.allow(allowance)
+        self.guard.set_allowance(allowance)
         self.schedule.start_bolus(kind, steps, num, den)
 
     def start_square(self, steps, duration_ms, allowance):
         self.schedule.start_square(steps, duration_ms)
-        self.guard.allow(allowance)
+        self.guard.set_allowance(allowance)
 
     def start_priming(self, steps, num, den):
         """Fills the path with `steps` that hold no dose."""
-        self.guard.prime(steps)
-        self.guard.enable(True)
+        self.guard.start_priming(steps)
+        self.guard.set_enabled(True)
         self.start_bolus(wire.BOLUS_KIND_PRIMING, steps, num, den, steps)
 
     def start_patency(self, steps, every_ms):
         """Moves `steps` into the line of a stopped pump, one every `every_ms`."""
         self._line.begin()
-        self.guard.enable(True)
+        self.guard.set_enabled(True)
         self.start_bolus(wire.BOLUS_KIND_PATENCY, steps, 1, every_ms, steps)
 
     def leave_bolus(self):
         """A bolus ended: a stopped pump closes its lease."""
-        self.guard.end_prime()
+        self.guard.end_priming()
         if not self.schedule.running:
-            self.guard.enable(False)
-            self.guard.allow(0)
+            self.guard.set_enabled(False)
+            self.guard.set_allowance(0)
             self._ledger.close(wire.STOP_REASON_NONE)
 
     def begin_waiting_periodic(self):

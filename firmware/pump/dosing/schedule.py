@@ -53,12 +53,12 @@ class Track:
         old = self.den
         if den != old:
             division = self._division
-            acc = division.run(self.acc, den, old)
+            acc = division.divide(self.acc, den, old)
             rest = division.remainder
-            rest += division.run(self._crumb, den, FRACTION_MAX)
+            rest += division.divide(self._crumb, den, FRACTION_MAX)
             part = division.remainder
             self.acc = acc + rest // old
-            self._crumb = division.run(rest % old, FRACTION_MAX, old) + part // old
+            self._crumb = division.divide(rest % old, FRACTION_MAX, old) + part // old
         self.num = num
         self.den = den
         self._check = (den - self.acc - self._crumb) ^ num

@@ -24,7 +24,7 @@ class History:
         """Recount everything that a window may still hold, up to now."""
         journal = self._ledger.journal
         first = self._first_within()
-        self._guard.forget(self._worth_at(first))
+        self._guard.clear_windows(self._worth_at(first))
         self._announced = None
         high = -1
         day = ms = 0
@@ -35,13 +35,13 @@ class History:
             shown = _shown_high(fields)
             passed = between(day, ms, fields[1], fields[2]) if high >= 0 else 0
             if shown >= 0:
-                recall = self._guard.recall_lost if fields[3] == wire.RECORD_BOOT else self._guard.recall
+                recall = self._guard.replay_lost_steps if fields[3] == wire.RECORD_BOOT else self._guard.replay_steps
                 recall(passed, shown - high if high >= 0 else 0)
                 high = shown
                 day, ms = fields[1], fields[2]
             self._tell_event(fields)
         if high >= 0:
-            self._guard.recall(between(day, ms, self._clock.day, self._clock.ms), self._ledger.facts.high - high)
+            self._guard.replay_steps(between(day, ms, self._clock.day, self._clock.ms), self._ledger.facts.high - high)
 
     def _worth_at(self, first):
         """What a step held before the first change that will be told: (num, den), or None when none changed it."""
@@ -73,13 +73,13 @@ class History:
         if worth is not None:
             self._guard.change_worth(worth[5], worth[6], worth[7], worth[8], worth[9])
         elif kind == wire.RECORD_PRIME:
-            self._guard.prime(fields[7])
+            self._guard.start_priming(fields[7])
         elif kind == wire.RECORD_BOLUS_END or kind == wire.RECORD_CLOSE or kind == wire.RECORD_BOOT:
-            self._guard.end_prime()
+            self._guard.end_priming()
         elif kind == wire.RECORD_CALIBRATION and not fields[4]:
             self._guard.change_step((fields[7], fields[8]), (fields[5], fields[6]))
         elif kind == wire.RECORD_WINDOWS:
-            self._guard.recall_windows(fields[5:9])
+            self._guard.raise_windows(fields[5:9])
 
     def _first_within(self):
         """Sequence number of the first record that is not older than two days."""

@@ -47,7 +47,7 @@ class RamCheck:
     def _restart_time(self):
         clock = self._clock
         self._day, self._ms = clock.day, clock.ms
-        self._delivery.guard.mark()
+        self._delivery.guard.start_span()
 
     def _fold_therapy(self):
         delivery = self._delivery
@@ -62,7 +62,7 @@ class RamCheck:
         """Clock and guard count the same time, each for itself; counts and places of the windows follow from it."""
         clock = self._clock
         passed = (clock.day - self._day) * DAY_MS + clock.ms - self._ms
-        return clock.sound() and self._delivery.guard.whole(passed)
+        return clock.sound() and self._delivery.guard.counts_intact(passed)
 
     def _plan_intact(self):
         delivery = self._delivery

@@ -108,7 +108,7 @@ class SelfTest(Part):
     def _memory(self):
         """What RAM holds of the therapy is still what was committed."""
         pump = self._pump
-        sound = pump.delivery.guard.sound() and not self._started_over
+        sound = pump.delivery.guard.limits_intact() and not self._started_over
         if pump.delivery.therapy is not None:
             head = int.from_bytes(program_hash(pump.store.program)[:4], "little")
             sound = sound and head == pump.ledger.facts.hash_head

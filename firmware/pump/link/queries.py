@@ -124,7 +124,7 @@ class PumpQueries:
             plan.bridge_left,
             plan.lag_ms(),
             plan.titration_day,
-            delivery.guard.windows(),
+            delivery.guard.window_rows(),
             alarms.priority(),
             alarms.silenced_ms,
             delivery.empty_minutes(),

@@ -4,7 +4,7 @@ from const import const
 
 from pump import wire
 from pump.dosing.therapy import Therapy
-from pump.guard.program import Program
+from pump.guard.reading import Reading
 from pump.part import NEVER, Part
 from pump.refusal import Refusal
 from pump.storage.therapy_store import program_hash
@@ -134,28 +134,28 @@ class Upload(Part):
         stage = self._open_stage()
         stage.verify_program(self._profile, self._orders)
         # The host confirms the reading of the guard, which decodes the bytes independently.
-        program = Program(stage.data)
-        reading = program.reading()
-        days, limit = reading["refill"]
+        reading = Reading(stage.data)
+        figures = reading.figures()
+        days, limit = figures["refill"]
         return wire.pack_therapy_verify_reply(
             link.out,
             wire.HEADER_BYTES,
-            program.therapy_id,
+            reading.therapy_id,
             stage.hash,
-            program.mode,
-            program.drug,
-            reading["daily_steps"],
-            reading["daily_dose_ng"],
-            reading["daily_volume_nl"],
-            reading["hour_dose_ng"],
+            reading.mode,
+            reading.drug,
+            figures["daily_steps"],
+            figures["daily_dose_ng"],
+            figures["daily_volume_nl"],
+            figures["hour_dose_ng"],
             days,
             limit,
-            program.bolus_steps_max,
-            reading["weekly_dose_ng"],
-            reading["periodic_dose_ng"],
-            reading["patient_dose_ng"],
-            reading["bridge_ms"],
-            program.caps,
+            reading.bolus_steps_max,
+            figures["weekly_dose_ng"],
+            figures["periodic_dose_ng"],
+            figures["patient_dose_ng"],
+            figures["bridge_ms"],
+            reading.caps,
         )
 
     def _abort_stage(self, link):

@@ -56,7 +56,7 @@ class Checkpoint:
             _write_outcome(append, known)
 
     def _write_windows(self, append):
-        drug = [nanograms for _, nanograms, _ in self._guard.windows()]
+        drug = [nanograms for _, nanograms, _ in self._guard.window_rows()]
         drug += [0] * (_WINDOWS - len(drug))
         append(wire.RECORD_WINDOWS, 0, drug[0], drug[1], drug[2], drug[3], self._facts.square_left)
 
