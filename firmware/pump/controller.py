@@ -72,7 +72,9 @@ class Pump:
         reservoir = Reservoir(sensors[SENSOR_LEVEL], profile, ledger, effects)
         self.monitor = Monitor(board, profile, sensors, line, battery, reservoir, self.service, effects)
         # Until the next reset a pump that started over says so in its self-test: a person looks at the board first.
-        self.selftest = SelfTest(self, distrusted)
+        self.selftest = SelfTest(
+            board, profile, ledger, self.store, self.delivery, effects, self.monitor, self.supervisor, distrusted
+        )
         self.wakes = Wakes()
         self.standstill = Standstill(profile, ledger, self.alarms, effects, self.delivery)
         self._held_ms = 0
@@ -84,7 +86,19 @@ class Pump:
         self.telemetry = Telemetry(board, clock, ledger, self.delivery, battery, self.link)
         self.gate = Gate(board, self.device_id, ledger)
         self.upload = Upload(ledger, self.store, profile, self.orders)
-        self.boot = Boot(self, distrusted)
+        self.boot = Boot(
+            board,
+            profile,
+            clock,
+            ledger,
+            self.store,
+            self.delivery,
+            effects,
+            self.supervisor,
+            self.monitor,
+            self.selftest,
+            distrusted,
+        )
         self.dispatcher = self._dispatcher()
         # The order in which parts are visited. The line counts the motor's rest before delivery moves it; what follows
         # from the steps comes before all that looks at it.
@@ -140,11 +154,7 @@ class Pump:
 
     def start(self):
         """Everything from the reset to the loop."""
-        began = self.clock.ticks()
-        self.delivery.motor.secure()
-        self.monitor.take_first_samples()
         self.boot.run()
-        self.selftest.set_boot_ms((self.board.ticks() - began) & NEVER)
 
     # The loop
 
@@ -161,7 +171,7 @@ class Pump:
         self.supervisor.report(supervisor.LINK)
         self.alarms.annunciate()
         self.supervisor.report(supervisor.ALARMS)
-        self.supervisor.feed()
+        self.supervisor.feed_watchdog()
         if delivery.distrusted or self.ledger.corrupted:
             # As after a reset: all that is known comes from flash, and the open lease counts as delivered.
             delivery.motor.off()
@@ -173,14 +183,14 @@ class Pump:
         self.link.receive()
         left = self.supervisor.wait_for_bite(self.clock.update(self.board.ticks()))
         if not self.supervisor.proving:
-            self.boot.ready()
+            self.boot.finish()
         return left
 
     def deliver(self):
         """Lets all parts count the time that passed; delivery moves what is due. Allocates nothing."""
         passed = self.clock.update(self.board.ticks())
         self.wakes.wake(passed)
-        self.selftest.clock(self.wakes.asked_ms, passed)
+        self.selftest.judge_clock(self.wakes.asked_ms, passed)
         self._held_ms += passed
         for pass_time in self._time:
             pass_time(passed)

@@ -142,7 +142,7 @@ class Orders(Part):
         therapy, times = self._delivery.therapy, self._facts.patient_times
         if therapy is None or not times:
             return 0
-        since = self._facts.since(times[-1])
+        since = self._facts.ms_since(times[-1])
         return therapy.patient_lockout_ms - since if since < therapy.patient_lockout_ms else 0
 
     def patient_boluses_left(self):
@@ -150,7 +150,7 @@ class Orders(Part):
         therapy = self._delivery.therapy
         if therapy is None or not therapy.patient_steps:
             return 0
-        given = self._facts.patient_count(DAY_MS)
+        given = self._facts.count_patient_boluses(DAY_MS)
         return therapy.patient_per_day - given if given < therapy.patient_per_day else 0
 
     def start_square_bolus(self, session, fields):
@@ -250,7 +250,7 @@ class Orders(Part):
             lasting |= wire.ALARM_THERAPY_LOST
         if self._ledger.has_failed():
             lasting |= wire.ALARM_FLASH_FAILED
-        if self._selftest.unsaid():
+        if self._selftest.unreported_failures():
             lasting |= wire.ALARM_SELFTEST_FAILED
         if not self._clock.known and facts.clock_was_set:
             lasting |= wire.ALARM_CLOCK_UNKNOWN
@@ -315,15 +315,15 @@ class Orders(Part):
         ledger, facts = self._ledger, self._facts
         generation = facts.generation + 1
         program = bytes(stage.data)
-        if not self._store.save(program, generation):
+        if not self._store.save_program(program, generation):
             raise Refusal(wire.REASON_FLASH_FAILED)
         first = facts.generation == 0
         head = int.from_bytes(stage.hash[:4], "little")
         self._delivery.announce_therapy(stage.therapy)
         self._command(session, wire.RECORD_COMMIT, fields, generation, head, facts.high)
-        if not self._store.adopt(program, generation):
+        if not self._store.adopt_program(program, generation):
             self._effects.raise_alarm(wire.ALARM_FLASH_FAILED, generation)
-        self._selftest.note(wire.TEST_THERAPY, wire.TEST_RESULT_PASSED, generation)
+        self._selftest.set_result(wire.TEST_THERAPY, wire.TEST_RESULT_PASSED, generation)
         self._delivery.change_therapy(stage.therapy)
         self._effects.end_alarm(wire.ALARM_THERAPY_UNFIT)
         if first and facts.reservoir == UNKNOWN:

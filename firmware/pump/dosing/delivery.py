@@ -275,7 +275,7 @@ class Delivery(Part):
             return
         left = therapy.periodic_ms
         if not live:
-            since = self._facts.since(self._facts.periodic_from)
+            since = self._facts.ms_since(self._facts.periodic_from)
             left = left - since if left > since else 1
         self.schedule.set_periodic(*period, left)
 
@@ -341,12 +341,12 @@ class Delivery(Part):
     def mend_store(self):
         """Whether both copies of the program are those in force; one that is not is written anew."""
         store = self._store
-        at = store.damaged()
+        at = store.find_damaged()
         while at >= 0:
-            if not store.mend(at):
+            if not store.mend_copy(at):
                 return False
             self._ledger.write(wire.RECORD_MENDED, at, store.generation, 0, 0, 0, 0)
-            at = store.damaged()
+            at = store.find_damaged()
         return True
 
     def write_lease(self):

@@ -30,7 +30,7 @@ class RamCheck:
         """Whether everything is as it must be. Allocates: for leases and orders, between steps."""
         intact = (
             self._fold_therapy() == self._therapy
-            and self._store.sound()
+            and self._store.is_intact()
             and self._settings_intact()
             and self._ledger.is_intact()
             and self._time_intact()

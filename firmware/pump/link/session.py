@@ -220,7 +220,7 @@ class Gate(Part):
     def record_counts(self):
         """Write the new counts to the journal, at most once an hour: a flood wears no flash and hides nothing."""
         facts = self._ledger.facts
-        if facts.distrusted_at is not None and facts.since(facts.distrusted_at) < _RECORD_MS:
+        if facts.distrusted_at is not None and facts.ms_since(facts.distrusted_at) < _RECORD_MS:
             return
         counts = [self.bad_tags, self.replays, self.sessionless]
         new = [(counts[at] - self._recorded[at]) & _COUNT_MASK for at in range(3)]

@@ -60,7 +60,7 @@ class Alarms(Part):
         """Whether one of these stopped delivery as often within the window as the profile bears (R44)."""
         alarm &= _STOPPING
         facts, profile = self._ledger.facts, self._profile
-        return alarm != 0 and facts.stops_within(alarm, profile.repeat_ms) >= profile.repeat_times
+        return alarm != 0 and facts.count_stops(alarm, profile.repeat_ms) >= profile.repeat_times
 
     def end(self, alarm):
         """Turn alarms off whose cause is gone; return whether there were any."""

@@ -20,7 +20,7 @@ class Standstill(Part):
     def ms(self):
         """How long a programmed pump has been stopped; 0 while it delivers."""
         since = self._facts.stopped_since
-        return 0 if self._delivery.therapy is None or since is None else self._facts.since(since)
+        return 0 if self._delivery.therapy is None or since is None else self._facts.ms_since(since)
 
     def watch(self):
         """Raise the alarm, make it urgent, and write the time down, each when it is due."""
@@ -50,7 +50,7 @@ class Standstill(Part):
         if self._delivery.therapy is None or (self.settled and self._facts.running):
             return NEVER
         due = self._profile.lease_ms if self.settled else self._profile.resets_ms
-        since = self._facts.since(self._facts.written)
+        since = self._facts.ms_since(self._facts.written)
         return due - since if since < due else 0
 
     def _mark_time(self):

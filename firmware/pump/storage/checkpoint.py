@@ -62,7 +62,7 @@ class Checkpoint:
 
     def _write_patient_times(self, append):
         facts = self._facts
-        ages = [facts.since(moment) for moment in facts.patient_times]
+        ages = [facts.ms_since(moment) for moment in facts.patient_times]
         for first in range(0, len(ages), _AGES):
             part = ages[first : first + _AGES]
             part += [UNKNOWN] * (_AGES - len(part))

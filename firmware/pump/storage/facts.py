@@ -109,25 +109,25 @@ class Facts:
 
     # Times
 
-    def since(self, moment):
+    def ms_since(self, moment):
         """Milliseconds of pump time since (day, ms), at most 2^29 - 1."""
         return between(moment[0], moment[1], self._clock.day, self._clock.ms)
 
-    def patient_count(self, window_ms):
-        """How many patient boluses began within `window_ms`."""
+    def count_patient_boluses(self, window_ms):
+        """Number of patient boluses that began within `window_ms`."""
         count = 0
         for moment in self.patient_times:
-            if self.since(moment) < window_ms:
+            if self.ms_since(moment) < window_ms:
                 count += 1
         return count
 
-    def stops_within(self, alarm, window_ms):
-        """How often one of these alarms stopped delivery within `window_ms`."""
-        return len([1 for raised, day, ms in self.stops if raised & alarm and self.since((day, ms)) < window_ms])
+    def count_stops(self, alarm, window_ms):
+        """Number of times that one of these alarms stopped delivery within `window_ms`."""
+        return len([1 for raised, day, ms in self.stops if raised & alarm and self.ms_since((day, ms)) < window_ms])
 
-    def boots_within(self, window_ms):
-        """How many boots there were within `window_ms` of pump time."""
-        return len([1 for moment in self.boots if self.since(moment) < window_ms])
+    def count_boots(self, window_ms):
+        """Number of boots within `window_ms` of pump time."""
+        return len([1 for moment in self.boots if self.ms_since(moment) < window_ms])
 
     def unsure_since_commit(self):
         """Steps since the commit of the therapy that resets left open: they may have been delivered, or not."""
