@@ -6,7 +6,7 @@
 from pump import wire
 from pump.dosing.motor import Motor
 from pump.dosing.schedule import NEVER, Schedule
-from pump.guard.recount import History
+from pump.guard.recount import Recount
 from pump.integrity.ram_check import RamCheck
 from pump.part import Part
 from pump.small_int import mul_div
@@ -36,7 +36,7 @@ class Delivery(Part):
         self._facts = ledger.facts
         self._store = store
         self._line = line
-        self._history = History(ledger, self.guard, clock)
+        self._recount = Recount(ledger, self.guard, clock)
         self._skipped_basal = 0
         self._skipped_bolus = 0
         self._bolus_cut = 0
@@ -257,7 +257,7 @@ class Delivery(Part):
         facts = self._facts
         self.therapy = therapy
         if not self.guard.adopt_program(self._store.program) or not live:
-            self._history.tell()
+            self._recount.rebuild_windows()
         pumped = facts.high - facts.commit_high
         left = therapy.bridge_steps - pumped if therapy.bridge_steps > pumped else 0
         # If nothing of what resets left open since the commit was delivered, so many of the bridge are left.

@@ -2,7 +2,7 @@
 
 from const import const
 
-_FORMAT = "<IHIBBIIIII"
+RECORD_FORMAT = "<IHIBBIIIII"
 
 UNKNOWN = const(0xFFFFFFFF)
 
