@@ -22,7 +22,7 @@ class AlarmEffects(Part):
         delivery, facts = self._delivery, self._facts
         if alarm & wire.ALARMS_SAFE:
             delivery.halt_motion()
-            delivery.motor.clear()
+            delivery.motor.clear_faults()
         elif alarm & wire.ALARMS_HALT and delivery.is_moving():
             delivery.halt_motion()
         new = self._alarms.record(alarm, detail)

@@ -106,7 +106,7 @@ class Boot:
         self._effects.report_damage()
         profile = self._profile
         used = profile.commissioned or self._store.has_copy() or self._ledger.faults.next
-        if self.first_record == 0 and profile.sound and used:
+        if self.first_record == 0 and profile.is_valid and used:
             self._effects.raise_alarm(wire.ALARM_THERAPY_LOST, 0)
         elif self._ledger.has_lost_records():
             self._effects.raise_alarm(wire.ALARM_JOURNAL_DAMAGED, 0)
@@ -124,10 +124,10 @@ class Boot:
             return
         self._effects.mend_store()
         therapy = Therapy(store.program)
-        if self._profile.sound:
+        if self._profile.is_valid:
             self._convert_steps(therapy)
         self._delivery.load_therapy(therapy)
-        if self._profile.sound:
+        if self._profile.is_valid:
             self._judge_therapy(therapy)
 
     def _convert_steps(self, therapy):

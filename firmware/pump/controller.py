@@ -37,7 +37,7 @@ from pump.profile import Profile
 from pump.storage.journal import Journal
 from pump.storage.ledger import Ledger
 from pump.storage.therapy_store import TherapyStore
-from pump.wake_counts import Wakes
+from pump.wake_counts import WakeCounts
 from pump.wire import SENSOR_BATTERY, SENSOR_LEVEL
 
 # What run() returns when RAM is not to be trusted: the pump is over, and another one is to be made with `distrusted`.
@@ -75,7 +75,7 @@ class Pump:
         self.selftest = SelfTest(
             board, profile, ledger, self.store, self.delivery, effects, self.monitor, self.supervisor, distrusted
         )
-        self.wakes = Wakes()
+        self.wakes = WakeCounts()
         self.standstill = Standstill(profile, ledger, self.alarms, effects, self.delivery)
         self._held_ms = 0
         self.link = Link(board, self.device_id)
@@ -174,7 +174,7 @@ class Pump:
         self.supervisor.feed_watchdog()
         if delivery.distrusted or self.ledger.corrupted:
             # As after a reset: all that is known comes from flash, and the open lease counts as delivered.
-            delivery.motor.off()
+            delivery.motor.switch_off()
             return START_OVER
         return self._sleep_ms()
 
@@ -189,7 +189,7 @@ class Pump:
     def deliver(self):
         """Lets all parts count the time that passed; delivery moves what is due. Allocates nothing."""
         passed = self.clock.update(self.board.ticks())
-        self.wakes.wake(passed)
+        self.wakes.count_wake(passed)
         self.selftest.judge_clock(self.wakes.asked_ms, passed)
         self._held_ms += passed
         for pass_time in self._time:
@@ -233,7 +233,7 @@ class Pump:
 
     def _sleep_ms(self):
         if self.link.has_frame():
-            return self.wakes.sleep(0, wake_counts.LINK)
+            return self.wakes.record_sleep(0, wake_counts.LINK)
         # What was done may have taken time, in which a step came near.
         late = (self.board.ticks() - self.clock.ticks()) & NEVER
         event = wake = self.delivery.next_ms()
@@ -257,7 +257,7 @@ class Pump:
         if due < wake:
             wake = due
             cause = wake_counts.WATCHDOG
-        return self.wakes.sleep(wake - late if wake > late else 0, cause)
+        return self.wakes.record_sleep(wake - late if wake > late else 0, cause)
 
     def _streams_next_ms(self, event):
         due = min(self.stream.next_ms(), self.telemetry.next_ms())
@@ -270,7 +270,7 @@ class Pump:
 def _rings(board, clock, profile):
     """The two rings: therapy, routine journal and faults share the flash in this order. Both are closed while the
     settings do not say for sure where they are."""
-    faults = profile.fault_sectors if profile.sound else 0
-    routine = profile.flash_sectors - _THERAPY_SECTORS - faults if profile.sound else 0
+    faults = profile.fault_sectors if profile.is_valid else 0
+    routine = profile.flash_sectors - _THERAPY_SECTORS - faults if profile.is_valid else 0
     at = _THERAPY_SECTORS * _SECTOR_BYTES
     return Journal(board, clock, at, routine), Journal(board, clock, at + routine * _SECTOR_BYTES, faults)

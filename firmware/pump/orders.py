@@ -112,11 +112,11 @@ class Orders(Part):
         if not self._facts.bolus_left:
             raise Refusal(wire.REASON_NO_BOLUS)
         self._command_shown(session, wire.RECORD_BOLUS_CANCEL, fields, self._delivery.schedule.cancel_bolus())
-        self._delivery.leave_bolus()
+        self._delivery.close_bolus()
         if self._delivery.schedule.running:
             # In this order: a bolus that runs has its record, or the look at RAM before a lease finds one too many.
             self._effects.renew_lease()
-            self._delivery.begin_waiting_periodic()
+            self._delivery.start_waiting_periodic()
 
     def start_patient_bolus(self, session, fields):
         self._require_running()
@@ -164,7 +164,7 @@ class Orders(Part):
             raise Refusal(wire.REASON_BOLUS_ZERO)
         if steps > therapy.square_steps_max:
             raise Refusal(wire.REASON_SQUARE_OVER_MAXIMUM)
-        if not 1 <= duration_ms <= wire.FRACTION_MAX or therapy.too_fast(steps, duration_ms, self._profile):
+        if not 1 <= duration_ms <= wire.FRACTION_MAX or therapy.is_too_fast(steps, duration_ms, self._profile):
             raise Refusal(wire.REASON_SQUARE_RATE)
         if delivery.guard.is_full():
             raise Refusal(wire.REASON_BOLUS_OVER_CAP)
@@ -281,8 +281,8 @@ class Orders(Part):
         if ms >= DAY_MS:
             raise Refusal(wire.REASON_CLOCK_VALUE)
         self._command(session, wire.RECORD_CLOCK, fields, days, ms, 0)
-        self._clock.set_local(days, ms)
-        self._delivery.set_local(days, ms)
+        self._clock.set_local_time(days, ms)
+        self._delivery.set_local_time(days, ms)
         self._effects.end_alarm(wire.ALARM_CLOCK_UNKNOWN)
 
     def record_implant(self, session, fields):

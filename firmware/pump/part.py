@@ -6,10 +6,10 @@ NEVER = const(0x3FFFFFFF)
 
 
 class Part:
-    """A part counts time, does what is due, and says when that will be. What it has no use for, it leaves as it is."""
+    """Counts time, does what is due, and knows its next event. A part overrides the methods that it needs."""
 
     def pass_time(self, ms):
-        """Counts `ms` that went by. Runs in the dosing path: allocates nothing."""
+        """Counts `ms` that passed. It runs in the dosing path, so it allocates nothing."""
 
     def watch(self):
         """Does what is due."""

@@ -61,7 +61,7 @@ class Dosing:
         self.plan, self.schedule, self.guard = Plan(), Schedule(), Guard(SmallInt(4_000), SmallInt(24_000))
         self.guard.adopt_program(program)
         self.guard.set_enabled(True)
-        self.plan.load(decoded, SmallInt(0), SmallInt(0))
+        self.plan.load_therapy(decoded, SmallInt(0), SmallInt(0))
         self.schedule.set_periodic(
             decoded.periodic_steps,
             decoded.periodic_num,
@@ -78,7 +78,7 @@ class Dosing:
         if plan.num != schedule.basal.num or plan.den != schedule.basal.den:
             schedule.basal.retune(plan.num, plan.den)
         wait = SmallInt(min(schedule.next_ms(), plan.next_ms(True), ms_max))
-        schedule.begin()
+        schedule.clear_due()
         schedule.advance(wait)
         plan.advance(wait, True)
         guard.advance(wait)
@@ -96,7 +96,7 @@ class Dosing:
 def test_years_of_flex_stay_exact_and_small() -> None:
     program = therapy(**FLEX)
     dosing, ideal = Dosing(program), ReferencePump()
-    dosing.plan.set_local(SmallInt(9_500), SmallInt(3_600_000))
+    dosing.plan.set_local_time(SmallInt(9_500), SmallInt(3_600_000))
     ideal.commit(0, from_bytes(program))
     ideal.clock(0, 9_500, 3_600_000)
     ideal.start(0)

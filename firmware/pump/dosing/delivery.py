@@ -1,4 +1,5 @@
-# Delivery: which rate, when a step is due, whether it may go, the motor, and the lease that makes it durable.
+# Delivery: the basal rate, the moment of each step, the guard's permission, the motor, and the lease that makes steps
+# durable.
 #
 # pass_time() is the dosing path: plan, schedule, guard, motor and counters. It allocates nothing (tests run it with the
 # heap locked on a 32-bit port). Nothing here raises an alarm: findings stay in this object until AlarmEffects asks.
@@ -47,7 +48,7 @@ class Delivery(Part):
     def pass_time(self, ms):
         """Advances time and moves what is due, as far as the guard permits."""
         self.guard.advance(ms)
-        stray = self.motor.watch()
+        stray = self.motor.count_stray()
         if stray:
             self._count(0, stray, stray)
             self._line.stray(stray)
@@ -67,7 +68,7 @@ class Delivery(Part):
     def _advance(self, ms):
         """Cuts the time where the basal rate changes, so that each part is delivered at its own rate."""
         schedule, plan = self.schedule, self.plan
-        schedule.begin()
+        schedule.clear_due()
         while True:
             part = plan.next_ms(schedule.running)
             if part > ms:
@@ -84,7 +85,7 @@ class Delivery(Part):
         basal, plan = self.schedule.basal, self.plan
         num, den = plan.num, plan.den
         if num != basal.num or den != basal.den:
-            plan.select()
+            plan.select_rate()
             if num != plan.num or den != plan.den:
                 # Nothing but a flipped bit makes a rate that the plan would not choose again.
                 self.distrust()
@@ -113,12 +114,12 @@ class Delivery(Part):
             self.distrust()
         self.follow_plan()
         if granted > basal:
-            self.schedule.bolus_moved()
+            self.schedule.count_bolus_step()
 
     def _count(self, commanded, moved, most):
         self.guard.count_moved(most)
         self._ledger.count_steps(commanded, moved)
-        self.plan.pumped(most)
+        self.plan.count_pumped(most)
 
     def next_ms(self):
         """Milliseconds until the next step, or until the rate may change."""
@@ -130,7 +131,7 @@ class Delivery(Part):
     # Trust in RAM
 
     def is_trusted(self):
-        """Whether everything that decides what moves is as it must be. If not, delivery is distrusted from here on."""
+        """True if everything that decides what moves is intact in RAM. If it is not, delivery is distrusted."""
         if not self.ram_check.is_intact():
             self.distrust()
         return not self.distrusted
@@ -142,7 +143,7 @@ class Delivery(Part):
     # Findings
 
     def has_findings(self):
-        """Whether the last steps led to anything that is reported or recorded."""
+        """True if the last steps led to something that must be reported or recorded."""
         motor, schedule, facts = self.motor, self.schedule, self._facts
         return (
             motor.stalled
@@ -156,11 +157,11 @@ class Delivery(Part):
         )
 
     def was_refused(self):
-        """Whether the guard refused a step since the last judge_refusals()."""
+        """True if the guard refused a step since the last judge_refusals()."""
         return self._skipped_basal or self._skipped_bolus
 
     def judge_refusals(self):
-        """Returns the alarm that follows from the steps that the guard refused; `refused` is how many they were."""
+        """Returns the alarm that follows from the steps that the guard refused; `refused` is their number."""
         basal, bolus = self._skipped_basal, self._skipped_bolus
         self._skipped_basal = 0
         self._skipped_bolus = 0
@@ -176,7 +177,7 @@ class Delivery(Part):
         return wire.ALARM_DOSE_CAP
 
     def record_missed(self):
-        """Makes missed steps durable. Returns how many they were, or 0 while the alarm about them is on."""
+        """Makes missed steps durable. Returns their number, or 0 while the alarm about them is on."""
         missed = self.missed
         self.missed = 0
         # One record when it begins; later amounts go with the leases, so that a long shortage wears no flash.
@@ -207,8 +208,8 @@ class Delivery(Part):
             return
         self._bolus_cut = 0
         self._ledger.write(wire.RECORD_BOLUS_END, facts.bolus_kind, facts.low, facts.high, delivered, asked, 0)
-        self.schedule.begin_waiting_periodic()
-        self.leave_bolus()
+        self.schedule.start_waiting_periodic()
+        self.close_bolus()
 
     def _record_square_end(self):
         facts = self._facts
@@ -227,7 +228,7 @@ class Delivery(Part):
     # The therapy
 
     def announce_therapy(self, therapy):
-        """Before a commit: records what a step will hold and has held. It counts when the commit follows."""
+        """Records what a step will hold and has held. The record counts if a commit follows."""
         old = self.therapy
         again = old is None or old.periodic() != therapy.periodic()
         self._ledger.write(
@@ -260,18 +261,18 @@ class Delivery(Part):
             self._recount.rebuild_windows()
         pumped = facts.high - facts.commit_high
         left = therapy.bridge_steps - pumped if therapy.bridge_steps > pumped else 0
-        # If nothing of what resets left open since the commit was delivered, so many of the bridge are left.
+        # The steps of the bridge that are left if nothing was delivered of what resets left open since the commit.
         most = therapy.bridge_steps + facts.unsure_since_commit() - pumped
         doubt = most - left if therapy.bridge_steps and most > left else 0
         self.guard.resume_bridge(left, doubt, (therapy.bridge_ng_num, therapy.bridge_ng_den))
-        self.plan.load(therapy, left, facts.titration_day)
+        self.plan.load_therapy(therapy, left, facts.titration_day)
         self._set_periodic(therapy, live)
         self.apply_fallbacks()
         self.ram_check.renew_checksum()
 
     def _set_periodic(self, therapy, live):
         period = therapy.periodic()
-        if live and self.schedule.same_periodic(*period):
+        if live and self.schedule.has_periodic(*period):
             return
         left = therapy.periodic_ms
         if not live:
@@ -280,19 +281,19 @@ class Delivery(Part):
         self.schedule.set_periodic(*period, left)
 
     def apply_fallbacks(self):
-        """Lets the basal rate be what a low reservoir and a reached cap make of it."""
+        """Sets the basal rate that follows from a low reservoir and a reached cap."""
         if self.therapy is not None:
-            self.plan.fall_back(*self.therapy.fallbacks(self._facts.alarms))
+            self.plan.set_fallbacks(*self.therapy.fallbacks(self._facts.alarms))
             self.follow_plan()
 
     def follows_alarms(self):
-        """Whether the plan does what the alarms that are on ask for."""
+        """True if the plan does what the alarms that are on ask for."""
         therapy = self.therapy
-        return therapy is None or self.plan.fallen_back() == therapy.fallbacks(self._facts.alarms)
+        return therapy is None or self.plan.fallbacks() == therapy.fallbacks(self._facts.alarms)
 
-    def set_local(self, days, ms):
-        """The calendar shows `days` since 2000-01-01 and `ms` of that day."""
-        self.plan.set_local(days, ms)
+    def set_local_time(self, days, ms):
+        """Sets the calendar: `days` since 2000-01-01, and `ms` of that day."""
+        self.plan.set_local_time(days, ms)
         self.follow_plan()
 
     # Start and stop
@@ -304,23 +305,23 @@ class Delivery(Part):
         self.resume_delivery()
 
     def resume_delivery(self):
-        """Starts the basal, as start_delivery(), or goes on with it after a boot."""
+        """Starts the basal where it was: after start_delivery() or after a boot."""
         self.apply_fallbacks()
         self._line.begin()
-        self.schedule.start()
+        self.schedule.start_basal()
         self.guard.set_enabled(True)
 
     def halt_motion(self):
-        """Stops everything that moves. Always works, writes nothing."""
+        """Stops everything that moves. It needs no flash and cannot fail."""
         guard = self.guard
         guard.set_enabled(False)
         guard.set_allowance(0)
         guard.end_priming()
-        self.schedule.halt()
-        self.motor.off()
+        self.schedule.end_all()
+        self.motor.switch_off()
 
     def record_halt(self):
-        """Makes a stop durable that came without a record of its own."""
+        """Makes a stop durable that has no record yet."""
         facts, schedule = self._facts, self.schedule
         if (facts.running and not schedule.running) or (facts.bolus_left and not schedule.bolus_left):
             self._ledger.halt(wire.STOP_REASON_COMMAND)
@@ -331,7 +332,7 @@ class Delivery(Part):
     # Leases
 
     def needs_lease(self):
-        """Whether the next event may ask for more steps than the lease covers."""
+        """True if the next event may ask for more steps than the lease covers."""
         schedule = self.schedule
         steps = 1 if schedule.running and schedule.basal.num else 0
         if schedule.bolus_left or schedule.square_left:
@@ -339,7 +340,7 @@ class Delivery(Part):
         return self.guard.allowance() < steps
 
     def mend_store(self):
-        """Whether both copies of the program are those in force; one that is not is written anew."""
+        """Rewrites copies of the program that differ from the one in force; returns False if the flash fails."""
         store = self._store
         at = store.find_damaged()
         while at >= 0:
@@ -350,7 +351,7 @@ class Delivery(Part):
         return True
 
     def write_lease(self):
-        """Makes durable how much may move from here on, and permits it; returns whether the flash took it."""
+        """Makes the steps that may move next durable, and permits them; returns False if the flash failed."""
         basal = self.schedule.basal
         steps = 0
         if self.schedule.running and basal.num:
@@ -367,7 +368,7 @@ class Delivery(Part):
         )
 
     def extend_lease(self, steps):
-        """Records what was delivered, before a command's record adds `steps`; returns the lease with them."""
+        """Records what was delivered before a command adds `steps`; returns the allowance with them."""
         allowance = self.guard.allowance()
         self._record_lease(allowance)
         return allowance + steps
@@ -394,24 +395,24 @@ class Delivery(Part):
         self.guard.set_enabled(True)
         self.start_bolus(wire.BOLUS_KIND_PATENCY, steps, 1, every_ms, steps)
 
-    def leave_bolus(self):
-        """A bolus ended: a stopped pump closes its lease."""
+    def close_bolus(self):
+        """Ends priming, and the lease of a stopped pump, after a bolus."""
         self.guard.end_priming()
         if not self.schedule.running:
             self.guard.set_enabled(False)
             self.guard.set_allowance(0)
             self._ledger.close(wire.STOP_REASON_NONE)
 
-    def begin_waiting_periodic(self):
+    def start_waiting_periodic(self):
         """Starts a periodic bolus that waited for the end of a cancelled one."""
-        self.schedule.begin_waiting_periodic()
+        self.schedule.start_waiting_periodic()
         if self.schedule.periodic_began:
             self._record_periodic()
 
     # State
 
     def state(self):
-        """A wire.DELIVERY_*."""
+        """The state of delivery, a wire.DELIVERY_*."""
         if self._facts.alarms & wire.ALARMS_SAFE:
             return wire.DELIVERY_SAFE
         if self._facts.running:
@@ -424,7 +425,7 @@ class Delivery(Part):
         return (basal.num, basal.den) if self.schedule.running else (0, 1)
 
     def empty_minutes(self):
-        """Time that the reservoir lasts at the rate that runs, or would run, less what a bolus still takes (R25)."""
+        """Minutes that the reservoir lasts at the rate in force, less what a bolus still takes (R25)."""
         num, therapy, facts = self.plan.num, self.therapy, self._facts
         if therapy is None or facts.reservoir == UNKNOWN or num == 0:
             return wire.COUNT_MAX

@@ -1,13 +1,13 @@
-# What to deliver, and when: integer accumulators that never drift.
+# The moment of each step: integer accumulators that never drift.
 #
-# A track adds `num` for every millisecond and steps when it reaches `den`. It starts at den // 2, so that delivered and
-# ideal volume differ by at most half a step for ever. No float, no allocation: this runs inside the dosing loop.
+# A track adds `num` for every millisecond and steps when it reaches `den`. It starts at den // 2, so delivered and
+# ideal volume never differ by more than half a step. No float, no allocation: this runs inside the dosing loop.
 
 from pump.small_int import MulDiv
 from pump.wire import BOLUS_KIND_NONE, BOLUS_KIND_PERIODIC, FRACTION_MAX, const
 
 NEVER = const(0x3FFFFFFF)
-# What says that a periodic bolus waits: no single flipped bit makes it up.
+# The mark of a periodic bolus that waits: no single flipped bit turns 0 into it.
 _WAITS = const(0x2AAAAAAA)
 
 
@@ -19,12 +19,12 @@ class Track:
     """
 
     def __init__(self):
-        # Half way to its first step, in the only unit that is known yet.
+        # Half way to its first step, in the only unit that is known before restart().
         self.num = 0
         self.den = 2
         self.acc = 1
         self._crumb = 0
-        # Of the four above: one flipped bit in any of them shows before the next step.
+        # A checksum of the four above: one flipped bit in any of them shows before the next step.
         self._check = 1
         self._division = MulDiv()
 
@@ -43,10 +43,10 @@ class Track:
         two crumbs: 2 / (2^29 * den) of a step.
         """
         if self._check != (self.den - self.acc - self._crumb) ^ self.num:
-            # advance() will say so.
+            # The next advance() reports it.
             return
         if num == 0:
-            # Standing still keeps its unit, and loses nothing.
+            # A track that stands still keeps its unit, and loses nothing.
             self.num = 0
             self._check = self.den - self.acc - self._crumb
             return
@@ -70,7 +70,7 @@ class Track:
         return (self.num - 1 + self.den - self.acc) // self.num
 
     def advance(self, ms):
-        """Let `ms` pass; return how many steps came due, or NEVER when rate or accumulator are not as left."""
+        """Advances by `ms`; returns the steps that came due, or NEVER if a bit of rate or accumulator flipped."""
         num, den, acc = self.num, self.den, self.acc
         if self._check != (den - acc - self._crumb) ^ num:
             return NEVER
@@ -123,8 +123,8 @@ class Schedule:
         self._bolus_all = 0
         self._square_all = 0
 
-    def whole(self):
-        """Whether what is left of boluses, and until the next one, and what went before add up (see ram_check.py)."""
+    def counts_intact(self):
+        """True if delivered and remaining boluses, and passed and remaining time, add up (see ram_check.py)."""
         return (
             self.periodic_ms + self._periodic_passed == self._periodic_all
             and self.bolus_left + self.bolus_made == self._bolus_all
@@ -132,7 +132,7 @@ class Schedule:
         )
 
     def checked(self):
-        """What the therapy set (see integrity/checksums.py)."""
+        """Returns what the therapy set (see integrity/checksums.py)."""
         return self._periodic_steps, self._periodic_num, self._periodic_den, self._period_ms
 
     # Boluses
@@ -144,8 +144,8 @@ class Schedule:
         self._bolus_all = steps
         self.bolus.restart(num, den)
 
-    def bolus_moved(self):
-        """The step that was due of bolus or square bolus was made."""
+    def count_bolus_step(self):
+        """Counts the step that was due of the bolus, or else of the square bolus."""
         if self.bolus_due:
             self.bolus_left -= 1
             self.bolus_made += 1
@@ -172,7 +172,7 @@ class Schedule:
         return left
 
     def set_periodic(self, steps, num, den, period_ms, left_ms):
-        """A bolus of `steps` every `period_ms` of delivery, the first in `left_ms`; none when steps is 0."""
+        """Sets a bolus of `steps` every `period_ms` of delivery, the first in `left_ms`; 0 steps for none."""
         self._periodic_steps = steps
         self._periodic_num = num
         self._periodic_den = den
@@ -182,7 +182,7 @@ class Schedule:
         self._periodic_passed = 0
         self.periodic_waits = 0
 
-    def same_periodic(self, steps, num, den, period_ms):
+    def has_periodic(self, steps, num, den, period_ms):
         return (
             steps == self._periodic_steps
             and num == self._periodic_num
@@ -190,8 +190,8 @@ class Schedule:
             and period_ms == self._period_ms
         )
 
-    def begin_waiting_periodic(self):
-        """Start the periodic bolus that waited for the end of another one."""
+    def start_waiting_periodic(self):
+        """Starts the periodic bolus that waited for the end of another one."""
         if self.periodic_waits == _WAITS and self.bolus_left == 0:
             self.periodic_waits = 0
             self.periodic_began = True
@@ -204,11 +204,11 @@ class Schedule:
 
     # Time
 
-    def start(self):
-        """Lets the basal run."""
+    def start_basal(self):
+        """Starts the basal."""
         self.running = True
 
-    def halt(self):
+    def end_all(self):
         """Ends the basal and every bolus."""
         self.running = False
         self.cancel_bolus()
@@ -216,19 +216,19 @@ class Schedule:
         self.periodic_waits = 0
         self.periodic_began = False
 
-    def begin(self):
-        """Forget what the last event made due."""
+    def clear_due(self):
+        """Clears what the last event made due."""
         self.basal_due = 0
         self.bolus_due = 0
         self.square_due = 0
 
     def advance(self, ms):
-        """Let `ms` pass, with no change of rate inside: what comes due adds up until begin()."""
+        """Advances by `ms`, in which no rate changes. What comes due adds up until clear_due()."""
         if self.bolus_left:
             # A late wake makes a bolus longer, never denser: what is overdue stays in bolus_left.
-            self.bolus_due |= self._one(self.bolus.advance(ms))
+            self.bolus_due |= self._limit_to_one(self.bolus.advance(ms))
         elif self.square_left:
-            self.square_due |= self._one(self.square.advance(ms))
+            self.square_due |= self._limit_to_one(self.square.advance(ms))
         if not self.running:
             return
         self.basal_due += self.basal.advance(ms)
@@ -239,11 +239,11 @@ class Schedule:
                 self.periodic_ms += self._period_ms
                 self._periodic_passed -= self._period_ms
                 self.periodic_waits = _WAITS
-                self.begin_waiting_periodic()
+                self.start_waiting_periodic()
 
-    def _one(self, steps):
+    def _limit_to_one(self, steps):
         if steps >= NEVER:
-            # Not to be trusted any more: what sees the basal sees this too.
+            # Delivery looks at basal_due first, and distrusts RAM then.
             self.basal_due = NEVER
             return 0
         return 1 if steps else 0

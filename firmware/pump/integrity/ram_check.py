@@ -62,7 +62,7 @@ class RamCheck:
         """Clock and guard count the same time, each for itself; counts and places of the windows follow from it."""
         clock = self._clock
         passed = (clock.day - self._day) * DAY_MS + clock.ms - self._ms
-        return clock.sound() and self._delivery.guard.counts_intact(passed)
+        return clock.offset_intact() and self._delivery.guard.counts_intact(passed)
 
     def _plan_intact(self):
         delivery = self._delivery
@@ -71,12 +71,12 @@ class RamCheck:
             return False
         if clock.known != plan.known:
             return False
-        return plan.whole(clock.local_days(), clock.local_ms()) if clock.known else plan.whole(0, 0)
+        return plan.is_consistent(clock.local_days(), clock.local_ms()) if clock.known else plan.is_consistent(0, 0)
 
     def _boluses_intact(self):
         delivery = self._delivery
         schedule, facts = delivery.schedule, self._ledger.facts
-        if schedule.running != facts.running or not schedule.whole():
+        if schedule.running != facts.running or not schedule.counts_intact():
             return False
         if schedule.bolus_left and schedule.bolus_left + schedule.bolus_made != facts.bolus_left:
             return False

@@ -4,10 +4,11 @@
 from array import array
 from binascii import unhexlify
 
+from const import const
+
 from pump import wire
 from pump.part import Part
 from pump.storage.therapy_store import program_hash
-from pump.wire import const
 
 _TESTS = const(11)
 _CODE_BYTES = const(16)
@@ -61,7 +62,7 @@ class SelfTest(Part):
         ledger = self._ledger
         # No board reads its tone back yet.
         self.set_result(wire.TEST_TONE, wire.TEST_RESULT_NOT_FITTED)
-        self._judge(wire.TEST_SETTINGS, self._profile.sound)
+        self._judge(wire.TEST_SETTINGS, self._profile.is_valid)
         self._judge(wire.TEST_JOURNAL, not ledger.has_failed(), ledger.journal.damaged)
         generation = ledger.facts.generation
         self._judge(wire.TEST_THERAPY, generation == 0 or self._delivery.therapy is not None, generation)

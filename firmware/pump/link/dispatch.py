@@ -132,7 +132,7 @@ class Dispatcher:
     def _carry_out(self, session, fields, act):
         link, ledger = self._link, self._ledger
         message, host, counter = link.type, fields[0], fields[1]
-        if not self._profile.sound:
+        if not self._profile.is_valid:
             # Damaged settings do not say for sure where the flash may be written: nothing could be made durable.
             raise Refusal(wire.REASON_SAFE_STATE, ledger.facts.alarms)
         if session is None:

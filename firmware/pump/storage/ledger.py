@@ -43,7 +43,7 @@ class Ledger:
     def _is_writable(self):
         # A record carries the content of the reservoir, and that of a refill sets it: writing does not depend on it.
         return (
-            self._clock.whole()
+            self._clock.time_intact()
             and self._fold_facts() == self._checksum
             and self._sum_counts() == self._counts
         )
@@ -72,7 +72,7 @@ class Ledger:
 
     def _replay_record(self, fields):
         sequence, day, ms, kind, code, a, b, c, d, e = fields
-        self._clock.resume(day, ms)
+        self._clock.resume_at(day, ms)
         self._apply_record(sequence, kind, code, a, b, c, d, e)
 
     def has_lost_records(self):
