@@ -7,7 +7,7 @@
 # The caller sees to it that integers fit their field (MicroPython cuts them off without a word), and passes fields of
 # fixed length as bytes or bytearray. Numbers without a name in an enumeration pass through.
 # fmt: off
-from struct import pack_into, unpack_from
+from struct import calcsize, pack_into, unpack_from
 
 from const import const
 
@@ -440,28 +440,31 @@ def _need(left):
     if left < 0:
         raise ValueError("too short")
 
+def _pack(buf, off, form, *fields):
+    end = off + calcsize(form)
+    _room(buf, end)
+    pack_into(form, buf, off, *fields)
+    return end
+
+def _unpack(buf, off, end, form):
+    _need(end - off - calcsize(form))
+    return unpack_from(form, buf, off)
+
 def pack_header(buf, off, version, type, device, session, sequence, length):
     if len(device) != 4 or len(session) != 4:
         raise ValueError("wrong length")
-    _room(buf, off + 16)
-    pack_into("<BB4s4sIH", buf, off, version, type, device, session, sequence, length)
-    return off + 16
+    return _pack(buf, off, "<BB4s4sIH", version, type, device, session, sequence, length)
 
 def unpack_header(buf, off, end):
-    _need(end - off - 16)
-    return unpack_from("<BB4s4sIH", buf, off)
+    return _unpack(buf, off, end, "<BB4s4sIH")
 
 def pack_rejected(buf, off, type, reason, detail):
-    _room(buf, off + 6)
-    pack_into("<BBI", buf, off, type, reason, detail)
-    return off + 6
+    return _pack(buf, off, "<BBI", type, reason, detail)
 
 def pack_outcome(buf, off, host, counter, reason, accepted, low_steps, high_steps, record):
     if len(host) != 4:
         raise ValueError("wrong length")
-    _room(buf, off + 25)
-    pack_into("<4sIBIIII", buf, off, host, counter, reason, accepted, low_steps, high_steps, record)
-    return off + 25
+    return _pack(buf, off, "<4sIBIIII", host, counter, reason, accepted, low_steps, high_steps, record)
 
 def unpack_therapy(buf, off, end):
     _need(end - off - 10)
@@ -498,12 +501,10 @@ def unpack_therapy(buf, off, end):
     return _run0[:-1] + (drug,) + _run1[:-1] + (caps, rates, flex, titration)
 
 def unpack_command(buf, off, end):
-    _need(end - off - 8)
-    return unpack_from("<4sI", buf, off)
+    return _unpack(buf, off, end, "<4sI")
 
 def unpack_hello_request(buf, off, end):
-    _need(end - off - 2)
-    return unpack_from("<BB", buf, off)
+    return _unpack(buf, off, end, "<BB")
 
 def pack_hello_reply(buf, off, protocol, schema_hash, device_id, firmware_major, firmware_minor, firmware_patch,
     boot_count, reset_cause, body_bytes_max, heap_free_bytes, board, runtime, profile):
@@ -521,22 +522,17 @@ def pack_hello_reply(buf, off, protocol, schema_hash, device_id, firmware_major,
     return _put(buf, off + 1, profile)
 
 def unpack_session_open_request(buf, off, end):
-    _need(end - off - 21)
-    return unpack_from("<B4s16s", buf, off)
+    return _unpack(buf, off, end, "<B4s16s")
 
 def pack_session_open_reply(buf, off, nonce, boot_count, idle_ms, counter, journal_next, chain):
     if len(nonce) != 16 or len(chain) != 8:
         raise ValueError("wrong length")
-    _room(buf, off + 40)
-    pack_into("<16sIIII8s", buf, off, nonce, boot_count, idle_ms, counter, journal_next, chain)
-    return off + 40
+    return _pack(buf, off, "<16sIIII8s", nonce, boot_count, idle_ms, counter, journal_next, chain)
 
 def pack_session_close_reply(buf, off, journal_next, chain):
     if len(chain) != 8:
         raise ValueError("wrong length")
-    _room(buf, off + 12)
-    pack_into("<I8s", buf, off, journal_next, chain)
-    return off + 12
+    return _pack(buf, off, "<I8s", journal_next, chain)
 
 def pack_status_reply(buf, off, delivery, stop_reason, mode, alarms, generation, therapy_id, day, ms, clock_known,
     local_days, local_ms, low_steps, high_steps, missed_steps, rate_num, rate_den, bolus_left_steps, reservoir_steps,
@@ -563,13 +559,10 @@ def pack_status_reply(buf, off, delivery, stop_reason, mode, alarms, generation,
     return off + 39
 
 def unpack_therapy_begin_request(buf, off, end):
-    _need(end - off - 18)
-    return unpack_from("<H16s", buf, off)
+    return _unpack(buf, off, end, "<H16s")
 
 def pack_therapy_begin_reply(buf, off, length):
-    _room(buf, off + 2)
-    pack_into("<H", buf, off, length)
-    return off + 2
+    return _pack(buf, off, "<H", length)
 
 def unpack_therapy_chunk_request(buf, off, end):
     _need(end - off - 4)
@@ -599,17 +592,13 @@ def pack_therapy_verify_reply(buf, off, therapy_id, program_hash, mode, drug, da
     return off
 
 def unpack_therapy_commit_request(buf, off, end):
-    _need(end - off - 24)
-    return unpack_from("<4sI16s", buf, off)
+    return _unpack(buf, off, end, "<4sI16s")
 
 def pack_therapy_abort_reply(buf, off, dropped):
-    _room(buf, off + 1)
-    pack_into("<B", buf, off, dropped)
-    return off + 1
+    return _pack(buf, off, "<B", dropped)
 
 def unpack_therapy_read_request(buf, off, end):
-    _need(end - off - 2)
-    return unpack_from("<H", buf, off)
+    return _unpack(buf, off, end, "<H")
 
 def pack_therapy_read_reply(buf, off, generation, length, offset, data):
     if len(data) > 65535:
@@ -619,35 +608,27 @@ def pack_therapy_read_reply(buf, off, generation, length, offset, data):
     return _put(buf, off + 10, data)
 
 def unpack_bolus_request(buf, off, end):
-    _need(end - off - 12)
-    return unpack_from("<4sII", buf, off)
+    return _unpack(buf, off, end, "<4sII")
 
 def unpack_refill_request(buf, off, end):
-    _need(end - off - 16)
-    return unpack_from("<4sIII", buf, off)
+    return _unpack(buf, off, end, "<4sIII")
 
 def unpack_prime_arm_request(buf, off, end):
-    _need(end - off - 14)
-    return unpack_from("<4sIIH", buf, off)
+    return _unpack(buf, off, end, "<4sIIH")
 
 def unpack_clock_set_request(buf, off, end):
-    _need(end - off - 14)
-    return unpack_from("<4sIHI", buf, off)
+    return _unpack(buf, off, end, "<4sIHI")
 
 def unpack_implant_request(buf, off, end):
-    _need(end - off - 10)
-    return unpack_from("<4sIH", buf, off)
+    return _unpack(buf, off, end, "<4sIH")
 
 def pack_journal_info_reply(buf, off, first, next, chain):
     if len(chain) != 8:
         raise ValueError("wrong length")
-    _room(buf, off + 16)
-    pack_into("<II8s", buf, off, first, next, chain)
-    return off + 16
+    return _pack(buf, off, "<II8s", first, next, chain)
 
 def unpack_journal_read_request(buf, off, end):
-    _need(end - off - 5)
-    return unpack_from("<IB", buf, off)
+    return _unpack(buf, off, end, "<IB")
 
 def pack_journal_read_reply(buf, off, first, records):
     if len(records) > 65535:
@@ -657,8 +638,7 @@ def pack_journal_read_reply(buf, off, first, records):
     return _put(buf, off + 6, records)
 
 def unpack_journal_stream_request(buf, off, end):
-    _need(end - off - 18)
-    return unpack_from("<BIIB8s", buf, off)
+    return _unpack(buf, off, end, "<BIIB8s")
 
 def pack_journal_stream_reply(buf, off, stream, first, chain, data):
     if len(chain) != 8:
@@ -682,19 +662,15 @@ def pack_selftest_reply(buf, off, boot_ms, retest_ms, results):
 
 def pack_counters_reply(buf, off, up_minutes, steps, wakes_delivery, wakes_sensors, wakes_watchdog, wakes_link,
     wakes_other, tones, records):
-    _room(buf, off + 36)
-    pack_into("<IIIIIIIII", buf, off, up_minutes, steps, wakes_delivery, wakes_sensors, wakes_watchdog, wakes_link,
+    return _pack(buf, off, "<IIIIIIIII", up_minutes, steps, wakes_delivery, wakes_sensors, wakes_watchdog, wakes_link,
         wakes_other, tones, records)
-    return off + 36
 
 def pack_memory_reply(buf, off, routine_first, routine_next, routine_sectors, routine_opened, routine_voids,
     routine_damaged, fault_first, fault_next, fault_sectors, fault_opened, fault_voids, fault_damaged,
     therapy_generation, therapy_mended):
-    _room(buf, off + 42)
-    pack_into("<IIHIHHIIHIHHIH", buf, off, routine_first, routine_next, routine_sectors, routine_opened, routine_voids,
-        routine_damaged, fault_first, fault_next, fault_sectors, fault_opened, fault_voids, fault_damaged,
-        therapy_generation, therapy_mended)
-    return off + 42
+    return _pack(buf, off, "<IIHIHHIIHIHHIH", routine_first, routine_next, routine_sectors, routine_opened,
+        routine_voids, routine_damaged, fault_first, fault_next, fault_sectors, fault_opened, fault_voids,
+        fault_damaged, therapy_generation, therapy_mended)
 
 def pack_sensors_reply(buf, off, sensors):
     if len(sensors) > 255:
@@ -709,10 +685,8 @@ def pack_sensors_reply(buf, off, sensors):
 
 def pack_service_reply(buf, off, implant_days, cap_days, replacement_days, replacement_left_ms, replacement_left_days,
     filled_age_days):
-    _room(buf, off + 24)
-    pack_into("<IIIIII", buf, off, implant_days, cap_days, replacement_days, replacement_left_ms, replacement_left_days,
-        filled_age_days)
-    return off + 24
+    return _pack(buf, off, "<IIIIII", implant_days, cap_days, replacement_days, replacement_left_ms,
+        replacement_left_days, filled_age_days)
 
 def pack_telemetry_table_reply(buf, off, checksum, text):
     if len(checksum) != 4:

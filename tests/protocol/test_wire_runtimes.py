@@ -79,6 +79,7 @@ def _case(name: str, data: bytes, whole: bool) -> Any:
 def test_micropython_agrees_with_construct(run: Runner, tmp_path: Path) -> None:
     cases = _cases()
     write_lines(tmp_path / "cases.txt", cases)
+    shutil.copy(ROOT / "firmware" / "const.py", tmp_path / "const.py")
     shutil.copy(ROOT / "firmware" / "pump" / "wire.py", tmp_path / "wire.py")
     shutil.copy(Path(__file__).with_name("wire_on_device.py"), tmp_path / "script.py")
     (tmp_path / "wire_both.py").write_text(BOTH_SOURCE, encoding="utf-8")

@@ -53,7 +53,7 @@ def _tags_equal(one, other):
 
 
 class Session:
-    """One session: a key for each direction, and the number of the last frame."""
+    """One session: a key for each direction, the number of the last frame, and the time since then."""
 
     def __init__(self, key, session, role, host, context):
         self.id = session
@@ -63,6 +63,19 @@ class Session:
         self.idle_ms = 0
         self._to_device = Key(key.mac(b"H" + context))
         self._from_device = Key(key.mac(b"D" + context))
+
+    def pass_time(self, ms, limit):
+        """Count time up to a limit. Allocates nothing."""
+        if self.idle_ms < limit:
+            self.idle_ms += ms
+
+    def accept_frame(self, sequence, limit):
+        """A frame with a valid tag and a new number arrived; return whether it came before the limit."""
+        self.last = sequence
+        if self.idle_ms >= limit:
+            return False
+        self.idle_ms = 0
+        return True
 
     def tag_is_valid(self, frame, end):
         """Whether the tag behind frame[:end] was made with the host's key."""
@@ -99,12 +112,10 @@ class Gate(Part):
 
     def pass_time(self, ms):
         """Allocates nothing: it runs with every turn of the loop."""
-        session = self._opened
-        if session is not None and session.idle_ms < wire.SESSION_IDLE_MS:
-            session.idle_ms += ms
-        session = self._offered
-        if session is not None and session.idle_ms < wire.OFFER_MS:
-            session.idle_ms += ms
+        if self._opened is not None:
+            self._opened.pass_time(ms, wire.SESSION_IDLE_MS)
+        if self._offered is not None:
+            self._offered.pass_time(ms, wire.OFFER_MS)
         if self._backoff_ms:
             self._backoff_ms = self._backoff_ms - ms if self._backoff_ms > ms else 0
 
@@ -184,11 +195,10 @@ class Gate(Part):
             self.replays = (self.replays + 1) & _COUNT_MASK
             self._unrecorded = True
             raise Refusal(wire.REASON_REPLAYED, session.last)
-        session.last = link.sequence
-        if session.idle_ms >= (wire.SESSION_IDLE_MS if session is self._opened else wire.OFFER_MS):
+        limit = wire.SESSION_IDLE_MS if session is self._opened else wire.OFFER_MS
+        if not session.accept_frame(link.sequence, limit):
             # The session has expired. The frame is genuine, so it is not counted.
             raise Refusal(wire.REASON_NO_SESSION)
-        session.idle_ms = 0
         return session
 
     def _find_session(self, link):

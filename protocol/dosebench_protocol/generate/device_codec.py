@@ -39,7 +39,7 @@ HEAD = """\
 # The caller sees to it that integers fit their field (MicroPython cuts them off without a word), and passes fields of
 # fixed length as bytes or bytearray. Numbers without a name in an enumeration pass through.
 # fmt: off
-from struct import pack_into, unpack_from
+from struct import calcsize, pack_into, unpack_from
 
 from const import const
 
@@ -63,6 +63,16 @@ def _room(buf, end):
 def _need(left):
     if left < 0:
         raise ValueError("too short")
+
+def _pack(buf, off, form, *fields):
+    end = off + calcsize(form)
+    _room(buf, end)
+    pack_into(form, buf, off, *fields)
+    return end
+
+def _unpack(buf, off, end, form):
+    _need(end - off - calcsize(form))
+    return unpack_from(form, buf, off)
 """
 
 
@@ -219,6 +229,10 @@ def pack_source(body: Body) -> str:
     names = ", ".join(field.name for field in body.fields)
     code = _wrapped(f"def pack_{body.name}(buf, off, {names}):", 0)
     code += _length_checks(body)
+    if body.is_fixed:
+        # Short, because there are many of them: a board holds the code of each.
+        pattern, _ = run_format(_fixed(body), None)
+        return code + _wrapped(f'return _pack(buf, off, "{pattern}", {", ".join(_fixed_names(body))})')
     size = " + ".join([str(body.bytes_min), *(_size_text(field) for field in body.fields if _size_text(field))])
     code += f"    _room(buf, off + {size})\n"
     stretches = list(runs(body.fields))
@@ -266,6 +280,10 @@ def _pack_run(run: Sequence[FixedField], tail: BlobField | ArrayField | None, la
             return code + ("    return off\n" if last else "")
 
 
+def _fixed_names(body: Body) -> list[str]:
+    return [field.name for field in _fixed(body)]
+
+
 def _fixed(rows: Body) -> list[FixedField]:
     return [field for field in rows.fields if isinstance(field, FixedField)]
 
@@ -273,6 +291,9 @@ def _fixed(rows: Body) -> list[FixedField]:
 def unpack_source(body: Body) -> str:
     """The function that unpacks a body: runs of fixed fields as tuples, and what their last field counts."""
     code = f"def unpack_{body.name}(buf, off, end):\n"
+    if body.is_fixed:
+        pattern, _ = run_format(_fixed(body), None)
+        return code + f'    return _unpack(buf, off, end, "{pattern}")\n'
     got: list[str] = []
     tails: list[str] = []
     stretches = list(runs(body.fields))
