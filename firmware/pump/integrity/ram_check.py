@@ -16,7 +16,7 @@ class RamCheck:
         self._profile = profile
         self._ledger = ledger
         self._store = store
-        self._settings = fold(profile)
+        self._settings = self._fold_settings()
         self._therapy = 0
         self._day = 0
         self._ms = 0
@@ -56,7 +56,13 @@ class RamCheck:
 
     def _settings_intact(self):
         profile = self._profile
-        return fold(profile) == self._settings and self._delivery.motor.bounds() == profile.motor_bounds()
+        bounded = self._delivery.motor.bounds() == profile.motor_bounds()
+        return bounded and self._fold_settings() == self._settings
+
+    def _fold_settings(self):
+        """What no therapy changes: figures of the profile, and where the flash is divided."""
+        ledger = self._ledger
+        return fold(self._profile) ^ fold(self._store) ^ fold(ledger.journal) ^ fold(ledger.faults)
 
     def _time_intact(self):
         """Clock and guard count the same time, each for itself; counts and places of the windows follow from it."""

@@ -61,6 +61,9 @@ class Journal:
         self._trial = None
         self._unset_bit = False
 
+    def checked(self):
+        return (self._address,)
+
     def chain(self):
         return self._chain
 

@@ -39,6 +39,9 @@ class TherapyStore:
                 return True
         return False
 
+    def checked(self):
+        return (self._addresses,)
+
     def is_intact(self):
         """Whether the program in RAM is the one that was loaded or adopted."""
         return not self.program or program_hash(self.program) == self._hash
