@@ -25,18 +25,18 @@ class AlarmEffects(Part):
             delivery.motor.clear_faults()
         elif alarm & wire.ALARMS_HALT and delivery.is_moving():
             delivery.halt_motion()
-        new = self._alarms.record(alarm, detail)
+        new = self._alarms.record_raised(alarm, detail)
         if alarm & (wire.ALARMS_SAFE | wire.ALARMS_HALT) and (facts.running or facts.bolus_left):
             empty = alarm == wire.ALARM_RESERVOIR_EMPTY
             self._ledger.halt(wire.STOP_REASON_RESERVOIR_EMPTY if empty else wire.STOP_REASON_FAULT)
         if new:
             delivery.apply_fallbacks()
-            if self._alarms.repeated(alarm):
+            if self._alarms.is_repeated(alarm):
                 self.raise_alarm(wire.ALARM_ALARM_REPEATED, alarm)
 
     def end_alarm(self, alarm):
         """Ends alarms whose cause is gone."""
-        if self._alarms.end(alarm):
+        if self._alarms.record_ended(alarm):
             self._delivery.apply_fallbacks()
 
     def watch(self):

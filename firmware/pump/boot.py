@@ -69,7 +69,7 @@ class Boot:
             self._effects.raise_alarm(wire.ALARM_RESETS_REPEATED, resets)
         self._selftest.run_at_boot()
         self._selftest.report_failures()
-        self._monitor.judge()
+        self._monitor.update_alarms()
         self._delivery.ram_check.renew_checksum()
         if self._facts.running:
             self._resume_delivery()

@@ -1,6 +1,6 @@
 # Pump time: (day, ms of day) since commissioning. It cannot be set; the calendar is an offset on it.
 
-from pump.wire import const
+from const import const
 
 _GAP_MS_MAX = const(0x1FFFFFFF)
 DAY_MS = const(86_400_000)

@@ -28,7 +28,7 @@ from pump.monitoring.battery import Battery
 from pump.monitoring.line_watch import LineWatch
 from pump.monitoring.monitor import Monitor
 from pump.monitoring.reservoir import Reservoir
-from pump.monitoring.sensors import fitted
+from pump.monitoring.sensors import fitted_sensors
 from pump.monitoring.service_life import Service
 from pump.monitoring.standstill import Standstill
 from pump.orders import Orders
@@ -61,7 +61,7 @@ class Pump:
         guard, plan = Guard(profile.hard_hour_steps, profile.hard_day_steps), Plan()
         self.ledger = ledger = Ledger(*_rings(board, clock, profile), clock, guard, plan, fold)
         self.store = TherapyStore(board, (0, _SECTOR_BYTES))
-        sensors = fitted(board)
+        sensors = fitted_sensors(board)
         line = LineWatch(board, clock, profile, sensors)
         self.delivery = Delivery(board, clock, profile, ledger, self.store, line, guard, plan)
         self.alarms = Alarms(board, ledger, profile)
@@ -169,7 +169,7 @@ class Pump:
         if not delivery.distrusted:
             self._listen()
         self.supervisor.report(supervisor.LINK)
-        self.alarms.annunciate()
+        self.alarms.sound_tone()
         self.supervisor.report(supervisor.ALARMS)
         self.supervisor.feed_watchdog()
         if delivery.distrusted or self.ledger.corrupted:

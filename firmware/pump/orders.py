@@ -233,9 +233,9 @@ class Orders(Part):
         if steps > most or (withdrawn != UNKNOWN and withdrawn > most):
             raise Refusal(wire.REASON_RESERVOIR_SIZE)
         if withdrawn != UNKNOWN:
-            reservoir.reconcile(withdrawn)
+            reservoir.reconcile_refill(withdrawn)
         self._command_shown(session, wire.RECORD_REFILL, fields, steps)
-        reservoir.settle()
+        reservoir.restart_comparison()
         if therapy is not None and steps > therapy.empty_steps:
             self._effects.end_alarm(wire.ALARM_RESERVOIR_EMPTY)
         if therapy is not None and steps > therapy.low_steps:
@@ -244,7 +244,7 @@ class Orders(Part):
     def _lasting_alarms(self):
         """Alarms that are on and whose cause lasts: they cannot be cleared."""
         facts, therapy = self._facts, self._delivery.therapy
-        lasting = self._monitor.present(self._delivery.is_moving())
+        lasting = self._monitor.lasting_alarms(self._delivery.is_moving())
         lasting |= facts.alarms & (wire.ALARM_PUMP_STOPPED | wire.ALARM_THERAPY_UNFIT)
         if therapy is None and facts.generation:
             lasting |= wire.ALARM_THERAPY_LOST
@@ -274,7 +274,7 @@ class Orders(Part):
         if not 1 <= ms <= alarms.longest_silence_ms():
             raise Refusal(wire.REASON_SILENCE_TIME, alarms.longest_silence_ms())
         self._command_shown(session, wire.RECORD_SILENCE, fields, ms)
-        alarms.silence(ms)
+        alarms.silence_tone(ms)
 
     def set_clock(self, session, fields):
         _, _, days, ms = fields

@@ -3,7 +3,7 @@
 import hashlib
 from binascii import hexlify
 
-from pump.wire import const
+from const import const
 
 _CHECKSUM_BYTES = const(8)
 _THERAPY_SECTORS = const(2)

@@ -27,7 +27,7 @@ class Probe:
     def turn(self):
         pump = self.pump
         quiet = (
-            pump.standstill.settled
+            pump.standstill.time_recorded
             and pump.delivery.guard.allowance() > 4
             and pump.selftest.since_ms < pump.profile.retest_ms - SELFTEST_SOON_MS
             and pump.delivery.schedule.periodic_ms > PERIODIC_SOON_MS

@@ -290,7 +290,7 @@ def test_a_flip_in_what_refill_service_and_stop_left_is_noticed_before_it_is_mad
         side.program(**RATE)
         ledger = side.twin._runtime.pump.ledger  # type: ignore[union-attr]
         # A battery that cannot be changed and is low: its day is a fact for ever.
-        side.twin._runtime.pump.service.replacement_due(2_700)  # type: ignore[union-attr]
+        side.twin._runtime.pump.service.record_replacement(2_700)  # type: ignore[union-attr]
         assert ledger.is_intact()
         for bit in range(30):
             right = getattr(ledger.facts, name)

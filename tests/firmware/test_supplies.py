@@ -59,7 +59,7 @@ class FakePump:
         self.changes[alarm] = self.changes.get(alarm, 0) + bool(self.alarms & alarm)
         self.alarms &= ~alarm
 
-    def replacement_due(self, _: int) -> None:
+    def record_replacement(self, _: int) -> None:
         self.raise_alarm(1 << 21, 0)
 
 
@@ -70,13 +70,13 @@ class FakeSensor:
     def sample(self) -> int:
         return self.mv
 
-    def sound(self) -> bool:
+    def is_usable(self) -> bool:
         return True
 
 
 def watched_battery(pump: FakePump, sensor: FakeSensor) -> Any:
     made = Battery(sensor, pump, pump, pump, pump, pump)
-    made.fill()
+    made.fill_samples()
     return made
 
 
@@ -97,8 +97,8 @@ def test_no_level_changes_more_than_once_within_the_noise(
         sensor.mv = floor + max(0, above - (pump.battery_sag_mv if moved else 0))
         for _ in range(times):
             pump.rested_ms = 0 if moved else 10_000
-            watched.watch()
-            watched.judge()
+            watched.add_sample()
+            watched.update_alarms()
     assert max(pump.changes.values(), default=0) <= 1
 
 
@@ -112,8 +112,8 @@ def test_a_voltage_that_wanders_around_a_level_changes_it_once(level: int, repla
     for turn in range(20):
         sensor.mv = level + (40 if turn % 2 else -8)
         for _ in range(20):
-            watched.watch()
-            watched.judge()
+            watched.add_sample()
+            watched.update_alarms()
     assert max(pump.changes.values()) == 1
 
 
@@ -123,11 +123,11 @@ def test_a_sample_soon_after_a_step_is_raised_by_its_sag() -> None:
     assert watched.mv == 2_990
     pump.rested_ms = 9_999
     for _ in range(10):
-        watched.watch()
+        watched.add_sample()
     assert watched.mv == 2_996
     pump.rested_ms = 10_000
     for _ in range(10):
-        watched.watch()
+        watched.add_sample()
     assert watched.mv == 2_990
 
 
@@ -139,7 +139,7 @@ def test_the_level_is_a_mean_of_the_last_ten(samples: list[int]) -> None:
     watched = watched_battery(pump, sensor)
     for sample in samples:
         sensor.mv = sample
-        watched.watch()
+        watched.add_sample()
     assert watched.mv == sum(samples[-10:]) // 10
 
 

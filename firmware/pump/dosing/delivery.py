@@ -51,7 +51,7 @@ class Delivery(Part):
         stray = self.motor.count_stray()
         if stray:
             self._count(0, stray, stray)
-            self._line.stray(stray)
+            self._line.add_stray(stray)
         self._advance(ms)
         schedule = self.schedule
         basal = schedule.basal_due
@@ -101,13 +101,13 @@ class Delivery(Part):
             self._skipped_bolus += due - granted if granted > basal else bolus
             if granted == 0:
                 return
-        if not self._line.before_steps():
+        if not self._line.sample_before():
             # What the line says stops the pump before this step: it is missed.
             self.missed += basal
             return
         commanded = self.motor.activate(granted)
         moved = self.motor.moved
-        self._line.after_steps(moved)
+        self._line.sample_after(moved)
         self._count(commanded, moved, moved if moved > commanded else commanded)
         plan = self.plan
         if plan.bridge_left and plan.bridge_left != self.guard.bridge_left():
@@ -307,7 +307,7 @@ class Delivery(Part):
     def resume_delivery(self):
         """Starts the basal where it was: after start_delivery() or after a boot."""
         self.apply_fallbacks()
-        self._line.begin()
+        self._line.clear_baseline()
         self.schedule.start_basal()
         self.guard.set_enabled(True)
 
@@ -391,7 +391,7 @@ class Delivery(Part):
 
     def start_patency(self, steps, every_ms):
         """Moves `steps` into the line of a stopped pump, one every `every_ms`."""
-        self._line.begin()
+        self._line.clear_baseline()
         self.guard.set_enabled(True)
         self.start_bolus(wire.BOLUS_KIND_PATENCY, steps, 1, every_ms, steps)
 

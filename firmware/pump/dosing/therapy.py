@@ -1,10 +1,11 @@
 # The therapy that dosing decodes from a program with the generated codec, and its check against this pump.
 
+from const import const
+
 from pump import wire
 from pump.clock import DAY_MS
 from pump.dosing.flex_bound import FlexBound
 from pump.small_int import mul_div
-from pump.wire import const
 
 _HOUR_MINUTES = const(60)
 _DAY_MINUTES = const(1440)

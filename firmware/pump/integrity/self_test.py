@@ -68,7 +68,7 @@ class SelfTest(Part):
         self._judge(wire.TEST_THERAPY, generation == 0 or self._delivery.therapy is not None, generation)
         self._test_driver()
         self._test_battery()
-        broken = self._monitor.broken()
+        broken = self._monitor.find_broken_sensor()
         self._judge(wire.TEST_SENSORS, broken < 0, max(broken, 0))
         self._test_again()
 
@@ -130,12 +130,12 @@ class SelfTest(Part):
     def _test_battery(self):
         # Later an empty battery has an alarm of its own. A reading that is not plausible belongs to the sensors.
         battery = self._monitor.battery
-        plausible = battery.sound()
+        plausible = battery.is_plausible()
         self._judge(wire.TEST_BATTERY, not plausible or battery.mv >= self._profile.battery_stop_mv, battery.mv)
 
     def _show_sensors(self):
         """Shows a sensor that broke while the pump runs. It has an alarm of its own and stops nothing."""
-        broken = self._monitor.broken()
+        broken = self._monitor.find_broken_sensor()
         self._results[wire.TEST_SENSORS] = wire.TEST_RESULT_PASSED if broken < 0 else wire.TEST_RESULT_FAILED
         self._details[wire.TEST_SENSORS] = max(broken, 0)
         self.failed &= ~(1 << wire.TEST_SENSORS)

@@ -128,7 +128,7 @@ class PumpQueries:
             alarms.priority(),
             alarms.silenced_ms,
             delivery.empty_minutes(),
-            self._standstill.ms(),
+            self._standstill.stopped_ms(),
             1 if gate.paired else 0,
             gate.role(),
             gate.left_ms(),
@@ -165,7 +165,7 @@ class PumpQueries:
 
     def _answer_service(self, link):
         facts, service = self._ledger.facts, self._service
-        left_days, left_ms = service.left()
+        left_days, left_ms = service.time_left()
         return wire.pack_service_reply(
             link.out,
             wire.HEADER_BYTES,

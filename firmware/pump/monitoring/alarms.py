@@ -1,4 +1,4 @@
-# The alarms that are on, how urgent the worst of them is, and the tone that says so.
+# The alarms that are on, the priority of the worst of them, and its tone.
 #
 # What is on is durable (ledger.facts.alarms). Silence is not: after a reset the pump is loud again.
 
@@ -13,7 +13,7 @@ _STOPPING = wire.ALARMS_SAFE | wire.ALARMS_HALT
 
 
 class Alarms(Part):
-    """Raises, ends and annunciates. What an alarm does to delivery is in alarm_effects.py."""
+    """Records alarms that begin and end, and sounds the tone. alarm_effects.py stops delivery where that is due."""
 
     def __init__(self, board, ledger, profile):
         self._board = board
@@ -23,7 +23,7 @@ class Alarms(Part):
         self.silenced_ms = 0
         self.tones = 0
 
-    def on(self, alarms):
+    def is_on(self, alarms):
         return self._ledger.facts.alarms & alarms != 0
 
     def priority(self):
@@ -35,8 +35,8 @@ class Alarms(Part):
             return wire.PRIORITY_MEDIUM
         return wire.PRIORITY_LOW if alarms else wire.PRIORITY_NONE
 
-    def record(self, alarm, detail):
-        """Turns alarms on that are not; returns whether there were any."""
+    def record_raised(self, alarm, detail):
+        """Turns alarms on; returns True if one of them was off."""
         ledger = self._ledger
         new = alarm & ~ledger.facts.alarms
         if not new:
@@ -44,9 +44,9 @@ class Alarms(Part):
         self._write(_priority_of(new), new, detail)
         return True
 
-    def escalate(self, alarm, detail):
-        """An alarm has been on for so long that it is urgent now."""
-        if self.on(alarm) and not self._ledger.facts.escalated & alarm:
+    def escalate_alarm(self, alarm, detail):
+        """Makes an alarm urgent that has been on for long."""
+        if self.is_on(alarm) and not self._ledger.facts.escalated & alarm:
             self._write(wire.PRIORITY_HIGH, alarm, detail)
 
     def _write(self, priority, alarm, detail):
@@ -56,14 +56,14 @@ class Alarms(Part):
         self.silenced_ms = 0
         self._tone_ms = 0
 
-    def repeated(self, alarm):
-        """Whether one of these stopped delivery as often within the window as the profile bears (R44)."""
+    def is_repeated(self, alarm):
+        """True if one of these stopped delivery too often within the window of the profile (R44)."""
         alarm &= _STOPPING
         facts, profile = self._ledger.facts, self._profile
         return alarm != 0 and facts.count_stops(alarm, profile.repeat_ms) >= profile.repeat_times
 
-    def end(self, alarm):
-        """Turn alarms off whose cause is gone; return whether there were any."""
+    def record_ended(self, alarm):
+        """Turns alarms off; returns True if one of them was on."""
         ended = self._ledger.facts.alarms & alarm
         if not ended:
             return False
@@ -74,7 +74,7 @@ class Alarms(Part):
         high = self.priority() == wire.PRIORITY_HIGH
         return self._profile.silence_high_ms if high else self._profile.silence_ms
 
-    def silence(self, ms):
+    def silence_tone(self, ms):
         self.silenced_ms = ms
         self._tone_ms = 0
 
@@ -84,8 +84,8 @@ class Alarms(Part):
         self.silenced_ms = self.silenced_ms - ms if self.silenced_ms > ms else 0
         self._tone_ms = self._tone_ms - ms if self._tone_ms > ms else 0
 
-    def annunciate(self):
-        """Sound the tone of the worst alarm when it is due."""
+    def sound_tone(self):
+        """Sounds the tone of the worst alarm when it is due."""
         priority = self.priority()
         if priority == wire.PRIORITY_NONE or self.silenced_ms or self._tone_ms:
             return
@@ -95,7 +95,7 @@ class Alarms(Part):
         self._tone_ms = self._profile.tone_high_ms if high else self._profile.tone_ms
 
     def next_ms(self):
-        """Milliseconds until annunciate() has something to do."""
+        """Milliseconds until sound_tone() has something to do."""
         if not self._ledger.facts.alarms:
             return NEVER
         return self.silenced_ms if self.silenced_ms > self._tone_ms else self._tone_ms

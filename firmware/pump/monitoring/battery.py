@@ -24,63 +24,63 @@ class Battery:
         self._sum = 0
         self.mv = 0
 
-    def sound(self):
-        return self._sensor.sound()
+    def is_plausible(self):
+        return self._sensor.is_usable()
 
-    def watch(self):
-        """One more sample. One far from the mean is a change of supply: ten samples tell at once what is there now."""
+    def add_sample(self):
+        """Adds a sample. One far from the mean is a change of supply: ten new samples replace the mean then."""
         before = self.mv
         sample = self._sample()
         if sample < 0:
-            self.fill()
+            self.fill_samples()
             return
-        self._put(sample)
+        self._add(sample)
         far = sample - before
         if far > self._profile.battery_hysteresis_mv or far < -self._profile.battery_hysteresis_mv:
-            self.fill()
+            self.fill_samples()
 
-    def judge(self):
-        """Raise and end the alarms of the levels. A sensor that cannot be believed changes none."""
-        if not self._sensor.sound():
+    def update_alarms(self):
+        """Raises and ends the alarms of the levels. A sensor that is not plausible changes none."""
+        if not self._sensor.is_usable():
             return
         effects, profile = self._effects, self._profile
         # The motor is the load that counts here.
         if self.mv - profile.battery_sag_mv < profile.battery_stop_mv:
             effects.raise_alarm(wire.ALARM_BATTERY_EMPTY, self.mv)
-        elif not self._spent():
+        elif not self._is_spent():
             effects.end_alarm(wire.ALARM_BATTERY_EMPTY)
         if self.mv < profile.battery_low_mv:
-            self._low()
+            self._report_low()
         elif self.mv > profile.battery_low_mv + profile.battery_hysteresis_mv:
             effects.end_alarm(wire.ALARM_BATTERY_LOW)
 
-    def _spent(self):
-        """An empty battery recovers when its load is gone: only one that is not even low is another one."""
+    def _is_spent(self):
+        """True for an empty battery. It recovers without its load, so only one that is not even low is a new one."""
         return self.mv < self._profile.battery_low_mv
 
-    def _low(self):
-        # A battery that nobody can replace is low once, and for ever: the pump has to be replaced.
+    def _report_low(self):
+        # A battery that cannot be replaced is low only once: the pump must be replaced then.
         if self._profile.battery_replaceable:
             self._effects.raise_alarm(wire.ALARM_BATTERY_LOW, self.mv)
         else:
-            self._service.replacement_due(self.mv)
+            self._service.record_replacement(self.mv)
 
-    def present(self):
-        """Alarms whose cause is there: each stands as long as its level has not ended."""
+    def lasting_alarms(self):
+        """Alarms whose cause lasts: each stays until its level has ended."""
         alarms, profile = self._facts.alarms, self._profile
         present = 0
         if self.mv <= profile.battery_low_mv + profile.battery_hysteresis_mv:
             present = alarms & wire.ALARM_BATTERY_LOW
-        if self._spent():
+        if self._is_spent():
             present |= alarms & wire.ALARM_BATTERY_EMPTY
         return present
 
-    def fill(self):
-        """Ten samples at once."""
+    def fill_samples(self):
+        """Takes ten samples at once."""
         for _ in range(_SAMPLES):
             sample = self._sample()
             if sample >= 0:
-                self._put(sample)
+                self._add(sample)
 
     def _sample(self):
         mv = self._sensor.sample()
@@ -88,9 +88,9 @@ class Battery:
             mv += self._profile.battery_sag_mv
         return mv
 
-    def _put(self, mv):
+    def _add(self, mv):
         if self._sum == 0:
-            # The first one of all stands for those that are not there yet.
+            # The very first sample stands for those that are still missing.
             for at in range(_SAMPLES):
                 self._ring[at] = mv
             self._sum = mv * _SAMPLES

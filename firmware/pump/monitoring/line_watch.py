@@ -24,62 +24,62 @@ class LineWatch(Part):
         self.found = 0
         self._detail = array("i", [0] * 30)
 
-    def start(self):
+    def start_counting(self):
         if self.meter is not None:
-            self.meter.start()
+            self.meter.start_counting()
 
     def pass_time(self, ms):
         if self.rested_ms < self._profile.battery_rest_ms:
             self.rested_ms += ms
 
-    def before_steps(self):
+    def sample_before(self):
         """Samples just before the motor moves; returns whether it may."""
         if self.line is not None:
-            self.line.before()
+            self.line.sample_before()
         if self.meter is not None:
-            self.meter.before()
+            self.meter.sample_before()
         if self.air is not None:
-            self.look_for_air()
+            self.sample_air()
         return self.found & wire.ALARMS_SAFE == 0
 
-    def after_steps(self, moved):
+    def sample_after(self, moved):
         """Samples just after the motor moved so many steps."""
         self.rested_ms = 0
         if self.line is not None:
-            self.line.after(moved)
+            self.line.sample_after(moved)
         if self.meter is not None:
-            self.meter.after(moved)
+            self.meter.sample_after(moved)
 
-    def begin(self):
-        """Delivery begins, or a test volume."""
+    def clear_baseline(self):
+        """Begins a new baseline of the pressure: delivery starts, or a test volume."""
         if self.line is not None:
-            self.line.begin()
+            self.line.clear_baseline()
 
-    def stray(self, moved):
-        """Steps that nothing commanded raise the pressure and move fluid too."""
+    def add_stray(self, moved):
+        """Adds steps that nothing commanded: they raise the pressure and move fluid too."""
         if self.line is not None:
-            self.line.stray(moved)
+            self.line.add_stray(moved)
         if self.meter is not None:
-            self.meter.expect(moved)
+            self.meter.expect_steps(moved)
 
-    def look_for_air(self):
+    def sample_air(self):
         """Samples the air detector, where there is one."""
         # Twice, so that no disturbance of a moment stops the pump.
         air, limit = self.air, self._profile.air_mv
         if air.sample() > limit and air.sample() > limit:
-            self.find(wire.ALARM_AIR, air.raw_mv)
+            self.add_finding(wire.ALARM_AIR, air.raw_mv)
 
-    def look(self):
+    def sample_between_steps(self):
         """Samples between steps."""
         if self.line is not None:
-            self.line.look()
+            self.line.check_limit()
         if self.meter is not None:
-            self.meter.look()
+            self.meter.check_idle_flow()
         if self.air is not None:
-            self.look_for_air()
+            self.sample_air()
 
-    def find(self, alarm, detail):
-        """Keeps an alarm (one bit) until the dosing path is done."""
+    def add_finding(self, alarm, detail):
+        """Stores an alarm (one bit) until the dosing path is done."""
         self.found |= alarm
         at = 0
         while alarm >> at > 1:
@@ -93,13 +93,13 @@ class LineWatch(Part):
             if found >> at & 1:
                 effects.raise_alarm(1 << at, self._detail[at])
 
-    def present(self, moving):
-        """Alarms whose cause is there now."""
+    def lasting_alarms(self, moving):
+        """Alarms whose cause lasts."""
         causes = 0
         if self.line is not None:
-            causes |= self.line.present(moving)
+            causes |= self.line.lasting_alarms(moving)
         if self.meter is not None:
-            causes |= self.meter.present(moving)
+            causes |= self.meter.lasting_alarms(moving)
         if self.air is not None and self.air.raw_mv > self._profile.air_mv:
             causes |= wire.ALARM_AIR
         return causes

@@ -38,66 +38,66 @@ class Monitor(Part):
         """Makes the round when it is due, and raises what was found."""
         if self._since_ms >= self._profile.sense_ms:
             self._since_ms = 0
-            self._round()
+            self._make_round()
         if self._line.found:
             self._line.raise_found(self._effects)
 
     def take_first_samples(self):
         """Samples what later samples are compared with: the flow meter, the battery, the level."""
-        self._line.start()
-        self.battery.fill()
-        self.reservoir.look()
+        self._line.start_counting()
+        self.battery.fill_samples()
+        self.reservoir.fill_samples()
 
-    def _round(self):
-        self.battery.watch()
-        self.reservoir.watch()
-        self._line.look()
+    def _make_round(self):
+        self.battery.add_sample()
+        self.reservoir.add_sample()
+        self._line.sample_between_steps()
         # One sensor in each round is looked at closely: all of them take as many rounds as there are.
         sensor = self._fitted[self._turn]
         self._turn = self._turn + 1 if self._turn + 1 < len(self._fitted) else 0
-        sensor.round()
-        if sensor.channel == wire.SENSOR_TEMPERATURE and self._hot(0):
-            self._line.find(wire.ALARM_OVER_TEMPERATURE, sensor.value)
-        self.judge()
+        sensor.sample_round()
+        if sensor.channel == wire.SENSOR_TEMPERATURE and self._is_hot(0):
+            self._line.add_finding(wire.ALARM_OVER_TEMPERATURE, sensor.value)
+        self.update_alarms()
 
-    def judge(self):
+    def update_alarms(self):
         """Raises and ends the alarms that follow from what was seen last."""
         for sensor in self._fitted:
             if sensor.state:
                 self._effects.raise_alarm(wire.ALARM_SENSOR_FAULT, sensor.channel)
         if self._meter_state():
             self._effects.raise_alarm(wire.ALARM_SENSOR_FAULT, wire.SENSOR_FLOW)
-        self.battery.judge()
-        self.service.judge()
-        self.reservoir.judge()
+        self.battery.update_alarms()
+        self.service.update_alarms()
+        self.reservoir.update_alarms()
 
     def _meter_state(self):
         meter = self._line.meter
         return wire.SENSOR_STATE_OK if meter is None else meter.state
 
-    def _hot(self, less_mk):
-        """Whether a mean is above the limit, less so much."""
+    def _is_hot(self, less_mk):
+        """True if the mean temperature is above the limit less `less_mk`."""
         sensor, limit = self._sensors[wire.SENSOR_TEMPERATURE], self._profile.temperature_max_mk - less_mk
-        return sensor is not None and sensor.sound() and sensor.value > limit and sensor.mean() > limit
+        return sensor is not None and sensor.is_usable() and sensor.value > limit and sensor.sample_mean() > limit
 
-    # Asked
+    # Queries
 
-    def broken(self):
-        """Samples all; returns the number of the first sensor that cannot be believed, or -1."""
+    def find_broken_sensor(self):
+        """Samples all; returns the number of the first sensor that is not plausible, or -1."""
         broken = -1
         for sensor in self._fitted:
-            sensor.mean()
+            sensor.sample_mean()
             if broken < 0 and sensor.state:
                 broken = sensor.channel
         return wire.SENSOR_FLOW if broken < 0 and self._meter_state() else broken
 
-    def present(self, moving):
-        """Alarms of the monitor whose cause is there now, while the pump is `moving` or not."""
-        causes = self.battery.present() | self.reservoir.present() | self.service.present()
-        if self.broken() >= 0:
+    def lasting_alarms(self, moving):
+        """Alarms of the monitor whose cause lasts, on a pump that is `moving` or not."""
+        causes = self.battery.lasting_alarms() | self.reservoir.lasting_alarms() | self.service.lasting_alarms()
+        if self.find_broken_sensor() >= 0:
             causes |= wire.ALARM_SENSOR_FAULT
-        causes |= self._line.present(moving)
-        if self._hot(_HYSTERESIS_MK):
+        causes |= self._line.lasting_alarms(moving)
+        if self._is_hot(_HYSTERESIS_MK):
             causes |= wire.ALARM_OVER_TEMPERATURE
         return causes
 
@@ -106,7 +106,7 @@ class Monitor(Part):
         values = {wire.SENSOR_BATTERY: self.battery.mv, wire.SENSOR_LEVEL: self.reservoir.measured}
         rows = []
         for sensor in self._fitted:
-            sensor.mean()
+            sensor.sample_mean()
             value = values.get(sensor.channel, sensor.value)
             rows.append((sensor.channel, sensor.state, sensor.raw_mv, value if value >= 0 else UNKNOWN))
         if self._line.meter is not None:

@@ -1,5 +1,5 @@
-# How long this pump may serve: 90 days from its elective replacement indicator, and a number of calendar months from
-# its implant, whichever ends first. The days run on pump time, which nobody can set; the months need a known calendar.
+# The service life: 90 days from the elective replacement indicator, or a number of calendar months from the implant,
+# whichever ends first. The days run on pump time, which cannot be set; the months need a known calendar.
 
 from const import const
 
@@ -21,23 +21,23 @@ class Service:
         self._cap_of = UNKNOWN
         self._cap = UNKNOWN
 
-    def replacement_due(self, mv):
-        """The battery has reached the level of its elective replacement."""
+    def record_replacement(self, mv):
+        """Records that the battery has reached the level of its elective replacement, and raises its alarm."""
         facts, clock = self._facts, self._clock
         if facts.replacement_since is None:
             today = clock.local_days() if clock.known else UNKNOWN
             self._ledger.write(wire.RECORD_SERVICE, 0, clock.day, clock.ms, today, facts.implant_days, mv)
             self._effects.raise_alarm(wire.ALARM_ELECTIVE_REPLACEMENT, mv)
 
-    def judge(self):
-        present = self.present()
+    def update_alarms(self):
+        present = self.lasting_alarms()
         if present & wire.ALARM_ELECTIVE_REPLACEMENT:
             self._effects.raise_alarm(wire.ALARM_ELECTIVE_REPLACEMENT, 0)
         if present & wire.ALARM_END_OF_SERVICE:
             self._effects.raise_alarm(wire.ALARM_END_OF_SERVICE, 0)
 
-    def present(self):
-        """Alarms whose cause is there. Allocates nothing."""
+    def lasting_alarms(self):
+        """Alarms whose cause lasts. Allocates nothing."""
         clock = self._clock
         present = 0
         since = self._facts.replacement_since
@@ -60,7 +60,7 @@ class Service:
             self._cap = months_later(implant, months) if months and implant != UNKNOWN else UNKNOWN
         return self._cap
 
-    def left(self):
+    def time_left(self):
         """(days, ms) that are left of the days after the indicator; UNKNOWN before it."""
         since = self._facts.replacement_since
         if since is None:
@@ -108,13 +108,13 @@ def _first(year, month):
 
 
 def _year_days(year):
-    return 366 if _leap(year) else 365
+    return 366 if _is_leap(year) else 365
 
 
 def _month_days(year, month):
-    return 29 if month == 1 and _leap(year) else _MONTH_DAYS[month]
+    return 29 if month == 1 and _is_leap(year) else _MONTH_DAYS[month]
 
 
-def _leap(year):
+def _is_leap(year):
     # 2100 and 2200 are none.
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)

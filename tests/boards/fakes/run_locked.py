@@ -15,7 +15,7 @@ SELFTEST_SOON_MS = 200_000
 
 def turn(pump):
     quiet = (
-        pump.standstill.settled
+        pump.standstill.time_recorded
         and pump.delivery.guard.allowance() > 4
         and pump.selftest.since_ms < pump.profile.retest_ms - SELFTEST_SOON_MS
         and not (pump.link.pending or pump.link._fill)
