@@ -30,7 +30,7 @@ def main():
         line.at = 0
         assert link.receive()
         if unpack:
-            unpack(link.frame, link.body, link.body_end)
+            link.decode_body(unpack)
         link.drop_request()
     assert link.bad_frames == 0
 

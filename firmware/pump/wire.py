@@ -436,6 +436,14 @@ def _room(buf, end):
     if end > len(buf):
         raise ValueError("no room")
 
+def _exact(data, length):
+    if len(data) != length:
+        raise ValueError("wrong length")
+
+def _at_most(data, length):
+    if len(data) > length:
+        raise ValueError("too long")
+
 def _need(left):
     if left < 0:
         raise ValueError("too short")
@@ -451,8 +459,8 @@ def _unpack(buf, off, end, form):
     return unpack_from(form, buf, off)
 
 def pack_header(buf, off, version, type, device, session, sequence, length):
-    if len(device) != 4 or len(session) != 4:
-        raise ValueError("wrong length")
+    _exact(device, 4)
+    _exact(session, 4)
     return _pack(buf, off, "<BB4s4sIH", version, type, device, session, sequence, length)
 
 def unpack_header(buf, off, end):
@@ -462,8 +470,7 @@ def pack_rejected(buf, off, type, reason, detail):
     return _pack(buf, off, "<BBI", type, reason, detail)
 
 def pack_outcome(buf, off, host, counter, reason, accepted, low_steps, high_steps, record):
-    if len(host) != 4:
-        raise ValueError("wrong length")
+    _exact(host, 4)
     return _pack(buf, off, "<4sIBIIII", host, counter, reason, accepted, low_steps, high_steps, record)
 
 def unpack_therapy(buf, off, end):
@@ -508,10 +515,11 @@ def unpack_hello_request(buf, off, end):
 
 def pack_hello_reply(buf, off, protocol, schema_hash, device_id, firmware_major, firmware_minor, firmware_patch,
     boot_count, reset_cause, body_bytes_max, heap_free_bytes, board, runtime, profile):
-    if len(schema_hash) != 8 or len(device_id) != 4:
-        raise ValueError("wrong length")
-    if len(board) > 255 or len(runtime) > 255 or len(profile) > 255:
-        raise ValueError("too long")
+    _exact(schema_hash, 8)
+    _exact(device_id, 4)
+    _at_most(board, 255)
+    _at_most(runtime, 255)
+    _at_most(profile, 255)
     _room(buf, off + 30 + len(board) + len(runtime) + len(profile))
     pack_into("<B8s4sBBBIBHIB", buf, off, protocol, schema_hash, device_id, firmware_major, firmware_minor,
         firmware_patch, boot_count, reset_cause, body_bytes_max, heap_free_bytes, len(board))
@@ -525,13 +533,12 @@ def unpack_session_open_request(buf, off, end):
     return _unpack(buf, off, end, "<B4s16s")
 
 def pack_session_open_reply(buf, off, nonce, boot_count, idle_ms, counter, journal_next, chain):
-    if len(nonce) != 16 or len(chain) != 8:
-        raise ValueError("wrong length")
+    _exact(nonce, 16)
+    _exact(chain, 8)
     return _pack(buf, off, "<16sIIII8s", nonce, boot_count, idle_ms, counter, journal_next, chain)
 
 def pack_session_close_reply(buf, off, journal_next, chain):
-    if len(chain) != 8:
-        raise ValueError("wrong length")
+    _exact(chain, 8)
     return _pack(buf, off, "<I8s", journal_next, chain)
 
 def pack_status_reply(buf, off, delivery, stop_reason, mode, alarms, generation, therapy_id, day, ms, clock_known,
@@ -540,10 +547,8 @@ def pack_status_reply(buf, off, delivery, stop_reason, mode, alarms, generation,
     square_left_steps, lockout_left_ms, patient_left, bridge_left_steps, pattern_lag_ms, titration_day, window_ng,
     priority, silenced_ms, empty_minutes, stopped_ms, paired, session_role, session_left_ms, bad_tags, replays,
     sessionless, step_nl_num, step_nl_den):
-    if len(therapy_id) != 8:
-        raise ValueError("wrong length")
-    if len(window_ng) > 255:
-        raise ValueError("too long")
+    _exact(therapy_id, 8)
+    _at_most(window_ng, 255)
     _room(buf, off + 140 + 10 * len(window_ng))
     pack_into("<BBBII8sHIBHIIIIIIIIBHIIIIHBIIBIIBB", buf, off, delivery, stop_reason, mode, alarms, generation,
         therapy_id, day, ms, clock_known, local_days, local_ms, low_steps, high_steps, missed_steps, rate_num, rate_den,
@@ -576,10 +581,10 @@ def unpack_therapy_chunk_request(buf, off, end):
 def pack_therapy_verify_reply(buf, off, therapy_id, program_hash, mode, drug, daily_steps, daily_dose_ng,
     daily_volume_nl, hour_dose_ng, refill_days, refill_limit, bolus_steps_max, weekly_dose_ng, periodic_dose_ng,
     patient_dose_ng, bridge_ms, caps):
-    if len(therapy_id) != 8 or len(program_hash) != 16:
-        raise ValueError("wrong length")
-    if len(drug) > 255 or len(caps) > 255:
-        raise ValueError("too long")
+    _exact(therapy_id, 8)
+    _exact(program_hash, 16)
+    _at_most(drug, 255)
+    _at_most(caps, 255)
     _room(buf, off + 66 + len(drug) + 6 * len(caps))
     pack_into("<8s16sBB", buf, off, therapy_id, program_hash, mode, len(drug))
     off = _put(buf, off + 26, drug)
@@ -601,8 +606,7 @@ def unpack_therapy_read_request(buf, off, end):
     return _unpack(buf, off, end, "<H")
 
 def pack_therapy_read_reply(buf, off, generation, length, offset, data):
-    if len(data) > 65535:
-        raise ValueError("too long")
+    _at_most(data, 65535)
     _room(buf, off + 10 + len(data))
     pack_into("<IHHH", buf, off, generation, length, offset, len(data))
     return _put(buf, off + 10, data)
@@ -623,16 +627,14 @@ def unpack_implant_request(buf, off, end):
     return _unpack(buf, off, end, "<4sIH")
 
 def pack_journal_info_reply(buf, off, first, next, chain):
-    if len(chain) != 8:
-        raise ValueError("wrong length")
+    _exact(chain, 8)
     return _pack(buf, off, "<II8s", first, next, chain)
 
 def unpack_journal_read_request(buf, off, end):
     return _unpack(buf, off, end, "<IB")
 
 def pack_journal_read_reply(buf, off, first, records):
-    if len(records) > 65535:
-        raise ValueError("too long")
+    _at_most(records, 65535)
     _room(buf, off + 6 + len(records))
     pack_into("<IH", buf, off, first, len(records))
     return _put(buf, off + 6, records)
@@ -641,17 +643,14 @@ def unpack_journal_stream_request(buf, off, end):
     return _unpack(buf, off, end, "<BIIB8s")
 
 def pack_journal_stream_reply(buf, off, stream, first, chain, data):
-    if len(chain) != 8:
-        raise ValueError("wrong length")
-    if len(data) > 65535:
-        raise ValueError("too long")
+    _exact(chain, 8)
+    _at_most(data, 65535)
     _room(buf, off + 15 + len(data))
     pack_into("<BI8sH", buf, off, stream, first, chain, len(data))
     return _put(buf, off + 15, data)
 
 def pack_selftest_reply(buf, off, boot_ms, retest_ms, results):
-    if len(results) > 255:
-        raise ValueError("too long")
+    _at_most(results, 255)
     _room(buf, off + 9 + 6 * len(results))
     pack_into("<IIB", buf, off, boot_ms, retest_ms, len(results))
     off += 9
@@ -673,8 +672,7 @@ def pack_memory_reply(buf, off, routine_first, routine_next, routine_sectors, ro
         fault_damaged, therapy_generation, therapy_mended)
 
 def pack_sensors_reply(buf, off, sensors):
-    if len(sensors) > 255:
-        raise ValueError("too long")
+    _at_most(sensors, 255)
     _room(buf, off + 1 + 8 * len(sensors))
     pack_into("<B", buf, off, len(sensors))
     off += 1
@@ -689,17 +687,14 @@ def pack_service_reply(buf, off, implant_days, cap_days, replacement_days, repla
         replacement_left_days, filled_age_days)
 
 def pack_telemetry_table_reply(buf, off, checksum, text):
-    if len(checksum) != 4:
-        raise ValueError("wrong length")
-    if len(text) > 65535:
-        raise ValueError("too long")
+    _exact(checksum, 4)
+    _at_most(text, 65535)
     _room(buf, off + 6 + len(text))
     pack_into("<4sH", buf, off, checksum, len(text))
     return _put(buf, off + 6, text)
 
 def pack_telemetry_subscribe_reply(buf, off, number, skipped, day, ms, values):
-    if len(values) > 255:
-        raise ValueError("too long")
+    _at_most(values, 255)
     _room(buf, off + 15 + 4 * len(values))
     pack_into("<IIHIB", buf, off, number, skipped, day, ms, len(values))
     off += 15

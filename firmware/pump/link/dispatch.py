@@ -3,15 +3,14 @@
 
 from binascii import crc32
 
-from const import const
-
 from pump import wire
 from pump.link.upload import STAGE_ABORTED
 from pump.refusal import Refusal
 from pump.storage.outcomes import Outcome
 
 _BROADCAST = b"\x00\x00\x00\x00"
-_COMMAND_ID_BYTES = const(8)
+# Behind the command id, which is a host of 4 bytes and a counter of 4.
+_CONTENT_AT = wire.HEADER_BYTES + 8
 
 
 class Dispatcher:
@@ -62,7 +61,7 @@ class Dispatcher:
         message = self._link.type
         if message == wire.STOP:
             return False
-        return message in self._commands or message in (wire.THERAPY_BEGIN, wire.THERAPY_ABORT, wire.SESSION_CLOSE)
+        return message in wire.CHANGES_STATE or message in (wire.THERAPY_BEGIN, wire.THERAPY_ABORT, wire.SESSION_CLOSE)
 
     def handle_request(self):
         """Answer the waiting request."""
@@ -117,7 +116,7 @@ class Dispatcher:
             link.drop_request()
         else:
             unpack, act = self._commands[message]
-            self._carry_out(session, unpack(link.frame, link.body, link.body_end), act)
+            self._carry_out(session, link.decode_body(unpack), act)
 
     def _reply(self, session, end):
         self._link.send_reply(self._link.type | wire.REPLY, end, session)
@@ -140,7 +139,7 @@ class Dispatcher:
             return
         if counter > wire.COUNT_MAX:
             raise ValueError
-        content = crc32(memoryview(link.frame)[link.body + _COMMAND_ID_BYTES : link.body_end]) & wire.COUNT_MAX
+        content = crc32(memoryview(link.frame)[_CONTENT_AT : link.body_end]) & wire.COUNT_MAX
         if counter <= self._outcomes.newest_counter(host):
             # Only a new counter makes a new record. A STOP has stopped the pump all the same.
             self._delivery.record_halt()
@@ -180,7 +179,7 @@ class Dispatcher:
         self._reply(session, _pack_outcome(self._link.out, known))
 
     def _answer_outcome(self, link):
-        host, counter = wire.unpack_outcome_request(link.frame, link.body, link.body_end)
+        host, counter = link.decode_body(wire.unpack_outcome_request)
         known, newest = self._outcomes.find_outcome(host), self._outcomes.newest_counter(host)
         if counter > newest:
             raise Refusal(wire.REASON_OUTCOME_UNKNOWN, newest)
@@ -193,7 +192,7 @@ class Dispatcher:
 
     def _open_session(self):
         link, ledger = self._link, self._ledger
-        role, host, nonce = wire.unpack_session_open_request(link.frame, link.body, link.body_end)
+        role, host, nonce = link.decode_body(wire.unpack_session_open_request)
         journal, boot_count = ledger.journal, ledger.facts.boot_count
         if journal.failed:
             # The boot count may not be durable, and no command could be.

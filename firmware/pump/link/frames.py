@@ -19,8 +19,8 @@ _COUNT_MASK = const(0x3FFFFFFF)
 
 
 class Link:
-    """A line to one host. After receive() has returned True, `type`, `sequence` and the bytes from `body` to `body_end`
-    of `frame` hold one request until send_reply() or drop_request(). Bytes that arrive meanwhile wait."""
+    """A line to one host. After receive() has returned True, `type`, `sequence` and `frame` up to `body_end` hold one
+    request until send_reply() or drop_request(). Bytes that arrive meanwhile wait."""
 
     def __init__(self, board, device_id):
         self._board = board
@@ -33,7 +33,6 @@ class Link:
         # A reply is written here, from HEADER_BYTES on.
         self.out = bytearray(wire.FRAME_BYTES_MAX)
         self._wire = bytearray(wire.FRAME_BYTES_MAX)
-        self.body = wire.HEADER_BYTES
         self.body_end = 0
         self.type = 0
         self.version = 0
@@ -108,6 +107,10 @@ class Link:
         extra = crc_at - self.body_end
         self.tagged = extra == wire.TAG_BYTES
         return body_bytes <= wire.BODY_BYTES_MAX and (extra == 0 or self.tagged)
+
+    def decode_body(self, unpack):
+        """The fields of the request, decoded by a function of wire.py. Raises ValueError."""
+        return unpack(self.frame, wire.HEADER_BYTES, self.body_end)
 
     def drop_request(self):
         """The request needs no reply now; the next one can be decoded."""

@@ -154,7 +154,7 @@ class JournalStream(Part):
 
     def accept_request(self, link, session):
         """Start a stream, or move the window of the one that runs. Raises Refusal."""
-        number, first, until, coding, chain = wire.unpack_journal_stream_request(link.frame, link.body, link.body_end)
+        number, first, until, coding, chain = link.decode_body(wire.unpack_journal_stream_request)
         if coding > wire.CODING_DELTA or until > wire.COUNT_MAX or first > wire.COUNT_MAX:
             raise ValueError
         if number != self._number or first > self._at:

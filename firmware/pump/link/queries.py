@@ -61,7 +61,7 @@ class PumpQueries:
         }
 
     def _answer_hello(self, link):
-        wire.unpack_hello_request(link.frame, link.body, link.body_end)
+        link.decode_body(wire.unpack_hello_request)
         board = self._board
         major, minor, patch = FIRMWARE
         return wire.pack_hello_reply(
@@ -208,7 +208,7 @@ class FlashQueries:
         return wire.pack_journal_info_reply(link.out, wire.HEADER_BYTES, ring.first(), ring.next, ring.chain())
 
     def _answer_read(self, link):
-        first, count = wire.unpack_journal_read_request(link.frame, link.body, link.body_end)
+        first, count = link.decode_body(wire.unpack_journal_read_request)
         ring = self._ring(link)
         if first < ring.first():
             raise Refusal(wire.REASON_RECORD_GONE, ring.first())

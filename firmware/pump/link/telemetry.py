@@ -42,7 +42,7 @@ class Telemetry(Part):
 
     def accept_request(self, link, session):
         """Start a subscription, or prolong the one that runs. Raises Refusal."""
-        table, fields, period, lasts = wire.unpack_telemetry_subscribe_request(link.frame, link.body, link.body_end)
+        table, fields, period, lasts = link.decode_body(wire.unpack_telemetry_subscribe_request)
         if table != wire.TELEMETRY_SUM:
             raise Refusal(wire.REASON_TABLE_DIFFERS)
         if not _PERIOD_MS_MIN <= period <= _LASTS_MS_MAX:

@@ -114,7 +114,7 @@ class Upload(Part):
         return self._stage
 
     def _start_stage(self, link):
-        length, expected_hash = wire.unpack_therapy_begin_request(link.frame, link.body, link.body_end)
+        length, expected_hash = link.decode_body(wire.unpack_therapy_begin_request)
         if length == 0 or length > wire.THERAPY_BYTES_MAX:
             raise Refusal(wire.REASON_TOO_LONG, wire.THERAPY_BYTES_MAX)
         stage = self._stage
@@ -125,7 +125,7 @@ class Upload(Part):
         return wire.pack_therapy_begin_reply(link.out, wire.HEADER_BYTES, length)
 
     def _receive_chunk(self, link):
-        offset, data = wire.unpack_therapy_chunk_request(link.frame, link.body, link.body_end)
+        offset, data = link.decode_body(wire.unpack_therapy_chunk_request)
         stage = self._open_stage()
         stage.write_chunk(offset, data)
         return wire.pack_therapy_chunk_reply(link.out, wire.HEADER_BYTES, stage.received)
@@ -163,7 +163,7 @@ class Upload(Part):
         return wire.pack_therapy_abort_reply(link.out, wire.HEADER_BYTES, 1 if dropped else 0)
 
     def _read_program(self, link):
-        (offset,) = wire.unpack_therapy_read_request(link.frame, link.body, link.body_end)
+        (offset,) = link.decode_body(wire.unpack_therapy_read_request)
         store = self._store
         if not store.program:
             raise Refusal(wire.REASON_NOT_PROGRAMMED)

@@ -60,6 +60,14 @@ def _room(buf, end):
     if end > len(buf):
         raise ValueError("no room")
 
+def _exact(data, length):
+    if len(data) != length:
+        raise ValueError("wrong length")
+
+def _at_most(data, length):
+    if len(data) > length:
+        raise ValueError("too long")
+
 def _need(left):
     if left < 0:
         raise ValueError("too short")
@@ -220,10 +228,6 @@ def _wrapped(text: str, indent: int = 4) -> str:
     )
 
 
-def _raise_if(condition: str, text: str) -> str:
-    return f'    if {condition}:\n        raise ValueError("{text}")\n'
-
-
 def pack_source(body: Body) -> str:
     """The function that packs a body."""
     names = ", ".join(field.name for field in body.fields)
@@ -251,18 +255,13 @@ def _size_text(field: Field) -> str:
 
 
 def _length_checks(body: Body) -> str:
-    code = ""
-    wrong = [f"len({field.name}) != {field.length}" for field in body.fields if isinstance(field, BytesField)]
-    if wrong:
-        code += _raise_if(" or ".join(wrong), "wrong length")
-    long = [
-        f"len({field.name}) > {(1 << 8 * field.width) - 1}"
+    exact = [f"    _exact({field.name}, {field.length})\n" for field in body.fields if isinstance(field, BytesField)]
+    most = [
+        f"    _at_most({field.name}, {(1 << 8 * field.width) - 1})\n"
         for field in body.fields
         if isinstance(field, BlobField | ArrayField)
     ]
-    if long:
-        code += _raise_if(" or ".join(long), "too long")
-    return code
+    return "".join([*exact, *most])
 
 
 def _pack_run(run: Sequence[FixedField], tail: BlobField | ArrayField | None, last: bool) -> str:
