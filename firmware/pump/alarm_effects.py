@@ -28,7 +28,7 @@ class AlarmEffects(Part):
         new = self._alarms.record_raised(alarm, detail)
         if alarm & (wire.ALARMS_SAFE | wire.ALARMS_HALT) and (facts.running or facts.bolus_left):
             empty = alarm == wire.ALARM_RESERVOIR_EMPTY
-            self._ledger.halt(wire.STOP_REASON_RESERVOIR_EMPTY if empty else wire.STOP_REASON_FAULT)
+            self._ledger.record_halt(wire.STOP_REASON_RESERVOIR_EMPTY if empty else wire.STOP_REASON_FAULT)
         if new:
             delivery.apply_fallbacks()
             if self._alarms.is_repeated(alarm):

@@ -166,7 +166,7 @@ class Boot:
         # If records are lost that no later one repeats, it is not known whether the pump was to run.
         unknown = ledger.journal.lost or ledger.has_lost_records() or self._delivery.therapy is None
         if unknown or facts.alarms & (wire.ALARMS_SAFE | wire.ALARMS_HALT):
-            ledger.halt(wire.STOP_REASON_FAULT)
+            ledger.record_halt(wire.STOP_REASON_FAULT)
             return
         self._delivery.resume_delivery()
         self._effects.renew_lease()

@@ -84,7 +84,7 @@ class Orders(Part):
     def stop_delivery(self, session, fields):
         self._delivery.halt_motion()
         role = wire.ROLE_NONE if session is None else session.role
-        return self._ledger.stop(role, fields[0], fields[1])
+        return self._ledger.record_stop(role, fields[0], fields[1])
 
     # Boluses
 

@@ -324,7 +324,7 @@ class Delivery(Part):
         """Makes a stop durable that has no record yet."""
         facts, schedule = self._facts, self.schedule
         if (facts.running and not schedule.running) or (facts.bolus_left and not schedule.bolus_left):
-            self._ledger.halt(wire.STOP_REASON_COMMAND)
+            self._ledger.record_halt(wire.STOP_REASON_COMMAND)
 
     def is_moving(self):
         return self.schedule.running or self.schedule.bolus_left != 0
@@ -401,7 +401,7 @@ class Delivery(Part):
         if not self.schedule.running:
             self.guard.set_enabled(False)
             self.guard.set_allowance(0)
-            self._ledger.close(wire.STOP_REASON_NONE)
+            self._ledger.close_lease(wire.STOP_REASON_NONE)
 
     def start_waiting_periodic(self):
         """Starts a periodic bolus that waited for the end of a cancelled one."""

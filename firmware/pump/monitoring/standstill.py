@@ -59,4 +59,4 @@ class Standstill(Part):
         if self._facts.running or self._facts.bolus_left:
             self._effects.renew_lease()
         else:
-            self._ledger.close(self._facts.stop_reason)
+            self._ledger.close_lease(self._facts.stop_reason)

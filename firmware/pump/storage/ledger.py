@@ -153,21 +153,21 @@ class Ledger:
 
     # Records that several parts write
 
-    def stop(self, role, host, counter):
+    def record_stop(self, role, host, counter):
         """Record the command that stopped delivery; return the sequence number. A stop is a stop even if the flash
         rejects the record."""
         facts = self.facts
         number = int.from_bytes(host, "little")
         sequence = self.write(wire.RECORD_STOP, role, number, counter, 0, facts.low, facts.high)
-        self.close(wire.STOP_REASON_COMMAND)
+        self.close_lease(wire.STOP_REASON_COMMAND)
         return self.journal.next if sequence < 0 else sequence
 
-    def halt(self, reason):
+    def record_halt(self, reason):
         """Delivery ended without a command: make that durable together with what was delivered."""
-        self.close(reason)
+        self.close_lease(reason)
         self._write_state(self.facts.reservoir)
 
-    def close(self, reason):
+    def close_lease(self, reason):
         """Show what was delivered, with no lease open. A reason other than NONE ends delivery."""
         facts = self.facts
         self.write(wire.RECORD_CLOSE, reason, facts.low, facts.high, 0, facts.missed, facts.reservoir)
