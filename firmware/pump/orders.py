@@ -37,15 +37,15 @@ class Orders(Part):
             self._armed_ms += ms
 
     def _command(self, session, kind, fields, c, d, e):
-        """Write the record of a command. Raises Refusal if it could not be written."""
+        """Writes the record of a command. Raises Refusal if it could not be written."""
         self._ledger.command(kind, session.role, fields[0], fields[1], c, d, e)
 
     def _command_shown(self, session, kind, fields, c):
-        """Write the record of a command that shows low and high."""
+        """Writes the record of a command that shows low and high."""
         self._command(session, kind, fields, c, self._facts.low, self._facts.high)
 
     def record_refusal(self, host, counter, message, reason):
-        """Make a refusal durable, so that a repeat gets the same answer."""
+        """Makes a refusal durable, so that a repeat gets the same answer."""
         facts, number = self._facts, int.from_bytes(host, "little")
         self._ledger.write(wire.RECORD_REFUSED, reason, number, counter, message, facts.low, facts.high)
 
@@ -210,7 +210,7 @@ class Orders(Part):
         self._delivery.start_priming(steps, therapy.prime_num, therapy.prime_den)
 
     def test_patency(self, session, fields):
-        """Move a few steps into the line of a stopped pump at the highest rate. The host watches the pressure."""
+        """Moves a few steps into the line of a stopped pump at the highest rate. The host watches the pressure."""
         steps = fields[2]
         self._require_stopped()
         profile = self._profile
@@ -296,7 +296,7 @@ class Orders(Part):
     # The program
 
     def check_change(self, program, therapy):
-        """Check a program against the therapy in force, and the guard's reading of it; return a reason."""
+        """Checks a program against the therapy in force, and the guard's reading of it; returns a reason."""
         if not Reading(program).agrees_with(therapy):
             return wire.REASON_READINGS_DIFFER
         old = self._delivery.therapy
@@ -311,7 +311,7 @@ class Orders(Part):
         return wire.REASON_DONE
 
     def commit_program(self, session, fields, stage):
-        """Replace the program. The journal record is the commit: before it the old one runs, after it the new one."""
+        """Replaces the program. The journal record is the commit: before it the old one runs, after it the new one."""
         ledger, facts = self._ledger, self._facts
         generation = facts.generation + 1
         program = bytes(stage.data)

@@ -57,14 +57,14 @@ class Dispatcher:
         }
 
     def needs_flash(self):
-        """Whether the waiting request writes flash and can wait until no step is near. STOP never waits."""
+        """Returns whether the waiting request writes flash and can wait until no step is near. STOP never waits."""
         message = self._link.type
         if message == wire.STOP:
             return False
         return message in wire.CHANGES_STATE or message in (wire.THERAPY_BEGIN, wire.THERAPY_ABORT, wire.SESSION_CLOSE)
 
     def handle_request(self):
-        """Answer the waiting request."""
+        """Answers the waiting request."""
         link = self._link
         session = None
         try:
@@ -157,8 +157,8 @@ class Dispatcher:
         self._send_outcome(session, known)
 
     def _stop_without_session(self, host, counter):
-        """A STOP without a valid tag changes nothing of the host that it names. It writes nothing if the pump is
-        stopped, so that a flood wears no flash."""
+        """Stops the pump without a valid tag. Nothing of the host that the request names changes. A stopped pump writes
+        nothing, so that a flood wears no flash."""
         facts = self._ledger.facts
         counter &= wire.COUNT_MAX
         record = self._ledger.journal.next - 1

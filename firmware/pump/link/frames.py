@@ -44,7 +44,7 @@ class Link:
         self.bad_frames = 0
 
     def receive(self):
-        """Read the bytes that have arrived; return whether a request waits. Allocates nothing while nothing arrives."""
+        """Reads what has arrived; returns whether a request waits. Allocates nothing while nothing arrives."""
         while True:
             count = self._board.uart_read(self._block)
             if count == 0:
@@ -55,7 +55,7 @@ class Link:
         return self.pending
 
     def has_frame(self):
-        """Whether another complete frame has arrived. No further byte will wake the board for it."""
+        """Returns whether another complete frame has arrived. No further byte will wake the board for it."""
         return self._fill != 0 and not self.pending and self._rx.find(_DELIMITER, 0, self._fill) >= 0
 
     def _store_block(self, count):
@@ -113,16 +113,16 @@ class Link:
         return unpack(self.frame, wire.HEADER_BYTES, self.body_end)
 
     def drop_request(self):
-        """The request needs no reply now; the next one can be decoded."""
+        """Ends a request that needs no reply now; the next one can be decoded."""
         self.pending = False
 
     def send_reply(self, message, end, session):
-        """Send the reply to the request. Its body reaches from HEADER_BYTES to `end` in `out`."""
+        """Sends the reply to the request. Its body reaches from HEADER_BYTES to `end` in `out`."""
         self.pending = False
         self.send_frame(message, end, self.sequence, session)
 
     def send_frame(self, message, end, sequence, session):
-        """Send a frame whose body reaches from HEADER_BYTES to `end` in `out`. It bears a tag if there is a session."""
+        """Sends a frame whose body reaches from HEADER_BYTES to `end` in `out`, with a tag if there is a session."""
         out = self.out
         session_id = _NO_SESSION if session is None else session.id
         body_bytes = end - wire.HEADER_BYTES
@@ -135,7 +135,7 @@ class Link:
 
 
 def _cobs_decode(raw, end, out):
-    """Decode raw[:end], which holds no zero, into out; return the length, or -1."""
+    """Decodes raw[:end], which holds no zero, into out; returns the length, or -1."""
     at = 0
     length = 0
     while at < end:
@@ -153,7 +153,7 @@ def _cobs_decode(raw, end, out):
 
 
 def _cobs_encode(raw, end, out):
-    """Encode raw[:end] into out with the delimiter; return the length."""
+    """Encodes raw[:end] into out with the delimiter; returns the length."""
     at = 0
     length = 0
     while True:

@@ -59,7 +59,7 @@ class Coder:
         self._ms = 0
 
     def code_record(self, record, at, out, to):
-        """Code the record at record[at:] into out[to:]; return the end of its code."""
+        """Codes the record at record[at:] into out[to:]; returns the end of its code."""
         kind, code = record[at + 10], record[at + 11]
         slot = kind & (_SLOTS - 1)
         head = 0
@@ -111,7 +111,7 @@ class Coder:
 
 
 def _put_number(value, out, to):
-    """Write a number below 2^28 in one to four bytes; the leading ones of the first byte count the others."""
+    """Writes a number below 2^28 in one to four bytes; the leading ones of the first byte count the others."""
     if value < 0x80:
         out[to] = value
         return to + 1
@@ -153,7 +153,7 @@ class JournalStream(Part):
         self._fill = 0
 
     def accept_request(self, link, session):
-        """Start a stream, or move the window of the one that runs. Raises Refusal."""
+        """Starts a stream, or moves the window of the one that runs. Raises Refusal."""
         number, first, until, coding, chain = link.decode_body(wire.unpack_journal_stream_request)
         if coding > wire.CODING_DELTA or until > wire.COUNT_MAX or first > wire.COUNT_MAX:
             raise ValueError
@@ -187,7 +187,7 @@ class JournalStream(Part):
         return self._board.uart_busy_ms()
 
     def send_slice(self):
-        """Make a slice of the next frame, and send the frame when it is full."""
+        """Makes a slice of the next frame, and sends the frame when it is full."""
         if self.next_ms():
             return
         if not self._fill:

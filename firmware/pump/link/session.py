@@ -45,7 +45,7 @@ def _padded(key, mask):
 
 
 def _tags_equal(one, other):
-    """Compare two tags in a time that does not depend on where they differ."""
+    """Compares two tags in a time that does not depend on where they differ."""
     different = len(one) ^ len(other)
     for at in range(len(one)):
         different |= one[at] ^ other[at % len(other)]
@@ -65,12 +65,12 @@ class Session:
         self._from_device = Key(key.mac(b"D" + context))
 
     def pass_time(self, ms, limit):
-        """Count time up to a limit. Allocates nothing."""
+        """Counts time up to a limit. Allocates nothing."""
         if self.idle_ms < limit:
             self.idle_ms += ms
 
     def accept_frame(self, sequence, limit):
-        """A frame with a valid tag and a new number arrived; return whether it came before the limit."""
+        """Takes the number of a valid frame; returns whether the frame came before the limit."""
         self.last = sequence
         if self.idle_ms >= limit:
             return False
@@ -78,20 +78,19 @@ class Session:
         return True
 
     def tag_is_valid(self, frame, end):
-        """Whether the tag behind frame[:end] was made with the host's key."""
+        """Returns whether the tag behind frame[:end] was made with the host's key."""
         wanted = self._to_device.mac(memoryview(frame)[:end])[: wire.TAG_BYTES]
         return _tags_equal(wanted, frame[end : end + wire.TAG_BYTES])
 
     def append_tag(self, frame, end):
-        """Write the tag behind frame[:end]; return the end of the tag."""
+        """Writes the tag behind frame[:end]; returns the end of the tag."""
         after = end + wire.TAG_BYTES
         frame[end:after] = self._from_device.mac(memoryview(frame)[:end])[: wire.TAG_BYTES]
         return after
 
 
 class Gate(Part):
-    """Decides which requests are authorized. One session is open; another is offered and replaces it once it is used.
-    """
+    """Decides which requests are authorized. One session is open; an offered one replaces it when it is first used."""
 
     def __init__(self, board, device_id, ledger):
         self._board = board
@@ -111,7 +110,7 @@ class Gate(Part):
         self._unrecorded = False
 
     def pass_time(self, ms):
-        """Allocates nothing: it runs with every turn of the loop."""
+        """Counts the time. Allocates nothing: it runs with every turn of the loop."""
         if self._opened is not None:
             self._opened.pass_time(ms, wire.SESSION_IDLE_MS)
         if self._offered is not None:
@@ -133,7 +132,7 @@ class Gate(Part):
     # Opening and closing
 
     def offer_session(self, role, host, nonce, boot_count):
-        """Return a new session, which its first valid frame opens, and the pump's nonce. Raises Refusal."""
+        """Returns a new session, which its first valid frame opens, and the pump's nonce. Raises Refusal."""
         if not self.paired:
             raise Refusal(wire.REASON_UNPAIRED)
         key = self._key(role)
@@ -167,8 +166,8 @@ class Gate(Part):
     # Every frame
 
     def identify_session(self, link):
-        """The session of the request; None for one without a session that needs no authorization. Raises Refusal. The
-        caller compares the role of the session with the role that the message needs."""
+        """Returns the session of the request; None for one without a session that needs no authorization. Raises
+        Refusal. The caller compares the role of the session with the role that the message needs."""
         need = wire.role_of(link.type)
         if need < 0:
             raise Refusal(wire.REASON_UNKNOWN_TYPE, link.type)
@@ -224,11 +223,11 @@ class Gate(Part):
             self._backoff_ms = min(_BACKOFF_MS << (self._failures - _FREE_TRIES), _BACKOFF_MS_MAX)
 
     def has_counts(self):
-        """Whether frames were refused since the last record of them."""
+        """Returns whether frames were refused since the last record of them."""
         return self._unrecorded
 
     def record_counts(self):
-        """Write the new counts to the journal, at most once an hour: a flood wears no flash and hides nothing."""
+        """Writes the new counts to the journal, at most once an hour: a flood wears no flash and hides nothing."""
         facts = self._ledger.facts
         if facts.distrusted_at is not None and facts.ms_since(facts.distrusted_at) < _RECORD_MS:
             return

@@ -41,7 +41,7 @@ class Telemetry(Part):
         self._session = None
 
     def accept_request(self, link, session):
-        """Start a subscription, or prolong the one that runs. Raises Refusal."""
+        """Starts a subscription, or prolongs the one that runs. Raises Refusal."""
         table, fields, period, lasts = link.decode_body(wire.unpack_telemetry_subscribe_request)
         if table != wire.TELEMETRY_SUM:
             raise Refusal(wire.REASON_TABLE_DIFFERS)
@@ -60,7 +60,7 @@ class Telemetry(Part):
         self._session = session
 
     def pass_time(self, ms):
-        """Allocates nothing: it runs with every turn of the loop."""
+        """Counts the time. Allocates nothing: it runs with every turn of the loop."""
         if not self._left_ms:
             return
         self._left_ms = self._left_ms - ms if self._left_ms > ms else 0
@@ -74,7 +74,7 @@ class Telemetry(Part):
         return max(left, self._board.uart_busy_ms()) if left < self._period_ms else left
 
     def send_sample(self):
-        """Send a sample if one is due."""
+        """Sends a sample if one is due."""
         if not self._left_ms or self._since_ms < self._period_ms or self._board.uart_busy_ms():
             return
         late = self._since_ms // self._period_ms

@@ -25,7 +25,7 @@ class Stage:
         self.therapy = None
 
     def write_chunk(self, offset, data):
-        """Add a chunk, which may overlap what was received. Raises Refusal."""
+        """Adds a chunk, which may overlap what was received. Raises Refusal."""
         if offset > self.received:
             raise Refusal(wire.REASON_STAGE_GAP, self.received)
         if offset + len(data) > len(self.data):
@@ -35,7 +35,7 @@ class Stage:
         self.therapy = None
 
     def verify_program(self, profile, orders):
-        """Decode the complete program and check it against the pump. Raises Refusal."""
+        """Decodes the complete program and checks it against the pump. Raises Refusal."""
         if self.received < len(self.data):
             raise Refusal(wire.REASON_STAGE_INCOMPLETE, self.received)
         if program_hash(self.data) != self.hash:
@@ -61,7 +61,7 @@ class Upload(Part):
         self._idle_ms = 0
 
     def answers(self):
-        """The method that answers each request: it writes the reply into `out` of the link and returns its end."""
+        """Returns the method for each request. It writes the reply into `out` of the link and returns its end."""
         return {
             wire.THERAPY_BEGIN: self._start_stage,
             wire.THERAPY_CHUNK: self._receive_chunk,
@@ -71,7 +71,7 @@ class Upload(Part):
         }
 
     def pass_time(self, ms):
-        """Allocates nothing: it runs with every turn of the loop."""
+        """Counts the time. Allocates nothing: it runs with every turn of the loop."""
         if self._stage is not None:
             self._idle_ms += ms
 
@@ -80,7 +80,7 @@ class Upload(Part):
         return NEVER if self._stage is None else _STAGE_MS_MAX - self._idle_ms
 
     def watch(self):
-        """Drop a stage that has expired."""
+        """Drops a stage that has expired."""
         if self.next_ms() <= 0:
             self.drop_stage(STAGE_TIMEOUT)
 
@@ -89,7 +89,7 @@ class Upload(Part):
         return 0 if self._stage is None else self._stage.received
 
     def drop_stage(self, why):
-        """Drop the stage, if there is one, and record it. Returns whether there was one."""
+        """Drops the stage, if there is one, and records that. Returns whether there was one."""
         stage = self._stage
         if stage is None:
             return False
@@ -98,7 +98,7 @@ class Upload(Part):
         return True
 
     def commit(self, session, fields):
-        """Replace the program in force by the verified stage. Raises Refusal."""
+        """Replaces the program in force by the verified stage. Raises Refusal."""
         stage = self._open_stage()
         if stage.therapy is None:
             raise Refusal(wire.REASON_NOT_VERIFIED)
