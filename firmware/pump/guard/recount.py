@@ -25,8 +25,8 @@ class Recount:
     def rebuild_windows(self):
         """Counts again all that a window may still hold, up to now."""
         journal, guard = self._ledger.journal, self._guard
-        first = self._first_within()
-        guard.clear_windows(self._worth_at(first))
+        first = self._find_first()
+        guard.clear_windows(self._find_worth(first))
         self._worth = None
         high = -1
         day = ms = 0
@@ -50,7 +50,7 @@ class Recount:
             return None
         return struct.unpack(RECORD_FORMAT, self._record[:_BODY_BYTES])
 
-    def _worth_at(self, first):
+    def _find_worth(self, first):
         """What a step held before the first change from record `first` on: (num, den), or None without a change."""
         self._worth = None
         for sequence in range(first, self._ledger.journal.next):
@@ -87,7 +87,7 @@ class Recount:
         elif kind == wire.RECORD_WINDOWS:
             guard.raise_windows(fields[5:9])
 
-    def _first_within(self):
+    def _find_first(self):
         """Sequence number of the first record that is not older than two days."""
         journal = self._ledger.journal
         low, high = journal.first(), journal.next

@@ -86,7 +86,7 @@ class Journal:
     def scan(self, visit):
         """Read all sectors, oldest first, and call visit(fields) for each valid record."""
         for sector in range(len(self._firsts)):
-            self._firsts[sector] = self._first_in(sector)
+            self._firsts[sector] = self._read_first(sector)
         self._secure_newest_header()
         self._drop_torn_erase()
         sector = self._find_end(False)
@@ -117,7 +117,7 @@ class Journal:
         mended = _mend_bit(head, _is_sealed) >= 0
         return mended, mended
 
-    def _first_in(self, sector):
+    def _read_first(self, sector):
         if not self._read_header(sector)[0]:
             return _NONE
         return struct.unpack_from("<I", self._head, _SEAL_BYTES)[0]
