@@ -90,6 +90,21 @@ def test_no_file_names_a_place_or_leaves_a_note_to_self() -> None:
                 assert not banned.search(path.read_text()), path
 
 
+def assigned(path: Path) -> Iterator[ast.Attribute]:
+    """Attributes that a file assigns."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node
+
+
+@pytest.mark.parametrize("path", sources("firmware/pump"), ids=lambda path: path.name)
+def test_no_part_assigns_the_field_of_another(path: Path) -> None:
+    for node in assigned(path):
+        own = isinstance(node.value, ast.Name) and node.value.id == "self"
+        # Records change facts, and the reducer is what applies them.
+        assert own or path.name == "reducer.py", f"{path.name}:{node.lineno} assigns {ast.unparse(node)}"
+
+
 def is_part(value: ast.expr) -> bool:
     """Whether an expression is None, a name, or makes an object of a class or by a method."""
     if isinstance(value, ast.Call):
