@@ -1,6 +1,6 @@
 """The alarm table: how urgent each alarm is, what the pump does about it, how it ends, its cause and its remedy.
 
-The names and bits are those of `terms.Alarm`; the generator writes the masks of the firmware and the page
+The names and numbers are those of `terms.Alarm`; the generator writes the traits that the firmware reads and the page
 `docs/ALARMS.md` from this table, and hosts read it as it is. Nothing here imports construct.
 
 Priorities follow IEC 60601-1-8 (R40): high asks for a person at once, medium soon, low when it suits. The tone follows
@@ -33,7 +33,7 @@ class AlarmPlan:
     Attributes:
         priority: How urgent it is when it begins.
         effect: What the pump does while it is on.
-        latched: Whether it stays on until a person clears it; others end with their cause.
+        needs_clearing: Whether it stays on until a person clears it; others end with their cause.
         cause, remedy: One sentence each.
         rules: Ids of the requirements that it comes from.
         escalates: Priority that it takes when it has been on for as long as the profile says, or None.
@@ -41,7 +41,7 @@ class AlarmPlan:
 
     priority: Priority
     effect: Effect
-    latched: bool
+    needs_clearing: bool
     cause: str
     remedy: str
     rules: tuple[str, ...]
@@ -291,17 +291,36 @@ ALARMS: Final[Mapping[str, AlarmPlan]] = {
         ("R13", "R53"),
     ),
 }
-"""Every alarm by name, in order of its bit."""
+"""Every alarm by name, in order of its number; the first has 1."""
 
 
-def mask_names(plan: AlarmPlan) -> tuple[str, ...]:
-    """Groups of the firmware that an alarm belongs to."""
-    named = [plan.priority.upper(), plan.effect.upper() if plan.effect != "none" else "", "LATCHED" * plan.latched]
-    return tuple(name for name in named if name)
+TRAITS: Final[Mapping[str, int]] = {
+    "SAFE": 1,
+    "HALT": 2,
+    "BLOCK": 4,
+    "ESCALATES": 8,
+    "PRIORITY": 0x30,
+    "FALLBACK": 0x40,
+    "NEEDS_CLEARING": 0x80,
+}
+"""Bits of the byte that the firmware has for each alarm: its effect, whether it becomes more urgent, its priority (1
+low to 3 high, shifted by `PRIORITY_SHIFT`), and whether it stays on until a person clears it. The effects of all alarms
+that are on, combined by OR, say what the pump does."""
+
+PRIORITY_SHIFT: Final = 4
 
 
-MASKS: Final = ("HIGH", "MEDIUM", "LOW", "FALLBACK", "BLOCK", "HALT", "SAFE", "LATCHED")
-"""Groups of alarms that the firmware knows, each as the union of bits `ALARMS_<group>`."""
+def traits_of(plan: AlarmPlan) -> int:
+    """The traits of one alarm as the firmware has them."""
+    traits = (1 + PRIORITIES[::-1].index(plan.priority)) << PRIORITY_SHIFT
+    traits |= TRAITS.get(plan.effect.upper(), 0)
+    traits |= TRAITS["ESCALATES"] if plan.escalates else 0
+    return traits | (TRAITS["NEEDS_CLEARING"] if plan.needs_clearing else 0)
+
+
+def trait_bytes() -> bytes:
+    """The traits of all alarms by number; number 0 is no alarm and has none."""
+    return bytes([0, *map(traits_of, ALARMS.values())])
 
 
 PRIORITIES: Final[tuple[Priority, ...]] = ("high", "medium", "low")

@@ -1,9 +1,8 @@
 """Bodies of messages as plain Python values, for hosts. No I/O.
 
-Values: integers are int; enumerations are str, a number without a name being `unknown_N`; flags are a sorted tuple of
-names, an unnamed bit being `bit_N`; bytes are bytes; an array is a list of rows, each a dict of such values. Encoding
-takes the same, and plain integers in place of names. It holds an array to what its count can say; the limits of a
-therapy are the device's to check.
+Values: integers are int; enumerations are str, a number without a name being `unknown_N`; a list of such numbers is a
+tuple of names; bytes are bytes; an array is a list of rows, each a dict of such values. Encoding accepts the same, and
+plain integers in place of names. It bounds an array by its count alone; the device checks the limits of a program.
 What a newer device sends beyond the known names and fields is kept or ignored, never an error.
 """
 
@@ -40,6 +39,9 @@ __all__ = [
     "encode_struct",
     "parse_reply",
 ]
+
+STOP: Final = "stop"
+"""Name of the request that needs no session, and then has no body."""
 
 REJECTED_NAME: Final = "rejected"
 """Name of the reply that refuses a request."""
@@ -87,7 +89,7 @@ class Message(NamedTuple):
         type: Number in the frame, 0 to 127; the reply has `type | REPLY_BIT`.
         name: Its name.
         role: Least role that may send it.
-        changes_state: Whether it carries a command id (`host`, `counter`) and is carried out at most once.
+        changes_state: Whether it begins with the host's `counter` and is carried out at most once.
     """
 
     type: int
@@ -129,11 +131,13 @@ def by_type(number: int) -> Message:
 
 
 def encode_request(name: str, **fields: Any) -> bytes:
-    """Body of the request `name`.
+    """Body of the request `name`; of `stop` without fields that of a stop without a session, which is empty.
 
     Raises:
         CodecError: No such message, or a field is missing, unknown or out of range.
     """
+    if name == STOP and not fields:
+        return b""
     return _pack(f"{by_name(name).name}_request", fields)
 
 
@@ -149,7 +153,7 @@ def encode_reply(name: str, **fields: Any) -> bytes:
 
 
 def encode_struct(name: str, **fields: Any) -> bytes:
-    """Bytes of a shared struct: `therapy`, `record`, `outcome` or `rejected`.
+    """Bytes of a shared struct: `program`, `record`, `outcome` or `rejected`.
 
     Raises:
         CodecError: As of `encode_request`.
@@ -158,11 +162,13 @@ def encode_struct(name: str, **fields: Any) -> bytes:
 
 
 def decode_request(name: str, body: bytes) -> Values:
-    """Fields of the request `name`.
+    """Fields of the request `name`; none of a `stop` without a session.
 
     Raises:
         CodecError: No such message, or the body is too short.
     """
+    if name == STOP and not body:
+        return {}
     return _unpack(f"{by_name(name).name}_request", body)
 
 
@@ -178,7 +184,7 @@ def decode_reply(name: str, body: bytes) -> Values:
 
 
 def decode_struct(name: str, data: bytes) -> Values:
-    """Fields of a shared struct: `therapy`, `record`, `outcome` or `rejected`.
+    """Fields of a shared struct: `program`, `record`, `outcome` or `rejected`.
 
     Raises:
         CodecError: `data` is too short.

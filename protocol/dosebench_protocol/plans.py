@@ -5,13 +5,13 @@ What the values look like is said in `codec`, which calls this with the plans of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from struct import Struct as Packer
 from typing import Any
 
 from .errors import CodecError
-from .tables import BODY_BYTES_MAX, ENUMS, FLAGS, THERAPY_BYTES_MAX, Field, Run, Tail
+from .tables import BODY_BYTES_MAX, ENUMS, PROGRAM_BYTES_MAX, Field, Run, Tail
 
 Values = dict[str, Any]
 """Fields of a body by name."""
@@ -36,7 +36,7 @@ def pack(name: str, runs: Sequence[Run], values: Mapping[str, Any]) -> bytes:
     """
     _check_names(name, field_names(runs), values)
     data = b"".join(_pack_run(name, run, values) for run in runs)
-    kind, most = ("therapy", THERAPY_BYTES_MAX) if name == "therapy" else ("body", BODY_BYTES_MAX)
+    kind, most = ("program", PROGRAM_BYTES_MAX) if name == "program" else ("body", BODY_BYTES_MAX)
     if len(data) > most:
         raise CodecError(f"{name}: {len(data)} bytes are more than a {kind}'s {most}")
     return data
@@ -62,7 +62,7 @@ def _pack_tail(where: str, tail: Tail, value: Any) -> tuple[int, bytes]:
     _, width, pattern, fields = tail
     most = (1 << 8 * width) - 1
     if not fields:
-        data = _checked_bytes(where, value, 0, most)
+        data = _checked_bytes(where, _listed(where, pattern, value) if pattern else value, 0, most)
         return len(data), data
     if not isinstance(value, list | tuple):
         raise CodecError(f"{where}: a list of rows wanted, not {type(value).__name__}")
@@ -70,6 +70,14 @@ def _pack_tail(where: str, tail: Tail, value: Any) -> tuple[int, bytes]:
         raise CodecError(f"{where}: {len(value)} rows; at most {most} wanted")
     rows = (_row_values(f"{where}[{number}]", fields, row) for number, row in enumerate(value))
     return len(value), b"".join(_packer(pattern).pack(*row) for row in rows)
+
+
+def _listed(where: str, kind: str, value: Any) -> bytes:
+    """The bytes of a list of names, or of numbers, of an enumeration."""
+    if not isinstance(value, list | tuple):
+        raise CodecError(f"{where}: a list of names wanted, not {type(value).__name__}")
+    field = ("", kind, 1)
+    return bytes(_plain_value(f"{where}[{number}]", field, one) for number, one in enumerate(value))
 
 
 def _row_values(where: str, fields: Sequence[Field], row: Any) -> list[Any]:
@@ -99,23 +107,24 @@ def _checked_bytes(where: str, value: Any, least: int, most: int) -> bytes:
 
 
 def _number(where: str, kind: str, value: Any) -> int:
-    """The number of a name, or of flags by their names."""
-    if kind in FLAGS and isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        number = 0
-        for name in value:
-            number |= _member(where, FLAGS[kind], "bit", name)
-        return number
+    """The number of a name."""
     if kind in ENUMS:
-        return _member(where, ENUMS[kind], "unknown", value)
+        return named_number(where, kind, value)
     raise CodecError(f"{where}: {type(value).__name__} is no value for it")
 
 
-def _member(where: str, members: Mapping[str, int], nameless: str, name: Any) -> int:
+def named_number(where: str, kind: str, name: Any) -> int:
+    """The number of a name of an enumeration, `unknown_N` being N.
+
+    Raises:
+        CodecError: It is no such name; the text begins with `where`.
+    """
+    members = ENUMS[kind]
     if isinstance(name, str) and name in members:
         return members[name]
     prefix, _, digits = str(name).rpartition("_")
-    if prefix == nameless and digits.isdecimal():
-        return 1 << int(digits) if nameless == "bit" else int(digits)
+    if prefix == "unknown" and digits.isdecimal():
+        return int(digits)
     raise CodecError(f"{where}: {name!r} is none of {', '.join(members)}")
 
 
@@ -150,27 +159,22 @@ def _short(name: str, data: bytes) -> CodecError:
 def _unpack_tail(tail: Tail, data: bytes) -> Any:
     _, _, pattern, fields = tail
     if not fields:
-        return data
+        return tuple(named_value(pattern, number) for number in data) if pattern else data
     return [_named_values(fields, row) for row in _packer(pattern).iter_unpack(data)]
 
 
 def _named_values(fields: Sequence[Field], numbers: Sequence[Any]) -> Values:
     values = {}
-    for (name, kind, size), number in zip(fields, numbers, strict=False):
-        values[name] = number if kind in ("int", "bytes") else named_value(kind, size, number)
+    for (name, kind, _), number in zip(fields, numbers, strict=False):
+        values[name] = number if kind in ("int", "bytes") else named_value(kind, number)
     return values
 
 
-def named_value(kind: str, width: int, number: int) -> str | tuple[str, ...]:
-    """The name of a number of an enumeration of `width` bytes, or the sorted names of the bits of flags."""
-    names = _names(kind)
-    if kind in FLAGS:
-        bits = (bit for bit in range(8 * width) if number >> bit & 1)
-        return tuple(sorted(names.get(1 << bit, f"bit_{bit}") for bit in bits))
-    return names.get(number, f"unknown_{number}")
+def named_value(kind: str, number: int) -> str:
+    """The name of a number of an enumeration; `unknown_N` where it has none."""
+    return _names(kind).get(number, f"unknown_{number}")
 
 
 @cache
 def _names(kind: str) -> Mapping[int, str]:
-    members = FLAGS[kind] if kind in FLAGS else ENUMS[kind]
-    return {number: name for name, number in members.items()}
+    return {number: name for name, number in ENUMS[kind].items()}

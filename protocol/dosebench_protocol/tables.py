@@ -9,32 +9,39 @@ from __future__ import annotations
 from typing import Final
 
 Field = tuple[str, str, int]
-"""Name, kind and length in bytes; the kind is `int`, `bytes`, or the name of an enumeration or of flags."""
+"""Name, kind and length in bytes; the kind is `int`, `bytes`, or the name of an enumeration."""
 
 Tail = tuple[str, int, str, tuple[Field, ...]]
-"""Name of a field of variable length, bytes of its prefix, format and fields of a row; plain bytes have no rows."""
+"""Name of a field of variable length, bytes of its prefix, format and fields of a row. Bytes have no rows; in place of
+a format they have the name of their enumeration, if they are a list of its numbers."""
+
+RecordField = tuple[str, int, int, int, int]
+"""Name; 0 for the code or number of the word, from 1 on; shift and bits in it; how many words or entries."""
 
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("9e45385ad4ad00eb")
-PROTOCOL_VERSION: Final = 1
+SCHEMA_HASH: Final = bytes.fromhex("026159d2a947f485")
+PROTOCOL_VERSION: Final = 2
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
 BODY_BYTES_MAX: Final = 1024
 RECORD_BYTES: Final = 40
 CHAIN_BYTES: Final = 8
-THERAPY_BYTES_MAX: Final = 3072
+PROGRAM_BYTES_MAX: Final = 3072
 CHUNK_BYTES_MAX: Final = 256
 FLEX_STEPS_MAX: Final = 48
 PATTERNS_MAX: Final = 7
 RATES_MAX: Final = 64
-CAPS_MAX: Final = 4
+DRUGS_MAX: Final = 4
+CAPS_MAX: Final = 12
 CAP_MINUTES_MAX: Final = 2880
 TITRATION_STEPS_MAX: Final = 64
 PATIENT_BOLUSES_MAX: Final = 24
 PRIME_ARMED_MS: Final = 60000
-THERAPY_FORMAT: Final = 1
+LATCHED_MAX: Final = 16
+HASH_HEAD_BYTES: Final = 8
+PROGRAM_FORMAT: Final = 2
 HEADER_BYTES: Final = 16
 TAG_BYTES: Final = 16
 NONCE_BYTES: Final = 16
@@ -53,18 +60,18 @@ MESSAGES: Final[tuple[tuple[int, str, str, bool], ...]] = (
     (2, "session_open", "none", False),
     (3, "session_close", "operator", False),
     (16, "status", "observer", False),
-    (32, "therapy_begin", "programmer", False),
-    (33, "therapy_chunk", "programmer", False),
-    (34, "therapy_verify", "programmer", False),
-    (35, "therapy_commit", "programmer", True),
-    (36, "therapy_abort", "programmer", False),
-    (37, "therapy_read", "observer", False),
+    (32, "program_begin", "programmer", False),
+    (33, "program_chunk", "programmer", False),
+    (34, "program_verify", "programmer", False),
+    (35, "program_commit", "programmer", True),
+    (36, "program_abort", "programmer", False),
+    (37, "program_read", "observer", False),
     (48, "start", "operator", True),
     (49, "stop", "none", True),
     (50, "bolus", "operator", True),
     (51, "bolus_cancel", "operator", True),
     (52, "refill", "operator", True),
-    (53, "outcome", "observer", False),
+    (53, "outcome", "operator", False),
     (54, "alarm_clear", "operator", True),
     (55, "patient_bolus", "operator", True),
     (56, "square_bolus", "operator", True),
@@ -73,6 +80,7 @@ MESSAGES: Final[tuple[tuple[int, str, str, bool], ...]] = (
     (59, "prime", "programmer", True),
     (60, "alarm_silence", "operator", True),
     (61, "patency", "operator", True),
+    (62, "dose_windows_set", "programmer", True),
     (64, "clock_set", "operator", True),
     (65, "implant", "programmer", True),
     (80, "journal_info", "observer", False),
@@ -142,11 +150,53 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "priming": 4,
         "patency": 5,
     },
+    "EndReason": {
+        "completed": 0,
+        "cancelled": 1,
+        "cap": 2,
+        "stopped": 3,
+        "fault": 4,
+        "empty": 5,
+        "reset": 6,
+    },
     "RefillLimit": {
         "volume": 0,
         "stability": 1,
         "cap": 2,
         "none": 3,
+    },
+    "Alarm": {
+        "none": 0,
+        "reservoir_low": 1,
+        "reservoir_empty": 2,
+        "motor_stall": 3,
+        "motor_runaway": 4,
+        "therapy_lost": 5,
+        "journal_damaged": 6,
+        "dose_cap": 7,
+        "clock_unknown": 8,
+        "guard_disagrees": 9,
+        "battery_low": 10,
+        "missed_volume": 11,
+        "flash_failed": 12,
+        "reservoir_disagrees": 13,
+        "occlusion": 14,
+        "leak": 15,
+        "free_flow": 16,
+        "over_infusion": 17,
+        "under_infusion": 18,
+        "air": 19,
+        "over_temperature": 20,
+        "sensor_fault": 21,
+        "elective_replacement": 22,
+        "battery_empty": 23,
+        "end_of_service": 24,
+        "pump_stopped": 25,
+        "alarm_repeated": 26,
+        "resets_repeated": 27,
+        "selftest_failed": 28,
+        "refill_mismatch": 29,
+        "therapy_unfit": 30,
     },
     "Priority": {
         "none": 0,
@@ -208,6 +258,7 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "unpaired": 11,
         "session_busy": 12,
         "backing_off": 13,
+        "not_supported": 14,
         "counter_used": 16,
         "counter_old": 17,
         "outcome_unknown": 18,
@@ -241,6 +292,7 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "priming": 59,
         "weekday": 60,
         "readings_differ": 61,
+        "drug_count": 62,
         "not_programmed": 64,
         "already_running": 65,
         "already_stopped": 66,
@@ -263,6 +315,9 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "priming_volume": 83,
         "priming_path": 84,
         "still_running": 85,
+        "program_differs": 86,
+        "amount_differs": 87,
+        "step_volume_differs": 88,
         "clock_value": 96,
         "record_gone": 97,
         "record_future": 98,
@@ -273,6 +328,7 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "no_alarm": 103,
         "implanted": 104,
         "implant_date": 105,
+        "journal_of_another_version": 106,
         "chain_differs": 112,
         "table_differs": 113,
         "too_often": 114,
@@ -300,6 +356,8 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "commit": 32,
         "stage_dropped": 33,
         "worth": 34,
+        "dose_window": 35,
+        "dose_windows_set": 36,
         "clock": 48,
         "implant": 49,
         "calibration": 50,
@@ -311,10 +369,12 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "watchdog_test": 69,
         "selftest": 70,
         "service": 71,
+        "alarm_displaced": 72,
+        "clear_list": 73,
+        "stall_recovered": 74,
         "refused": 80,
         "distrusted": 81,
         "state": 96,
-        "host": 97,
         "identity": 98,
         "windows": 99,
         "patient_times": 100,
@@ -323,7 +383,17 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
         "calendar": 103,
         "mended": 104,
         "filled": 105,
+        "latched": 106,
+        "path": 107,
+        "path_worth": 108,
+        "seal": 109,
         "counter_floor": 110,
+        "procedure_begun": 112,
+        "procedure_ended": 113,
+    },
+    "SealCause": {
+        "sector": 0,
+        "session": 1,
     },
     "Coding": {
         "whole": 0,
@@ -337,89 +407,417 @@ ENUMS: Final[dict[str, dict[str, int]]] = {
     },
 }
 
-FLAGS: Final[dict[str, dict[str, int]]] = {
-    "Alarm": {
-        "reservoir_low": 1,
-        "reservoir_empty": 2,
-        "motor_stall": 4,
-        "motor_runaway": 8,
-        "therapy_lost": 16,
-        "journal_damaged": 32,
-        "dose_cap": 64,
-        "clock_unknown": 128,
-        "guard_disagrees": 256,
-        "battery_low": 512,
-        "missed_volume": 1024,
-        "flash_failed": 2048,
-        "reservoir_disagrees": 4096,
-        "occlusion": 8192,
-        "leak": 16384,
-        "free_flow": 32768,
-        "over_infusion": 65536,
-        "under_infusion": 131072,
-        "air": 262144,
-        "over_temperature": 524288,
-        "sensor_fault": 1048576,
-        "elective_replacement": 2097152,
-        "battery_empty": 4194304,
-        "end_of_service": 8388608,
-        "pump_stopped": 16777216,
-        "alarm_repeated": 33554432,
-        "resets_repeated": 67108864,
-        "selftest_failed": 134217728,
-        "refill_mismatch": 268435456,
-        "therapy_unfit": 536870912,
-    },
+COMMAND_BASE: Final = 32
+ENTRY_BITS: Final = 10
+ENTRIES_PER_WORD: Final = 3
+
+RECORD_KINDS: Final[dict[str, tuple[RecordField, ...]]] = {
+    "boot": (
+        ("reset_cause", 0, 0, 8, 1),
+        ("boot_count", 1, 0, 32, 1),
+        ("low_steps", 2, 0, 32, 1),
+        ("high_steps", 3, 0, 32, 1),
+        ("firmware", 4, 0, 32, 1),
+        ("records_voided", 5, 0, 32, 1),
+    ),
+    "lease": (
+        ("titration_day", 0, 0, 8, 1),
+        ("low_steps", 1, 0, 32, 1),
+        ("high_steps", 2, 0, 32, 1),
+        ("allowance_steps", 3, 0, 32, 1),
+        ("missed_steps", 4, 0, 32, 1),
+        ("reservoir_steps", 5, 0, 32, 1),
+    ),
+    "close": (
+        ("stop_reason", 0, 0, 8, 1),
+        ("low_steps", 1, 0, 32, 1),
+        ("high_steps", 2, 0, 32, 1),
+        ("missed_steps", 4, 0, 32, 1),
+        ("reservoir_steps", 5, 0, 32, 1),
+    ),
+    "start": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("low_steps", 4, 0, 32, 1),
+        ("high_steps", 5, 0, 32, 1),
+    ),
+    "stop": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("low_steps", 4, 0, 32, 1),
+        ("high_steps", 5, 0, 32, 1),
+    ),
+    "bolus": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("steps", 3, 0, 32, 1),
+        ("low_steps", 4, 0, 32, 1),
+        ("allowance_steps", 5, 0, 32, 1),
+    ),
+    "bolus_end": (
+        ("bolus_kind", 0, 0, 3, 1),
+        ("end_reason", 0, 3, 4, 1),
+        ("low_steps", 1, 0, 32, 1),
+        ("high_steps", 2, 0, 32, 1),
+        ("delivered_low_steps", 3, 0, 32, 1),
+        ("delivered_high_steps", 4, 0, 32, 1),
+        ("asked_steps", 5, 0, 32, 1),
+    ),
+    "patient_bolus": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("steps", 3, 0, 32, 1),
+        ("low_steps", 4, 0, 32, 1),
+        ("allowance_steps", 5, 0, 32, 1),
+    ),
+    "periodic_bolus": (
+        ("low_steps", 1, 0, 32, 1),
+        ("high_steps", 2, 0, 32, 1),
+        ("steps", 3, 0, 32, 1),
+        ("allowance_steps", 4, 0, 32, 1),
+    ),
+    "square": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("steps", 3, 0, 32, 1),
+        ("duration_ms", 4, 0, 32, 1),
+        ("allowance_steps", 5, 0, 32, 1),
+    ),
+    "square_end": (
+        ("end_reason", 0, 0, 8, 1),
+        ("low_steps", 1, 0, 32, 1),
+        ("high_steps", 2, 0, 32, 1),
+        ("delivered_low_steps", 3, 0, 32, 1),
+        ("delivered_high_steps", 4, 0, 32, 1),
+        ("asked_steps", 5, 0, 32, 1),
+    ),
+    "square_cancel": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("steps_not_delivered", 3, 0, 32, 1),
+        ("low_steps", 4, 0, 32, 1),
+        ("high_steps", 5, 0, 32, 1),
+    ),
+    "prime_arm": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("steps", 3, 0, 32, 1),
+        ("path_version", 4, 0, 32, 1),
+        ("low_steps", 5, 0, 32, 1),
+    ),
+    "prime": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("steps", 3, 0, 32, 1),
+        ("path_version", 4, 0, 32, 1),
+        ("allowance_steps", 5, 0, 32, 1),
+    ),
+    "patency": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("steps", 3, 0, 32, 1),
+        ("step_every_ms", 4, 0, 32, 1),
+        ("allowance_steps", 5, 0, 32, 1),
+    ),
+    "bolus_cancel": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("steps_not_delivered", 3, 0, 32, 1),
+        ("low_steps", 4, 0, 32, 1),
+        ("high_steps", 5, 0, 32, 1),
+    ),
+    "refill": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("steps", 3, 0, 32, 1),
+        ("low_steps", 4, 0, 32, 1),
+        ("high_steps", 5, 0, 32, 1),
+    ),
+    "refill_check": (
+        ("flag", 0, 0, 8, 1),
+        ("expected_steps", 1, 0, 32, 1),
+        ("withdrawn_steps", 2, 0, 32, 1),
+        ("delivered_low_steps", 3, 0, 32, 1),
+        ("delivered_high_steps", 4, 0, 32, 1),
+        ("ratio_permille", 5, 0, 32, 1),
+    ),
+    "commit": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("generation", 3, 0, 32, 1),
+        ("program_hash_head", 4, 0, 32, 1),
+        ("high_steps", 5, 0, 32, 1),
+    ),
+    "stage_dropped": (
+        ("drop", 0, 0, 8, 1),
+        ("received_bytes", 1, 0, 32, 1),
+        ("length_bytes", 2, 0, 32, 1),
+    ),
+    "worth": (
+        ("period_begins", 0, 0, 1, 1),
+        ("drug", 0, 1, 2, 1),
+        ("step_ng_num", 1, 0, 32, 1),
+        ("step_ng_den", 2, 0, 32, 1),
+        ("old_ng_num", 3, 0, 32, 1),
+        ("old_ng_den", 4, 0, 32, 1),
+        ("bridge_steps", 5, 0, 32, 1),
+    ),
+    "dose_window": (
+        ("drug", 0, 0, 8, 1),
+        ("minutes", 1, 0, 32, 1),
+        ("ng", 2, 0, 32, 1),
+        ("age_minutes", 3, 0, 32, 1),
+    ),
+    "dose_windows_set": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("rows", 3, 0, 32, 1),
+        ("low_steps", 4, 0, 32, 1),
+        ("high_steps", 5, 0, 32, 1),
+    ),
+    "clock": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("local_days", 3, 0, 32, 1),
+        ("local_ms", 4, 0, 32, 1),
+    ),
+    "implant": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("implant_days", 3, 0, 32, 1),
+        ("low_steps", 4, 0, 32, 1),
+        ("high_steps", 5, 0, 32, 1),
+    ),
+    "calibration": (
+        ("carried_on", 0, 0, 8, 1),
+        ("step_nl_num", 1, 0, 32, 1),
+        ("step_nl_den", 2, 0, 32, 1),
+        ("old_nl_num", 3, 0, 32, 1),
+        ("old_nl_den", 4, 0, 32, 1),
+        ("reservoir_steps", 5, 0, 32, 1),
+    ),
+    "alarm_raised": (
+        ("alarm", 0, 0, 8, 1),
+        ("priority", 1, 0, 32, 1),
+        ("detail", 2, 0, 32, 1),
+    ),
+    "alarm_cleared": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("alarms", 3, 0, 10, 3),
+        ("low_steps", 4, 0, 32, 1),
+        ("high_steps", 5, 0, 32, 1),
+    ),
+    "missed": (
+        ("missed_now_steps", 1, 0, 32, 1),
+        ("missed_steps", 2, 0, 32, 1),
+    ),
+    "torn": (
+        ("slots_voided", 1, 0, 32, 1),
+    ),
+    "alarm_ended": (
+        ("alarm", 0, 0, 8, 1),
+    ),
+    "silence": (
+        ("role", 0, 0, 3, 1),
+        ("host_high", 0, 3, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("silence_ms", 3, 0, 32, 1),
+        ("low_steps", 4, 0, 32, 1),
+        ("high_steps", 5, 0, 32, 1),
+    ),
+    "watchdog_test": (
+        ("timeout_ms", 1, 0, 32, 1),
+    ),
+    "selftest": (
+        ("failed", 1, 0, 32, 1),
+        ("detail", 2, 0, 32, 1),
+        ("passed", 3, 0, 32, 1),
+    ),
+    "service": (
+        ("replacement_day", 1, 0, 32, 1),
+        ("replacement_ms", 2, 0, 32, 1),
+        ("replacement_local_days", 3, 0, 32, 1),
+        ("implant_days", 4, 0, 32, 1),
+        ("battery_mv", 5, 0, 32, 1),
+    ),
+    "alarm_displaced": (
+        ("alarm", 0, 0, 8, 1),
+        ("by_alarm", 1, 0, 32, 1),
+    ),
+    "clear_list": (
+        ("alarms", 1, 0, 10, 15),
+    ),
+    "stall_recovered": (
+        ("missed_steps", 1, 0, 32, 1),
+        ("stalled_ms", 2, 0, 32, 1),
+    ),
+    "refused": (
+        ("reason", 0, 0, 8, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("message", 3, 0, 8, 1),
+        ("host_high", 3, 8, 2, 1),
+        ("low_steps", 4, 0, 32, 1),
+        ("high_steps", 5, 0, 32, 1),
+    ),
+    "distrusted": (
+        ("bad_tags", 1, 0, 32, 1),
+        ("replays", 2, 0, 32, 1),
+        ("sessionless", 3, 0, 32, 1),
+    ),
+    "counter_floor": (
+        ("counter", 1, 0, 32, 1),
+    ),
+    "state": (
+        ("stop_reason", 0, 0, 4, 1),
+        ("running", 0, 4, 1, 1),
+        ("low_steps", 1, 0, 32, 1),
+        ("high_steps", 2, 0, 32, 1),
+        ("generation", 3, 0, 32, 1),
+        ("alarm_count", 4, 0, 32, 1),
+        ("reservoir_steps", 5, 0, 32, 1),
+    ),
+    "host_done": (
+        ("command", 0, 0, 6, 1),
+        ("host_high", 0, 6, 2, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("accepted", 3, 0, 32, 1),
+        ("low_steps", 4, 0, 32, 1),
+        ("high_steps", 5, 0, 32, 1),
+    ),
+    "host_refused": (
+        ("reason", 0, 0, 8, 1),
+        ("host", 1, 0, 32, 1),
+        ("counter", 2, 0, 32, 1),
+        ("message", 3, 0, 8, 1),
+        ("host_high", 3, 8, 2, 1),
+        ("low_steps", 4, 0, 32, 1),
+        ("high_steps", 5, 0, 32, 1),
+    ),
+    "calendar": (
+        ("clock_known", 0, 0, 8, 1),
+        ("local_days", 1, 0, 32, 1),
+        ("local_ms", 2, 0, 32, 1),
+        ("pattern_lag_ms", 3, 0, 32, 1),
+        ("fault_records", 4, 0, 32, 1),
+        ("commit_unsure_steps", 5, 0, 32, 1),
+    ),
+    "mended": (
+        ("copy", 0, 0, 8, 1),
+        ("generation", 1, 0, 32, 1),
+    ),
+    "identity": (
+        ("bolus_kind", 0, 0, 3, 1),
+        ("clock_known", 0, 3, 1, 1),
+        ("boot_count", 1, 0, 32, 1),
+        ("program_hash_head", 2, 0, 32, 1),
+        ("bolus_left_steps", 3, 0, 32, 1),
+        ("square_left_steps", 4, 0, 32, 1),
+        ("commit_high_steps", 5, 0, 32, 1),
+    ),
+    "windows": (
+        ("place", 0, 0, 4, 1),
+        ("drug", 0, 4, 4, 1),
+        ("ng", 1, 0, 32, 5),
+    ),
+    "filled": (
+        ("content_steps", 1, 0, 32, 1),
+        ("low_steps", 2, 0, 32, 1),
+        ("high_steps", 3, 0, 32, 1),
+        ("filled_day", 4, 0, 32, 1),
+    ),
+    "patient_times": (
+        ("place", 0, 0, 8, 1),
+        ("age_ms", 1, 0, 32, 5),
+    ),
+    "latched": (
+        ("place", 0, 0, 8, 1),
+        ("alarms", 1, 0, 10, 15),
+    ),
+    "path": (
+        ("carried_on", 0, 0, 8, 1),
+        ("path_version", 1, 0, 32, 1),
+        ("filled_nl", 2, 0, 32, 1),
+        ("volume_nl", 3, 0, 32, 1),
+        ("old_left_steps", 4, 0, 32, 1),
+    ),
+    "path_worth": (
+        ("drug", 0, 0, 8, 1),
+        ("ng_num", 1, 0, 32, 1),
+        ("ng_den", 2, 0, 32, 1),
+    ),
+    "seal": (
+        ("seal_cause", 0, 0, 8, 1),
+        ("mac", 1, 0, 32, 4),
+        ("mac_tail", 5, 0, 8, 1),
+        ("key_number", 5, 8, 22, 1),
+    ),
+    "procedure_begun": (
+        ("procedure", 0, 0, 8, 1),
+        ("id", 1, 0, 32, 4),
+        ("value", 5, 0, 32, 1),
+    ),
+    "procedure_ended": (
+        ("result", 0, 0, 8, 1),
+        ("id", 1, 0, 32, 4),
+        ("value", 5, 0, 32, 1),
+    ),
 }
 
-RECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {
-    # kind: name of `code`, names of `a` to `e`; None where a field is unused
-    "boot": ("reset_cause", ("boot_count", "low_steps", "high_steps", "firmware", "records_voided")),
-    "lease": ("titration_day", ("low_steps", "high_steps", "allowance_steps", "missed_steps", "reservoir_steps")),
-    "close": ("stop_reason", ("low_steps", "high_steps", None, "missed_steps", "reservoir_steps")),
-    "start": ("role", ("host", "counter", None, "low_steps", "high_steps")),
-    "stop": ("role", ("host", "counter", None, "low_steps", "high_steps")),
-    "bolus": ("role", ("host", "counter", "steps", "low_steps", "allowance_steps")),
-    "bolus_end": ("kind", ("low_steps", "high_steps", "delivered_steps", "asked_steps", None)),
-    "patient_bolus": ("role", ("host", "counter", "steps", "low_steps", "allowance_steps")),
-    "periodic_bolus": (None, ("low_steps", "high_steps", "steps", "allowance_steps", None)),
-    "square": ("role", ("host", "counter", "steps", "duration_ms", "allowance_steps")),
-    "square_end": (None, ("low_steps", "high_steps", "delivered_steps", "asked_steps", None)),
-    "square_cancel": ("role", ("host", "counter", "steps_not_delivered", "low_steps", "high_steps")),
-    "prime_arm": ("role", ("host", "counter", "steps", "path_version", "low_steps")),
-    "prime": ("role", ("host", "counter", "steps", "path_version", "allowance_steps")),
-    "patency": ("role", ("host", "counter", "steps", "step_every_ms", "allowance_steps")),
-    "bolus_cancel": ("role", ("host", "counter", "steps_not_delivered", "low_steps", "high_steps")),
-    "refill": ("role", ("host", "counter", "steps", "low_steps", "high_steps")),
-    "refill_check": ("flag", ("expected_steps", "withdrawn_steps", "delivered_low_steps", "delivered_high_steps", "ratio_permille")),
-    "commit": ("role", ("host", "counter", "generation", "program_hash_head", "high_steps")),
-    "stage_dropped": ("drop", ("received_bytes", "length_bytes", None, None, None)),
-    "worth": ("period_begins", ("step_ng_num", "step_ng_den", "old_ng_num", "old_ng_den", "bridge_steps")),
-    "clock": ("role", ("host", "counter", "local_days", "local_ms", None)),
-    "implant": ("role", ("host", "counter", "implant_days", "low_steps", "high_steps")),
-    "calibration": ("carried_on", ("step_nl_num", "step_nl_den", "old_nl_num", "old_nl_den", "reservoir_steps")),
-    "alarm_raised": ("priority", ("raised", "alarms", "detail", None, None)),
-    "alarm_cleared": ("role", ("host", "counter", "cleared", "low_steps", "high_steps")),
-    "missed": (None, ("missed_now_steps", "missed_steps", None, None, None)),
-    "torn": (None, ("slots_voided", None, None, None, None)),
-    "alarm_ended": (None, ("ended", "alarms", None, None, None)),
-    "silence": ("role", ("host", "counter", "silence_ms", "low_steps", "high_steps")),
-    "watchdog_test": (None, ("timeout_ms", None, None, None, None)),
-    "selftest": (None, ("failed", "detail", "passed", None, None)),
-    "service": (None, ("replacement_day", "replacement_ms", "replacement_local_days", "implant_days", "battery_mv")),
-    "refused": ("reason", ("host", "counter", "message", "low_steps", "high_steps")),
-    "distrusted": (None, ("bad_tags", "replays", "sessionless", None, None)),
-    "counter_floor": (None, ("counter", None, None, None, None)),
-    "state": ("stop_reason+running", ("low_steps", "high_steps", "generation", "alarms", "reservoir_steps")),
-    "host": ("reason", ("host", "counter", "accepted", "low_steps", "high_steps")),
-    "host_done": ("message", ("host", "counter", "accepted", "low_steps", "high_steps")),
-    "host_refused": ("reason", ("host", "counter", "message", "low_steps", "high_steps")),
-    "calendar": ("clock_known", ("local_days", "local_ms", "pattern_lag_ms", "fault_records", "commit_unsure_steps")),
-    "mended": ("copy", ("generation", None, None, None, None)),
-    "identity": ("kind", ("boot_count", "program_hash_head", "bolus_left_steps", "clock_known", "commit_high_steps")),
-    "windows": (None, ("first_ng", "second_ng", "third_ng", "fourth_ng", "square_left_steps")),
-    "filled": (None, ("content_steps", "low_steps", "high_steps", "filled_day", None)),
-    "patient_times": ("place", ("first_age_ms", "second_age_ms", "third_age_ms", "fourth_age_ms", "fifth_age_ms")),
+RECORD_ENUMS: Final[dict[str, str]] = {
+    "reset_cause": "ResetCause",
+    "priority": "Priority",
+    "role": "Role",
+    "stop_reason": "StopReason",
+    "end_reason": "EndReason",
+    "reason": "Reason",
+    "drop": "StageDrop",
+    "bolus_kind": "BolusKind",
+    "alarm": "Alarm",
+    "by_alarm": "Alarm",
+    "flag": "RefillFlag",
+    "seal_cause": "SealCause",
+}
+
+JOINED: Final[dict[str, tuple[str, ...]]] = {
+    "host": ("host", "host_high",),
+    "message": ("command",),
+    "mac": ("mac", "mac_tail",),
 }
 
 BODIES: Final[dict[str, tuple[Run, ...]]] = {
@@ -441,8 +839,7 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "outcome": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -466,14 +863,14 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("chain", "bytes", 8),
         ), None),
     ),
-    "therapy": (
+    "program": (
         ("<B8sB", (
             ("format", "int", 1),
             ("therapy_id", "bytes", 8),
-        ), ("drug", 1, "", ())),
-        ("<IIIIBIIIIIIIIIIHBBIIIIIBIIIIIIIHIIIIIH7sB", (
-            ("step_ng_num", "int", 4),
-            ("step_ng_den", "int", 4),
+        ), ("drugs", 1, "<BIIII", (("name_bytes", "int", 1), ("step_ng_num", "int", 4), ("step_ng_den", "int", 4), ("bridge_ng_num", "int", 4), ("bridge_ng_den", "int", 4),))),
+        ("<H", (
+        ), ("drug_names", 2, "", ())),
+        ("<IIBIIIIIIIIIIHBBIIIIIBIIIIIIIHIHIIIH7sB", (
             ("step_nl_num", "int", 4),
             ("step_nl_den", "int", 4),
             ("mode", "Mode", 1),
@@ -504,14 +901,14 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("prime_num", "int", 4),
             ("prime_den", "int", 4),
             ("path_version", "int", 2),
+            ("path_nl", "int", 4),
+            ("stall_retry_minutes", "int", 2),
             ("bridge_steps", "int", 4),
             ("bridge_num", "int", 4),
             ("bridge_den", "int", 4),
-            ("bridge_ng_num", "int", 4),
-            ("bridge_ng_den", "int", 4),
             ("change_permille_max", "int", 2),
             ("weekdays", "bytes", 7),
-        ), ("caps", 1, "<HI", (("minutes", "int", 2), ("ng", "int", 4),))),
+        ), ("caps", 1, "<BHI", (("drug", "int", 1), ("minutes", "int", 2), ("ng", "int", 4),))),
         ("<B", (
         ), ("rates", 1, "<II", (("num", "int", 4), ("den", "int", 4),))),
         ("<H", (
@@ -520,8 +917,7 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), ("titration", 1, "<HB", (("day", "int", 2), ("rate", "int", 1),))),
     ),
     "command": (
-        ("<4sI", (
-            ("host", "bytes", 4),
+        ("<I", (
             ("counter", "int", 4),
         ), None),
     ),
@@ -575,11 +971,12 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
     ),
     "status_request": (),
     "status_reply": (
-        ("<BBBII8sHIBHIIIIIIIIBHIIIIHBIIBIIBB", (
+        ("<BBBB", (
             ("delivery", "Delivery", 1),
             ("stop_reason", "StopReason", 1),
             ("mode", "Mode", 1),
-            ("alarms", "Alarm", 4),
+        ), ("alarms", 1, "Alarm", ())),
+        ("<I8sHIBHIIIIIIIIBHIIIIHBIIBIIBB", (
             ("generation", "int", 4),
             ("therapy_id", "bytes", 8),
             ("day", "int", 2),
@@ -608,8 +1005,8 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("bridge_left_steps", "int", 4),
             ("pattern_lag_ms", "int", 4),
             ("titration_day", "int", 1),
-        ), ("window_ng", 1, "<HII", (("minutes", "int", 2), ("ng", "int", 4), ("ng_max", "int", 4),))),
-        ("<BIIIBBIIIIII", (
+        ), ("window_ng", 1, "<BHII", (("drug", "int", 1), ("minutes", "int", 2), ("ng", "int", 4), ("ng_max", "int", 4),))),
+        ("<BIIIBBIIIIIIIII", (
             ("priority", "Priority", 1),
             ("silenced_ms", "int", 4),
             ("empty_minutes", "int", 4),
@@ -622,60 +1019,58 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("sessionless", "int", 4),
             ("step_nl_num", "int", 4),
             ("step_nl_den", "int", 4),
+            ("path_nl", "int", 4),
+            ("path_filled_nl", "int", 4),
+            ("old_left_steps", "int", 4),
         ), None),
     ),
-    "therapy_begin_request": (
+    "program_begin_request": (
         ("<H16s", (
             ("length", "int", 2),
             ("program_hash", "bytes", 16),
         ), None),
     ),
-    "therapy_begin_reply": (
+    "program_begin_reply": (
         ("<H", (
             ("length", "int", 2),
         ), None),
     ),
-    "therapy_chunk_request": (
+    "program_chunk_request": (
         ("<HH", (
             ("offset", "int", 2),
         ), ("data", 2, "", ())),
     ),
-    "therapy_chunk_reply": (
+    "program_chunk_reply": (
         ("<H", (
             ("received", "int", 2),
         ), None),
     ),
-    "therapy_verify_request": (),
-    "therapy_verify_reply": (
-        ("<8s16sBB", (
+    "program_verify_request": (),
+    "program_verify_reply": (
+        ("<8s16sBIIHBIIB", (
             ("therapy_id", "bytes", 8),
             ("program_hash", "bytes", 16),
             ("mode", "Mode", 1),
-        ), ("drug", 1, "", ())),
-        ("<IIIIHBIIIIIB", (
             ("daily_steps", "int", 4),
-            ("daily_dose_ng", "int", 4),
             ("daily_volume_nl", "int", 4),
-            ("hour_dose_ng", "int", 4),
             ("refill_days", "int", 2),
             ("refill_limit", "RefillLimit", 1),
             ("bolus_steps_max", "int", 4),
-            ("weekly_dose_ng", "int", 4),
-            ("periodic_dose_ng", "int", 4),
-            ("patient_dose_ng", "int", 4),
             ("bridge_ms", "int", 4),
-        ), ("caps", 1, "<HI", (("minutes", "int", 2), ("ng", "int", 4),))),
+        ), ("drugs", 1, "<BIIIII", (("name_bytes", "int", 1), ("daily_dose_ng", "int", 4), ("hour_dose_ng", "int", 4), ("weekly_dose_ng", "int", 4), ("periodic_dose_ng", "int", 4), ("patient_dose_ng", "int", 4),))),
+        ("<H", (
+        ), ("drug_names", 2, "", ())),
+        ("<B", (
+        ), ("caps", 1, "<BHI", (("drug", "int", 1), ("minutes", "int", 2), ("ng", "int", 4),))),
     ),
-    "therapy_commit_request": (
-        ("<4sI16s", (
-            ("host", "bytes", 4),
+    "program_commit_request": (
+        ("<I16s", (
             ("counter", "int", 4),
             ("program_hash", "bytes", 16),
         ), None),
     ),
-    "therapy_commit_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+    "program_commit_reply": (
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -684,18 +1079,18 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("record", "int", 4),
         ), None),
     ),
-    "therapy_abort_request": (),
-    "therapy_abort_reply": (
+    "program_abort_request": (),
+    "program_abort_reply": (
         ("<B", (
             ("dropped", "int", 1),
         ), None),
     ),
-    "therapy_read_request": (
+    "program_read_request": (
         ("<H", (
             ("offset", "int", 2),
         ), None),
     ),
-    "therapy_read_reply": (
+    "program_read_reply": (
         ("<IHHH", (
             ("generation", "int", 4),
             ("length", "int", 2),
@@ -703,14 +1098,12 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), ("data", 2, "", ())),
     ),
     "start_request": (
-        ("<4sI", (
-            ("host", "bytes", 4),
+        ("<I", (
             ("counter", "int", 4),
         ), None),
     ),
     "start_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -720,14 +1113,12 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "stop_request": (
-        ("<4sI", (
-            ("host", "bytes", 4),
+        ("<I", (
             ("counter", "int", 4),
         ), None),
     ),
     "stop_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -737,15 +1128,15 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "bolus_request": (
-        ("<4sII", (
-            ("host", "bytes", 4),
+        ("<II8sI", (
             ("counter", "int", 4),
             ("steps", "int", 4),
+            ("program_hash", "bytes", 8),
+            ("ng", "int", 4),
         ), None),
     ),
     "bolus_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -755,14 +1146,12 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "bolus_cancel_request": (
-        ("<4sI", (
-            ("host", "bytes", 4),
+        ("<I", (
             ("counter", "int", 4),
         ), None),
     ),
     "bolus_cancel_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -772,16 +1161,16 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "refill_request": (
-        ("<4sIII", (
-            ("host", "bytes", 4),
+        ("<IIIII", (
             ("counter", "int", 4),
             ("steps", "int", 4),
             ("withdrawn_steps", "int", 4),
+            ("step_nl_num", "int", 4),
+            ("step_nl_den", "int", 4),
         ), None),
     ),
     "refill_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -791,14 +1180,12 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "outcome_request": (
-        ("<4sI", (
-            ("host", "bytes", 4),
+        ("<I", (
             ("counter", "int", 4),
         ), None),
     ),
     "outcome_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -808,15 +1195,12 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "alarm_clear_request": (
-        ("<4sII", (
-            ("host", "bytes", 4),
+        ("<IB", (
             ("counter", "int", 4),
-            ("alarms", "Alarm", 4),
-        ), None),
+        ), ("alarms", 1, "Alarm", ())),
     ),
     "alarm_clear_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -826,14 +1210,12 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "patient_bolus_request": (
-        ("<4sI", (
-            ("host", "bytes", 4),
+        ("<I", (
             ("counter", "int", 4),
         ), None),
     ),
     "patient_bolus_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -843,16 +1225,16 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "square_bolus_request": (
-        ("<4sIII", (
-            ("host", "bytes", 4),
+        ("<III8sI", (
             ("counter", "int", 4),
             ("steps", "int", 4),
             ("duration_ms", "int", 4),
+            ("program_hash", "bytes", 8),
+            ("ng", "int", 4),
         ), None),
     ),
     "square_bolus_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -862,14 +1244,12 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "square_cancel_request": (
-        ("<4sI", (
-            ("host", "bytes", 4),
+        ("<I", (
             ("counter", "int", 4),
         ), None),
     ),
     "square_cancel_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -879,16 +1259,14 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "prime_arm_request": (
-        ("<4sIIH", (
-            ("host", "bytes", 4),
+        ("<IIH", (
             ("counter", "int", 4),
             ("steps", "int", 4),
             ("path_version", "int", 2),
         ), None),
     ),
     "prime_arm_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -898,15 +1276,15 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "prime_request": (
-        ("<4sII", (
-            ("host", "bytes", 4),
+        ("<II8sI", (
             ("counter", "int", 4),
             ("steps", "int", 4),
+            ("program_hash", "bytes", 8),
+            ("ng", "int", 4),
         ), None),
     ),
     "prime_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -916,15 +1294,13 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "alarm_silence_request": (
-        ("<4sII", (
-            ("host", "bytes", 4),
+        ("<II", (
             ("counter", "int", 4),
             ("ms", "int", 4),
         ), None),
     ),
     "alarm_silence_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -934,15 +1310,28 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "patency_request": (
-        ("<4sII", (
-            ("host", "bytes", 4),
+        ("<II", (
             ("counter", "int", 4),
             ("steps", "int", 4),
         ), None),
     ),
     "patency_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
+            ("counter", "int", 4),
+            ("reason", "Reason", 1),
+            ("accepted", "int", 4),
+            ("low_steps", "int", 4),
+            ("high_steps", "int", 4),
+            ("record", "int", 4),
+        ), None),
+    ),
+    "dose_windows_set_request": (
+        ("<IB", (
+            ("counter", "int", 4),
+        ), ("rows", 1, "<BHIH", (("drug", "int", 1), ("minutes", "int", 2), ("ng", "int", 4), ("age_minutes", "int", 2),))),
+    ),
+    "dose_windows_set_reply": (
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -952,16 +1341,14 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "clock_set_request": (
-        ("<4sIHI", (
-            ("host", "bytes", 4),
+        ("<IHI", (
             ("counter", "int", 4),
             ("local_days", "int", 2),
             ("local_ms", "int", 4),
         ), None),
     ),
     "clock_set_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -971,15 +1358,13 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
         ), None),
     ),
     "implant_request": (
-        ("<4sIH", (
-            ("host", "bytes", 4),
+        ("<IH", (
             ("counter", "int", 4),
             ("local_days", "int", 2),
         ), None),
     ),
     "implant_reply": (
-        ("<4sIBIIII", (
-            ("host", "bytes", 4),
+        ("<IBIIII", (
             ("counter", "int", 4),
             ("reason", "Reason", 1),
             ("accepted", "int", 4),
@@ -1078,8 +1463,8 @@ BODIES: Final[dict[str, tuple[Run, ...]]] = {
             ("fault_opened", "int", 4),
             ("fault_voids", "int", 2),
             ("fault_damaged", "int", 2),
-            ("therapy_generation", "int", 4),
-            ("therapy_mended", "int", 2),
+            ("program_generation", "int", 4),
+            ("program_mended", "int", 2),
         ), None),
     ),
     "sensors_request": (),

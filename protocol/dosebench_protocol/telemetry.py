@@ -12,7 +12,7 @@ from .errors import ProtocolError
 
 
 class TelemetryField(NamedTuple):
-    """One field: its name, its unit (`-` for none), and its type, `u32` or the name of an enumeration or of flags."""
+    """One field: its name, its unit (`-` for none), and its type, `u32` or the name of an enumeration."""
 
     name: str
     unit: str
@@ -21,7 +21,7 @@ class TelemetryField(NamedTuple):
 
 FIELDS: Final = (
     TelemetryField("delivery", "-", "Delivery"),
-    TelemetryField("alarms", "-", "Alarm"),
+    TelemetryField("worst_alarm", "-", "Alarm"),
     TelemetryField("low_steps", "steps", "u32"),
     TelemetryField("high_steps", "steps", "u32"),
     TelemetryField("missed_steps", "steps", "u32"),
@@ -33,8 +33,9 @@ FIELDS: Final = (
     TelemetryField("lease_left", "steps", "u32"),
     TelemetryField("journal_next", "records", "u32"),
     TelemetryField("bad_frames", "frames", "u32"),
+    TelemetryField("alarm_count", "alarms", "u32"),
 )
-"""The table of this release's firmware."""
+"""The table of this release's firmware. `worst_alarm` is the newest of the most urgent alarms that are on."""
 
 
 def text_of(fields: tuple[TelemetryField, ...]) -> bytes:

@@ -4,9 +4,10 @@
 -- Each packet of link type USER0 (DLT 147) holds frames with their delimiters; over TCP use "Decode As... dosebench".
 --   tshark -X lua_script:dosebench.lua -r capture.pcap
 
-local SCHEMA_HASH = "9e45385ad4ad00eb"
+local SCHEMA_HASH = "026159d2a947f485"
 local HEADER_BYTES, TAG_BYTES, CRC_BYTES, BODY_BYTES_MAX = 16, 16, 4, 1024
-local REJECTED = 255
+local REJECTED, RECORD_BYTES = 255, 40
+local unpack_all = table.unpack or unpack
 
 local Role = {
   [0] = "none",
@@ -60,6 +61,15 @@ local BolusKind = {
   [4] = "priming",
   [5] = "patency",
 }
+local EndReason = {
+  [0] = "completed",
+  [1] = "cancelled",
+  [2] = "cap",
+  [3] = "stopped",
+  [4] = "fault",
+  [5] = "empty",
+  [6] = "reset",
+}
 local RefillLimit = {
   [0] = "volume",
   [1] = "stability",
@@ -67,36 +77,37 @@ local RefillLimit = {
   [3] = "none",
 }
 local Alarm = {
-  { name = "reservoir_low", value = 1 },
-  { name = "reservoir_empty", value = 2 },
-  { name = "motor_stall", value = 4 },
-  { name = "motor_runaway", value = 8 },
-  { name = "therapy_lost", value = 16 },
-  { name = "journal_damaged", value = 32 },
-  { name = "dose_cap", value = 64 },
-  { name = "clock_unknown", value = 128 },
-  { name = "guard_disagrees", value = 256 },
-  { name = "battery_low", value = 512 },
-  { name = "missed_volume", value = 1024 },
-  { name = "flash_failed", value = 2048 },
-  { name = "reservoir_disagrees", value = 4096 },
-  { name = "occlusion", value = 8192 },
-  { name = "leak", value = 16384 },
-  { name = "free_flow", value = 32768 },
-  { name = "over_infusion", value = 65536 },
-  { name = "under_infusion", value = 131072 },
-  { name = "air", value = 262144 },
-  { name = "over_temperature", value = 524288 },
-  { name = "sensor_fault", value = 1048576 },
-  { name = "elective_replacement", value = 2097152 },
-  { name = "battery_empty", value = 4194304 },
-  { name = "end_of_service", value = 8388608 },
-  { name = "pump_stopped", value = 16777216 },
-  { name = "alarm_repeated", value = 33554432 },
-  { name = "resets_repeated", value = 67108864 },
-  { name = "selftest_failed", value = 134217728 },
-  { name = "refill_mismatch", value = 268435456 },
-  { name = "therapy_unfit", value = 536870912 },
+  [0] = "none",
+  [1] = "reservoir_low",
+  [2] = "reservoir_empty",
+  [3] = "motor_stall",
+  [4] = "motor_runaway",
+  [5] = "therapy_lost",
+  [6] = "journal_damaged",
+  [7] = "dose_cap",
+  [8] = "clock_unknown",
+  [9] = "guard_disagrees",
+  [10] = "battery_low",
+  [11] = "missed_volume",
+  [12] = "flash_failed",
+  [13] = "reservoir_disagrees",
+  [14] = "occlusion",
+  [15] = "leak",
+  [16] = "free_flow",
+  [17] = "over_infusion",
+  [18] = "under_infusion",
+  [19] = "air",
+  [20] = "over_temperature",
+  [21] = "sensor_fault",
+  [22] = "elective_replacement",
+  [23] = "battery_empty",
+  [24] = "end_of_service",
+  [25] = "pump_stopped",
+  [26] = "alarm_repeated",
+  [27] = "resets_repeated",
+  [28] = "selftest_failed",
+  [29] = "refill_mismatch",
+  [30] = "therapy_unfit",
 }
 local Priority = {
   [0] = "none",
@@ -158,6 +169,7 @@ local Reason = {
   [11] = "unpaired",
   [12] = "session_busy",
   [13] = "backing_off",
+  [14] = "not_supported",
   [16] = "counter_used",
   [17] = "counter_old",
   [18] = "outcome_unknown",
@@ -191,6 +203,7 @@ local Reason = {
   [59] = "priming",
   [60] = "weekday",
   [61] = "readings_differ",
+  [62] = "drug_count",
   [64] = "not_programmed",
   [65] = "already_running",
   [66] = "already_stopped",
@@ -213,6 +226,9 @@ local Reason = {
   [83] = "priming_volume",
   [84] = "priming_path",
   [85] = "still_running",
+  [86] = "program_differs",
+  [87] = "amount_differs",
+  [88] = "step_volume_differs",
   [96] = "clock_value",
   [97] = "record_gone",
   [98] = "record_future",
@@ -223,6 +239,7 @@ local Reason = {
   [103] = "no_alarm",
   [104] = "implanted",
   [105] = "implant_date",
+  [106] = "journal_of_another_version",
   [112] = "chain_differs",
   [113] = "table_differs",
   [114] = "too_often",
@@ -250,6 +267,8 @@ local RecordKind = {
   [32] = "commit",
   [33] = "stage_dropped",
   [34] = "worth",
+  [35] = "dose_window",
+  [36] = "dose_windows_set",
   [48] = "clock",
   [49] = "implant",
   [50] = "calibration",
@@ -261,10 +280,12 @@ local RecordKind = {
   [69] = "watchdog_test",
   [70] = "selftest",
   [71] = "service",
+  [72] = "alarm_displaced",
+  [73] = "clear_list",
+  [74] = "stall_recovered",
   [80] = "refused",
   [81] = "distrusted",
   [96] = "state",
-  [97] = "host",
   [98] = "identity",
   [99] = "windows",
   [100] = "patient_times",
@@ -273,23 +294,39 @@ local RecordKind = {
   [103] = "calendar",
   [104] = "mended",
   [105] = "filled",
+  [106] = "latched",
+  [107] = "path",
+  [108] = "path_worth",
+  [109] = "seal",
   [110] = "counter_floor",
+  [112] = "procedure_begun",
+  [113] = "procedure_ended",
+}
+local SealCause = {
+  [0] = "sector",
+  [1] = "session",
 }
 local Coding = {
   [0] = "whole",
   [1] = "delta",
+}
+local StageDrop = {
+  [0] = "new_stage",
+  [1] = "timeout",
+  [2] = "abort",
+  [3] = "reset",
 }
 local MESSAGES = {
   [1] = { name = "hello", request = "hello_request", reply = "hello_reply" },
   [2] = { name = "session_open", request = "session_open_request", reply = "session_open_reply" },
   [3] = { name = "session_close", request = "session_close_request", reply = "session_close_reply" },
   [16] = { name = "status", request = "status_request", reply = "status_reply" },
-  [32] = { name = "therapy_begin", request = "therapy_begin_request", reply = "therapy_begin_reply" },
-  [33] = { name = "therapy_chunk", request = "therapy_chunk_request", reply = "therapy_chunk_reply" },
-  [34] = { name = "therapy_verify", request = "therapy_verify_request", reply = "therapy_verify_reply" },
-  [35] = { name = "therapy_commit", request = "therapy_commit_request", reply = "therapy_commit_reply" },
-  [36] = { name = "therapy_abort", request = "therapy_abort_request", reply = "therapy_abort_reply" },
-  [37] = { name = "therapy_read", request = "therapy_read_request", reply = "therapy_read_reply" },
+  [32] = { name = "program_begin", request = "program_begin_request", reply = "program_begin_reply" },
+  [33] = { name = "program_chunk", request = "program_chunk_request", reply = "program_chunk_reply" },
+  [34] = { name = "program_verify", request = "program_verify_request", reply = "program_verify_reply" },
+  [35] = { name = "program_commit", request = "program_commit_request", reply = "program_commit_reply" },
+  [36] = { name = "program_abort", request = "program_abort_request", reply = "program_abort_reply" },
+  [37] = { name = "program_read", request = "program_read_request", reply = "program_read_reply" },
   [48] = { name = "start", request = "start_request", reply = "start_reply" },
   [49] = { name = "stop", request = "stop_request", reply = "stop_reply" },
   [50] = { name = "bolus", request = "bolus_request", reply = "bolus_reply" },
@@ -304,6 +341,7 @@ local MESSAGES = {
   [59] = { name = "prime", request = "prime_request", reply = "prime_reply" },
   [60] = { name = "alarm_silence", request = "alarm_silence_request", reply = "alarm_silence_reply" },
   [61] = { name = "patency", request = "patency_request", reply = "patency_reply" },
+  [62] = { name = "dose_windows_set", request = "dose_windows_set_request", reply = "dose_windows_set_reply" },
   [64] = { name = "clock_set", request = "clock_set_request", reply = "clock_set_reply" },
   [65] = { name = "implant", request = "implant_request", reply = "implant_reply" },
   [80] = { name = "journal_info", request = "journal_info_request", reply = "journal_info_reply" },
@@ -334,7 +372,6 @@ local BODIES = {
     { name = "detail", kind = "int", width = 4 },
   },
   outcome = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -355,12 +392,11 @@ local BODIES = {
     { name = "e", kind = "int", width = 4 },
     { name = "chain", kind = "bytes", length = 8 },
   },
-  therapy = {
+  program = {
     { name = "format", kind = "int", width = 1 },
     { name = "therapy_id", kind = "bytes", length = 8 },
-    { name = "drug", kind = "blob", width = 1, text = true },
-    { name = "step_ng_num", kind = "int", width = 4 },
-    { name = "step_ng_den", kind = "int", width = 4 },
+    { name = "drugs", kind = "array", width = 1, rows = { { name = "name_bytes", kind = "int", width = 1 }, { name = "step_ng_num", kind = "int", width = 4 }, { name = "step_ng_den", kind = "int", width = 4 }, { name = "bridge_ng_num", kind = "int", width = 4 }, { name = "bridge_ng_den", kind = "int", width = 4 } } },
+    { name = "drug_names", kind = "blob", width = 2, text = true },
     { name = "step_nl_num", kind = "int", width = 4 },
     { name = "step_nl_den", kind = "int", width = 4 },
     { name = "mode", kind = "int", width = 1, enum = Mode },
@@ -391,20 +427,19 @@ local BODIES = {
     { name = "prime_num", kind = "int", width = 4 },
     { name = "prime_den", kind = "int", width = 4 },
     { name = "path_version", kind = "int", width = 2 },
+    { name = "path_nl", kind = "int", width = 4 },
+    { name = "stall_retry_minutes", kind = "int", width = 2 },
     { name = "bridge_steps", kind = "int", width = 4 },
     { name = "bridge_num", kind = "int", width = 4 },
     { name = "bridge_den", kind = "int", width = 4 },
-    { name = "bridge_ng_num", kind = "int", width = 4 },
-    { name = "bridge_ng_den", kind = "int", width = 4 },
     { name = "change_permille_max", kind = "int", width = 2 },
     { name = "weekdays", kind = "bytes", length = 7 },
-    { name = "caps", kind = "array", width = 1, rows = { { name = "minutes", kind = "int", width = 2 }, { name = "ng", kind = "int", width = 4 } } },
+    { name = "caps", kind = "array", width = 1, rows = { { name = "drug", kind = "int", width = 1 }, { name = "minutes", kind = "int", width = 2 }, { name = "ng", kind = "int", width = 4 } } },
     { name = "rates", kind = "array", width = 1, rows = { { name = "num", kind = "int", width = 4 }, { name = "den", kind = "int", width = 4 } } },
     { name = "flex", kind = "array", width = 2, rows = { { name = "pattern", kind = "int", width = 1 }, { name = "minute", kind = "int", width = 2 }, { name = "rate", kind = "int", width = 1 } } },
     { name = "titration", kind = "array", width = 1, rows = { { name = "day", kind = "int", width = 2 }, { name = "rate", kind = "int", width = 1 } } },
   },
   command = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
   },
   hello_request = {
@@ -449,7 +484,7 @@ local BODIES = {
     { name = "delivery", kind = "int", width = 1, enum = Delivery },
     { name = "stop_reason", kind = "int", width = 1, enum = StopReason },
     { name = "mode", kind = "int", width = 1, enum = Mode },
-    { name = "alarms", kind = "int", width = 4, flags = Alarm },
+    { name = "alarms", kind = "blob", width = 1, list = Alarm },
     { name = "generation", kind = "int", width = 4 },
     { name = "therapy_id", kind = "bytes", length = 8 },
     { name = "day", kind = "int", width = 2 },
@@ -478,7 +513,7 @@ local BODIES = {
     { name = "bridge_left_steps", kind = "int", width = 4 },
     { name = "pattern_lag_ms", kind = "int", width = 4 },
     { name = "titration_day", kind = "int", width = 1 },
-    { name = "window_ng", kind = "array", width = 1, rows = { { name = "minutes", kind = "int", width = 2 }, { name = "ng", kind = "int", width = 4 }, { name = "ng_max", kind = "int", width = 4 } } },
+    { name = "window_ng", kind = "array", width = 1, rows = { { name = "drug", kind = "int", width = 1 }, { name = "minutes", kind = "int", width = 2 }, { name = "ng", kind = "int", width = 4 }, { name = "ng_max", kind = "int", width = 4 } } },
     { name = "priority", kind = "int", width = 1, enum = Priority },
     { name = "silenced_ms", kind = "int", width = 4 },
     { name = "empty_minutes", kind = "int", width = 4 },
@@ -491,47 +526,44 @@ local BODIES = {
     { name = "sessionless", kind = "int", width = 4 },
     { name = "step_nl_num", kind = "int", width = 4 },
     { name = "step_nl_den", kind = "int", width = 4 },
+    { name = "path_nl", kind = "int", width = 4 },
+    { name = "path_filled_nl", kind = "int", width = 4 },
+    { name = "old_left_steps", kind = "int", width = 4 },
   },
-  therapy_begin_request = {
+  program_begin_request = {
     { name = "length", kind = "int", width = 2 },
     { name = "program_hash", kind = "bytes", length = 16 },
   },
-  therapy_begin_reply = {
+  program_begin_reply = {
     { name = "length", kind = "int", width = 2 },
   },
-  therapy_chunk_request = {
+  program_chunk_request = {
     { name = "offset", kind = "int", width = 2 },
     { name = "data", kind = "blob", width = 2 },
   },
-  therapy_chunk_reply = {
+  program_chunk_reply = {
     { name = "received", kind = "int", width = 2 },
   },
-  therapy_verify_request = {},
-  therapy_verify_reply = {
+  program_verify_request = {},
+  program_verify_reply = {
     { name = "therapy_id", kind = "bytes", length = 8 },
     { name = "program_hash", kind = "bytes", length = 16 },
     { name = "mode", kind = "int", width = 1, enum = Mode },
-    { name = "drug", kind = "blob", width = 1, text = true },
     { name = "daily_steps", kind = "int", width = 4 },
-    { name = "daily_dose_ng", kind = "int", width = 4 },
     { name = "daily_volume_nl", kind = "int", width = 4 },
-    { name = "hour_dose_ng", kind = "int", width = 4 },
     { name = "refill_days", kind = "int", width = 2 },
     { name = "refill_limit", kind = "int", width = 1, enum = RefillLimit },
     { name = "bolus_steps_max", kind = "int", width = 4 },
-    { name = "weekly_dose_ng", kind = "int", width = 4 },
-    { name = "periodic_dose_ng", kind = "int", width = 4 },
-    { name = "patient_dose_ng", kind = "int", width = 4 },
     { name = "bridge_ms", kind = "int", width = 4 },
-    { name = "caps", kind = "array", width = 1, rows = { { name = "minutes", kind = "int", width = 2 }, { name = "ng", kind = "int", width = 4 } } },
+    { name = "drugs", kind = "array", width = 1, rows = { { name = "name_bytes", kind = "int", width = 1 }, { name = "daily_dose_ng", kind = "int", width = 4 }, { name = "hour_dose_ng", kind = "int", width = 4 }, { name = "weekly_dose_ng", kind = "int", width = 4 }, { name = "periodic_dose_ng", kind = "int", width = 4 }, { name = "patient_dose_ng", kind = "int", width = 4 } } },
+    { name = "drug_names", kind = "blob", width = 2, text = true },
+    { name = "caps", kind = "array", width = 1, rows = { { name = "drug", kind = "int", width = 1 }, { name = "minutes", kind = "int", width = 2 }, { name = "ng", kind = "int", width = 4 } } },
   },
-  therapy_commit_request = {
-    { name = "host", kind = "bytes", length = 4 },
+  program_commit_request = {
     { name = "counter", kind = "int", width = 4 },
     { name = "program_hash", kind = "bytes", length = 16 },
   },
-  therapy_commit_reply = {
-    { name = "host", kind = "bytes", length = 4 },
+  program_commit_reply = {
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -539,25 +571,23 @@ local BODIES = {
     { name = "high_steps", kind = "int", width = 4 },
     { name = "record", kind = "int", width = 4 },
   },
-  therapy_abort_request = {},
-  therapy_abort_reply = {
+  program_abort_request = {},
+  program_abort_reply = {
     { name = "dropped", kind = "int", width = 1 },
   },
-  therapy_read_request = {
+  program_read_request = {
     { name = "offset", kind = "int", width = 2 },
   },
-  therapy_read_reply = {
+  program_read_reply = {
     { name = "generation", kind = "int", width = 4 },
     { name = "length", kind = "int", width = 2 },
     { name = "offset", kind = "int", width = 2 },
     { name = "data", kind = "blob", width = 2 },
   },
   start_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
   },
   start_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -566,11 +596,9 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   stop_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
   },
   stop_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -579,12 +607,12 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   bolus_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "steps", kind = "int", width = 4 },
+    { name = "program_hash", kind = "bytes", length = 8 },
+    { name = "ng", kind = "int", width = 4 },
   },
   bolus_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -593,11 +621,9 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   bolus_cancel_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
   },
   bolus_cancel_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -606,13 +632,13 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   refill_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "steps", kind = "int", width = 4 },
     { name = "withdrawn_steps", kind = "int", width = 4 },
+    { name = "step_nl_num", kind = "int", width = 4 },
+    { name = "step_nl_den", kind = "int", width = 4 },
   },
   refill_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -621,11 +647,9 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   outcome_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
   },
   outcome_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -634,12 +658,10 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   alarm_clear_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
-    { name = "alarms", kind = "int", width = 4, flags = Alarm },
+    { name = "alarms", kind = "blob", width = 1, list = Alarm },
   },
   alarm_clear_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -648,11 +670,9 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   patient_bolus_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
   },
   patient_bolus_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -661,13 +681,13 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   square_bolus_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "steps", kind = "int", width = 4 },
     { name = "duration_ms", kind = "int", width = 4 },
+    { name = "program_hash", kind = "bytes", length = 8 },
+    { name = "ng", kind = "int", width = 4 },
   },
   square_bolus_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -676,11 +696,9 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   square_cancel_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
   },
   square_cancel_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -689,13 +707,11 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   prime_arm_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "steps", kind = "int", width = 4 },
     { name = "path_version", kind = "int", width = 2 },
   },
   prime_arm_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -704,12 +720,12 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   prime_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "steps", kind = "int", width = 4 },
+    { name = "program_hash", kind = "bytes", length = 8 },
+    { name = "ng", kind = "int", width = 4 },
   },
   prime_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -718,12 +734,10 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   alarm_silence_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "ms", kind = "int", width = 4 },
   },
   alarm_silence_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -732,12 +746,22 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   patency_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "steps", kind = "int", width = 4 },
   },
   patency_reply = {
-    { name = "host", kind = "bytes", length = 4 },
+    { name = "counter", kind = "int", width = 4 },
+    { name = "reason", kind = "int", width = 1, enum = Reason },
+    { name = "accepted", kind = "int", width = 4 },
+    { name = "low_steps", kind = "int", width = 4 },
+    { name = "high_steps", kind = "int", width = 4 },
+    { name = "record", kind = "int", width = 4 },
+  },
+  dose_windows_set_request = {
+    { name = "counter", kind = "int", width = 4 },
+    { name = "rows", kind = "array", width = 1, rows = { { name = "drug", kind = "int", width = 1 }, { name = "minutes", kind = "int", width = 2 }, { name = "ng", kind = "int", width = 4 }, { name = "age_minutes", kind = "int", width = 2 } } },
+  },
+  dose_windows_set_reply = {
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -746,13 +770,11 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   clock_set_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "local_days", kind = "int", width = 2 },
     { name = "local_ms", kind = "int", width = 4 },
   },
   clock_set_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -761,12 +783,10 @@ local BODIES = {
     { name = "record", kind = "int", width = 4 },
   },
   implant_request = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "local_days", kind = "int", width = 2 },
   },
   implant_reply = {
-    { name = "host", kind = "bytes", length = 4 },
     { name = "counter", kind = "int", width = 4 },
     { name = "reason", kind = "int", width = 1, enum = Reason },
     { name = "accepted", kind = "int", width = 4 },
@@ -847,8 +867,8 @@ local BODIES = {
     { name = "fault_opened", kind = "int", width = 4 },
     { name = "fault_voids", kind = "int", width = 2 },
     { name = "fault_damaged", kind = "int", width = 2 },
-    { name = "therapy_generation", kind = "int", width = 4 },
-    { name = "therapy_mended", kind = "int", width = 2 },
+    { name = "program_generation", kind = "int", width = 4 },
+    { name = "program_mended", kind = "int", width = 2 },
   },
   sensors_request = {},
   sensors_reply = {
@@ -881,6 +901,65 @@ local BODIES = {
     { name = "ms", kind = "int", width = 4 },
     { name = "values", kind = "array", width = 1, rows = { { name = "value", kind = "int", width = 4 } } },
   },
+}
+local COMMAND_BASE, ENTRY_BITS = 32, 10
+local RECORD_KINDS = {
+  [1] = { { "reset_cause", 0, 0, 8, 1, ResetCause }, { "boot_count", 1, 0, 32, 1 }, { "low_steps", 2, 0, 32, 1 }, { "high_steps", 3, 0, 32, 1 }, { "firmware", 4, 0, 32, 1 }, { "records_voided", 5, 0, 32, 1 } },
+  [2] = { { "titration_day", 0, 0, 8, 1 }, { "low_steps", 1, 0, 32, 1 }, { "high_steps", 2, 0, 32, 1 }, { "allowance_steps", 3, 0, 32, 1 }, { "missed_steps", 4, 0, 32, 1 }, { "reservoir_steps", 5, 0, 32, 1 } },
+  [3] = { { "stop_reason", 0, 0, 8, 1, StopReason }, { "low_steps", 1, 0, 32, 1 }, { "high_steps", 2, 0, 32, 1 }, { "missed_steps", 4, 0, 32, 1 }, { "reservoir_steps", 5, 0, 32, 1 } },
+  [16] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "low_steps", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
+  [17] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "low_steps", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
+  [18] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "steps", 3, 0, 32, 1 }, { "low_steps", 4, 0, 32, 1 }, { "allowance_steps", 5, 0, 32, 1 } },
+  [19] = { { "bolus_kind", 0, 0, 3, 1, BolusKind }, { "end_reason", 0, 3, 4, 1, EndReason }, { "low_steps", 1, 0, 32, 1 }, { "high_steps", 2, 0, 32, 1 }, { "delivered_low_steps", 3, 0, 32, 1 }, { "delivered_high_steps", 4, 0, 32, 1 }, { "asked_steps", 5, 0, 32, 1 } },
+  [20] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "steps_not_delivered", 3, 0, 32, 1 }, { "low_steps", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
+  [21] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "steps", 3, 0, 32, 1 }, { "low_steps", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
+  [22] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "steps", 3, 0, 32, 1 }, { "low_steps", 4, 0, 32, 1 }, { "allowance_steps", 5, 0, 32, 1 } },
+  [23] = { { "low_steps", 1, 0, 32, 1 }, { "high_steps", 2, 0, 32, 1 }, { "steps", 3, 0, 32, 1 }, { "allowance_steps", 4, 0, 32, 1 } },
+  [24] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "steps", 3, 0, 32, 1 }, { "duration_ms", 4, 0, 32, 1 }, { "allowance_steps", 5, 0, 32, 1 } },
+  [25] = { { "end_reason", 0, 0, 8, 1, EndReason }, { "low_steps", 1, 0, 32, 1 }, { "high_steps", 2, 0, 32, 1 }, { "delivered_low_steps", 3, 0, 32, 1 }, { "delivered_high_steps", 4, 0, 32, 1 }, { "asked_steps", 5, 0, 32, 1 } },
+  [26] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "steps_not_delivered", 3, 0, 32, 1 }, { "low_steps", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
+  [27] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "steps", 3, 0, 32, 1 }, { "path_version", 4, 0, 32, 1 }, { "low_steps", 5, 0, 32, 1 } },
+  [28] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "steps", 3, 0, 32, 1 }, { "path_version", 4, 0, 32, 1 }, { "allowance_steps", 5, 0, 32, 1 } },
+  [29] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "silence_ms", 3, 0, 32, 1 }, { "low_steps", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
+  [30] = { { "flag", 0, 0, 8, 1, RefillFlag }, { "expected_steps", 1, 0, 32, 1 }, { "withdrawn_steps", 2, 0, 32, 1 }, { "delivered_low_steps", 3, 0, 32, 1 }, { "delivered_high_steps", 4, 0, 32, 1 }, { "ratio_permille", 5, 0, 32, 1 } },
+  [31] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "steps", 3, 0, 32, 1 }, { "step_every_ms", 4, 0, 32, 1 }, { "allowance_steps", 5, 0, 32, 1 } },
+  [32] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "generation", 3, 0, 32, 1 }, { "program_hash_head", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
+  [33] = { { "drop", 0, 0, 8, 1, StageDrop }, { "received_bytes", 1, 0, 32, 1 }, { "length_bytes", 2, 0, 32, 1 } },
+  [34] = { { "period_begins", 0, 0, 1, 1 }, { "drug", 0, 1, 2, 1 }, { "step_ng_num", 1, 0, 32, 1 }, { "step_ng_den", 2, 0, 32, 1 }, { "old_ng_num", 3, 0, 32, 1 }, { "old_ng_den", 4, 0, 32, 1 }, { "bridge_steps", 5, 0, 32, 1 } },
+  [35] = { { "drug", 0, 0, 8, 1 }, { "minutes", 1, 0, 32, 1 }, { "ng", 2, 0, 32, 1 }, { "age_minutes", 3, 0, 32, 1 } },
+  [36] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "rows", 3, 0, 32, 1 }, { "low_steps", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
+  [48] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "local_days", 3, 0, 32, 1 }, { "local_ms", 4, 0, 32, 1 } },
+  [49] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "implant_days", 3, 0, 32, 1 }, { "low_steps", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
+  [50] = { { "carried_on", 0, 0, 8, 1 }, { "step_nl_num", 1, 0, 32, 1 }, { "step_nl_den", 2, 0, 32, 1 }, { "old_nl_num", 3, 0, 32, 1 }, { "old_nl_den", 4, 0, 32, 1 }, { "reservoir_steps", 5, 0, 32, 1 } },
+  [64] = { { "alarm", 0, 0, 8, 1, Alarm }, { "priority", 1, 0, 32, 1, Priority }, { "detail", 2, 0, 32, 1 } },
+  [65] = { { "role", 0, 0, 3, 1, Role }, { "host_high", 0, 3, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "alarms", 3, 0, 10, 3 }, { "low_steps", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
+  [66] = { { "missed_now_steps", 1, 0, 32, 1 }, { "missed_steps", 2, 0, 32, 1 } },
+  [67] = { { "slots_voided", 1, 0, 32, 1 } },
+  [68] = { { "alarm", 0, 0, 8, 1, Alarm } },
+  [69] = { { "timeout_ms", 1, 0, 32, 1 } },
+  [70] = { { "failed", 1, 0, 32, 1 }, { "detail", 2, 0, 32, 1 }, { "passed", 3, 0, 32, 1 } },
+  [71] = { { "replacement_day", 1, 0, 32, 1 }, { "replacement_ms", 2, 0, 32, 1 }, { "replacement_local_days", 3, 0, 32, 1 }, { "implant_days", 4, 0, 32, 1 }, { "battery_mv", 5, 0, 32, 1 } },
+  [72] = { { "alarm", 0, 0, 8, 1, Alarm }, { "by_alarm", 1, 0, 32, 1, Alarm } },
+  [73] = { { "alarms", 1, 0, 10, 15 } },
+  [74] = { { "missed_steps", 1, 0, 32, 1 }, { "stalled_ms", 2, 0, 32, 1 } },
+  [80] = { { "reason", 0, 0, 8, 1, Reason }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "message", 3, 0, 8, 1 }, { "host_high", 3, 8, 2, 1 }, { "low_steps", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
+  [81] = { { "bad_tags", 1, 0, 32, 1 }, { "replays", 2, 0, 32, 1 }, { "sessionless", 3, 0, 32, 1 } },
+  [96] = { { "stop_reason", 0, 0, 4, 1, StopReason }, { "running", 0, 4, 1, 1 }, { "low_steps", 1, 0, 32, 1 }, { "high_steps", 2, 0, 32, 1 }, { "generation", 3, 0, 32, 1 }, { "alarm_count", 4, 0, 32, 1 }, { "reservoir_steps", 5, 0, 32, 1 } },
+  [98] = { { "bolus_kind", 0, 0, 3, 1, BolusKind }, { "clock_known", 0, 3, 1, 1 }, { "boot_count", 1, 0, 32, 1 }, { "program_hash_head", 2, 0, 32, 1 }, { "bolus_left_steps", 3, 0, 32, 1 }, { "square_left_steps", 4, 0, 32, 1 }, { "commit_high_steps", 5, 0, 32, 1 } },
+  [99] = { { "place", 0, 0, 4, 1 }, { "drug", 0, 4, 4, 1 }, { "ng", 1, 0, 32, 5 } },
+  [100] = { { "place", 0, 0, 8, 1 }, { "age_ms", 1, 0, 32, 5 } },
+  [101] = { { "command", 0, 0, 6, 1 }, { "host_high", 0, 6, 2, 1 }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "accepted", 3, 0, 32, 1 }, { "low_steps", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
+  [102] = { { "reason", 0, 0, 8, 1, Reason }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "message", 3, 0, 8, 1 }, { "host_high", 3, 8, 2, 1 }, { "low_steps", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
+  [103] = { { "clock_known", 0, 0, 8, 1 }, { "local_days", 1, 0, 32, 1 }, { "local_ms", 2, 0, 32, 1 }, { "pattern_lag_ms", 3, 0, 32, 1 }, { "fault_records", 4, 0, 32, 1 }, { "commit_unsure_steps", 5, 0, 32, 1 } },
+  [104] = { { "copy", 0, 0, 8, 1 }, { "generation", 1, 0, 32, 1 } },
+  [105] = { { "content_steps", 1, 0, 32, 1 }, { "low_steps", 2, 0, 32, 1 }, { "high_steps", 3, 0, 32, 1 }, { "filled_day", 4, 0, 32, 1 } },
+  [106] = { { "place", 0, 0, 8, 1 }, { "alarms", 1, 0, 10, 15 } },
+  [107] = { { "carried_on", 0, 0, 8, 1 }, { "path_version", 1, 0, 32, 1 }, { "filled_nl", 2, 0, 32, 1 }, { "volume_nl", 3, 0, 32, 1 }, { "old_left_steps", 4, 0, 32, 1 } },
+  [108] = { { "drug", 0, 0, 8, 1 }, { "ng_num", 1, 0, 32, 1 }, { "ng_den", 2, 0, 32, 1 } },
+  [109] = { { "seal_cause", 0, 0, 8, 1, SealCause }, { "mac", 1, 0, 32, 4 }, { "mac_tail", 5, 0, 8, 1 }, { "key_number", 5, 8, 22, 1 } },
+  [110] = { { "counter", 1, 0, 32, 1 } },
+  [112] = { { "procedure", 0, 0, 8, 1 }, { "id", 1, 0, 32, 4 }, { "value", 5, 0, 32, 1 } },
+  [113] = { { "result", 0, 0, 8, 1 }, { "id", 1, 0, 32, 4 }, { "value", 5, 0, 32, 1 } },
 }
 
 -- Lua 5.2 has bit32, LuaJIT and older Wireshark have bit, Lua 5.3 and later have operators.
@@ -944,7 +1023,6 @@ local function make_field(spec)
   return function(abbreviation)
     if spec.kind ~= "int" then return ProtoField.bytes(abbreviation, spec.name) end
     local make = ({ [1] = ProtoField.uint8, [2] = ProtoField.uint16, [4] = ProtoField.uint32 })[spec.width]
-    if spec.flags then return make(abbreviation, spec.name, base.HEX) end
     return make(abbreviation, spec.name, base.DEC, spec.enum)
   end
 end
@@ -965,12 +1043,44 @@ local bad_frame = ProtoExpert.new("dosebench.bad_frame", "Bad frame", expert.gro
 local short_body = ProtoExpert.new("dosebench.short_body", "Body too short", expert.group.MALFORMED, expert.severity.WARN)
 proto.experts = { bad_frame, short_body }
 
-local function flag_names(flags, value)
-  local names = {}
-  for _, flag in ipairs(flags) do
-    if math.floor(value / flag.value) % 2 == 1 then names[#names + 1] = flag.name end
+-- Names of the numbers in a list of one byte each.
+local function list_names(names, range)
+  local found = {}
+  for i = 0, range:len() - 1 do
+    local number = range(i, 1):uint()
+    found[#found + 1] = names[number] or tostring(number)
   end
-  return table.concat(names, ", ")
+  return table.concat(found, ", ")
+end
+
+-- A number of a record by the place of its field: 0 is the code, and words follow.
+local function record_number(tvb, offset, at, shift, bits)
+  local value
+  if at == 0 then value = tvb(offset + 11, 1):uint() else value = tvb(offset + 8 + 4 * at, 4):le_uint() end
+  return math.floor(value / 2 ^ shift) % 2 ^ bits
+end
+
+-- The fields of a record by the names of its kind.
+local function add_record_fields(tvb, offset, tree)
+  for _, field in ipairs(RECORD_KINDS[tvb(offset + 10, 1):uint()] or {}) do
+    local name, at, shift, bits, count, names = unpack_all(field)
+    local texts = {}
+    for i = 0, count - 1 do
+      local is_entry = count > 1 and bits == ENTRY_BITS
+      local value
+      if is_entry then
+        value = record_number(tvb, offset, at + math.floor(i / 3), i % 3 * ENTRY_BITS, bits)
+      else
+        value = record_number(tvb, offset, at + i, shift, bits)
+      end
+      local escalated = is_entry and value >= 256
+      if is_entry then names, value = Alarm, value % 256 end
+      local text = names and names[value] or string.format("%d", value)
+      if name == "command" and MESSAGES[COMMAND_BASE + value] then text = MESSAGES[COMMAND_BASE + value].name end
+      if not is_entry or value ~= 0 then texts[#texts + 1] = text .. (escalated and " (escalated)" or "") end
+    end
+    tree:add(tvb(offset, RECORD_BYTES), name .. ": " .. table.concat(texts, ", "))
+  end
 end
 
 local dissect_rows
@@ -988,10 +1098,10 @@ local function dissect_field(tvb, offset, last, tree, key, spec)
   if size == 0 then
     tree:add(range, spec.name .. ": empty")
   elseif spec.kind == "int" then
-    local item = tree:add_le(fields[key], range)
-    if spec.flags then item:append_text(" (" .. flag_names(spec.flags, range:le_uint()) .. ")") end
+    tree:add_le(fields[key], range)
   else
     local item = tree:add(fields[key], range)
+    if spec.list then item:append_text(" (" .. list_names(spec.list, range) .. ")") end
     if spec.text then item:append_text(' "' .. range:string() .. '"') end
   end
   return offset + skip + size
@@ -1017,6 +1127,7 @@ dissect_rows = function(tvb, offset, last, tree, key, spec)
     while offset < stop do
       local branch = tree:add(tvb(offset, math.min(spec.row_bytes, stop - offset)), "Record")
       if not dissect_body(tvb, offset, stop, branch, "record") then return nil end
+      add_record_fields(tvb, offset, branch)
       offset = offset + spec.row_bytes
     end
     return stop

@@ -15,8 +15,11 @@ HEAD: Final = """\
 For benches, teaching and research. Never for use on people.
 
 `dosebench alarms` shows the alarms that are on, each with its cause and remedy; `dosebench alarms --table` prints
-this table. An alarm that is *latched* stays on until a person clears it (`dosebench clear`), and only when its cause is
-gone; others end by themselves. All survive a reset. The most urgent one is annunciated, and none below it is lost.
+this table. Most alarms stay on until a person clears them (`dosebench clear`), which is possible once the cause is
+gone; the others end with their cause. All survive a reset. The most urgent one is annunciated.
+
+At most 16 alarms are on at once. When another one comes, the least urgent alarm that does not stop delivery gives way,
+of several the oldest, and the journal records it. An alarm that stops delivery is never dropped for another one.
 
 The tone is critical (two tones, 3 s) for high priority and non-critical (one tone, 1 s) for the others; it is repeated
 as the pump profile says (`[alarms]`: about hourly). `dosebench silence` silences it for a while, at most two minutes
@@ -28,15 +31,15 @@ while an alarm of high priority is on; a new alarm, or a reset, ends the silence
 
 
 def alarms_page(plan: Schema) -> str:
-    """The page as Markdown, alarms in order of their bit."""
-    bits = {name: value for enum in plan.enums if enum.name == "Alarm" for name, value in enum.members}
+    """The page as Markdown, alarms in order of their number."""
+    numbers = {name: value for enum in plan.enums if enum.name == "Alarm" for name, value in enum.members}
     lines = [HEAD + "| effect | while such an alarm is on |", "| --- | --- |"]
     lines += [f"| {effect} | {text} |" for effect, text in EFFECTS.items()]
-    lines += ["", "## The table", "", "| bit | alarm | priority | effect | ends | cause | remedy | rules |"]
+    lines += ["", "## The table", "", "| number | alarm | priority | effect | ends | cause | remedy | rules |"]
     lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name, row in ALARMS.items():
         priority = f"{row.priority}, later {row.escalates}" if row.escalates else row.priority
-        ends = "when it is cleared" if row.latched else "with its cause"
-        cells = (f"`0x{bits.get(name, 0):x}`", f"`{name}`", priority, row.effect, ends, row.cause, row.remedy)
+        ends = "when it is cleared" if row.needs_clearing else "with its cause"
+        cells = (str(numbers.get(name, 0)), f"`{name}`", priority, row.effect, ends, row.cause, row.remedy)
         lines.append("| " + " | ".join((*cells, ", ".join(row.rules))) + " |")
     return "\n".join(lines) + "\n"

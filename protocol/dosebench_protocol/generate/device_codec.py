@@ -7,7 +7,16 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
-from dosebench_protocol.alarms import ALARMS, MASKS, mask_names
+from dosebench_protocol.alarms import PRIORITY_SHIFT, TRAITS, trait_bytes
+from dosebench_protocol.schema.kinds import (
+    COMMAND_BASE,
+    COMMANDS,
+    ENTRIES_PER_WORD,
+    ENTRY_BITS,
+    KINDS,
+    RESULTS,
+    RecordField,
+)
 from dosebench_protocol.schema.messages import REJECTED, REPLY_BIT
 from dosebench_protocol.schema.model import (
     NO_ROLE,
@@ -33,8 +42,10 @@ HEAD = """\
 # Generated from protocol/dosebench_protocol (messages.py, terms.py), do not edit; `make gen`
 #
 # pack_x(buf, off, fields...) writes into buf (bytearray or memoryview) and returns the offset after the last byte.
+# Fields behind a star are passed by name.
 # unpack_x(buf, off, end) returns a tuple of fields; end <= len(buf). Bytes after the last known field are ignored.
-# An array is a list of rows, each a tuple.
+# read_x(into, buf, off, end) does the same and assigns each field to the attribute of its name.
+# An array is a list of rows, each a tuple; a list of numbers that have names is bytes.
 # Both raise ValueError when something is too short, too long or has no room. Bytes come back as copies.
 # The caller sees to it that integers fit their field (MicroPython cuts them off without a word), and passes fields of
 # fixed length as bytes or bytearray. Numbers without a name in an enumeration pass through.
@@ -81,6 +92,33 @@ def _pack(buf, off, form, *fields):
 def _unpack(buf, off, end, form):
     _need(end - off - calcsize(form))
     return unpack_from(form, buf, off)
+
+def alarm_traits(alarm):
+    # a number that this firmware does not know is urgent, and stops nothing
+    return ALARM_TRAITS[alarm] if alarm < len(ALARM_TRAITS) else TRAIT_PRIORITY | TRAIT_NEEDS_CLEARING
+"""
+
+ENTRY_MASK = (1 << ENTRY_BITS) - 1
+
+RECORDS = f"""
+# A record is a list or tuple of (sequence, day, ms, kind, code, five words). AT_<kind>_<field> is the place of a field;
+# part of a word is record[AT_x] >> SHIFT_x & MASK_x. AT_COMMAND_x holds for the records of all commands.
+# Alarms stand three in a word, ten bits each (number, and bit 8 where one escalated): from entry ENTRY_x on.
+def entry_at(record, entry):
+    return record[5 + entry // {ENTRIES_PER_WORD}] >> entry % {ENTRIES_PER_WORD} * {ENTRY_BITS} & {ENTRY_MASK}
+
+def put_entry(record, entry, value):
+    record[5 + entry // {ENTRIES_PER_WORD}] |= value << entry % {ENTRIES_PER_WORD} * {ENTRY_BITS}
+
+def id_low(data):
+    # low 30 bits of the first four bytes: of a host id, or the head of a program hash
+    return data[0] | data[1] << 8 | data[2] << 16 | (data[3] & 0x3F) << 24
+
+def id_high(data):
+    return data[3] >> 6
+
+def id_bytes(low, high):
+    return bytes((low & 0xFF, low >> 8 & 0xFF, low >> 16 & 0xFF, low >> 24 | high << 6))
 """
 
 
@@ -91,11 +129,14 @@ class Directions(Enum):
     BOTH = "both"
 
 
+POSITIONAL_FIELDS = 16
+"""Bodies with more fields are packed by name: nobody sees a place that is wrong among forty."""
+
 DEVICE_VERBS = {
     "rejected": ("pack",),
     "outcome": ("pack",),
     "record": (),
-    "therapy": ("unpack",),
+    "program": ("read",),
     "command": ("unpack",),
 }
 """What a device does with a shared struct, where it is not both. Its journal packs records itself, because it hashes
@@ -108,7 +149,7 @@ def wire_source(plan: Schema, directions: Directions = Directions.DEVICE) -> str
     Raises:
         SchemaError: Two constants would get the same name.
     """
-    parts = [HEAD, *(line + "\n" for line in _constants(plan)), ROLE_OF]
+    parts = [HEAD, *(line + "\n" for line in _constants(plan)), ROLE_OF, RECORDS]
     parts += [f"\n{text}" for text in _functions(plan, directions)]
     parts += ["\n# the same layout under another name\n", *_aliases(plan, directions)]
     return "".join(parts)
@@ -138,18 +179,13 @@ def _constants(plan: Schema) -> Iterator[str]:
     yield "ROLES = (" + "".join(f"\n    {_bytes_text(row)}" for row in _role_rows(plan)) + "\n)"
     state = bytes(message.type for message in plan.messages if message.changes_state)
     yield f"CHANGES_STATE = {_bytes_text(state)}  # message types"
+    yield "\n# what each alarm is and does, by its number"
+    yield "ALARM_TRAITS = (" + "".join(f"\n    {_bytes_text(row)}" for row in _rows(trait_bytes())) + "\n)"
     table = text_of(FIELDS)
     yield "\n# what can be subscribed, and the checksum that names it\nTELEMETRY_TEXT = ("
     yield from (f"    {line!r}" for line in table.splitlines(keepends=True))
     yield ")"
     yield f"TELEMETRY_SUM = {_bytes_text(checksum(table))}"
-
-
-def _alarm_masks(bits: dict[str, int]) -> list[tuple[str, int]]:
-    """Unions of the alarms of each group, and of those that escalate."""
-    groups = {mask: [name for name, row in ALARMS.items() if mask in mask_names(row)] for mask in MASKS}
-    groups["ESCALATE"] = [name for name, row in ALARMS.items() if row.escalates]
-    return [(f"ALARMS_{group}", sum(bits.get(name, 0) for name in names)) for group, names in groups.items()]
 
 
 def _constant_groups(plan: Schema) -> Iterator[tuple[str, list[tuple[str, int]]]]:
@@ -166,13 +202,41 @@ def _constant_groups(plan: Schema) -> Iterator[tuple[str, list[tuple[str, int]]]
         prefix = constant_prefix(enum.name)
         yield enum.name, [(f"{prefix}_{name.upper()}", value) for name, value in enum.members]
         if enum.name == "Alarm":
-            yield "alarms by what they are and do", _alarm_masks(dict(enum.members))
+            traits = [(f"TRAIT_{name}", value) for name, value in TRAITS.items()]
+            yield "bits of ALARM_TRAITS", [*traits, ("TRAIT_PRIORITY_SHIFT", PRIORITY_SHIFT)]
     yield "telemetry fields", [(f"FIELD_{field.name.upper()}", at) for at, field in enumerate(FIELDS)]
+    yield "fields of journal records", list(_record_constants())
     fixed = [body for body in plan.shared if body.is_fixed]
     yield (
         "bytes of shared structs",
         [(f"{body.name.upper()}_BYTES", body.bytes_min) for body in fixed if not _named(plan, body)],
     )
+
+
+def _record_constants() -> Iterator[tuple[str, int]]:
+    """Where the fields of records stand in (sequence, day, ms, kind, code, five words)."""
+    yield from (("AT_SEQUENCE", 0), ("AT_DAY", 1), ("AT_MS", 2), ("AT_KIND", 3), ("AT_CODE", 4), ("AT_COPIED", 9))
+    yield ("COMMAND_BASE", COMMAND_BASE)
+    shared = KINDS[COMMANDS[0]].fields[:4]
+    for field in shared:
+        yield from _field_constants("COMMAND", field)
+    for field in KINDS[RESULTS[0]].fields:
+        if field.name in ("host", "counter", "low_steps", "high_steps"):
+            yield from _field_constants("RESULT", field)
+    for kind, plan in KINDS.items():
+        for field in plan.fields[4:] if kind in COMMANDS else plan.fields:
+            yield from _field_constants(kind.upper(), field)
+
+
+def _field_constants(kind: str, field: RecordField) -> Iterator[tuple[str, int]]:
+    name = f"{kind}_{field.name.upper()}"
+    if field.is_entries:
+        yield f"ENTRY_{name}", (field.at - 1) * ENTRIES_PER_WORD
+        return
+    yield f"AT_{name}", 4 + field.at
+    if field.is_part:
+        yield f"SHIFT_{name}", field.shift
+        yield f"MASK_{name}", (1 << field.bits) - 1
 
 
 def _named(plan: Schema, body: Body) -> bool:
@@ -183,7 +247,11 @@ def _role_rows(plan: Schema) -> list[bytes]:
     table = bytearray([NO_ROLE]) * 128
     for message in plan.messages:
         table[message.type] = message.role
-    return [bytes(table[start : start + 16]) for start in range(0, 128, 16)]
+    return _rows(bytes(table))
+
+
+def _rows(data: bytes) -> list[bytes]:
+    return [data[start : start + 16] for start in range(0, len(data), 16)]
 
 
 def _bytes_text(data: bytes) -> str:
@@ -193,7 +261,7 @@ def _bytes_text(data: bytes) -> str:
 def _functions(plan: Schema, directions: Directions) -> Iterator[str]:
     for verb, body in _wanted(plan, directions):
         if _first_name(plan, directions, verb, body) == body.name:
-            yield (pack_source if verb == "pack" else unpack_source)(body)
+            yield _WRITERS[verb](body)
 
 
 def _aliases(plan: Schema, directions: Directions) -> Iterator[str]:
@@ -213,6 +281,8 @@ def _wanted(plan: Schema, directions: Directions) -> Iterator[tuple[str, Body]]:
     both = directions is Directions.BOTH
     for body in plan.shared:
         verbs = ("pack", "unpack") if both else DEVICE_VERBS.get(body.name, ("pack", "unpack"))
+        if both and "read" in DEVICE_VERBS.get(body.name, ()):
+            yield "read", body
         yield from ((verb, body) for verb in verbs)
     shared = {body.fields for body in plan.shared}
     for message in plan.messages:
@@ -231,7 +301,8 @@ def _wrapped(text: str, indent: int = 4) -> str:
 def pack_source(body: Body) -> str:
     """The function that packs a body."""
     names = ", ".join(field.name for field in body.fields)
-    code = _wrapped(f"def pack_{body.name}(buf, off, {names}):", 0)
+    star = "*, " if len(body.fields) > POSITIONAL_FIELDS else ""
+    code = _wrapped(f"def pack_{body.name}(buf, off, {star}{names}):", 0)
     code += _length_checks(body)
     if body.is_fixed:
         # Short, because there are many of them: a board holds the code of each.
@@ -315,18 +386,47 @@ def unpack_source(body: Body) -> str:
     return code + _wrapped(f"return {' + '.join(got + _tuple(tails))}")
 
 
+def read_source(body: Body) -> str:
+    """The function that unpacks a body into attributes of an object."""
+    code = f"def read_{body.name}(into, buf, off, end):\n"
+    stretches = list(runs(body.fields))
+    for index, (run, tail) in enumerate(stretches):
+        last = index == len(stretches) - 1
+        pattern, size = run_format(run, tail)
+        targets = [f"into.{field.name}" for field in run] + (["n"] if tail else [])
+        code += f"    _need(end - off - {size})\n"
+        code += _assigned(targets, f'unpack_from("{pattern}", buf, off)')
+        if tail is not None:
+            code += f"    off += {size}\n" + _unpack_tail(tail, last, f"into.{tail.name}")
+    return code
+
+
+def _assigned(targets: Sequence[str], value: str) -> str:
+    """An assignment of a tuple; too many targets stand on lines of their own."""
+    if len(targets) == 1:
+        return f"    {targets[0]} = {value}[0]\n"
+    if len(line := f"    {', '.join(targets)} = {value}\n") <= WIDTH:
+        return line
+    lines = textwrap.wrap(", ".join(targets), WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    return "    (\n" + "\n".join(lines) + f"\n    ) = {value}\n"
+
+
+_WRITERS = {"pack": pack_source, "unpack": unpack_source, "read": read_source}
+
+
 def _tuple(names: Sequence[str]) -> list[str]:
     """The text of a tuple of these names, if there are any."""
     return [f"({', '.join(names)}{',' if len(names) == 1 else ''})"] if names else []
 
 
-def _unpack_tail(tail: BlobField | ArrayField, last: bool) -> str:
+def _unpack_tail(tail: BlobField | ArrayField, last: bool, target: str = "") -> str:
+    target = target or tail.name
     size = tail.rows.bytes_min if isinstance(tail, ArrayField) else 1
     total = "n" if size == 1 else f"{size} * n"
     code = f"    _need(end - off - {total})\n"
     if isinstance(tail, ArrayField):
         row = f'unpack_from("{format_of(_fixed(tail.rows))}", buf, off + {size} * i)'
-        code += f"    {tail.name} = [{row} for i in range(n)]\n"
+        code += f"    {target} = [{row} for i in range(n)]\n"
     else:
-        code += f"    {tail.name} = bytes(buf[off : off + n])\n"
+        code += f"    {target} = bytes(buf[off : off + n])\n"
     return code if last else f"{code}    off += {total}\n"

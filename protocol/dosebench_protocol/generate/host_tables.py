@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from dosebench_protocol.schema.kinds import KINDS
+from dosebench_protocol.schema.kinds import (
+    COMMAND_BASE,
+    ENTRIES_PER_WORD,
+    ENTRY_BITS,
+    ENUM_OF,
+    JOINED,
+    KINDS,
+)
 from dosebench_protocol.schema.messages import REJECTED, REPLY_BIT
 from dosebench_protocol.schema.model import (
     STAGE_DROP,
@@ -34,10 +41,14 @@ from __future__ import annotations
 from typing import Final
 
 Field = tuple[str, str, int]
-"""Name, kind and length in bytes; the kind is `int`, `bytes`, or the name of an enumeration or of flags."""
+"""Name, kind and length in bytes; the kind is `int`, `bytes`, or the name of an enumeration."""
 
 Tail = tuple[str, int, str, tuple[Field, ...]]
-"""Name of a field of variable length, bytes of its prefix, format and fields of a row; plain bytes have no rows."""
+"""Name of a field of variable length, bytes of its prefix, format and fields of a row. Bytes have no rows; in place of
+a format they have the name of their enumeration, if they are a list of its numbers."""
+
+RecordField = tuple[str, int, int, int, int]
+"""Name; 0 for the code or number of the word, from 1 on; shift and bits in it; how many words or entries."""
 
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
@@ -61,9 +72,7 @@ def _lines(plan: Schema) -> Iterator[str]:
     for message in plan.messages:
         yield f'    ({message.type}, "{message.name}", "{plan.role_name(message.role)}", {message.changes_state}),'
     yield ")"
-    enums = [*plan.enums, STAGE_DROP]
-    yield from _members("ENUMS", [enum for enum in enums if not enum.flags])
-    yield from _members("FLAGS", [enum for enum in enums if enum.flags])
+    yield from _members([*plan.enums, STAGE_DROP])
     yield from _record_kinds()
     yield "\nBODIES: Final[dict[str, tuple[Run, ...]]] = {"
     for body in (*plan.shared, *(body for message in plan.messages for body in (message.request, message.reply))):
@@ -71,8 +80,8 @@ def _lines(plan: Schema) -> Iterator[str]:
     yield "}"
 
 
-def _members(title: str, enums: Sequence[Enumeration]) -> Iterator[str]:
-    yield f"\n{title}: Final[dict[str, dict[str, int]]] = {{"
+def _members(enums: Sequence[Enumeration]) -> Iterator[str]:
+    yield "\nENUMS: Final[dict[str, dict[str, int]]] = {"
     for enum in enums:
         yield f'    "{enum.name}": {{'
         yield from (f'        "{name}": {value},' for name, value in enum.members)
@@ -81,15 +90,27 @@ def _members(title: str, enums: Sequence[Enumeration]) -> Iterator[str]:
 
 
 def _record_kinds() -> Iterator[str]:
-    yield "\nRECORD_KINDS: Final[dict[str, tuple[str | None, tuple[str | None, ...]]]] = {"
-    yield "    # kind: name of `code`, names of `a` to `e`; None where a field is unused"
-    for kind, fields in KINDS.items():
-        yield f'    "{kind}": ({_text(fields.code)}, ({", ".join(map(_text, fields.numbers))})),'
+    yield f"\nCOMMAND_BASE: Final = {COMMAND_BASE}"
+    yield f"ENTRY_BITS: Final = {ENTRY_BITS}"
+    yield f"ENTRIES_PER_WORD: Final = {ENTRIES_PER_WORD}"
+    yield "\nRECORD_KINDS: Final[dict[str, tuple[RecordField, ...]]] = {"
+    for kind, plan in KINDS.items():
+        yield f'    "{kind}": ('
+        for field in plan.fields:
+            yield f'        ("{field.name}", {field.at}, {field.shift}, {field.bits}, {field.count}),'
+        yield "    ),"
+    yield "}"
+    yield "\nRECORD_ENUMS: Final[dict[str, str]] = {"
+    yield from (f'    "{name}": "{enum}",' for name, enum in ENUM_OF.items())
+    yield "}"
+    yield "\nJOINED: Final[dict[str, tuple[str, ...]]] = {"
+    for name, parts in JOINED.items():
+        yield f'    "{name}": ({", ".join(map(_quoted, parts))},),'
     yield "}"
 
 
-def _text(name: str | None) -> str:
-    return "None" if name is None else f'"{name}"'
+def _quoted(name: str) -> str:
+    return f'"{name}"'
 
 
 def _body(body: Body) -> Iterator[str]:
@@ -114,8 +135,8 @@ def _tail(tail: BlobField | ArrayField | None) -> str:
     match tail:
         case None:
             return "None"
-        case BlobField(name=name, width=width):
-            return f'("{name}", {width}, "", ())'
+        case BlobField(name=name, width=width, enum=enum):
+            return f'("{name}", {width}, "{enum.name if enum else ""}", ())'
         case ArrayField(name=name, width=width, rows=rows):
             fixed = [field for field in rows.fields if isinstance(field, FixedField)]
             return f'("{name}", {width}, "{format_of(fixed)}", ({", ".join(map(_field, fixed))},))'

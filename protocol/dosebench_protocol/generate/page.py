@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from dosebench_protocol.generate.vectors import frame_bytes, frame_fields
-from dosebench_protocol.schema.kinds import KINDS
+from dosebench_protocol.schema.kinds import COMMAND_BASE, ENTRIES_PER_WORD, KINDS, WORDS, KindPlan, RecordField
 from dosebench_protocol.schema.messages import REJECTED, REPLY_BIT
 from dosebench_protocol.schema.model import STAGE_DROP, ArrayField, Body, Enumeration, Field, Schema, hash_of, type_text
 from dosebench_protocol.schema.terms import (
@@ -16,6 +16,7 @@ from dosebench_protocol.schema.terms import (
     COUNT_MAX,
     FRACTION_MAX,
     FRAME_BYTES_MAX,
+    LATCHED_MAX,
     NONCE_BYTES,
     PROTOCOL_VERSION,
     RECORD_BYTES,
@@ -62,6 +63,8 @@ def _replacements(plan: Schema) -> dict[str, str]:
         "FRACTION_MAX": FRACTION_MAX,
         "COUNT_MAX": COUNT_MAX,
         "RECORD_BYTES": RECORD_BYTES,
+        "COMMAND_BASE": COMMAND_BASE,
+        "LATCHED_MAX": LATCHED_MAX,
         "CHAIN_BYTES": CHAIN_BYTES,
         "CHAINED_BYTES": RECORD_BYTES - CHAIN_BYTES,
     }
@@ -155,16 +158,32 @@ def _unit(field: Field) -> str:
 
 
 def _enum(enum: Enumeration) -> str:
-    kind = "bits" if enum.flags else "one of"
     where = "" if enum is STAGE_DROP else f", u{8 * enum.width}"
-    rows = ((f"`0x{value:04x}`" if enum.flags else value, f"`{name}`") for name, value in enum.members)
-    return f"### {enum.name}\n\n{kind.capitalize()}{where}:\n\n{_table(('number', 'name'), rows)}"
+    rows = ((value, f"`{name}`") for name, value in enum.members)
+    return f"### {enum.name}\n\nOne of{where}:\n\n{_table(('number', 'name'), rows)}"
 
 
 def _records() -> str:
     numbers = {str(name): int(value) for name, value in RecordKind.encmapping.items()}
-    rows = (
-        (numbers[kind], f"`{kind}`", *((f"`{name}`" if name else "") for name in (plan.code, *plan.numbers)), plan.doc)
-        for kind, plan in KINDS.items()
-    )
-    return _table(("number", "kind", "code", "a", "b", "c", "d", "e", "what happened"), rows)
+    rows = ((numbers[kind], f"`{kind}`", *_record_cells(plan), plan.doc) for kind, plan in KINDS.items())
+    words = (f"word {number}" for number in range(1, 1 + WORDS))
+    return _table(("number", "kind", "code", *words, "what happened"), rows)
+
+
+def _record_cells(plan: KindPlan) -> list[str]:
+    """What stands in the code and in each word."""
+    cells: list[list[str]] = [[] for _ in range(1 + WORDS)]
+    for field in plan.fields:
+        for at in range(field.words):
+            cells[field.at + at].append(_cell(field, at))
+    return [", ".join(cell) for cell in cells]
+
+
+def _cell(field: RecordField, at: int) -> str:
+    if field.is_entries:
+        first = at * ENTRIES_PER_WORD
+        return f"`{field.name}` {first} to {first + ENTRIES_PER_WORD - 1}"
+    if field.is_part:
+        last = field.shift + field.bits - 1
+        return f"`{field.name}` (bit{f's {field.shift} to' if last > field.shift else ''} {last})"
+    return f"`{field.name}` {at}" if field.count > 1 else f"`{field.name}`"

@@ -29,9 +29,9 @@ from dosebench_protocol.schema.terms import (
     BODY_BYTES_MAX,
     COUNT_MAX,
     CRC_BYTES,
+    PROGRAM_BYTES_MAX,
     PROTOCOL_VERSION,
     TAG_BYTES,
-    THERAPY_BYTES_MAX,
 )
 
 MARK: Final = "Generated from protocol/dosebench_protocol (messages.py, terms.py), do not edit; `make gen`"
@@ -109,7 +109,7 @@ def golden_frames(plan: Schema) -> Iterator[tuple[str, Frame]]:
 
 def case_values(body: Body, case: str) -> dict[str, Any]:
     """Values of all fields for one of `CASES`."""
-    room = (THERAPY_BYTES_MAX if body.name == "therapy" else BODY_BYTES_MAX) - body.bytes_min
+    room = (PROGRAM_BYTES_MAX if body.name == "program" else BODY_BYTES_MAX) - body.bytes_min
     wide = sum(isinstance(field, BlobField | ArrayField) for field in body.fields) or 1
     return {field.name: _value(field, case, index, room // wide) for index, field in enumerate(body.fields)}
 

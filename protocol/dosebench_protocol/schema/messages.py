@@ -8,7 +8,7 @@ Rules that keep old hosts and new devices talking:
 
 * type numbers are append-only, in blocks of 16 by area; a reply has the number of its request with bit 7 set;
 * new fields go to the end of a body; a decoder ignores bytes after the last field that it knows;
-* `hello` is frozen for ever, so that a mismatch can always be explained.
+* `hello` and `stop` are frozen for ever, so that a mismatch can always be explained and a pump always be stopped.
 
 Units are in the names: `_ms` milliseconds, `_ng` nanograms of drug, `_nl` nanolitres, `_steps` motor steps, `_mv`
 millivolts, `_days` days. A pair `x_num`, `x_den` is the fraction x_num / x_den with both at most `FRACTION_MAX`.
@@ -34,6 +34,7 @@ from construct import (
 from dosebench_protocol.schema.terms import (
     CHAIN_BYTES,
     CRC_BYTES,
+    HASH_HEAD_BYTES,
     NONCE_BYTES,
     Alarm,
     BolusKind,
@@ -78,11 +79,20 @@ Record = Struct(
     "e" / Int32ul,
     "chain" / Bytes(CHAIN_BYTES),
 )
-"""One journal record. `day` and `ms` are pump time since commissioning; the meaning of `code` and `a`..`e` by kind is
-in `dosebench_protocol.schema.kinds`."""
+"""One journal record. `day` and `ms` are pump time since commissioning; the meaning of `code` and of the words `a` to
+`e` by kind is in `dosebench_protocol.schema.kinds`."""
 
-Cap = Struct("minutes" / Int16ul, "ng" / Int32ul)
-"""No more than `ng` in any window of `minutes`."""
+Drug = Struct(
+    "name_bytes" / Int8ul,
+    "step_ng_num" / Int32ul,
+    "step_ng_den" / Int32ul,
+    "bridge_ng_num" / Int32ul,
+    "bridge_ng_den" / Int32ul,
+)
+"""What a step holds of one drug, in force and while a bridge runs, and the length of its name in `drug_names`."""
+
+Cap = Struct("drug" / Int8ul, "minutes" / Int16ul, "ng" / Int32ul)
+"""No more than `ng` of drug number `drug` (its place in `drugs`) in any window of `minutes`."""
 
 Rate = Struct("num" / Int32ul, "den" / Int32ul)
 """Steps per millisecond."""
@@ -93,12 +103,11 @@ FlexStep = Struct("pattern" / Int8ul, "minute" / Int16ul, "rate" / Int8ul)
 TitrationStep = Struct("day" / Int16ul, "rate" / Int8ul)
 """From day `day` of delivery on (the first is 0), the basal is rate number `rate`."""
 
-Therapy = Struct(
+Program = Struct(
     "format" / Int8ul,
     "therapy_id" / Bytes(8),
-    "drug" / Prefixed(Int8ul, GreedyBytes),
-    "step_ng_num" / Int32ul,
-    "step_ng_den" / Int32ul,
+    "drugs" / PrefixedArray(Int8ul, Drug),
+    "drug_names" / Prefixed(Int16ul, GreedyBytes),
     "step_nl_num" / Int32ul,
     "step_nl_den" / Int32ul,
     "mode" / Mode,
@@ -129,11 +138,11 @@ Therapy = Struct(
     "prime_num" / Int32ul,
     "prime_den" / Int32ul,
     "path_version" / Int16ul,
+    "path_nl" / Int32ul,
+    "stall_retry_minutes" / Int16ul,
     "bridge_steps" / Int32ul,
     "bridge_num" / Int32ul,
     "bridge_den" / Int32ul,
-    "bridge_ng_num" / Int32ul,
-    "bridge_ng_den" / Int32ul,
     "change_permille_max" / Int16ul,
     "weekdays" / Bytes(7),
     "caps" / PrefixedArray(Int8ul, Cap),
@@ -141,23 +150,29 @@ Therapy = Struct(
     "flex" / PrefixedArray(Int16ul, FlexStep),
     "titration" / PrefixedArray(Int8ul, TitrationStep),
 )
-"""A therapy as the pump stores it. Rates are in steps per millisecond; `step_ng` is the drug in one step, `step_nl` its
-volume. `reservoir_steps` is what the regimen was filled with: the first therapy of a pump that was never filled takes
-it as the content.
+"""A program as the pump stores it: the encoded therapy. Rates are in steps per millisecond, `step_nl` is the volume of
+a step. `reservoir_steps` is the content that the regimen was filled with: the first program of a pump that was never
+filled takes it as the content.
 
-What a therapy does not use is zero: `patient_steps`, `periodic_steps`, `prime_steps_max`, `bridge_steps`,
-`square_steps_max`, `bolus_steps_max` and the fractions that go with them. While `bridge_steps` are pumped after the
-commit, the basal runs at `bridge`, and each step holds `bridge_ng` of drug: the old concentration, still in pump path
-and catheter. `weekdays` names the day pattern of Monday to Sunday; each pattern begins at minute 0, and `flex` is in
-order of pattern and minute. A periodic bolus is due every `periodic_ms` of delivery, for the first time one period
-after the start. `change_permille_max` bounds each rate of a titration to so many thousandths more than the one before
-it; 0 is no bound. `path_version` is the version of the table from which the volumes of pump path and catheter were
-taken."""
+`drugs` has one row for each drug, 1 to `DRUGS_MAX`; `drug_names` holds their names one after the other, of `name_bytes`
+each. All sums of a drug are counted apart, and a cap names its drug.
 
-THERAPY_FORMAT: Final = 1
+What a program does not use is zero: `patient_steps`, `periodic_steps`, `prime_steps_max`, `bridge_steps`,
+`square_steps_max`, `bolus_steps_max` and the fractions that go with them. A fraction is 0/0 or both numbers are in
+1..`FRACTION_MAX`. While `bridge_steps` are pumped after the commit, the basal runs at `bridge`, and each step holds
+`bridge_ng` of a drug: the old concentration, still in pump path and catheter. `weekdays` names the day pattern of
+Monday to Sunday; each pattern begins at minute 0, and `flex` is in order of pattern and minute. A periodic bolus is due
+every `periodic_ms` of delivery, for the first time one period after the start. `change_permille_max` bounds each rate
+of a titration to so many thousandths more than the one before it; 0 is no bound. `path_version` is the version of the
+table from which the volumes of pump path and catheter were taken, `path_nl` their sum (0: not stated).
+`stall_retry_minutes` is how often a stalled motor tries a step; 0 is never."""
+
+PROGRAM_FORMAT: Final = 2
 
 _EMPTY = Struct()
-_COMMAND = ("host" / Bytes(4), "counter" / Int32ul)
+_COMMAND = ("counter" / Int32ul,)
+_COMPUTED_FROM = ("program_hash" / Bytes(HASH_HEAD_BYTES), "ng" / Int32ul)
+"""What a dose was computed from: the program in force, and the drug in these steps, of the first drug."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +185,7 @@ class Message:
         role: Least role that may send it.
         request: Body of the request.
         reply: Body of the reply.
-        changes_state: Whether it carries a command id (`host`, `counter`) and is carried out at most once.
+        changes_state: Whether it begins with the host's `counter` and is carried out at most once.
         doc: One sentence for the protocol page.
     """
 
@@ -201,8 +216,9 @@ Outcome = Struct(
     "high_steps" / Int32ul,
     "record" / Int32ul,
 )
-"""What became of a command: `reason` done or why not, what was `accepted` (steps of a bolus, generation of a commit),
-the interval of delivered lifetime steps when it was decided, and the journal record that holds it."""
+"""Outcome of the command `counter` of the session's host: `reason` done or why not, what was `accepted` (steps of a
+bolus, generation of a commit), the interval of delivered lifetime steps when it was decided, and the journal record
+that holds it. The counter is 0 in the reply to a `stop` without a session."""
 
 Hello = Struct(
     "protocol" / Int8ul,
@@ -224,7 +240,7 @@ Status = Struct(
     "delivery" / Delivery,
     "stop_reason" / StopReason,
     "mode" / Mode,
-    "alarms" / Alarm,
+    "alarms" / PrefixedArray(Int8ul, Alarm),
     "generation" / Int32ul,
     "therapy_id" / Bytes(8),
     "day" / Int16ul,
@@ -253,7 +269,8 @@ Status = Struct(
     "bridge_left_steps" / Int32ul,
     "pattern_lag_ms" / Int32ul,
     "titration_day" / Int8ul,
-    "window_ng" / PrefixedArray(Int8ul, Struct("minutes" / Int16ul, "ng" / Int32ul, "ng_max" / Int32ul)),
+    "window_ng"
+    / PrefixedArray(Int8ul, Struct("drug" / Int8ul, "minutes" / Int16ul, "ng" / Int32ul, "ng_max" / Int32ul)),
     "priority" / Priority,
     "silenced_ms" / Int32ul,
     "empty_minutes" / Int32ul,
@@ -266,38 +283,48 @@ Status = Struct(
     "sessionless" / Int32ul,
     "step_nl_num" / Int32ul,
     "step_nl_den" / Int32ul,
+    "path_nl" / Int32ul,
+    "path_filled_nl" / Int32ul,
+    "old_left_steps" / Int32ul,
 )
-"""What the pump does now. `priority` is that of the alarm that is annunciated, `silenced_ms` how long its tone is still
-silenced. `empty_minutes` is how long the reservoir lasts at the rate that runs, or would run after a start, with what a
-bolus under way still takes (R25); 2^30 - 1 where nothing flows. `stopped_ms` is how long a programmed pump has been
-stopped, at most 2^29 - 1.
+"""What the pump does now. `alarms` are those that are on, at most `LATCHED_MAX`, in the order of raising; `priority`
+is that of the alarm that is annunciated, `silenced_ms` how long its tone is still silenced. `empty_minutes` is how
+long the reservoir lasts at the rate that runs, or would run after a start, with what a bolus under way still takes
+(R25); 2^30 - 1 where nothing flows. `stopped_ms` is how long a programmed pump has been stopped, at most 2^29 - 1.
 
 `paired` says whether the pump has keys; `session_role` is that of the open control session, and `session_left_ms` how
-long it lasts without another frame. Frames that were sound and not trusted, since the boot: `bad_tags` (the tag did not
-fit), `replays` (its number was used before), `sessionless` (it needed a session and named none that is open).
+long it lasts without another frame. Frames that were sound and not trusted, since the boot: `bad_tags` (the tag did
+not fit), `replays` (its number was used before), `sessionless` (it needed a session and named none that is open).
 
-`step_nl_num` / `step_nl_den` is the volume of a step in nL by the pump's settings; a therapy that was made for another
-one is not delivered."""
+`step_nl_num` / `step_nl_den` is the volume of a step in nL by the pump's settings; a program that was made for another
+one is not delivered. `path_nl` is the volume of pump path and catheter (0: not stated), `path_filled_nl` how much of
+it is filled, and `old_left_steps` how many steps of an old solution are still in it."""
+
+DrugReading = Struct(
+    "name_bytes" / Int8ul,
+    "daily_dose_ng" / Int32ul,
+    "hour_dose_ng" / Int32ul,
+    "weekly_dose_ng" / Int32ul,
+    "periodic_dose_ng" / Int32ul,
+    "patient_dose_ng" / Int32ul,
+)
+"""Doses of one drug by the pump's reading."""
 
 Reading = Struct(
     "therapy_id" / Bytes(8),
     "program_hash" / Bytes(16),
     "mode" / Mode,
-    "drug" / Prefixed(Int8ul, GreedyBytes),
     "daily_steps" / Int32ul,
-    "daily_dose_ng" / Int32ul,
     "daily_volume_nl" / Int32ul,
-    "hour_dose_ng" / Int32ul,
     "refill_days" / Int16ul,
     "refill_limit" / RefillLimit,
     "bolus_steps_max" / Int32ul,
-    "weekly_dose_ng" / Int32ul,
-    "periodic_dose_ng" / Int32ul,
-    "patient_dose_ng" / Int32ul,
     "bridge_ms" / Int32ul,
+    "drugs" / PrefixedArray(Int8ul, DrugReading),
+    "drug_names" / Prefixed(Int16ul, GreedyBytes),
     "caps" / PrefixedArray(Int8ul, Cap),
 )
-"""The device's own reading of a staged therapy: what the operator confirms. It is computed by the dose guard's reading
+"""The device's own reading of a staged program: what the operator confirms. It is computed by the dose guard's reading
 of the program, and the pump refuses a program that its schedule reads otherwise.
 
 All are rounded down to whole units. `daily_*` is the largest day of the basal (of the week's patterns, of a titration)
@@ -344,25 +371,25 @@ MESSAGES: Final = (
     Message(0x10, "status", "observer", _EMPTY, Status, False, "What the pump does now."),
     Message(
         0x20,
-        "therapy_begin",
+        "program_begin",
         "programmer",
         Struct("length" / Int16ul, "program_hash" / Bytes(16)),
         Struct("length" / Int16ul),
         False,
-        "Open a stage for a therapy of `length` bytes whose SHA-256 begins with `program_hash`; drops an older stage.",
+        "Open a stage for a program of `length` bytes whose SHA-256 begins with `program_hash`; drops an older stage.",
     ),
     Message(
         0x21,
-        "therapy_chunk",
+        "program_chunk",
         "programmer",
         Struct("offset" / Int16ul, "data" / Prefixed(Int16ul, GreedyBytes)),
         Struct("received" / Int16ul),
         False,
-        "Bytes of the staged therapy; repeats of what has arrived are accepted, gaps are not.",
+        "Bytes of the staged program; repeats of what has arrived are accepted, gaps are not.",
     ),
     Message(
         0x22,
-        "therapy_verify",
+        "program_verify",
         "programmer",
         _EMPTY,
         Reading,
@@ -371,24 +398,24 @@ MESSAGES: Final = (
     ),
     Message(
         0x23,
-        "therapy_commit",
+        "program_commit",
         "programmer",
         Struct(*_COMMAND, "program_hash" / Bytes(16)),
         Outcome,
         True,
-        "Make the verified stage the therapy. The old one runs until the new one is durable.",
+        "Bring the verified stage into force. The old program runs until the new one is durable.",
     ),
-    Message(0x24, "therapy_abort", "programmer", _EMPTY, Struct("dropped" / Int8ul), False, "Drop the stage."),
+    Message(0x24, "program_abort", "programmer", _EMPTY, Struct("dropped" / Int8ul), False, "Drop the stage."),
     Message(
         0x25,
-        "therapy_read",
+        "program_read",
         "observer",
         Struct("offset" / Int16ul),
         Struct("generation" / Int32ul, "length" / Int16ul, "offset" / Int16ul, "data" / Prefixed(Int16ul, GreedyBytes)),
         False,
-        "Bytes of the therapy that is in force, from `offset`.",
+        "Bytes of the program that is in force, from `offset`.",
     ),
-    Message(0x30, "start", "operator", Struct(*_COMMAND), Outcome, True, "Start delivery of the therapy."),
+    Message(0x30, "start", "operator", Struct(*_COMMAND), Outcome, True, "Start delivery."),
     Message(
         0x31,
         "stop",
@@ -396,13 +423,15 @@ MESSAGES: Final = (
         Struct(*_COMMAND),
         Outcome,
         True,
-        "Stop delivery and cancel a running bolus. Taken from anyone; a repeat stops again.",
+        "Stop delivery and cancel a running bolus. Frozen for ever: taken from anyone, also for the device id of zeros "
+        "and under any version. Without a session its body is empty and the outcome's counter 0; it belongs to no "
+        "host, and on a stopped pump it writes nothing. In a session a repeat stops again.",
     ),
     Message(
         0x32,
         "bolus",
         "operator",
-        Struct(*_COMMAND, "steps" / Int32ul),
+        Struct(*_COMMAND, "steps" / Int32ul, *_COMPUTED_FROM),
         Outcome,
         True,
         "Deliver a single bolus on top of the basal.",
@@ -412,7 +441,13 @@ MESSAGES: Final = (
         0x34,
         "refill",
         "operator",
-        Struct(*_COMMAND, "steps" / Int32ul, "withdrawn_steps" / Int32ul),
+        Struct(
+            *_COMMAND,
+            "steps" / Int32ul,
+            "withdrawn_steps" / Int32ul,
+            "step_nl_num" / Int32ul,
+            "step_nl_den" / Int32ul,
+        ),
         Outcome,
         True,
         "State what the reservoir holds now, and what was withdrawn before it was filled (0xFFFFFFFF: not measured).",
@@ -420,17 +455,17 @@ MESSAGES: Final = (
     Message(
         0x35,
         "outcome",
-        "observer",
+        "operator",
         Struct(*_COMMAND),
         Outcome,
         False,
-        "Ask what became of a command. Never carries anything out.",
+        "Ask for the outcome of a command of the session's host. Never carries anything out.",
     ),
     Message(
         0x36,
         "alarm_clear",
         "operator",
-        Struct(*_COMMAND, "alarms" / Alarm),
+        Struct(*_COMMAND, "alarms" / PrefixedArray(Int8ul, Alarm)),
         Outcome,
         True,
         "Clear latched alarms whose cause is gone; clearing the last fault leaves the safe state, stopped.",
@@ -449,7 +484,7 @@ MESSAGES: Final = (
         0x38,
         "square_bolus",
         "operator",
-        Struct(*_COMMAND, "steps" / Int32ul, "duration_ms" / Int32ul),
+        Struct(*_COMMAND, "steps" / Int32ul, "duration_ms" / Int32ul, *_COMPUTED_FROM),
         Outcome,
         True,
         "Deliver a dose evenly over a time, on top of the basal; it waits while another bolus runs.",
@@ -468,7 +503,7 @@ MESSAGES: Final = (
         0x3B,
         "prime",
         "programmer",
-        Struct(*_COMMAND, "steps" / Int32ul),
+        Struct(*_COMMAND, "steps" / Int32ul, *_COMPUTED_FROM),
         Outcome,
         True,
         "Second of two acts: deliver the priming bolus that was armed less than a minute ago.",
@@ -490,6 +525,22 @@ MESSAGES: Final = (
         Outcome,
         True,
         "Deliver the test volume of a patency check while stopped: at most what the profile allows, counted as drug.",
+    ),
+    Message(
+        0x3E,
+        "dose_windows_set",
+        "programmer",
+        Struct(
+            *_COMMAND,
+            "rows"
+            / PrefixedArray(
+                Int8ul,
+                Struct("drug" / Int8ul, "minutes" / Int16ul, "ng" / Int32ul, "age_minutes" / Int16ul),
+            ),
+        ),
+        Outcome,
+        True,
+        "Carry over what a replaced pump gave: `ng` of a drug within `minutes`, which ended `age_minutes` ago.",
     ),
     Message(
         0x40,
@@ -543,7 +594,7 @@ MESSAGES: Final = (
         Struct("first" / Int32ul, "count" / Int8ul),
         Struct("first" / Int32ul, "records" / Prefixed(Int16ul, GreedyBytes)),
         False,
-        "Records of the fault ring from `first` on: copies of the journal's, which name their record in `e`.",
+        "Records of the fault ring from `first` on: copies of the journal's, whose last word names the record.",
     ),
     Message(
         0x54,
@@ -611,8 +662,8 @@ MESSAGES: Final = (
             "fault_opened" / Int32ul,
             "fault_voids" / Int16ul,
             "fault_damaged" / Int16ul,
-            "therapy_generation" / Int32ul,
-            "therapy_mended" / Int16ul,
+            "program_generation" / Int32ul,
+            "program_mended" / Int16ul,
         ),
         False,
         "What the flash holds, how often its sectors were opened (erased), and what the last boot found amiss.",

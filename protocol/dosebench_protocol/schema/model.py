@@ -43,13 +43,11 @@ class Enumeration:
     Attributes:
         name: Name in the schema, as `StopReason`.
         width: Bytes of the field.
-        flags: Whether members are bits that combine.
         members: (name, value) in the order of the schema.
     """
 
     name: str
     width: int
-    flags: bool
     members: tuple[tuple[str, int], ...]
 
 
@@ -72,10 +70,11 @@ class BytesField:
 
 @dataclass(frozen=True, slots=True)
 class BlobField:
-    """Bytes after their length, which is an integer of `width` bytes."""
+    """Bytes after their length, which is an integer of `width` bytes; perhaps each with a name: a list of numbers."""
 
     name: str
     width: int
+    enum: Enumeration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +148,16 @@ class Schema:
         return next(name for name, value in roles.members if value == role)
 
 
-COMMAND: Final = Body("command", (BytesField("host", 4), IntField("counter", 4)))
-"""How every request that changes state begins: who asks, and that host's own count."""
+COMMAND: Final = Body("command", (IntField("counter", 4),))
+"""The begin of every request that changes state: the own count of the host that opened the session."""
 
 NAMESPACE: Final[Mapping[str, Any]] = {**vars(terms), **vars(messages)}
 """Where enumerations, shared structs and limits are looked up, in the order of their definition."""
 
-STAGE_DROP: Final = Enumeration("StageDrop", 1, False, tuple(kinds.STAGE_DROP.items()))
+STAGE_DROP: Final = Enumeration("StageDrop", 1, tuple(kinds.STAGE_DROP.items()))
 """Meaning of `code` in a `stage_dropped` record; it occurs in no message."""
 
-SHARED_NAMES: Final = ("Header", "Rejected", "Outcome", "Record", "Therapy")
+SHARED_NAMES: Final = ("Header", "Rejected", "Outcome", "Record", "Program")
 """Structs of `messages` that generated code names after themselves."""
 
 LIMIT_NAMES: Final = (
@@ -168,17 +167,20 @@ LIMIT_NAMES: Final = (
     "BODY_BYTES_MAX",
     "RECORD_BYTES",
     "CHAIN_BYTES",
-    "THERAPY_BYTES_MAX",
+    "PROGRAM_BYTES_MAX",
     "CHUNK_BYTES_MAX",
     "FLEX_STEPS_MAX",
     "PATTERNS_MAX",
     "RATES_MAX",
+    "DRUGS_MAX",
     "CAPS_MAX",
     "CAP_MINUTES_MAX",
     "TITRATION_STEPS_MAX",
     "PATIENT_BOLUSES_MAX",
     "PRIME_ARMED_MS",
-    "THERAPY_FORMAT",
+    "LATCHED_MAX",
+    "HASH_HEAD_BYTES",
+    "PROGRAM_FORMAT",
     "HEADER_BYTES",
     "TAG_BYTES",
     "NONCE_BYTES",
@@ -219,7 +221,7 @@ def read(definitions: Sequence[Message], namespace: Mapping[str, Any]) -> Schema
     Raises:
         SchemaError: Something is outside the allowed subset, or contradicts something else.
     """
-    enums = tuple(_enum(name, value) for name, value in namespace.items() if isinstance(value, (cs.Enum, cs.FlagsEnum)))
+    enums = tuple(_enum(name, value) for name, value in namespace.items() if isinstance(value, cs.Enum))
     known = {id(namespace[enum.name]): enum for enum in enums}
     shared = (
         *(read_body(name.lower(), namespace[name], known) for name in SHARED_NAMES),
@@ -239,8 +241,10 @@ def _message(message: Message, known: Mapping[int, Enumeration], roles: Mapping[
         raise SchemaError(f"{message.name}: no role is called {message.role!r}")
     request = read_body(f"{message.name}_request", message.request, known)
     reply = read_body(f"{message.name}_reply", message.reply, known)
-    if message.changes_state and request.fields[:2] != COMMAND.fields:
-        raise SchemaError(f"{message.name}: a request that changes state begins with host (4 bytes) and counter (u32)")
+    if message.changes_state and request.fields[:1] != COMMAND.fields:
+        raise SchemaError(f"{message.name}: a request that changes state begins with counter (u32)")
+    if message.changes_state and not 0 <= message.type - kinds.COMMAND_BASE < 64:
+        raise SchemaError(f"{message.name}: records hold the type of a command in 6 bits above {kinds.COMMAND_BASE}")
     return MessagePlan(
         message.type, message.name, roles[message.role], request, reply, message.changes_state, message.doc
     )
@@ -263,13 +267,18 @@ def _check_records(enums: Sequence[Enumeration]) -> None:
     numbered = {name for enum in enums if enum.name == "RecordKind" for name, _ in enum.members}
     if odd := sorted(numbered ^ set(kinds.KINDS)):
         raise SchemaError(f"RecordKind.{odd[0]}: must stand in RecordKind and in kinds.KINDS")
+    unknown = set(kinds.ENUM_OF.values()) - {enum.name for enum in enums} - {STAGE_DROP.name}
+    if numbered and unknown:
+        raise SchemaError(f"kinds.ENUM_OF: no enumeration is called {sorted(unknown)[0]}")
 
 
 def _check_alarms(enums: Sequence[Enumeration]) -> None:
-    bits = [name for enum in enums if enum.name == "Alarm" for name, _ in enum.members]
-    if bits and bits != list(alarms.ALARMS):
-        odd = sorted(set(bits) ^ set(alarms.ALARMS)) or ["the order"]
+    members = next((enum.members for enum in enums if enum.name == "Alarm"), ())
+    if members and [name for name, _ in members] != ["none", *alarms.ALARMS]:
+        odd = sorted({name for name, _ in members} ^ {"none", *alarms.ALARMS}) or ["the order"]
         raise SchemaError(f"Alarm.{odd[0]}: must stand in Alarm and, in the same order, in alarms.ALARMS")
+    if [number for _, number in members] != list(range(len(members))):
+        raise SchemaError("Alarm: its numbers must follow each other, because the traits of alarms are a table")
 
 
 def read_body(name: str, struct: Any, known: Mapping[int, Enumeration]) -> Body:
@@ -297,7 +306,7 @@ def _field(body: str, subcon: Any, known: Mapping[int, Enumeration]) -> Field:
         raise SchemaError(f"{where}: this name cannot be used in the generated code")
     if subcon.parsed is not None:
         raise SchemaError(f"{where}: a parse hook cannot be generated")
-    if isinstance(inner, (cs.Enum, cs.FlagsEnum)):
+    if isinstance(inner, cs.Enum):
         if id(inner) not in known:
             raise SchemaError(f"{where}: the enumeration has no name of its own in the schema module")
         return IntField(name, known[id(inner)].width, known[id(inner)])
@@ -331,6 +340,11 @@ def _array_field(where: str, name: str, seq: Any, known: Mapping[int, Enumeratio
     parts = [getattr(subcon, "subcon", None) for subcon in seq.subcons]
     if len(parts) != 2 or not isinstance(parts[0], cs.Rebuild) or not isinstance(parts[1], cs.Array):
         raise SchemaError(f"{where}: FocusedSeq is outside the subset, except as PrefixedArray")
+    if id(parts[1].subcon) in known:
+        enum = known[id(parts[1].subcon)]
+        if enum.width != 1:
+            raise SchemaError(f"{where}: a list of {enum.name}; only lists of numbers of one byte can be generated")
+        return BlobField(name, _prefix_width(where, parts[0].subcon), enum)
     rows = read_body(where, parts[1].subcon, known)
     if not rows.fields or not rows.is_fixed:
         raise SchemaError(f"{where}: the rows of an array need fields of fixed length only")
@@ -357,16 +371,13 @@ def _enum(name: str, subcon: Any) -> Enumeration:
     if not isinstance(subcon.subcon, cs.FormatField):
         raise SchemaError(f"{name}: an enumeration stands on an integer, not on {_kind(subcon.subcon)}")
     width = _width(name, subcon.subcon)
-    flags = isinstance(subcon, cs.FlagsEnum)
-    members = tuple((str(key), int(value)) for key, value in (subcon.flags if flags else subcon.encmapping).items())
+    members = tuple((str(key), int(value)) for key, value in subcon.encmapping.items())
     if len({value for _, value in members}) != len(members):
         raise SchemaError(f"{name}: two members have the same value")
     for member, value in members:
         if not 0 <= value < 1 << 8 * width:
             raise SchemaError(f"{name}.{member}: {value} does not fit into {width} bytes")
-        if flags and (value == 0 or value & (value - 1)):
-            raise SchemaError(f"{name}.{member}: a flag is one bit, not {value}")
-    return Enumeration(name, width, flags, members)
+    return Enumeration(name, width, members)
 
 
 def _kind(subcon: Any) -> str:
@@ -394,8 +405,10 @@ def type_text(field: Field) -> str:
             return f"u{8 * width} {name}"
         case BytesField(length=length):
             return f"{length} bytes"
-        case BlobField(width=width):
+        case BlobField(width=width, enum=None):
             return f"u{8 * width} + bytes"
+        case BlobField(width=width, enum=Enumeration(name=name)):
+            return f"u{8 * width} + list of u8 {name}"
         case ArrayField(width=width, rows=rows):
             return f"u{8 * width} + rows of ({', '.join(f'{row.name}: {type_text(row)}' for row in rows.fields)})"
     raise AssertionError(field)
@@ -429,7 +442,7 @@ def run_format(run: Sequence[FixedField], tail: BlobField | ArrayField | None) -
 
 
 def plain_construct(body: Body) -> Any:
-    """A construct of the same layout that gives plain integers: construct's own FlagsEnum loses bits without a name."""
+    """A construct of the same layout that gives plain integers."""
     return cs.Struct(*(field.name / _plain_subcon(field) for field in body.fields))
 
 
@@ -455,10 +468,10 @@ def _lines(plan: Schema) -> Iterator[str]:
     for name, value in plan.limits:
         yield f"limit {name} {value}"
     for enum in (*plan.enums, STAGE_DROP):
-        kind = "flags" if enum.flags else "enum"
-        yield f"{kind} {enum.name} u{8 * enum.width} " + " ".join(f"{name}={value}" for name, value in enum.members)
+        yield f"enum {enum.name} u{8 * enum.width} " + " ".join(f"{name}={value}" for name, value in enum.members)
     for record, fields in kinds.KINDS.items():
-        yield f"record {record} {fields.code} " + " ".join(map(str, fields.numbers))
+        parts = (f"{one.name}@{one.at}.{one.shift}:{one.bits}*{one.count}" for one in fields.fields)
+        yield f"record {record} " + " ".join(parts)
     for body in plan.shared:
         yield f"struct {_body_line(body)}"
     for message in plan.messages:

@@ -1,6 +1,6 @@
 """What both ends of the line agree on before any message: limits, and what numbers and bits mean.
 
-The messages, records and therapies that are made of these are in `messages`. Numbers are append-only: none gets another
+The messages, records and programs that are made of these are in `messages`. Numbers are append-only: none gets another
 meaning. Units are in the names, as there.
 """
 
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from construct import Enum, FlagsEnum, Int8ul, Int32ul
+from construct import Enum, Int8ul
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
 """Version in the first byte of every frame."""
 
 FRACTION_MAX: Final = 1 << 29
-"""Largest numerator or denominator of a rate: sums of two stay below 2^30, the small-int range of 32-bit boards."""
+"""Largest numerator or denominator of a rate. Two of them add up to 2^30, one more than a small int of a 32-bit board
+holds: arithmetic takes something away before it adds the second one."""
 
 COUNT_MAX: Final = (1 << 30) - 1
 """Largest count (steps, nanograms, records, commands) that the firmware handles without a heap integer."""
@@ -28,11 +29,11 @@ RECORD_BYTES: Final = 40
 CHAIN_BYTES: Final = 8
 """Length of the truncated SHA-256 that chains each journal record to the one before it."""
 
-THERAPY_BYTES_MAX: Final = 3072
-"""Longest encoded therapy, in bytes."""
+PROGRAM_BYTES_MAX: Final = 3072
+"""Longest encoded program, in bytes."""
 
 CHUNK_BYTES_MAX: Final = 256
-"""Most therapy bytes that one `therapy_chunk` carries."""
+"""Most program bytes that one `program_chunk` carries."""
 
 HEADER_BYTES: Final = 16
 """Length of the header, in bytes."""
@@ -47,7 +48,7 @@ KEY_BYTES: Final = 32
 """Length of a role's key, in bytes: as long as the hash."""
 
 SESSION_IDLE_MS: Final = 120_000
-"""How long a session stays open without a frame, in milliseconds (chosen): as long as a staged therapy waits for its
+"""How long a session stays open without a frame, in milliseconds (chosen): as long as a staged program waits for its
 commit, so that a person can read and confirm it."""
 
 OFFER_MS: Final = 10_000
@@ -72,13 +73,16 @@ FLEX_STEPS_MAX: Final = 48
 """Most steps of one flex day pattern."""
 
 PATTERNS_MAX: Final = 7
-"""Most flex day patterns of a therapy: one for each weekday."""
+"""Most flex day patterns of a program: one for each weekday."""
 
 RATES_MAX: Final = 64
-"""Most different rates of a therapy's flex patterns and titration."""
+"""Most different rates of a program's flex patterns and titration."""
 
-CAPS_MAX: Final = 4
-"""Most rolling dose caps of a therapy."""
+DRUGS_MAX: Final = 4
+"""Most drugs of a program: what a step holds of each is counted apart."""
+
+CAPS_MAX: Final = 12
+"""Most rolling dose caps of a program, those of all its drugs together."""
 
 CAP_MINUTES_MAX: Final = 2880
 """Longest window of a dose cap, in minutes."""
@@ -92,8 +96,14 @@ PATIENT_BOLUSES_MAX: Final = 24
 PRIME_ARMED_MS: Final = 60_000
 """How long a priming bolus stays armed."""
 
+LATCHED_MAX: Final = 16
+"""Most alarms that are on at once. When another one comes, the least urgent that does not stop the pump gives way."""
+
+HASH_HEAD_BYTES: Final = 8
+"""How many bytes of the program hash a command names the program by that it was computed from."""
+
 Mode = Enum(Int8ul, stopped=0, minimum_rate=1, continuous=2, flex=3, titration=4)
-"""Infusion mode of a therapy (its basal part)."""
+"""Infusion mode of a program (its basal part)."""
 
 Delivery = Enum(Int8ul, unprogrammed=0, stopped=1, running=2, safe=3)
 """What the pump does now. `safe` waits for a person: see the alarms."""
@@ -109,42 +119,47 @@ OnCap = Enum(Int8ul, minimum_rate=0, stop=1)
 BolusKind = Enum(Int8ul, none=0, clinician=1, patient=2, periodic=3, priming=4, patency=5)
 """What the running bolus is. Only one runs at a time; a square bolus waits for it."""
 
+EndReason = Enum(Int8ul, completed=0, cancelled=1, cap=2, stopped=3, fault=4, empty=5, reset=6)
+"""Why a bolus ended: delivered as asked, cancelled, cut by a dose cap, with a stop, with an alarm, with an empty
+reservoir, or with a reset."""
+
 RefillLimit = Enum(Int8ul, volume=0, stability=1, cap=2, none=3)
 
-Alarm = FlagsEnum(
-    Int32ul,
+Alarm = Enum(
+    Int8ul,
+    none=0,
     reservoir_low=1,
     reservoir_empty=2,
-    motor_stall=4,
-    motor_runaway=8,
-    therapy_lost=16,
-    journal_damaged=32,
-    dose_cap=64,
-    clock_unknown=128,
-    guard_disagrees=256,
-    battery_low=512,
-    missed_volume=1024,
-    flash_failed=2048,
-    reservoir_disagrees=4096,
-    occlusion=8192,
-    leak=16384,
-    free_flow=32768,
-    over_infusion=65536,
-    under_infusion=131072,
-    air=262144,
-    over_temperature=524288,
-    sensor_fault=1048576,
-    elective_replacement=2097152,
-    battery_empty=4194304,
-    end_of_service=8388608,
-    pump_stopped=16777216,
-    alarm_repeated=33554432,
-    resets_repeated=67108864,
-    selftest_failed=134217728,
-    refill_mismatch=268435456,
-    therapy_unfit=536870912,
+    motor_stall=3,
+    motor_runaway=4,
+    therapy_lost=5,
+    journal_damaged=6,
+    dose_cap=7,
+    clock_unknown=8,
+    guard_disagrees=9,
+    battery_low=10,
+    missed_volume=11,
+    flash_failed=12,
+    reservoir_disagrees=13,
+    occlusion=14,
+    leak=15,
+    free_flow=16,
+    over_infusion=17,
+    under_infusion=18,
+    air=19,
+    over_temperature=20,
+    sensor_fault=21,
+    elective_replacement=22,
+    battery_empty=23,
+    end_of_service=24,
+    pump_stopped=25,
+    alarm_repeated=26,
+    resets_repeated=27,
+    selftest_failed=28,
+    refill_mismatch=29,
+    therapy_unfit=30,
 )
-"""Bits below 2^30. What each alarm means and does is in `dosebench_protocol.alarms`."""
+"""Numbers up to 255. What each alarm means and does is in `dosebench_protocol.alarms`."""
 
 Priority = Enum(Int8ul, none=0, low=1, medium=2, high=3)
 """Priority of an alarm, and of the one that is annunciated."""
@@ -193,11 +208,12 @@ Reason = Enum(
     unpaired=11,
     session_busy=12,
     backing_off=13,
+    not_supported=14,
     # 16..31: the command id
     counter_used=16,
     counter_old=17,
     outcome_unknown=18,
-    # 32..63: therapy transfer and validation
+    # 32..63: transfer and validation of a program
     no_stage=32,
     stage_gap=33,
     stage_incomplete=34,
@@ -228,6 +244,7 @@ Reason = Enum(
     priming=59,
     weekday=60,
     readings_differ=61,
+    drug_count=62,
     # 64..95: delivery
     not_programmed=64,
     already_running=65,
@@ -251,6 +268,9 @@ Reason = Enum(
     priming_volume=83,
     priming_path=84,
     still_running=85,
+    program_differs=86,
+    amount_differs=87,
+    step_volume_differs=88,
     # 96..: clock, journal, alarms
     clock_value=96,
     record_gone=97,
@@ -262,6 +282,7 @@ Reason = Enum(
     no_alarm=103,
     implanted=104,
     implant_date=105,
+    journal_of_another_version=106,
     # 112..: streams
     chain_differs=112,
     table_differs=113,
@@ -293,6 +314,8 @@ RecordKind = Enum(
     commit=32,
     stage_dropped=33,
     worth=34,
+    dose_window=35,
+    dose_windows_set=36,
     clock=48,
     implant=49,
     calibration=50,
@@ -304,10 +327,13 @@ RecordKind = Enum(
     watchdog_test=69,
     selftest=70,
     service=71,
+    alarm_displaced=72,
+    clear_list=73,
+    stall_recovered=74,
     refused=80,
     distrusted=81,
     state=96,
-    host=97,
+    # 97 was the record of a host in earlier formats
     identity=98,
     windows=99,
     patient_times=100,
@@ -316,8 +342,17 @@ RecordKind = Enum(
     calendar=103,
     mended=104,
     filled=105,
+    latched=106,
+    path=107,
+    path_worth=108,
+    seal=109,
     counter_floor=110,
+    procedure_begun=112,
+    procedure_ended=113,
 )
+
+SealCause = Enum(Int8ul, sector=0, session=1)
+"""Why the journal was sealed: a sector begins, or a session ended."""
 
 Coding = Enum(Int8ul, whole=0, delta=1)
 """How `journal_stream` packs its records."""

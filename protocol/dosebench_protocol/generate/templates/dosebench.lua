@@ -6,7 +6,8 @@
 
 local SCHEMA_HASH = "@@SCHEMA_HASH@@"
 local HEADER_BYTES, TAG_BYTES, CRC_BYTES, BODY_BYTES_MAX = @@SIZES@@
-local REJECTED = @@REJECTED@@
+local REJECTED, RECORD_BYTES = @@REJECTED@@, @@RECORD_BYTES@@
+local unpack_all = table.unpack or unpack
 
 @@TABLES@@
 -- Lua 5.2 has bit32, LuaJIT and older Wireshark have bit, Lua 5.3 and later have operators.
@@ -70,7 +71,6 @@ local function make_field(spec)
   return function(abbreviation)
     if spec.kind ~= "int" then return ProtoField.bytes(abbreviation, spec.name) end
     local make = ({ [1] = ProtoField.uint8, [2] = ProtoField.uint16, [4] = ProtoField.uint32 })[spec.width]
-    if spec.flags then return make(abbreviation, spec.name, base.HEX) end
     return make(abbreviation, spec.name, base.DEC, spec.enum)
   end
 end
@@ -91,12 +91,44 @@ local bad_frame = ProtoExpert.new("dosebench.bad_frame", "Bad frame", expert.gro
 local short_body = ProtoExpert.new("dosebench.short_body", "Body too short", expert.group.MALFORMED, expert.severity.WARN)
 proto.experts = { bad_frame, short_body }
 
-local function flag_names(flags, value)
-  local names = {}
-  for _, flag in ipairs(flags) do
-    if math.floor(value / flag.value) % 2 == 1 then names[#names + 1] = flag.name end
+-- Names of the numbers in a list of one byte each.
+local function list_names(names, range)
+  local found = {}
+  for i = 0, range:len() - 1 do
+    local number = range(i, 1):uint()
+    found[#found + 1] = names[number] or tostring(number)
   end
-  return table.concat(names, ", ")
+  return table.concat(found, ", ")
+end
+
+-- A number of a record by the place of its field: 0 is the code, and words follow.
+local function record_number(tvb, offset, at, shift, bits)
+  local value
+  if at == 0 then value = tvb(offset + 11, 1):uint() else value = tvb(offset + 8 + 4 * at, 4):le_uint() end
+  return math.floor(value / 2 ^ shift) % 2 ^ bits
+end
+
+-- The fields of a record by the names of its kind.
+local function add_record_fields(tvb, offset, tree)
+  for _, field in ipairs(RECORD_KINDS[tvb(offset + 10, 1):uint()] or {}) do
+    local name, at, shift, bits, count, names = unpack_all(field)
+    local texts = {}
+    for i = 0, count - 1 do
+      local is_entry = count > 1 and bits == ENTRY_BITS
+      local value
+      if is_entry then
+        value = record_number(tvb, offset, at + math.floor(i / 3), i % 3 * ENTRY_BITS, bits)
+      else
+        value = record_number(tvb, offset, at + i, shift, bits)
+      end
+      local escalated = is_entry and value >= 256
+      if is_entry then names, value = Alarm, value % 256 end
+      local text = names and names[value] or string.format("%d", value)
+      if name == "command" and MESSAGES[COMMAND_BASE + value] then text = MESSAGES[COMMAND_BASE + value].name end
+      if not is_entry or value ~= 0 then texts[#texts + 1] = text .. (escalated and " (escalated)" or "") end
+    end
+    tree:add(tvb(offset, RECORD_BYTES), name .. ": " .. table.concat(texts, ", "))
+  end
 end
 
 local dissect_rows
@@ -114,10 +146,10 @@ local function dissect_field(tvb, offset, last, tree, key, spec)
   if size == 0 then
     tree:add(range, spec.name .. ": empty")
   elseif spec.kind == "int" then
-    local item = tree:add_le(fields[key], range)
-    if spec.flags then item:append_text(" (" .. flag_names(spec.flags, range:le_uint()) .. ")") end
+    tree:add_le(fields[key], range)
   else
     local item = tree:add(fields[key], range)
+    if spec.list then item:append_text(" (" .. list_names(spec.list, range) .. ")") end
     if spec.text then item:append_text(' "' .. range:string() .. '"') end
   end
   return offset + skip + size
@@ -143,6 +175,7 @@ dissect_rows = function(tvb, offset, last, tree, key, spec)
     while offset < stop do
       local branch = tree:add(tvb(offset, math.min(spec.row_bytes, stop - offset)), "Record")
       if not dissect_body(tvb, offset, stop, branch, "record") then return nil end
+      add_record_fields(tvb, offset, branch)
       offset = offset + spec.row_bytes
     end
     return stop
