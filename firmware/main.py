@@ -30,8 +30,16 @@ def after_turn():
 def turn(board):
     """For ever. Its frame is small on purpose: the 32-bit build's collector does not see a larger one's objects."""
     pump = Pump(board)
+    pump.start()
     while True:
         delay = pump.run()
+        if delay < 0:
+            # START_OVER. The old pump goes first, so that the heap need not hold two.
+            pump = None
+            board.tidy()
+            pump = Pump(board, True)
+            pump.start()
+            delay = 0
         # Between turns is the one place where a collector may take its time.
         board.tidy()
         if not pump.supervisor.proving:

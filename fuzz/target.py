@@ -191,7 +191,7 @@ def judge_delta(data: bytes) -> None:
     coded = bytearray(2 * len(data) + 64)
     coder, end = firmware_coder(), 0
     for at in range(0, len(raw), terms.RECORD_BYTES):
-        end = coder.put(raw, at, coded, end)
+        end = coder.code_record(raw, at, coded, end)
     if b"".join(DeltaDecoder(0, GENESIS_CHAIN).feed(bytes(coded[:end]))) != raw:
         raise DifferentError(f"{data.hex()}: the firmware codes its records as {coded[:end].hex()}")
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from excused import excused
 
 ROOT = Path(__file__).parents[1]
-PUMP_IMPORTS = {"array", "binascii", "hashlib", "pump", "struct", "micropython"}
+PUMP_IMPORTS = {"array", "binascii", "const", "hashlib", "pump", "struct"}
 FUNCTION_LINES_MAX = 70
 BOARD_LINES_MAX = 300
 RINGS = {
@@ -87,3 +88,53 @@ def test_no_file_names_a_place_or_leaves_a_note_to_self() -> None:
         for path in (ROOT / directory).rglob("*"):
             if path.suffix in (".py", ".md", ".toml", ".json", ".lua"):
                 assert not banned.search(path.read_text()), path
+
+
+def assigned(path: Path) -> Iterator[ast.Attribute]:
+    """Attributes that a file assigns."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node
+
+
+@pytest.mark.parametrize("path", sources("firmware/pump"), ids=lambda path: path.name)
+def test_no_part_assigns_the_field_of_another(path: Path) -> None:
+    for node in assigned(path):
+        own = isinstance(node.value, ast.Name) and node.value.id == "self"
+        # Records change facts, and the reducer is what applies them.
+        assert own or path.name == "reducer.py", f"{path.name}:{node.lineno} assigns {ast.unparse(node)}"
+
+
+def is_part(value: ast.expr) -> bool:
+    """Whether an expression is None, a name, or makes an object of a class or by a method."""
+    if isinstance(value, ast.Call):
+        made = value.func
+        return isinstance(made, ast.Attribute) or (isinstance(made, ast.Name) and made.id[0].isupper())
+    return isinstance(value, ast.Name | ast.Attribute) or (isinstance(value, ast.Constant) and value.value is None)
+
+
+def own_values(owner: ast.ClassDef) -> Iterator[str]:
+    """Attributes that the constructor of a class sets to a value of its own: no part and no argument."""
+    for node in ast.walk(owner):
+        if not isinstance(node, ast.Assign):
+            continue
+        values = [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]
+        if all(map(is_part, values)):
+            continue
+        for target in node.targets:
+            for one in target.elts if isinstance(target, ast.Tuple) else [target]:
+                if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.value.id == "self":
+                    yield one.attr
+
+
+def test_declarations_of_what_ram_must_hold_are_complete() -> None:
+    # tests/firmware/test_integrity.py walks a pump that runs; this one reads the classes that it may not have.
+    for path in sources("firmware/pump"):
+        for owner in (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)):
+            methods = {node.name: node for node in owner.body if isinstance(node, ast.FunctionDef)}
+            known = excused(owner.name)
+            if "checked" in methods:
+                known |= {node.attr for node in ast.walk(methods["checked"]) if isinstance(node, ast.Attribute)}
+            if "__init__" in methods and "*" not in known:
+                body = ast.ClassDef(owner.name, [], [], [methods["__init__"]], [])
+                assert set(own_values(body)) <= known, owner.name

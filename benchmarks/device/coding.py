@@ -14,10 +14,10 @@ def main():
     coder = Coder()
     out = bytearray(len(RECORDS))
     for _ in range(N):
-        coder.reset()
+        coder.reset_state()
         end = 0
         for at in range(0, len(RECORDS), 40):
-            end = coder.put(RECORDS, at, out, end)
+            end = coder.code_record(RECORDS, at, out, end)
     assert 0 < end < len(RECORDS)
 
 

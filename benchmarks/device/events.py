@@ -19,19 +19,19 @@ def main():
     schedule = Schedule()
     plan = Plan()
     guard = Guard(HARD_STEPS, HARD_STEPS)
-    guard.adopt(PROGRAM)
-    guard.enable(True)
-    guard.allow(ALLOWED)
-    plan.load(Therapy(PROGRAM), 0, 0)
+    guard.adopt_program(PROGRAM)
+    guard.set_enabled(True)
+    guard.set_allowance(ALLOWED)
+    plan.load_therapy(Therapy(PROGRAM), 0, 0)
     schedule.basal.restart(plan.num, plan.den)
     schedule.running = True
     for _ in range(N):
         passed = min(schedule.next_ms(), plan.next_ms(True))
         guard.advance(passed)
-        schedule.begin()
+        schedule.clear_due()
         schedule.advance(passed)
         plan.advance(passed, True)
-        guard.moved(guard.permit(schedule.basal_due))
+        guard.count_moved(guard.permit_steps(schedule.basal_due))
     assert guard.allowance() == ALLOWED - N
 
 

@@ -28,10 +28,10 @@ def main():
     unpack = getattr(wire, UNPACK) if UNPACK else None
     for _ in range(N):
         line.at = 0
-        assert link.poll()
+        assert link.receive()
         if unpack:
-            unpack(link.frame, link.body, link.body_end)
-        link.pending = False
+            link.decode_body(unpack)
+        link.drop_request()
     assert link.bad_frames == 0
 
 

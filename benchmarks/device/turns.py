@@ -14,15 +14,16 @@ from ram_board import RamBoard  # noqa: E402
 def main():
     board = RamBoard(CONFIG)
     pump = Pump(board)
+    pump.start()
     for request in REQUESTS:
         board.inbox = request
         pump.run()
     assert board.sent == len(REQUESTS)
-    assert pump.ledger.running
+    assert pump.ledger.facts.running
     while board.encoder() < N:
         board.wait(pump.run())
-    assert pump.ledger.alarms == 0
-    assert pump.ledger.low == N
+    assert pump.ledger.facts.alarms == 0
+    assert pump.ledger.facts.low == N
 
 
 main()

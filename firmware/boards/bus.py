@@ -8,7 +8,7 @@
 from array import array
 from binascii import unhexlify
 
-from pump.wire import const
+from const import const
 
 _WAIT = const(1)
 _MOTOR = const(2)

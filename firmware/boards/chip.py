@@ -7,8 +7,8 @@ import time
 
 import machine
 import micropython
+from const import const
 from machine import Pin
-from pump.wire import const
 
 from boards import inputs, settings
 from boards.code import Code

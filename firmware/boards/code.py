@@ -7,7 +7,7 @@
 import hashlib
 import os
 
-from pump.wire import const
+from const import const
 
 _PIECE_BYTES = const(2048)
 _DIGEST_BYTES = const(32)

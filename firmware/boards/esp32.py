@@ -3,10 +3,10 @@
 # A partition of its own, where the flash has one, holds the pump's sectors as they are; else they are files.
 
 import machine
+from const import const
 from esp32 import Partition
 from machine import ADC, Pin
 from pump import wire
-from pump.wire import const
 
 from boards import settings
 from boards.chip import ChipBoard, slot_of

@@ -2,8 +2,8 @@
 
 import time
 
+from const import const
 from machine import Pin, disable_irq, enable_irq
-from pump.wire import const
 
 _MASK = const(0x3FFFFFFF)
 _HX711_BITS = const(24)

@@ -5,8 +5,8 @@
 
 import time
 
+from const import const
 from machine import Pin
-from pump.wire import const
 
 _MASK = const(0x3FFFFFFF)
 # The half steps of a unipolar motor, a bit for each coil.

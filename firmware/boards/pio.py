@@ -3,8 +3,8 @@
 # The RP2's pulse generator: a state machine that makes so many pulses and then waits for the next order. It needs
 # neither the processor nor its interrupts, so an activation ends even if the program dies in the middle of it.
 
+from const import const
 from machine import Pin
-from pump.wire import const
 from rp2 import PIO, StateMachine, asm_pio
 
 # One cycle is one microsecond.

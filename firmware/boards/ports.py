@@ -4,8 +4,9 @@ import select
 import sys
 import time
 
+from const import const
 from machine import UART, Pin
-from pump.wire import FRAME_BYTES_MAX, const
+from pump.wire import FRAME_BYTES_MAX
 
 # Two of the longest frames each way: one in work, one behind it.
 _BUFFER_BYTES = 2 * FRAME_BYTES_MAX

@@ -1,8 +1,8 @@
 # The ESP32's pulse generator: the RMT unit sends a list of levels and then rests at the idle one, without the program.
 
+from const import const
 from esp32 import RMT
 from machine import Pin
-from pump.wire import const
 
 _FREQUENCY = const(1_000_000)
 # Levels of one long pulse: 32 times 32 ms, and no more, is what holds it.

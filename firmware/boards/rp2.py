@@ -4,9 +4,9 @@
 # pump's sectors are files, and what must outlast even that lies in nobody's hands but the bench's (docs/MEMORY.md).
 
 import machine
+from const import const
 from machine import ADC, Pin
 from pump import wire
-from pump.wire import const
 
 from boards import settings
 from boards.chip import ChipBoard, slot_of

@@ -8,7 +8,7 @@
 
 import os
 
-from pump.wire import const
+from const import const
 
 _SECTOR_BYTES = const(4096)
 # A byte at a time, blanking a sector takes a chip 40 ms.

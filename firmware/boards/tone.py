@@ -2,8 +2,8 @@
 
 import time
 
+from const import const
 from machine import Pin
-from pump.wire import const
 
 _SECOND_MS = const(1_000)
 _NEVER = const(0x3FFFFFFF)

@@ -2,7 +2,7 @@
 
 import gc
 
-from pump.wire import const
+from const import const
 
 from boards import stdio
 

@@ -3,8 +3,8 @@
 
 import time
 
+from const import const
 from machine import WDT
-from pump.wire import const
 
 # Fed after three quarters of its time-out: what is left, two seconds on RP2040, is five of the slowest erases.
 _PARTS = const(4)

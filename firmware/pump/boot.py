@@ -1,8 +1,9 @@
-# From a reset to the loop: what the flash knows, what the reset cost, the proof of the watchdog, the self-tests, and
-# whether what was running goes on.
+# From a reset to the loop: replay, what the reset cost, the program in force, the proof of the watchdog, self-tests. At
+# the end delivery resumes if it was running.
 
 from pump import wire
 from pump.dosing.therapy import Therapy
+from pump.part import NEVER
 from pump.small_int import mul_div
 from pump.storage.records import UNKNOWN
 from pump.version import FIRMWARE
@@ -11,124 +12,161 @@ _FIRMWARE_PACKED = FIRMWARE[0] << 16 | FIRMWARE[1] << 8 | FIRMWARE[2]
 
 
 class Boot:
-    """Begins a pump whose parts are made. `cause` is why the board was reset; `first_record` and `first_high` are
-    what journal and lifetime steps were at before this boot."""
+    """Starts a pump whose parts are made. `cause` is why the board was reset. `first_record` and `first_high` are what
+    journal and lifetime steps were at before this boot."""
 
-    def __init__(self, pump, distrusted):
-        """`distrusted`: the pump starts over because of what it found in RAM (see memory.py)."""
-        self._pump = pump
+    def __init__(
+        self,
+        board,
+        profile,
+        clock,
+        ledger,
+        store,
+        delivery,
+        effects,
+        supervisor,
+        monitor,
+        selftest,
+        distrusted,
+    ):
+        """`distrusted`: the pump starts over because of what was found in RAM (see integrity/ram_check.py)."""
+        self._board = board
+        self._profile = profile
+        self._clock = clock
+        self._ledger = ledger
+        self._facts = ledger.facts
+        self._store = store
+        self._delivery = delivery
+        self._effects = effects
+        self._supervisor = supervisor
+        self._monitor = monitor
+        self._selftest = selftest
         self._distrusted = distrusted
-        ledger = pump.ledger
-        ledger.replay()
-        self._armed = ledger.watchdog_armed
-        # The bite of the proof hides why the board was reset before it.
-        self.cause = ledger.boot_cause if self._armed else pump.board.reset_cause
-        self.first_high = ledger.high
-        self.first_record = ledger.journal.next
+        self._armed = False
+        self.cause = wire.RESET_CAUSE_UNKNOWN
+        self.first_high = 0
+        self.first_record = 0
 
     def run(self):
-        """Everything up to the loop; while the watchdog is being proven, ready() is still to come."""
-        pump, ledger = self._pump, self._pump.ledger
-        self._end_boluses(ledger)
-        pump.report_damage()
+        """Does everything from the reset to the loop. While the watchdog is being proven, finish() is still to come."""
+        began = self._clock.ticks()
+        # The motor comes first: nothing moves before its lease is known.
+        self._delivery.motor.secure()
+        self._monitor.take_first_samples()
+        self._replay_journal()
+        self._record_boot()
         self._report_loss()
-        if self._distrusted:
-            pump.alarm(wire.ALARM_SELFTEST_FAILED, 1 << wire.TEST_MEMORY)
-        if ledger.clock_was_set:
-            pump.alarm(wire.ALARM_CLOCK_UNKNOWN, 0)
-        if ledger.generation:
-            self._load_therapy()
-        pump.supervisor.boot(pump.board.reset_cause, self._armed)
-        if pump.supervisor.proving:
-            # What the boot took so far, on slow flash half a second, is no part of the wait for the bite.
-            pump.clock.update(pump.board.ticks())
-        else:
-            self.ready()
+        self._report_doubts()
+        if self._facts.generation:
+            self._load_program()
+        self._prove_watchdog()
+        self._selftest.set_boot_ms((self._board.ticks() - began) & NEVER)
 
-    def _end_boluses(self, ledger):
-        bolus, kind, square = ledger.bolus_left, ledger.bolus_kind, ledger.square_left
-        self._write(ledger)
+    def finish(self):
+        """The watchdog is proven, or none: tests the pump, and resumes delivery if it was running."""
+        resets = self._facts.count_boots(self._profile.resets_ms)
+        if resets > self._profile.resets_max:
+            self._effects.raise_alarm(wire.ALARM_RESETS_REPEATED, resets)
+        self._selftest.run_at_boot()
+        self._selftest.report_failures()
+        self._monitor.update_alarms()
+        self._delivery.ram_check.renew_checksum()
+        if self._facts.running:
+            self._resume_delivery()
+
+    # The steps
+
+    def _replay_journal(self):
+        ledger, facts = self._ledger, self._facts
+        ledger.replay()
+        self._armed = facts.watchdog_armed
+        # The bite of the proof hides why the board was reset before it.
+        self.cause = facts.boot_cause if self._armed else self._board.reset_cause
+        self.first_high = facts.high
+        self.first_record = ledger.journal.next
+
+    def _record_boot(self):
+        """Records the boot, and the end of each bolus that was open. The open lease counts as delivered, and a bolus
+        that a reset cut is not repeated."""
+        ledger, facts = self._ledger, self._facts
+        # As the journal has them: the record of the boot changes nothing of them, but they must not depend on it.
+        bolus, kind, square = facts.open_bolus, facts.open_kind, facts.open_square
+        # The boot that ended with the bite of the proof had no loop: both count as one.
+        count = facts.boot_count if self._armed else facts.boot_count + 1
+        high = facts.high + facts.allowance
+        voids = ledger.journal.voids
+        ledger.write(wire.RECORD_BOOT, self._board.reset_cause, count, facts.low, high, _FIRMWARE_PACKED, voids)
         if bolus:
-            # A bolus that a reset cut is over: its lease counts as delivered, and it is never repeated.
-            ledger.write(wire.RECORD_BOLUS_END, kind, ledger.low, ledger.high, 0, bolus, 0)
+            ledger.write(wire.RECORD_BOLUS_END, kind, facts.low, facts.high, 0, bolus, 0)
         if square:
-            ledger.write(wire.RECORD_SQUARE_END, 0, ledger.low, ledger.high, 0, square, 0)
-
-    def _write(self, ledger):
-        ledger.write(
-            wire.RECORD_BOOT,
-            self._pump.board.reset_cause,
-            # The boot before a bite that was wanted never listened to anybody: both count as one.
-            ledger.boot_count if self._armed else ledger.boot_count + 1,
-            ledger.low,
-            ledger.high + ledger.allowance,
-            _FIRMWARE_PACKED,
-            ledger.journal.voids,
-        )
+            ledger.write(wire.RECORD_SQUARE_END, 0, facts.low, facts.high, 0, square, 0)
 
     def _report_loss(self):
-        """A flash that something else than this firmware emptied: nothing is known then, and nothing is made up."""
-        pump, ledger = self._pump, self._pump.ledger
-        known = pump.profile.sound and (pump.profile.commissioned or pump.store.any() or ledger.faults.next)
-        if self.first_record == 0 and known:
-            pump.alarm(wire.ALARM_THERAPY_LOST, 0)
-        elif ledger.gone():
-            pump.alarm(wire.ALARM_JOURNAL_DAMAGED, 0)
+        """Reports a flash that something else than this firmware changed. Facts that are lost stay unknown."""
+        self._effects.report_damage()
+        profile = self._profile
+        used = profile.commissioned or self._store.has_copy() or self._ledger.faults.next
+        if self.first_record == 0 and profile.is_valid and used:
+            self._effects.raise_alarm(wire.ALARM_THERAPY_LOST, 0)
+        elif self._ledger.has_lost_records():
+            self._effects.raise_alarm(wire.ALARM_JOURNAL_DAMAGED, 0)
 
-    def _load_therapy(self):
-        pump, ledger = self._pump, self._pump.ledger
-        if not pump.store.load(ledger.generation, ledger.hash_head.to_bytes(4, "little")):
-            pump.alarm(wire.ALARM_THERAPY_LOST, ledger.generation)
+    def _report_doubts(self):
+        if self._distrusted:
+            self._effects.raise_alarm(wire.ALARM_SELFTEST_FAILED, 1 << wire.TEST_MEMORY)
+        if self._facts.clock_was_set:
+            self._effects.raise_alarm(wire.ALARM_CLOCK_UNKNOWN, 0)
+
+    def _load_program(self):
+        store, facts = self._store, self._facts
+        if not store.load_program(facts.generation, facts.hash_head.to_bytes(4, "little")):
+            self._effects.raise_alarm(wire.ALARM_THERAPY_LOST, facts.generation)
             return
-        pump.mend_store()
-        therapy = Therapy(pump.store.program)
-        if pump.profile.sound:
-            self._recount(therapy)
-        pump.take(therapy, False)
-        if pump.profile.sound:
-            self._judge(therapy)
+        self._effects.mend_store()
+        therapy = Therapy(store.program)
+        if self._profile.is_valid:
+            self._convert_steps(therapy)
+        self._delivery.load_therapy(therapy)
+        if self._profile.is_valid:
+            self._judge_therapy(therapy)
 
-    def _recount(self, therapy):
-        """A pump that was calibrated, and flashed with what came out, has other steps than those that were counted."""
-        ledger, profile = self._pump.ledger, self._pump.profile
-        old_num, old_den = ledger.step_nl_num, ledger.step_nl_den
+    def _convert_steps(self, therapy):
+        """A pump that was calibrated since, and flashed with the result, has steps of another volume."""
+        facts, profile = self._facts, self._profile
+        old_num, old_den = facts.step_nl_num, facts.step_nl_den
         if not old_num:
             old_num, old_den = therapy.step_nl_num, therapy.step_nl_den
         num, den = profile.step_nl_num, profile.step_nl_den
         if mul_div(old_num, den, num) == (old_den, 0):
             return
-        content = ledger.reservoir
+        content = facts.reservoir
         if content != UNKNOWN:
             # At a boot, never while dosing: these products may need heap integers.
             content = content * (old_num * den) // (old_den * num)
-        ledger.write(wire.RECORD_CALIBRATION, 0, num, den, old_num, old_den, content)
+        self._ledger.write(wire.RECORD_CALIBRATION, 0, num, den, old_num, old_den, content)
 
-    def _judge(self, therapy):
-        """A therapy that this pump would not take now is not delivered either: its steps mean something else."""
-        reason, _ = therapy.check(self._pump.profile)
+    def _judge_therapy(self, therapy):
+        """A therapy that this pump would refuse now is not delivered either: its steps mean something else."""
+        reason, _ = therapy.check(self._profile)
         if reason == wire.REASON_DONE:
-            self._pump.drop_alarm(wire.ALARM_THERAPY_UNFIT)
+            self._effects.end_alarm(wire.ALARM_THERAPY_UNFIT)
         else:
-            self._pump.alarm(wire.ALARM_THERAPY_UNFIT, reason)
+            self._effects.raise_alarm(wire.ALARM_THERAPY_UNFIT, reason)
 
-    def ready(self):
-        """The watchdog is known to bite, or to be none: self-tests, then what was running goes on."""
-        pump = self._pump
-        resets = pump.ledger.boots_within(pump.profile.resets_ms)
-        if resets > pump.profile.resets_max:
-            pump.alarm(wire.ALARM_RESETS_REPEATED, resets)
-        pump.selftest.at_boot()
-        pump.judge_selftest()
-        pump.monitor.judge()
-        pump.memory.seal()
-        if pump.ledger.running:
-            self._resume()
+    def _prove_watchdog(self):
+        self._supervisor.start_proof(self._board.reset_cause, self._armed)
+        if self._supervisor.proving:
+            # The time that the boot has needed, on slow flash half a second, is no part of the wait for the bite.
+            self._clock.update(self._board.ticks())
+        else:
+            self.finish()
 
-    def _resume(self):
-        pump, ledger = self._pump, self._pump.ledger
-        # With records lost that no later one repeats, nobody knows whether it is to run.
-        unknown = ledger.journal.lost or ledger.gone() or pump.therapy is None
-        if unknown or pump.alarms.on(wire.ALARMS_SAFE | wire.ALARMS_HALT):
-            ledger.halt(wire.STOP_REASON_FAULT)
+    def _resume_delivery(self):
+        ledger, facts = self._ledger, self._facts
+        # If records are lost that no later one repeats, it is not known whether the pump was to run.
+        unknown = ledger.journal.lost or ledger.has_lost_records() or self._delivery.therapy is None
+        if unknown or facts.alarms & (wire.ALARMS_SAFE | wire.ALARMS_HALT):
+            ledger.record_halt(wire.STOP_REASON_FAULT)
             return
-        pump.begin()
+        self._delivery.resume_delivery()
+        self._effects.renew_lease()

@@ -1,6 +1,6 @@
-# Pump time: (day, ms of day) since commissioning. Nobody can set it; the calendar is an offset on it.
+# Pump time: (day, ms of day) since commissioning. It cannot be set; the calendar is an offset on it.
 
-from pump.wire import const
+from const import const
 
 _GAP_MS_MAX = const(0x1FFFFFFF)
 DAY_MS = const(86_400_000)
@@ -20,14 +20,14 @@ class Clock:
         self._check = 0
         self._sum = 0
 
-    def resume(self, day, ms):
-        """Go on from the last time that the journal knows: time without power counts as none."""
+    def resume_at(self, day, ms):
+        """Continues from the last time in the journal: time without power does not count."""
         self.day = day
         self.ms = ms
         self._sum = day + ms
 
     def update(self, ticks):
-        """Move to `ticks`; return the milliseconds that passed since the last call."""
+        """Advances to `ticks`; returns the milliseconds since the last call."""
         passed = (ticks - self._ticks) & _TICKS_MASK
         self._ticks = ticks
         left = passed
@@ -43,20 +43,20 @@ class Clock:
             self._sum -= DAY_MS - 1
         return passed
 
-    def whole(self):
-        """Whether day and ms are what passed (see memory.py)."""
+    def time_intact(self):
+        """True if day and ms are the time that passed (see integrity/ram_check.py)."""
         return self.day + self.ms == self._sum
 
-    def sound(self):
-        """Whether the offset is the one that was set (see memory.py)."""
+    def offset_intact(self):
+        """True if the offset is the one that was set (see integrity/ram_check.py)."""
         return self._offset_days ^ self._offset_ms == self._check
 
     def ticks(self):
         """The counter at the last update()."""
         return self._ticks
 
-    def set_local(self, days, ms):
-        """Say what the calendar shows now: days since 2000-01-01, and milliseconds of that day."""
+    def set_local_time(self, days, ms):
+        """Sets the calendar: days since 2000-01-01, and milliseconds of that day."""
         self.known = True
         self._offset_days = days - self.day
         self._offset_ms = ms - self.ms

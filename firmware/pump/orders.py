@@ -1,322 +1,332 @@
-# What the commands do. Each writes one record that holds the command id and its effect, or raises Refusal: nothing of a
-# refused command happens.
+# The commands. Each writes one record that holds the command id and its effect, or raises Refusal; a refused command
+# has no effect.
+
+from const import const
 
 from pump import wire
 from pump.clock import DAY_MS
-from pump.guard.program import Program
+from pump.guard.reading import Reading
+from pump.part import Part
 from pump.refusal import Refusal
 from pump.storage.records import UNKNOWN
-from pump.wire import const
 
 _NOT_ARMED = const(-1)
 
 
-class Orders:
-    """Commands on a pump. `fields` are those of the request: host and counter first."""
+class Orders(Part):
+    """Carries out commands. `session` is the one that the command came in, None for a STOP without one; `fields` are
+    those of the request: host and counter first."""
 
-    def __init__(self, pump):
-        self._pump = pump
-        self._ledger = pump.ledger
+    def __init__(self, ledger, store, profile, clock, delivery, effects, alarms, monitor, selftest):
+        self._ledger = ledger
+        self._facts = ledger.facts
+        self._store = store
+        self._profile = profile
+        self._clock = clock
+        self._delivery = delivery
+        self._effects = effects
+        self._alarms = alarms
+        self._monitor = monitor
+        self._selftest = selftest
         self._armed_steps = _NOT_ARMED
         self._armed_ms = 0
 
-    def refuse(self, host, counter, message, reason):
-        """Make a refusal durable, so that a repeat gets the same answer."""
-        ledger = self._ledger
-        ledger.write(
-            wire.RECORD_REFUSED, reason, int.from_bytes(host, "little"), counter, message, ledger.low, ledger.high
-        )
+    def pass_time(self, ms):
+        """Disarms a priming bolus after a while."""
+        if self._armed_steps != _NOT_ARMED and self._armed_ms <= wire.PRIME_ARMED_MS:
+            self._armed_ms += ms
+
+    def _command(self, session, kind, fields, c, d, e):
+        """Writes the record of a command. Raises Refusal if it could not be written."""
+        self._ledger.command(kind, session.role, fields[0], fields[1], c, d, e)
+
+    def _command_shown(self, session, kind, fields, c):
+        """Writes the record of a command that shows low and high."""
+        self._command(session, kind, fields, c, self._facts.low, self._facts.high)
+
+    def record_refusal(self, host, counter, message, reason):
+        """Makes a refusal durable, so that a repeat gets the same answer."""
+        facts, number = self._facts, int.from_bytes(host, "little")
+        self._ledger.write(wire.RECORD_REFUSED, reason, number, counter, message, facts.low, facts.high)
 
     # Start and stop
 
-    def _need_ready(self):
-        ledger, therapy = self._ledger, self._pump.therapy
-        if self._pump.faulty():
-            raise Refusal(wire.REASON_SAFE_STATE, ledger.alarms)
-        if not self._pump.trusts():
-            raise Refusal(wire.REASON_SAFE_STATE, ledger.alarms)
+    def _require_ready(self):
+        facts, therapy = self._facts, self._delivery.therapy
+        if facts.alarms & wire.ALARMS_SAFE or not self._delivery.is_trusted():
+            raise Refusal(wire.REASON_SAFE_STATE, facts.alarms)
         if therapy is None:
             raise Refusal(wire.REASON_NOT_PROGRAMMED)
-        if ledger.reservoir == UNKNOWN or ledger.reservoir <= therapy.empty_steps:
+        if facts.reservoir == UNKNOWN or facts.reservoir <= therapy.empty_steps:
             raise Refusal(wire.REASON_RESERVOIR_EMPTY)
-        if ledger.alarms & wire.ALARMS_HALT:
-            raise Refusal(wire.REASON_START_BLOCKED, ledger.alarms & wire.ALARMS_HALT)
+        if facts.alarms & wire.ALARMS_HALT:
+            raise Refusal(wire.REASON_START_BLOCKED, facts.alarms & wire.ALARMS_HALT)
 
-    def _need_running(self):
-        self._need_ready()
-        if not self._ledger.running:
+    def _require_running(self):
+        self._require_ready()
+        if not self._facts.running:
             raise Refusal(wire.REASON_NOT_RUNNING)
 
-    def start(self, fields):
-        self._need_ready()
-        if self._ledger.running:
+    def start_delivery(self, session, fields):
+        self._require_ready()
+        facts = self._facts
+        if facts.running:
             raise Refusal(wire.REASON_ALREADY_RUNNING)
-        if self._ledger.alarms & wire.ALARMS_BLOCK:
-            raise Refusal(wire.REASON_START_BLOCKED, self._ledger.alarms & wire.ALARMS_BLOCK)
-        if self._ledger.bolus_left:
+        if facts.alarms & wire.ALARMS_BLOCK:
+            raise Refusal(wire.REASON_START_BLOCKED, facts.alarms & wire.ALARMS_BLOCK)
+        if facts.bolus_left:
             raise Refusal(wire.REASON_BOLUS_RUNNING)
-        self._write(wire.RECORD_START, fields, 0)
-        self._pump.drop_alarm(wire.ALARM_PUMP_STOPPED)
-        self._pump.go()
+        self._command_shown(session, wire.RECORD_START, fields, 0)
+        self._effects.end_alarm(wire.ALARM_PUMP_STOPPED)
+        self._delivery.start_delivery()
+        self._effects.renew_lease()
 
-    def stop(self, fields):
-        ledger = self._ledger
-        self._pump.halt_motion()
-        record = self._write(wire.RECORD_STOP, fields, 0)
-        ledger.close(wire.STOP_REASON_COMMAND)
-        return record
-
-    def _write(self, kind, fields, c):
-        """A command record of the kind that shows low and high; returns its sequence number."""
-        return self._ledger.command(kind, fields[0], fields[1], c, self._ledger.low, self._ledger.high)
+    def stop_delivery(self, session, fields):
+        self._delivery.halt_motion()
+        role = wire.ROLE_NONE if session is None else session.role
+        return self._ledger.record_stop(role, fields[0], fields[1])
 
     # Boluses
 
-    def _need_no_bolus(self):
-        if self._ledger.bolus_left:
+    def _require_no_bolus(self):
+        if self._facts.bolus_left:
             raise Refusal(wire.REASON_BOLUS_RUNNING)
 
-    def bolus(self, fields):
-        host, counter, steps = fields
-        self._need_running()
-        self._need_no_bolus()
-        therapy = self._pump.therapy
+    def start_bolus(self, session, fields):
+        steps = fields[2]
+        self._require_running()
+        self._require_no_bolus()
+        delivery = self._delivery
+        therapy = delivery.therapy
         if steps == 0:
             raise Refusal(wire.REASON_BOLUS_ZERO)
         if steps > therapy.bolus_steps_max:
             raise Refusal(wire.REASON_BOLUS_OVER_MAXIMUM)
-        if self._pump.guard.full():
+        if delivery.guard.is_full():
             raise Refusal(wire.REASON_BOLUS_OVER_CAP)
-        allowance = self._pump.extend_lease(steps)
-        self._ledger.command(wire.RECORD_BOLUS, host, counter, steps, self._ledger.low, allowance)
-        self._pump.begin_bolus(wire.BOLUS_KIND_CLINICIAN, steps, therapy.bolus_num, therapy.bolus_den, allowance)
+        allowance = delivery.extend_lease(steps)
+        self._command(session, wire.RECORD_BOLUS, fields, steps, self._facts.low, allowance)
+        delivery.start_bolus(wire.BOLUS_KIND_CLINICIAN, steps, therapy.bolus_num, therapy.bolus_den, allowance)
 
-    def bolus_cancel(self, fields):
-        if not self._ledger.bolus_left:
+    def cancel_bolus(self, session, fields):
+        if not self._facts.bolus_left:
             raise Refusal(wire.REASON_NO_BOLUS)
-        self._write(wire.RECORD_BOLUS_CANCEL, fields, self._pump.schedule.cancel_bolus())
-        self._pump.after_bolus()
+        self._command_shown(session, wire.RECORD_BOLUS_CANCEL, fields, self._delivery.schedule.cancel_bolus())
+        self._delivery.close_bolus()
+        if self._delivery.schedule.running:
+            # In this order: a bolus that runs has its record, or the look at RAM before a lease finds one too many.
+            self._effects.renew_lease()
+            self._delivery.start_waiting_periodic()
 
-    def patient_bolus(self, fields):
-        host, counter = fields
-        self._need_running()
-        therapy = self._pump.therapy
-        if not therapy.patient_steps:
+    def start_patient_bolus(self, session, fields):
+        self._require_running()
+        delivery = self._delivery
+        therapy = delivery.therapy
+        steps = therapy.patient_steps
+        if not steps:
             raise Refusal(wire.REASON_NO_PATIENT_BOLUS)
         if self.lockout_left_ms():
             raise Refusal(wire.REASON_LOCKOUT)
-        if self.patient_left() == 0:
+        if self.patient_boluses_left() == 0:
             raise Refusal(wire.REASON_PATIENT_COUNT)
-        self._need_no_bolus()
-        if not self._pump.guard.fits(therapy.patient_steps):
-            self._pump.cap_reached(therapy.patient_steps)
+        self._require_no_bolus()
+        if not delivery.guard.has_room_for(steps):
+            self._effects.raise_alarm(wire.ALARM_DOSE_CAP, steps)
             raise Refusal(wire.REASON_BOLUS_OVER_CAP)
-        allowance = self._pump.extend_lease(therapy.patient_steps)
-        self._ledger.command(
-            wire.RECORD_PATIENT_BOLUS, host, counter, therapy.patient_steps, self._ledger.low, allowance
-        )
-        self._pump.begin_bolus(
-            wire.BOLUS_KIND_PATIENT, therapy.patient_steps, therapy.patient_num, therapy.patient_den, allowance
-        )
+        allowance = delivery.extend_lease(steps)
+        self._command(session, wire.RECORD_PATIENT_BOLUS, fields, steps, self._facts.low, allowance)
+        delivery.start_bolus(wire.BOLUS_KIND_PATIENT, steps, therapy.patient_num, therapy.patient_den, allowance)
 
     def lockout_left_ms(self):
-        """How long the patient's button is still locked."""
-        therapy, times = self._pump.therapy, self._ledger.patient_times
+        """Milliseconds until the lockout of the patient bolus ends."""
+        therapy, times = self._delivery.therapy, self._facts.patient_times
         if therapy is None or not times:
             return 0
-        since = self._ledger.since(times[-1])
+        since = self._facts.ms_since(times[-1])
         return therapy.patient_lockout_ms - since if since < therapy.patient_lockout_ms else 0
 
-    def patient_left(self):
+    def patient_boluses_left(self):
         """Patient boluses that are left in the rolling 24 hours."""
-        therapy = self._pump.therapy
+        therapy = self._delivery.therapy
         if therapy is None or not therapy.patient_steps:
             return 0
-        taken = self._ledger.patient_count(DAY_MS)
-        return therapy.patient_per_day - taken if taken < therapy.patient_per_day else 0
+        given = self._facts.count_patient_boluses(DAY_MS)
+        return therapy.patient_per_day - given if given < therapy.patient_per_day else 0
 
-    def square_bolus(self, fields):
-        host, counter, steps, duration_ms = fields
-        self._need_running()
-        pump = self._pump
-        if self._ledger.square_left:
+    def start_square_bolus(self, session, fields):
+        _, _, steps, duration_ms = fields
+        self._require_running()
+        delivery = self._delivery
+        therapy = delivery.therapy
+        if self._facts.square_left:
             raise Refusal(wire.REASON_SQUARE_RUNNING)
         if steps == 0:
             raise Refusal(wire.REASON_BOLUS_ZERO)
-        if steps > pump.therapy.square_steps_max:
+        if steps > therapy.square_steps_max:
             raise Refusal(wire.REASON_SQUARE_OVER_MAXIMUM)
-        if not 1 <= duration_ms <= wire.FRACTION_MAX or pump.too_fast(steps, duration_ms):
+        if not 1 <= duration_ms <= wire.FRACTION_MAX or therapy.is_too_fast(steps, duration_ms, self._profile):
             raise Refusal(wire.REASON_SQUARE_RATE)
-        if pump.guard.full():
+        if delivery.guard.is_full():
             raise Refusal(wire.REASON_BOLUS_OVER_CAP)
-        allowance = pump.extend_lease(steps)
-        self._ledger.command(wire.RECORD_SQUARE, host, counter, steps, duration_ms, allowance)
-        pump.schedule.start_square(steps, duration_ms)
-        pump.guard.allow(allowance)
+        allowance = delivery.extend_lease(steps)
+        self._command(session, wire.RECORD_SQUARE, fields, steps, duration_ms, allowance)
+        delivery.start_square(steps, duration_ms, allowance)
 
-    def square_cancel(self, fields):
-        if not self._ledger.square_left:
+    def cancel_square_bolus(self, session, fields):
+        if not self._facts.square_left:
             raise Refusal(wire.REASON_NO_SQUARE)
-        self._write(wire.RECORD_SQUARE_CANCEL, fields, self._pump.schedule.cancel_square())
-        self._pump.lease()
+        self._command_shown(session, wire.RECORD_SQUARE_CANCEL, fields, self._delivery.schedule.cancel_square())
+        self._effects.renew_lease()
 
-    # Priming: two deliberate acts
+    # Priming (two deliberate commands) and the patency test
 
-    def _need_stopped(self):
-        self._need_ready()
-        if self._ledger.running or self._ledger.bolus_left or self._pump.plan.bridge_left:
+    def _require_stopped(self):
+        self._require_ready()
+        if self._facts.running or self._facts.bolus_left or self._delivery.plan.bridge_left:
             raise Refusal(wire.REASON_STILL_RUNNING)
 
-    def prime_arm(self, fields):
-        host, counter, steps, path_version = fields
-        self._need_stopped()
-        therapy = self._pump.therapy
+    def arm_priming(self, session, fields):
+        _, _, steps, path_version = fields
+        self._require_stopped()
+        therapy = self._delivery.therapy
         if not 1 <= steps <= therapy.prime_steps_max:
             raise Refusal(wire.REASON_PRIMING_VOLUME)
         if path_version != therapy.path_version:
             raise Refusal(wire.REASON_PRIMING_PATH)
-        self._ledger.command(wire.RECORD_PRIME_ARM, host, counter, steps, path_version, self._ledger.low)
+        self._command(session, wire.RECORD_PRIME_ARM, fields, steps, path_version, self._facts.low)
         self._armed_steps = steps
         self._armed_ms = 0
 
-    def prime(self, fields):
-        host, counter, steps = fields
-        self._need_stopped()
-        therapy = self._pump.therapy
+    def start_priming(self, session, fields):
+        steps = fields[2]
+        self._require_stopped()
+        therapy = self._delivery.therapy
         if self._armed_steps == _NOT_ARMED or self._armed_ms > wire.PRIME_ARMED_MS:
             raise Refusal(wire.REASON_PRIMING_NOT_ARMED)
         if steps != self._armed_steps:
             raise Refusal(wire.REASON_PRIMING_VOLUME)
         self._armed_steps = _NOT_ARMED
-        self._ledger.command(wire.RECORD_PRIME, host, counter, steps, therapy.path_version, steps)
-        self._pump.guard.prime(steps)
-        self._pump.guard.enable(True)
-        self._pump.begin_bolus(wire.BOLUS_KIND_PRIMING, steps, therapy.prime_num, therapy.prime_den, steps)
+        self._command(session, wire.RECORD_PRIME, fields, steps, therapy.path_version, steps)
+        self._delivery.start_priming(steps, therapy.prime_num, therapy.prime_den)
 
-    def patency(self, fields):
-        """A few steps into the line of a stopped pump, as fast as it may; who asked watches the pressure."""
-        host, counter, steps = fields
-        self._need_stopped()
-        pump, profile = self._pump, self._pump.profile
+    def test_patency(self, session, fields):
+        """Moves a few steps into the line of a stopped pump at the highest rate. The host watches the pressure."""
+        steps = fields[2]
+        self._require_stopped()
+        profile = self._profile
         if steps == 0:
             raise Refusal(wire.REASON_BOLUS_ZERO)
         if steps > profile.patency_steps:
             raise Refusal(wire.REASON_BOLUS_OVER_MAXIMUM)
-        if not pump.guard.fits(steps):
+        if not self._delivery.guard.has_room_for(steps):
             raise Refusal(wire.REASON_BOLUS_OVER_CAP)
         every_ms = profile.rate_max_den // profile.rate_max_num
-        self._ledger.command(wire.RECORD_PATENCY, host, counter, steps, every_ms, steps)
-        pump.monitor.begin()
-        pump.guard.enable(True)
-        pump.begin_bolus(wire.BOLUS_KIND_PATENCY, steps, 1, every_ms, steps)
-
-    def pass_time(self, ms):
-        """An armed priming bolus does not stay armed."""
-        if self._armed_steps != _NOT_ARMED and self._armed_ms <= wire.PRIME_ARMED_MS:
-            self._armed_ms += ms
+        self._command(session, wire.RECORD_PATENCY, fields, steps, every_ms, steps)
+        self._delivery.start_patency(steps, every_ms)
 
     # Reservoir, alarms, clock
 
-    def refill(self, fields):
-        host, counter, steps, withdrawn = fields
-        pump = self._pump
-        most = pump.profile.reservoir_steps_max
+    def record_refill(self, session, fields):
+        _, _, steps, withdrawn = fields
+        reservoir, therapy = self._monitor.reservoir, self._delivery.therapy
+        most = self._profile.reservoir_steps_max
         if steps > most or (withdrawn != UNKNOWN and withdrawn > most):
             raise Refusal(wire.REASON_RESERVOIR_SIZE)
         if withdrawn != UNKNOWN:
-            pump.monitor.reservoir.reconcile(withdrawn)
-        self._ledger.command(wire.RECORD_REFILL, host, counter, steps, self._ledger.low, self._ledger.high)
-        pump.monitor.reservoir.settle()
-        if pump.therapy is not None and steps > pump.therapy.empty_steps:
-            pump.drop_alarm(wire.ALARM_RESERVOIR_EMPTY)
-        if pump.therapy is not None and steps > pump.therapy.low_steps:
-            pump.drop_alarm(wire.ALARM_RESERVOIR_LOW)
+            reservoir.reconcile_refill(withdrawn)
+        self._command_shown(session, wire.RECORD_REFILL, fields, steps)
+        reservoir.restart_comparison()
+        if therapy is not None and steps > therapy.empty_steps:
+            self._effects.end_alarm(wire.ALARM_RESERVOIR_EMPTY)
+        if therapy is not None and steps > therapy.low_steps:
+            self._effects.end_alarm(wire.ALARM_RESERVOIR_LOW)
 
-    def _present(self):
-        """Alarms that are on and whose cause is there: they cannot be cleared."""
-        pump, ledger = self._pump, self._ledger
-        present = pump.monitor.present() | (ledger.alarms & (wire.ALARM_PUMP_STOPPED | wire.ALARM_THERAPY_UNFIT))
-        if pump.therapy is None and ledger.generation:
-            present |= wire.ALARM_THERAPY_LOST
-        if ledger.failed():
-            present |= wire.ALARM_FLASH_FAILED
-        if pump.selftest.unsaid():
-            present |= wire.ALARM_SELFTEST_FAILED
-        if not pump.clock.known and ledger.clock_was_set:
-            present |= wire.ALARM_CLOCK_UNKNOWN
-        if pump.reservoir_known() and pump.therapy is not None:
-            present |= wire.ALARM_RESERVOIR_LOW if ledger.reservoir <= pump.therapy.low_steps else 0
-            present |= wire.ALARM_RESERVOIR_EMPTY if ledger.reservoir <= pump.therapy.empty_steps else 0
-        return present
+    def _lasting_alarms(self):
+        """Alarms that are on and whose cause lasts: they cannot be cleared."""
+        facts, therapy = self._facts, self._delivery.therapy
+        lasting = self._monitor.lasting_alarms(self._delivery.is_moving())
+        lasting |= facts.alarms & (wire.ALARM_PUMP_STOPPED | wire.ALARM_THERAPY_UNFIT)
+        if therapy is None and facts.generation:
+            lasting |= wire.ALARM_THERAPY_LOST
+        if self._ledger.has_failed():
+            lasting |= wire.ALARM_FLASH_FAILED
+        if self._selftest.unreported_failures():
+            lasting |= wire.ALARM_SELFTEST_FAILED
+        if not self._clock.known and facts.clock_was_set:
+            lasting |= wire.ALARM_CLOCK_UNKNOWN
+        if facts.reservoir != UNKNOWN and therapy is not None:
+            lasting |= wire.ALARM_RESERVOIR_LOW if facts.reservoir <= therapy.low_steps else 0
+            lasting |= wire.ALARM_RESERVOIR_EMPTY if facts.reservoir <= therapy.empty_steps else 0
+        return lasting & facts.alarms
 
-    def alarm_clear(self, fields):
-        host, counter, alarms = fields
-        present = self._present() & self._ledger.alarms
-        if alarms & present:
-            raise Refusal(wire.REASON_ALARM_PRESENT, alarms & present)
-        self._ledger.command(wire.RECORD_ALARM_CLEARED, host, counter, alarms, self._ledger.low, self._ledger.high)
-        self._pump.apply_alarms()
+    def clear_alarms(self, session, fields):
+        alarms = fields[2]
+        lasting = self._lasting_alarms()
+        if alarms & lasting:
+            raise Refusal(wire.REASON_ALARM_PRESENT, alarms & lasting)
+        self._command_shown(session, wire.RECORD_ALARM_CLEARED, fields, alarms)
+        self._delivery.apply_fallbacks()
 
-    def silence(self, fields):
-        host, counter, ms = fields
-        alarms = self._pump.alarms
-        if not self._ledger.alarms:
+    def silence_alarms(self, session, fields):
+        ms, alarms = fields[2], self._alarms
+        if not self._facts.alarms:
             raise Refusal(wire.REASON_NO_ALARM)
         if not 1 <= ms <= alarms.longest_silence_ms():
             raise Refusal(wire.REASON_SILENCE_TIME, alarms.longest_silence_ms())
-        self._ledger.command(wire.RECORD_SILENCE, host, counter, ms, self._ledger.low, self._ledger.high)
-        alarms.silence(ms)
+        self._command_shown(session, wire.RECORD_SILENCE, fields, ms)
+        alarms.silence_tone(ms)
 
-    def clock_set(self, fields):
-        host, counter, days, ms = fields
+    def set_clock(self, session, fields):
+        _, _, days, ms = fields
         if ms >= DAY_MS:
             raise Refusal(wire.REASON_CLOCK_VALUE)
-        self._ledger.command(wire.RECORD_CLOCK, host, counter, days, ms, 0)
-        self._pump.clock.set_local(days, ms)
-        self._pump.plan.set_local(days, ms)
-        self._pump.drop_alarm(wire.ALARM_CLOCK_UNKNOWN)
-        self._pump.follow_plan()
+        self._command(session, wire.RECORD_CLOCK, fields, days, ms, 0)
+        self._clock.set_local_time(days, ms)
+        self._delivery.set_local_time(days, ms)
+        self._effects.end_alarm(wire.ALARM_CLOCK_UNKNOWN)
 
-    def implant(self, fields):
-        host, counter, days = fields
-        ledger, clock = self._ledger, self._pump.clock
-        if ledger.implant_days != UNKNOWN:
-            raise Refusal(wire.REASON_IMPLANTED, ledger.implant_days)
+    def record_implant(self, session, fields):
+        days, facts, clock = fields[2], self._facts, self._clock
+        if facts.implant_days != UNKNOWN:
+            raise Refusal(wire.REASON_IMPLANTED, facts.implant_days)
         if not clock.known or days > clock.local_days():
             raise Refusal(wire.REASON_IMPLANT_DATE)
-        ledger.command(wire.RECORD_IMPLANT, host, counter, days, ledger.low, ledger.high)
+        self._command_shown(session, wire.RECORD_IMPLANT, fields, days)
 
-    # The therapy
+    # The program
 
-    def check_against(self, program, therapy):
-        """Rules that need the therapy in force. Returns a reason."""
-        if not Program(program).agrees_with(therapy):
+    def check_change(self, program, therapy):
+        """Checks a program against the therapy in force, and the guard's reading of it; returns a reason."""
+        if not Reading(program).agrees_with(therapy):
             return wire.REASON_READINGS_DIFFER
-        old = self._pump.therapy
+        old = self._delivery.therapy
         held = (0, 1) if old is None else (old.step_ng_num, old.step_ng_den)
         if therapy.bridge_steps and (therapy.bridge_ng_num, therapy.bridge_ng_den) != held:
             return wire.REASON_BRIDGE
-        # A bridge of other steps than the pump has now cannot go on: it is over, and must not lock the pump.
-        bridging = self._pump.plan.bridge_left and not self._pump.alarms.on(wire.ALARM_THERAPY_UNFIT)
+        # A bridge of other steps than the pump has now cannot continue: it is over, and must not lock the pump.
+        bridging = self._delivery.plan.bridge_left and not self._facts.alarms & wire.ALARM_THERAPY_UNFIT
         if bridging and (therapy.step_ng_num, therapy.step_ng_den) != held:
-            # Two concentrations in the path are one too many to count.
+            # The pump can count two concentrations in the path, not three.
             return wire.REASON_BRIDGE
         return wire.REASON_DONE
 
-    def commit(self, host, counter, stage):
-        """Replace the therapy. The journal record is the commit: before it the old one runs, after it the new one."""
-        pump, ledger = self._pump, self._ledger
-        generation = ledger.generation + 1
+    def commit_program(self, session, fields, stage):
+        """Replaces the program. The journal record is the commit: before it the old one runs, after it the new one."""
+        ledger, facts = self._ledger, self._facts
+        generation = facts.generation + 1
         program = bytes(stage.data)
-        if not pump.store.save(program, generation):
+        if not self._store.save_program(program, generation):
             raise Refusal(wire.REASON_FLASH_FAILED)
-        first = ledger.generation == 0
+        first = facts.generation == 0
         head = int.from_bytes(stage.hash[:4], "little")
-        pump.announce(stage.therapy)
-        ledger.command(wire.RECORD_COMMIT, host, counter, generation, head, ledger.high)
-        pump.take_over(program, generation, stage.therapy)
-        if first and ledger.reservoir == UNKNOWN:
-            ledger.reservoir = stage.therapy.reservoir_steps
-            ledger.write_state()
-            ledger.write_filled(ledger.reservoir)
-        pump.go_on()
+        self._delivery.announce_therapy(stage.therapy)
+        self._command(session, wire.RECORD_COMMIT, fields, generation, head, facts.high)
+        if not self._store.adopt_program(program, generation):
+            self._effects.raise_alarm(wire.ALARM_FLASH_FAILED, generation)
+        self._selftest.set_result(wire.TEST_THERAPY, wire.TEST_RESULT_PASSED, generation)
+        self._delivery.change_therapy(stage.therapy)
+        self._effects.end_alarm(wire.ALARM_THERAPY_UNFIT)
+        if first and facts.reservoir == UNKNOWN:
+            ledger.record_filling(stage.therapy.reservoir_steps)
+        if facts.running:
+            self._effects.renew_lease()

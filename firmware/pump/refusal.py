@@ -1,9 +1,8 @@
-# An order or a message that the pump refuses: one exception for all of them.
+# The exception of every request that the pump refuses.
 
 
 class Refusal(Exception):
-    """A request that is answered with a reason and a number instead of being carried out."""
-
+    """A refused request. The host gets the reason (wire.REASON_*) and a number that goes with it."""
 
     def __init__(self, reason, detail=0):
         super().__init__(reason)

@@ -1,15 +1,15 @@
-# Whole-number arithmetic that never leaves the small ints of a 32-bit port.
+# Integer arithmetic that never leaves the small ints of a 32-bit port.
 
 
 class MulDiv:
-    """a * b / c without forming the product: run() leaves quotient and remainder, and allocates nothing."""
+    """a * b / c without forming the product. divide() sets `quotient` and `remainder`, and allocates nothing."""
 
     def __init__(self):
         self.quotient = 0
         self.remainder = 0
 
-    def run(self, a, b, c):
-        """For 0 <= a, b < 2^30 and 0 < c <= 2^29. The quotient saturates at 2^30 - 1; it is also returned."""
+    def divide(self, a, b, c):
+        """Divides a * b by c, for 0 <= a, b < 2^30 and 0 < c <= 2^29; returns the quotient, at most 2^30 - 1."""
         whole = a // c
         part = a % c
         quotient = 0
@@ -30,16 +30,16 @@ class MulDiv:
         self.remainder = remainder
         return quotient
 
-    def up(self, a, b, c):
-        """The quotient, rounded up."""
-        quotient = self.run(a, b, c)
+    def divide_up(self, a, b, c):
+        """Divides as divide() does; returns the quotient rounded up."""
+        quotient = self.divide(a, b, c)
         return _plus(quotient, 1) if self.remainder else quotient
 
 
 def mul_div(a, b, c):
     """(a * b // c, a * b % c), as MulDiv. Returns a tuple: not for the dosing path."""
     division = MulDiv()
-    division.run(a, b, c)
+    division.divide(a, b, c)
     return division.quotient, division.remainder
 
 

@@ -1,8 +1,8 @@
-# What the pump woke for since its boot, by cause: the energy of a battery goes there.
+# WakeCounts since the boot, by cause: they take most of the battery's energy.
 
 from array import array
 
-from pump.wire import const
+from const import const
 
 # Causes, in the order of the `counters` message.
 DELIVERY = const(0)
@@ -14,8 +14,8 @@ _CAUSES = const(5)
 _MINUTE_MS = const(60_000)
 
 
-class Wakes:
-    """Each wake belongs to what was due first, or to the link when a byte came before that."""
+class WakeCounts:
+    """Assigns each wake to what was due first, or to the link if a byte came before that."""
 
     def __init__(self):
         self.by_cause = array("i", [0] * _CAUSES)
@@ -24,14 +24,14 @@ class Wakes:
         self._cause = OTHER
         self.asked_ms = 0
 
-    def sleep(self, ms, cause):
-        """The pump goes to sleep for `ms`; returns them."""
+    def record_sleep(self, ms, cause):
+        """Stores that the pump sleeps for `ms` because of `cause`; returns `ms`."""
         self.asked_ms = ms
         self._cause = cause
         return ms
 
-    def wake(self, passed):
-        """The pump woke after `passed` ms."""
+    def count_wake(self, passed):
+        """Counts a wake after `passed` ms."""
         self.by_cause[LINK if passed < self.asked_ms else self._cause] += 1
         self._ms += passed
         while self._ms >= _MINUTE_MS:

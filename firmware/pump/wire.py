@@ -9,13 +9,9 @@
 # The caller sees to it that integers fit their field (MicroPython cuts them off without a word), and passes fields of
 # fixed length as bytes or bytearray. Numbers without a name in an enumeration pass through.
 # fmt: off
-from struct import pack_into, unpack_from
+from struct import calcsize, pack_into, unpack_from
 
-try:
-    from micropython import const
-except ImportError:
-    def const(value):
-        return value
+from const import const
 
 SCHEMA_HASH = b"\x01\x38\x0f\x9c\x1b\xac\x35\xcf"
 
@@ -745,9 +741,27 @@ def _room(buf, end):
     if end > len(buf):
         raise ValueError("no room")
 
+def _exact(data, length):
+    if len(data) != length:
+        raise ValueError("wrong length")
+
+def _at_most(data, length):
+    if len(data) > length:
+        raise ValueError("too long")
+
 def _need(left):
     if left < 0:
         raise ValueError("too short")
+
+def _pack(buf, off, form, *fields):
+    end = off + calcsize(form)
+    _room(buf, end)
+    pack_into(form, buf, off, *fields)
+    return end
+
+def _unpack(buf, off, end, form):
+    _need(end - off - calcsize(form))
+    return unpack_from(form, buf, off)
 
 def alarm_traits(alarm):
     # a number that this firmware does not know is urgent, and stops nothing
@@ -773,25 +787,18 @@ def id_bytes(low, high):
     return bytes((low & 0xFF, low >> 8 & 0xFF, low >> 16 & 0xFF, low >> 24 | high << 6))
 
 def pack_header(buf, off, version, type, device, session, sequence, length):
-    if len(device) != 4 or len(session) != 4:
-        raise ValueError("wrong length")
-    _room(buf, off + 16)
-    pack_into("<BB4s4sIH", buf, off, version, type, device, session, sequence, length)
-    return off + 16
+    _exact(device, 4)
+    _exact(session, 4)
+    return _pack(buf, off, "<BB4s4sIH", version, type, device, session, sequence, length)
 
 def unpack_header(buf, off, end):
-    _need(end - off - 16)
-    return unpack_from("<BB4s4sIH", buf, off)
+    return _unpack(buf, off, end, "<BB4s4sIH")
 
 def pack_rejected(buf, off, type, reason, detail):
-    _room(buf, off + 6)
-    pack_into("<BBI", buf, off, type, reason, detail)
-    return off + 6
+    return _pack(buf, off, "<BBI", type, reason, detail)
 
 def pack_outcome(buf, off, counter, reason, accepted, low_steps, high_steps, record):
-    _room(buf, off + 21)
-    pack_into("<IBIIII", buf, off, counter, reason, accepted, low_steps, high_steps, record)
-    return off + 21
+    return _pack(buf, off, "<IBIIII", counter, reason, accepted, low_steps, high_steps, record)
 
 def read_program(into, buf, off, end):
     _need(end - off - 10)
@@ -839,19 +846,18 @@ def read_program(into, buf, off, end):
     into.titration = [unpack_from("<HB", buf, off + 3 * i) for i in range(n)]
 
 def unpack_command(buf, off, end):
-    _need(end - off - 4)
-    return unpack_from("<I", buf, off)
+    return _unpack(buf, off, end, "<I")
 
 def unpack_hello_request(buf, off, end):
-    _need(end - off - 2)
-    return unpack_from("<BB", buf, off)
+    return _unpack(buf, off, end, "<BB")
 
 def pack_hello_reply(buf, off, protocol, schema_hash, device_id, firmware_major, firmware_minor, firmware_patch,
     boot_count, reset_cause, body_bytes_max, heap_free_bytes, board, runtime, profile):
-    if len(schema_hash) != 8 or len(device_id) != 4:
-        raise ValueError("wrong length")
-    if len(board) > 255 or len(runtime) > 255 or len(profile) > 255:
-        raise ValueError("too long")
+    _exact(schema_hash, 8)
+    _exact(device_id, 4)
+    _at_most(board, 255)
+    _at_most(runtime, 255)
+    _at_most(profile, 255)
     _room(buf, off + 30 + len(board) + len(runtime) + len(profile))
     pack_into("<B8s4sBBBIBHIB", buf, off, protocol, schema_hash, device_id, firmware_major, firmware_minor,
         firmware_patch, boot_count, reset_cause, body_bytes_max, heap_free_bytes, len(board))
@@ -862,22 +868,16 @@ def pack_hello_reply(buf, off, protocol, schema_hash, device_id, firmware_major,
     return _put(buf, off + 1, profile)
 
 def unpack_session_open_request(buf, off, end):
-    _need(end - off - 21)
-    return unpack_from("<B4s16s", buf, off)
+    return _unpack(buf, off, end, "<B4s16s")
 
 def pack_session_open_reply(buf, off, nonce, boot_count, idle_ms, counter, journal_next, chain):
-    if len(nonce) != 16 or len(chain) != 8:
-        raise ValueError("wrong length")
-    _room(buf, off + 40)
-    pack_into("<16sIIII8s", buf, off, nonce, boot_count, idle_ms, counter, journal_next, chain)
-    return off + 40
+    _exact(nonce, 16)
+    _exact(chain, 8)
+    return _pack(buf, off, "<16sIIII8s", nonce, boot_count, idle_ms, counter, journal_next, chain)
 
 def pack_session_close_reply(buf, off, journal_next, chain):
-    if len(chain) != 8:
-        raise ValueError("wrong length")
-    _room(buf, off + 12)
-    pack_into("<I8s", buf, off, journal_next, chain)
-    return off + 12
+    _exact(chain, 8)
+    return _pack(buf, off, "<I8s", journal_next, chain)
 
 def pack_status_reply(buf, off, *, delivery, stop_reason, mode, alarms, generation, therapy_id, day, ms, clock_known,
     local_days, local_ms, low_steps, high_steps, missed_steps, rate_num, rate_den, bolus_left_steps, reservoir_steps,
@@ -885,10 +885,9 @@ def pack_status_reply(buf, off, *, delivery, stop_reason, mode, alarms, generati
     square_left_steps, lockout_left_ms, patient_left, bridge_left_steps, pattern_lag_ms, titration_day, window_ng,
     priority, silenced_ms, empty_minutes, stopped_ms, paired, session_role, session_left_ms, bad_tags, replays,
     sessionless, step_nl_num, step_nl_den, path_nl, path_filled_nl, old_left_steps):
-    if len(therapy_id) != 8:
-        raise ValueError("wrong length")
-    if len(alarms) > 255 or len(window_ng) > 255:
-        raise ValueError("too long")
+    _exact(therapy_id, 8)
+    _at_most(alarms, 255)
+    _at_most(window_ng, 255)
     _room(buf, off + 149 + len(alarms) + 11 * len(window_ng))
     pack_into("<BBBB", buf, off, delivery, stop_reason, mode, len(alarms))
     off = _put(buf, off + 4, alarms)
@@ -907,13 +906,10 @@ def pack_status_reply(buf, off, *, delivery, stop_reason, mode, alarms, generati
     return off + 51
 
 def unpack_program_begin_request(buf, off, end):
-    _need(end - off - 18)
-    return unpack_from("<H16s", buf, off)
+    return _unpack(buf, off, end, "<H16s")
 
 def pack_program_begin_reply(buf, off, length):
-    _room(buf, off + 2)
-    pack_into("<H", buf, off, length)
-    return off + 2
+    return _pack(buf, off, "<H", length)
 
 def unpack_program_chunk_request(buf, off, end):
     _need(end - off - 4)
@@ -926,10 +922,11 @@ def unpack_program_chunk_request(buf, off, end):
 
 def pack_program_verify_reply(buf, off, therapy_id, program_hash, mode, daily_steps, daily_volume_nl, refill_days,
     refill_limit, bolus_steps_max, bridge_ms, drugs, drug_names, caps):
-    if len(therapy_id) != 8 or len(program_hash) != 16:
-        raise ValueError("wrong length")
-    if len(drugs) > 255 or len(drug_names) > 65535 or len(caps) > 255:
-        raise ValueError("too long")
+    _exact(therapy_id, 8)
+    _exact(program_hash, 16)
+    _at_most(drugs, 255)
+    _at_most(drug_names, 65535)
+    _at_most(caps, 255)
     _room(buf, off + 48 + 21 * len(drugs) + len(drug_names) + 7 * len(caps))
     pack_into("<8s16sBIIHBIIB", buf, off, therapy_id, program_hash, mode, daily_steps, daily_volume_nl, refill_days,
         refill_limit, bolus_steps_max, bridge_ms, len(drugs))
@@ -947,32 +944,25 @@ def pack_program_verify_reply(buf, off, therapy_id, program_hash, mode, daily_st
     return off
 
 def unpack_program_commit_request(buf, off, end):
-    _need(end - off - 20)
-    return unpack_from("<I16s", buf, off)
+    return _unpack(buf, off, end, "<I16s")
 
 def pack_program_abort_reply(buf, off, dropped):
-    _room(buf, off + 1)
-    pack_into("<B", buf, off, dropped)
-    return off + 1
+    return _pack(buf, off, "<B", dropped)
 
 def unpack_program_read_request(buf, off, end):
-    _need(end - off - 2)
-    return unpack_from("<H", buf, off)
+    return _unpack(buf, off, end, "<H")
 
 def pack_program_read_reply(buf, off, generation, length, offset, data):
-    if len(data) > 65535:
-        raise ValueError("too long")
+    _at_most(data, 65535)
     _room(buf, off + 10 + len(data))
     pack_into("<IHHH", buf, off, generation, length, offset, len(data))
     return _put(buf, off + 10, data)
 
 def unpack_bolus_request(buf, off, end):
-    _need(end - off - 20)
-    return unpack_from("<II8sI", buf, off)
+    return _unpack(buf, off, end, "<II8sI")
 
 def unpack_refill_request(buf, off, end):
-    _need(end - off - 20)
-    return unpack_from("<IIIII", buf, off)
+    return _unpack(buf, off, end, "<IIIII")
 
 def unpack_alarm_clear_request(buf, off, end):
     _need(end - off - 5)
@@ -984,16 +974,13 @@ def unpack_alarm_clear_request(buf, off, end):
     return _run0[:-1] + (alarms,)
 
 def unpack_square_bolus_request(buf, off, end):
-    _need(end - off - 24)
-    return unpack_from("<III8sI", buf, off)
+    return _unpack(buf, off, end, "<III8sI")
 
 def unpack_prime_arm_request(buf, off, end):
-    _need(end - off - 10)
-    return unpack_from("<IIH", buf, off)
+    return _unpack(buf, off, end, "<IIH")
 
 def unpack_alarm_silence_request(buf, off, end):
-    _need(end - off - 8)
-    return unpack_from("<II", buf, off)
+    return _unpack(buf, off, end, "<II")
 
 def unpack_dose_windows_set_request(buf, off, end):
     _need(end - off - 5)
@@ -1005,47 +992,36 @@ def unpack_dose_windows_set_request(buf, off, end):
     return _run0[:-1] + (rows,)
 
 def unpack_clock_set_request(buf, off, end):
-    _need(end - off - 10)
-    return unpack_from("<IHI", buf, off)
+    return _unpack(buf, off, end, "<IHI")
 
 def unpack_implant_request(buf, off, end):
-    _need(end - off - 6)
-    return unpack_from("<IH", buf, off)
+    return _unpack(buf, off, end, "<IH")
 
 def pack_journal_info_reply(buf, off, first, next, chain):
-    if len(chain) != 8:
-        raise ValueError("wrong length")
-    _room(buf, off + 16)
-    pack_into("<II8s", buf, off, first, next, chain)
-    return off + 16
+    _exact(chain, 8)
+    return _pack(buf, off, "<II8s", first, next, chain)
 
 def unpack_journal_read_request(buf, off, end):
-    _need(end - off - 5)
-    return unpack_from("<IB", buf, off)
+    return _unpack(buf, off, end, "<IB")
 
 def pack_journal_read_reply(buf, off, first, records):
-    if len(records) > 65535:
-        raise ValueError("too long")
+    _at_most(records, 65535)
     _room(buf, off + 6 + len(records))
     pack_into("<IH", buf, off, first, len(records))
     return _put(buf, off + 6, records)
 
 def unpack_journal_stream_request(buf, off, end):
-    _need(end - off - 18)
-    return unpack_from("<BIIB8s", buf, off)
+    return _unpack(buf, off, end, "<BIIB8s")
 
 def pack_journal_stream_reply(buf, off, stream, first, chain, data):
-    if len(chain) != 8:
-        raise ValueError("wrong length")
-    if len(data) > 65535:
-        raise ValueError("too long")
+    _exact(chain, 8)
+    _at_most(data, 65535)
     _room(buf, off + 15 + len(data))
     pack_into("<BI8sH", buf, off, stream, first, chain, len(data))
     return _put(buf, off + 15, data)
 
 def pack_selftest_reply(buf, off, boot_ms, retest_ms, results):
-    if len(results) > 255:
-        raise ValueError("too long")
+    _at_most(results, 255)
     _room(buf, off + 9 + 6 * len(results))
     pack_into("<IIB", buf, off, boot_ms, retest_ms, len(results))
     off += 9
@@ -1056,23 +1032,18 @@ def pack_selftest_reply(buf, off, boot_ms, retest_ms, results):
 
 def pack_counters_reply(buf, off, up_minutes, steps, wakes_delivery, wakes_sensors, wakes_watchdog, wakes_link,
     wakes_other, tones, records):
-    _room(buf, off + 36)
-    pack_into("<IIIIIIIII", buf, off, up_minutes, steps, wakes_delivery, wakes_sensors, wakes_watchdog, wakes_link,
+    return _pack(buf, off, "<IIIIIIIII", up_minutes, steps, wakes_delivery, wakes_sensors, wakes_watchdog, wakes_link,
         wakes_other, tones, records)
-    return off + 36
 
 def pack_memory_reply(buf, off, routine_first, routine_next, routine_sectors, routine_opened, routine_voids,
     routine_damaged, fault_first, fault_next, fault_sectors, fault_opened, fault_voids, fault_damaged,
     program_generation, program_mended):
-    _room(buf, off + 42)
-    pack_into("<IIHIHHIIHIHHIH", buf, off, routine_first, routine_next, routine_sectors, routine_opened, routine_voids,
-        routine_damaged, fault_first, fault_next, fault_sectors, fault_opened, fault_voids, fault_damaged,
-        program_generation, program_mended)
-    return off + 42
+    return _pack(buf, off, "<IIHIHHIIHIHHIH", routine_first, routine_next, routine_sectors, routine_opened,
+        routine_voids, routine_damaged, fault_first, fault_next, fault_sectors, fault_opened, fault_voids,
+        fault_damaged, program_generation, program_mended)
 
 def pack_sensors_reply(buf, off, sensors):
-    if len(sensors) > 255:
-        raise ValueError("too long")
+    _at_most(sensors, 255)
     _room(buf, off + 1 + 8 * len(sensors))
     pack_into("<B", buf, off, len(sensors))
     off += 1
@@ -1083,27 +1054,21 @@ def pack_sensors_reply(buf, off, sensors):
 
 def pack_service_reply(buf, off, implant_days, cap_days, replacement_days, replacement_left_ms, replacement_left_days,
     filled_age_days):
-    _room(buf, off + 24)
-    pack_into("<IIIIII", buf, off, implant_days, cap_days, replacement_days, replacement_left_ms, replacement_left_days,
-        filled_age_days)
-    return off + 24
+    return _pack(buf, off, "<IIIIII", implant_days, cap_days, replacement_days, replacement_left_ms,
+        replacement_left_days, filled_age_days)
 
 def pack_telemetry_table_reply(buf, off, checksum, text):
-    if len(checksum) != 4:
-        raise ValueError("wrong length")
-    if len(text) > 65535:
-        raise ValueError("too long")
+    _exact(checksum, 4)
+    _at_most(text, 65535)
     _room(buf, off + 6 + len(text))
     pack_into("<4sH", buf, off, checksum, len(text))
     return _put(buf, off + 6, text)
 
 def unpack_telemetry_subscribe_request(buf, off, end):
-    _need(end - off - 16)
-    return unpack_from("<4sIII", buf, off)
+    return _unpack(buf, off, end, "<4sIII")
 
 def pack_telemetry_subscribe_reply(buf, off, number, skipped, day, ms, values):
-    if len(values) > 255:
-        raise ValueError("too long")
+    _at_most(values, 255)
     _room(buf, off + 15 + 4 * len(values))
     pack_into("<IIHIB", buf, off, number, skipped, day, ms, len(values))
     off += 15

@@ -27,21 +27,21 @@ class Probe:
     def turn(self):
         pump = self.pump
         quiet = (
-            pump.standstill.settled
-            and pump.guard.allowance() > 4
+            pump.standstill.time_recorded
+            and pump.delivery.guard.allowance() > 4
             and pump.selftest.since_ms < pump.profile.retest_ms - SELFTEST_SOON_MS
-            and pump.schedule.periodic_ms > PERIODIC_SOON_MS
+            and pump.delivery.schedule.periodic_ms > PERIODIC_SOON_MS
         )
-        if pump.ledger.running and quiet and not self.bytes_wait():
+        if pump.ledger.facts.running and quiet and not self.bytes_wait():
             self.whole_turn()
-        elif pump.ledger.running:
+        elif pump.ledger.facts.running:
             self.dosing_turn()
         else:
             self.frame_turn()
 
     def bytes_wait(self):
         # The line is only looked at here in phases in which the test sends nothing.
-        return self.pump.link.pending or self.pump.link._fill or self.pump.ledger.bolus_left
+        return self.pump.link.pending or self.pump.link._fill or self.pump.ledger.facts.bolus_left
 
     def whole_turn(self):
         micropython.heap_lock()
@@ -73,7 +73,9 @@ def main():
     # As in boards/wasm.py; nothing here runs long enough to need a collection.
     gc.disable()
     board = stdio.board("probe")
-    probe = Probe(Pump(board), board)
+    pump = Pump(board)
+    pump.start()
+    probe = Probe(pump, board)
     while True:
         probe.turn()
 

@@ -135,7 +135,7 @@ class Watched:
         self.side.client.stage(data)
         # A step may come while the commit waits for a gap: the outcome says how many the pump had counted by then, and
         # resets may have left the pump's count behind the motor's.
-        behind = self.made - self.side.twin._runtime.pump.ledger.low  # type: ignore[union-attr]
+        behind = self.made - self.side.twin._runtime.pump.ledger.facts.low  # type: ignore[union-attr]
         made = self.side.client.commit(data)["low_steps"] + behind
         worth = Fraction(changes["step_ng_num"], changes["step_ng_den"])
         bridge = changes.get("bridge_steps", 0)

@@ -8,7 +8,7 @@ import pytest
 from dosebench.link.client import RefusedError
 from dosebench.profile.parts import SECTOR_BYTES
 from dosebench.twin.flash import Flash
-from pumpside import PumpSide, pump
+from pumpside import PumpSide, pump, therapy
 
 HOUR_S = 3_600
 DAY_S = 24 * HOUR_S
@@ -134,6 +134,52 @@ def test_flash_that_takes_nothing_stops_the_pump_with_the_next_lease(monkeypatch
         assert side.client.status()["delivery"] == "running", "nothing could be written about it: the lease runs on"
 
 
+@pytest.mark.requirement("R53")
+@pytest.mark.parametrize("command", ["start", "bolus", "square_bolus", "refill", "commit"])
+def test_a_command_whose_record_the_flash_rejects_has_no_effect(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pump() as side:
+        running(side)
+        if command in ("start", "refill", "commit"):
+            side.client.stop()
+        data = therapy(basal_num=2, basal_den=54_000)
+        side.client.stage(data)
+        before = side.client.status()
+        program = side.twin._runtime.pump.store.program  # type: ignore[union-attr]
+        write = Flash.write
+
+        def write_program_only(flash: Flash, address: int, data: bytes) -> int:
+            return write(flash, address, data) if address < 2 * 4096 else 400
+
+        acts = {
+            "start": side.client.start,
+            "bolus": lambda: side.client.bolus(20),
+            "square_bolus": lambda: side.client.square_bolus(20, 3_600_000),
+            "refill": lambda: side.client.refill(90_000),
+            "commit": lambda: side.client.commit(data),
+        }
+        with monkeypatch.context() as broken:
+            broken.setattr(Flash, "write", write_program_only)
+            assert refused(acts[command]) == "flash_failed"
+            after = side.client.status()
+            assert ("flash_failed" in after["alarms"], after["delivery"]) == (True, "safe")
+            for name in ("generation", "reservoir_steps", "bolus_left_steps", "square_left_steps"):
+                assert after[name] == (0 if name.endswith("left_steps") else before[name]), name
+            assert side.twin._runtime.pump.store.program == program  # type: ignore[union-attr]
+            assert_stands(side)
+
+
+@pytest.mark.requirement("R53")
+def test_a_stop_whose_record_the_flash_rejects_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pump() as side:
+        running(side)
+        monkeypatch.setattr(Flash, "write", lambda _flash, _address, _data: 400)
+        side.client.stop()
+        assert side.client.status()["delivery"] == "safe"
+        assert_stands(side)
+
+
 # guard_disagrees
 
 
@@ -143,9 +189,9 @@ def test_a_guard_without_a_lease_lets_nothing_move_and_says_so() -> None:
     with pump() as side:
         running(side)
         made = side.twin.plant.encoder()
-        guard = side.twin._runtime.pump.guard  # type: ignore[union-attr]
-        guard.allow(0)
-        guard.enable(False)
+        guard = side.twin._runtime.pump.delivery.guard  # type: ignore[union-attr]
+        guard.set_allowance(0)
+        guard.set_enabled(False)
         side.twin.advance(2 * 54)
         assert "guard_disagrees" in on(side)
         assert side.client.status()["delivery"] == "safe"

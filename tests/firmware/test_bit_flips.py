@@ -45,13 +45,14 @@ def booted(scenario: Scenario, at: int, flip: int | None) -> tuple[dict[str, Any
         data[flip // 8] ^= 1 << flip % 8
     with fresh(Flash(len(data) // 4096, data=data), operation.steps_us, operation.now_us) as side:
         side.twin.power_on("brown_out")
-        ledger = side.twin._runtime.pump.ledger  # type: ignore[union-attr]
         side.client.connect()
         status = side.client.status()
         records = [record.kind for record in side.records()]
         known = {name: status[name] for name in ("generation", "therapy_id", "low_steps", "high_steps", "delivery")}
         known |= {name: status[name] for name in ("reservoir_steps", "boot_count", "titration_day", "missed_steps")}
-        known |= {"hosts": [vars(outcome) | {"record": 0} for outcome in ledger.hosts], "patient": ledger.patient_times}
+        ledger = side.twin._runtime.pump.ledger  # type: ignore[union-attr]
+        known |= {"hosts": [vars(outcome) | {"record": 0} for outcome in ledger.outcomes.hosts]}
+        known |= {"patient": ledger.facts.patient_times}
         known |= {"program": side.twin._runtime.pump.store.program, "windows": status["window_ng"]}  # type: ignore[union-attr]
         return known, set(status["alarms"]), records
 
@@ -183,24 +184,28 @@ def places() -> dict[str, Place]:
     def add(prefix: str, holder: Callable[[Any], Any], names: str, bits: int = 30) -> None:
         found.update({f"{prefix}.{name}": Place(holder, name, bits) for name in names.split()})
 
-    add("basal", lambda p: p.schedule.basal, "num den acc _crumb _check", 29)
-    add("bolus", lambda p: p.schedule.bolus, "num den acc _crumb _check", 29)
-    add("schedule", lambda p: p.schedule, "bolus_left bolus_made square_left square_made periodic_ms periodic_waits")
-    add("schedule", lambda p: p.schedule, "_periodic_steps _periodic_num _periodic_den _period_ms _periodic_passed")
-    add("plan", lambda p: p.plan, "num den _basal_num _basal_den _minimum_num _minimum_den bridge_left _bridge_num", 29)
-    add("plan", lambda p: p.plan, "titration_day _titration_ms _mode _at _day_number lag", 29)
+    add("basal", lambda p: p.delivery.schedule.basal, "num den acc _crumb _check", 29)
+    add("bolus", lambda p: p.delivery.schedule.bolus, "num den acc _crumb _check", 29)
+    add("schedule", lambda p: p.delivery.schedule, "bolus_left bolus_made square_left square_made")
+    add("schedule", lambda p: p.delivery.schedule, "periodic_ms periodic_waits _period_ms _periodic_passed")
+    add("schedule", lambda p: p.delivery.schedule, "_periodic_steps _periodic_num _periodic_den")
+    add("plan", lambda p: p.delivery.plan, "num den _basal_num _basal_den _minimum_num _minimum_den", 29)
+    add("plan", lambda p: p.delivery.plan, "bridge_left _bridge_num", 29)
+    add("plan", lambda p: p.delivery.plan, "titration_day _titration_ms _mode _at _day_number lag", 29)
     for window in ("_hour", "_day"):
-        add(window, lambda p, w=window: getattr(p.guard, w), "sum _limit _check _at _into_ms bucket_ms")
-    add("cap", lambda p: p.guard._caps[0], "sum _limit _check _at _into_ms bucket_ms")
-    add("guard", lambda p: p.guard, "_allowance _check_allowance _prime_left _prime_max _bridge_left _bridged")
-    add("ledger", lambda p: p.ledger, "low high allowance reservoir alarms generation hash_head commit_high boot_count")
+        add(window, lambda p, w=window: getattr(p.delivery.guard, w), "sum _limit _check _at _into_ms bucket_ms")
+    add("cap", lambda p: p.delivery.guard._caps[0], "sum _limit _check _at _into_ms bucket_ms")
+    add("guard", lambda p: p.delivery.guard, "_allowance _check_allowance _prime_left _prime_max _bridge_left _bridged")
+    add("facts", lambda p: p.ledger.facts, "low high allowance reservoir alarms generation hash_head")
+    add("facts", lambda p: p.ledger.facts, "commit_high boot_count")
     add("clock", lambda p: p.clock, "day ms _offset_days _offset_ms", 26)
-    add("motor", lambda p: p.motor, "_step_ms _steps_max _on_ms_max _position")
-    add("therapy", lambda p: p.therapy, "low_steps empty_steps bolus_num bolus_den bolus_steps_max basal_num basal_den")
+    add("motor", lambda p: p.delivery.motor, "_step_ms _steps_max _on_ms_max _position")
+    add("therapy", lambda p: p.delivery.therapy, "low_steps empty_steps basal_num basal_den")
+    add("therapy", lambda p: p.delivery.therapy, "bolus_num bolus_den bolus_steps_max")
     add("profile", lambda p: p.profile, "lease_ms rate_max_num rate_max_den step_ms retest_ms bolus_steps_max")
     for at in (0, 17, 240):
-        found[f"hour.counts[{at}]"] = Place(lambda p: p.guard._hour._counts, at, 16)
-        found[f"cap.counts[{at}]"] = Place(lambda p: p.guard._caps[0]._counts, at, 16)
+        found[f"hour.counts[{at}]"] = Place(lambda p: p.delivery.guard._hour._counts, at, 16)
+        found[f"cap.counts[{at}]"] = Place(lambda p: p.delivery.guard._caps[0]._counts, at, 16)
     return found
 
 
@@ -285,15 +290,15 @@ def test_a_flip_in_what_refill_service_and_stop_left_is_noticed_before_it_is_mad
         side.program(**RATE)
         ledger = side.twin._runtime.pump.ledger  # type: ignore[union-attr]
         # A battery that cannot be changed and is low: its day is a fact for ever.
-        side.twin._runtime.pump.service.replacement_due(2_700)  # type: ignore[union-attr]
-        assert ledger.whole()
+        side.twin._runtime.pump.service.record_replacement(2_700)  # type: ignore[union-attr]
+        assert ledger.is_intact()
         for bit in range(30):
-            right = getattr(ledger, name)
-            setattr(ledger, name, _flipped_moment(right, bit) if name in MOMENTS else right ^ 1 << bit)
-            assert not ledger.whole(), bit
-            setattr(ledger, name, right)
-        assert ledger.whole()
-        setattr(ledger, name, _flipped_moment(right, 3) if name in MOMENTS else right ^ 8)
+            right = getattr(ledger.facts, name)
+            setattr(ledger.facts, name, _flipped_moment(right, bit) if name in MOMENTS else right ^ 1 << bit)
+            assert not ledger.is_intact(), bit
+            setattr(ledger.facts, name, right)
+        assert ledger.is_intact()
+        setattr(ledger.facts, name, _flipped_moment(right, 3) if name in MOMENTS else right ^ 8)
         with pytest.raises(RefusedError):
             side.client.start()
         status = side.client.status()

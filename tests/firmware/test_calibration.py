@@ -187,7 +187,7 @@ def test_the_windows_keep_the_drug_that_was_delivered() -> None:
 @pytest.mark.requirement("R14")
 def test_the_pumps_own_windows_hold_the_volume_that_was_delivered() -> None:
     guard = Guard(4_000, 24_000)
-    guard.recall(0, 1_000)
+    guard.replay_steps(0, 1_000)
     guard.change_step((250, 1), (1306, 5))
     assert guard._hour.sum == guard._day.sum == -(-1_000 * 250 * 5 // 1306)
     guard.change_step((1306, 5), (200, 1))

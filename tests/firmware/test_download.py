@@ -262,7 +262,7 @@ def test_the_coder_loses_nothing(rows: list[tuple[int, ...]]) -> None:
     out = bytearray(34 * len(rows) + 1)
     coder, end = Coder(), 0
     for at in range(0, len(raw), RECORD_BYTES):
-        start, end = end, coder.put(raw, at, out, end)
+        start, end = end, coder.code_record(raw, at, out, end)
         assert end - start <= 34
     decoder = DeltaDecoder(0, GENESIS_CHAIN)
     assert b"".join(decoder.feed(bytes(out[:end]))) == raw

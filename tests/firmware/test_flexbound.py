@@ -19,7 +19,7 @@ from pump import wire
 from pump.dosing.flex_bound import FlexBound
 from pump.dosing.plan import Plan
 from pump.dosing.schedule import Schedule
-from pump.dosing.therapy import Therapy, less
+from pump.dosing.therapy import Therapy, is_less
 from pump.profile import Profile
 from pumpside import DAY_MS, examples, therapy
 from small import SmallInt
@@ -56,7 +56,7 @@ def bound_of(program: Program) -> FlexBound:
     decoded: Any = SimpleNamespace(flex=flex, rates=rates, weekdays=program.weekdays)
     largest: Rate = (0, 1)
     for pattern, _, rate in flex:
-        if pattern in program.weekdays and less(largest, rates[rate]):
+        if pattern in program.weekdays and is_less(largest, rates[rate]):
             largest = rates[rate]
     return FlexBound(decoded, *largest)
 
@@ -119,8 +119,8 @@ class Pump:
 
     def __init__(self, program: Program, seed: int) -> None:
         self.plan, self.schedule, self.random = Plan(), Schedule(), random.Random(seed)
-        self.plan.load(Therapy(program.encode()), 0, 0)
-        self.plan.set_local(9_000, self.random.randrange(DAY_MS))
+        self.plan.load_therapy(Therapy(program.encode()), 0, 0)
+        self.plan.set_local_time(9_000, self.random.randrange(DAY_MS))
         self.schedule.running = True
         self.at = 9_000 * DAY_MS
         self.now = 0
@@ -130,7 +130,7 @@ class Pump:
         """The calendar is set `ms`, at most 12 h, ahead of the pattern."""
         halves = self.plan._day_number * 2 * DAY_MS + self.plan._at
         calendar = halves // 2 + ms
-        self.plan.set_local(calendar // DAY_MS, calendar % DAY_MS)
+        self.plan.set_local_time(calendar // DAY_MS, calendar % DAY_MS)
 
     def run(self, until: int, set_clock: Any) -> None:
         schedule, plan = self.schedule, self.plan
@@ -139,7 +139,7 @@ class Pump:
             if plan.num != schedule.basal.num or plan.den != schedule.basal.den:
                 schedule.basal.retune(plan.num, plan.den)
             wait = max(1, min(schedule.next_ms(), plan.next_ms(True), until - self.now))
-            schedule.begin()
+            schedule.clear_due()
             schedule.advance(wait)
             plan.advance(wait, True)
             self.now += wait

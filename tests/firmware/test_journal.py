@@ -43,11 +43,17 @@ def reopened(flash: Flash) -> tuple[Journal, list[int]]:
     return again, found
 
 
+def append(made: Journal, number: int) -> int:
+    if made.needs_sector():
+        assert made.open_sector()
+    return int(made.append(66, 0, number, 0, 0, 0, 0))
+
+
 def filled(count: int, seed: int = 0) -> tuple[Flash, Journal]:
     flash = Flash(SECTORS, seed=seed)
     made = journal(flash)
     for number in range(count):
-        assert made.append(66, 0, number, 0, 0, 0, 0) == number
+        assert append(made, number) == number
     return flash, made
 
 
@@ -61,7 +67,7 @@ def test_a_reset_finds_what_the_ring_holds(count: int) -> None:
     assert again.first() == made.first()
     assert count - made.first() >= min(count, (SECTORS - 1) * PER_SECTOR)
     assert (again.voids, again.damaged) == (0, 0)
-    assert again.append(66, 0, count, 0, 0, 0, 0) == count
+    assert append(again, count) == count
 
 
 def test_records_read_back_chain_from_the_first() -> None:
@@ -94,7 +100,7 @@ def test_a_power_cut_loses_nothing_that_was_reported(count: int, at: int, when: 
     reported = -1
     try:
         for number in range(count):
-            made.append(66, 0, number, 0, 0, 0, 0)
+            append(made, number)
             reported = number
     except PowerCut:
         pass
@@ -104,7 +110,7 @@ def test_a_power_cut_loses_nothing_that_was_reported(count: int, at: int, when: 
     assert again.next in (reported + 1, reported + 2)
     assert again.damaged == 0
     for number in range(again.next, again.next + later):
-        assert again.append(66, 0, number, 0, 0, 0, 0) == number
+        assert append(again, number) == number
     third, found = reopened(flash)
     assert (third.next, third.damaged) == (again.next, 0)
     assert found == list(range(third.first(), third.next))

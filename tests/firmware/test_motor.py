@@ -18,7 +18,7 @@ STEPS_MAX, ON_MS_MAX = 4, 600
 @pytest.mark.parametrize("asked", [5, 160_000])
 def test_a_scheduler_that_asks_for_too_much_gets_one_bounded_activation(asked: int) -> None:
     with pump() as side:
-        motor = side.twin._runtime.pump.motor  # type: ignore[union-attr]
+        motor = side.twin._runtime.pump.delivery.motor  # type: ignore[union-attr]
         began_us = side.twin.machine.now_us
         assert motor.activate(asked) == STEPS_MAX
         assert side.twin.plant.encoder() == STEPS_MAX

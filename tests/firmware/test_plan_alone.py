@@ -16,6 +16,7 @@ from modes import therapies
 from pump.dosing.plan import Plan
 from pump.dosing.schedule import NEVER
 from pump.dosing.therapy import Therapy
+from pump.integrity.checksums import fold
 from pumpside import DAY_MS, examples, therapy
 
 MINUTE_MS = 60_000
@@ -47,7 +48,7 @@ TITRATION: dict[str, Any] = {
 
 def plan(changes: dict[str, Any], bridge_left: int = 0, titration_day: int = 0) -> Plan:
     made = Plan()
-    made.load(Therapy(therapy(**changes)), bridge_left, titration_day)
+    made.load_therapy(Therapy(therapy(**changes)), bridge_left, titration_day)
     return made
 
 
@@ -66,7 +67,7 @@ class Pair:
             self.ideal.start(0)
 
     def set_clock(self, days: int, ms: int) -> None:
-        self.plan.set_local(days, ms)
+        self.plan.set_local_time(days, ms)
         self.ideal.clock(self.now, days, ms)
 
     def run(self, ms: int) -> None:
@@ -137,20 +138,20 @@ def test_a_clock_that_is_set_is_made_good_by_speed(hours: int, more_ms: int, at_
 
 def test_a_date_that_is_set_is_taken_at_once() -> None:
     made = plan(FLEX)
-    made.set_local(MONDAY, 0)
+    made.set_local_time(MONDAY, 0)
     for days, expected in ((MONDAY + 2, 51_000), (MONDAY + 5, 53_000), (MONDAY + 3, 52_000), (MONDAY + 8, 50_000)):
-        made.set_local(days, 0)
+        made.set_local_time(days, 0)
         assert (made.lag_ms(), made.den) == (0, expected)
 
 
 def test_a_slew_takes_an_odd_millisecond_back() -> None:
     # Behind by 1 ms at half a millisecond: the pattern overshoots, and is ahead for as long.
     made = plan(FLEX)
-    made.set_local(MONDAY, 10)
-    made.set_local(MONDAY, 9)
+    made.set_local_time(MONDAY, 10)
+    made.set_local_time(MONDAY, 9)
     assert (made.lag, made.next_ms(True)) == (-2, 2)
     made.advance(1, True)
-    made.set_local(MONDAY, 11)
+    made.set_local_time(MONDAY, 11)
     assert (made.lag, made.lag_ms(), made.next_ms(True)) == (1, 0, 1)
     made.advance(1, True)
     assert (made.lag, made.next_ms(True)) == (-1, 1)
@@ -163,30 +164,30 @@ def test_what_a_mode_runs_at_and_what_stands_above_it(mode: str) -> None:
     own = {"stopped": 0, "minimum_rate": Fraction(1, 450_000), "continuous": Fraction(1, 54_000)}
     changes = (FLEX | TITRATION | {"mode": mode}) | {"bridge_num": 1, "bridge_den": 9_000}
     made = plan(changes, bridge_left=9)
-    made.set_local(MONDAY, 0)
+    made.set_local_time(MONDAY, 0)
     assert rate(made) == Fraction(1, 9_000)
     made.at_minimum = True
-    made.select()
+    made.select_rate()
     assert rate(made) == Fraction(1, 450_000)
     made.closed = True
-    made.select()
+    made.select_rate()
     assert (made.num, made.den) == (0, 1)
     made.closed = made.at_minimum = False
-    made.pumped(4)
+    made.count_pumped(4)
     assert (made.bridge_left, rate(made)) == (5, Fraction(1, 9_000))
-    made.pumped(4)
+    made.count_pumped(4)
     assert (made.bridge_left, rate(made)) == (1, Fraction(1, 9_000))
-    made.pumped(1)
+    made.count_pumped(1)
     assert (made.bridge_left, rate(made)) == (0, own.get(mode, Fraction(1, 50_000)))
     if mode == "stopped":
         assert (made.num, made.den) == (0, 1)
-    made.pumped(3)
+    made.count_pumped(3)
     assert made.bridge_left == 0
 
 
 def test_a_bridge_ends_when_more_was_pumped_than_it_needs() -> None:
     made = plan({"bridge_num": 1, "bridge_den": 9_000}, bridge_left=5)
-    made.pumped(7)
+    made.count_pumped(7)
     assert (made.bridge_left, rate(made)) == (0, Fraction(1, 54_000))
 
 
@@ -195,16 +196,16 @@ def test_a_plan_without_a_therapy_stands_still_and_never_wakes() -> None:
     assert (made.num, made.den, made.next_ms(True), made.next_ms(False)) == (0, 1, NEVER, NEVER)
     for name, value in (("bridge_left", 1), ("at_minimum", True), ("closed", True)):
         setattr(made, name, value)
-        made.select()
+        made.select_rate()
         assert (made.num, made.den) == (0, 1)
     made = Plan()
     made.advance(DAY_MS, True)
     assert (made.known, made.lag, made.titration_day, made.bridge_left) == (False, 0, 0, 0)
-    made.set_local(MONDAY, 5)
+    made.set_local_time(MONDAY, 5)
     assert (made.known, made.next_ms(True)) == (True, DAY_MS - 5)
     # The first day of the calendar is known like any other.
     first = Plan()
-    first.set_local(0, 5)
+    first.set_local_time(0, 5)
     assert (first.known, first.lag, first.next_ms(True)) == (True, 0, DAY_MS - 5)
 
 
@@ -213,9 +214,9 @@ def test_without_a_calendar_flex_waits_at_its_minimum() -> None:
     assert (rate(made), made.next_ms(True)) == (Fraction(1, 450_000), NEVER)
     made.advance(1_000, True)
     assert rate(made) == Fraction(1, 450_000)
-    made.set_local(MONDAY, 481 * MINUTE_MS)
+    made.set_local_time(MONDAY, 481 * MINUTE_MS)
     assert made.den == 51_000
-    made.load(Therapy(therapy(**FLEX | {"weekdays": bytes([1] * 7)})), 0, 0)
+    made.load_therapy(Therapy(therapy(**FLEX | {"weekdays": bytes([1] * 7)})), 0, 0)
     assert made.den == 53_000
 
 
@@ -246,19 +247,19 @@ def test_a_new_therapy_begins_its_titration_anew() -> None:
     made = plan(TITRATION)
     made.advance(3 * DAY_MS + 5, True)
     assert (made.titration_day, made.den) == (3, 52_000)
-    made.load(Therapy(therapy(**TITRATION)), 0, 0)
+    made.load_therapy(Therapy(therapy(**TITRATION)), 0, 0)
     assert (made.titration_day, made.den, made.next_ms(True)) == (0, 50_000, DAY_MS)
 
 
 def test_only_a_flex_pattern_counts_its_steps() -> None:
     # A commit from flex to another mode and back: the index follows the pattern again.
     made = plan(FLEX)
-    made.set_local(MONDAY, 1_300 * MINUTE_MS)
+    made.set_local_time(MONDAY, 1_300 * MINUTE_MS)
     assert made.den == 51_000
-    made.load(Therapy(therapy(**TITRATION)), 0, 2)
+    made.load_therapy(Therapy(therapy(**TITRATION)), 0, 2)
     assert (made.den, made.next_ms(False)) == (51_000, 140 * MINUTE_MS)
     made.advance(140 * MINUTE_MS, False)
-    made.load(Therapy(therapy(**FLEX)), 0, 0)
+    made.load_therapy(Therapy(therapy(**FLEX)), 0, 0)
     assert (made.den, made.next_ms(False)) == (50_000, 480 * MINUTE_MS)
 
 
@@ -266,7 +267,7 @@ def test_weekdays_of_a_mode_without_patterns_are_nothing() -> None:
     for mode in ("stopped", "minimum_rate", "continuous", "titration"):
         made = plan(TITRATION | {"mode": mode, "weekdays": bytes([1] * 7)})
         before = rate(made)
-        made.set_local(MONDAY, DAY_MS - 10)
+        made.set_local_time(MONDAY, DAY_MS - 10)
         made.advance(10, True)
         assert (made._day_number, made.next_ms(False), rate(made)) == (MONDAY + 1, DAY_MS, before)
 
@@ -274,8 +275,8 @@ def test_weekdays_of_a_mode_without_patterns_are_nothing() -> None:
 def between(ms: int) -> Plan:
     """A plan whose pattern is half a millisecond past `ms` of a Monday, and as much ahead of the calendar."""
     made = plan(FLEX)
-    made.set_local(MONDAY, ms)
-    made.set_local(MONDAY, ms - 1)
+    made.set_local_time(MONDAY, ms)
+    made.set_local_time(MONDAY, ms - 1)
     made.advance(1, True)
     assert (made._at, made.lag) == (2 * ms + 1, -1)
     return made
@@ -289,13 +290,13 @@ def test_twelve_hours_are_counted_to_the_half_millisecond() -> None:
         (1 - HALF_DAY_MS, 1 - 2 * HALF_DAY_MS),
     ):
         made = between(HALF_DAY_MS)
-        made.set_local(*divmod(MONDAY * DAY_MS + HALF_DAY_MS + apart, DAY_MS))
+        made.set_local_time(*divmod(MONDAY * DAY_MS + HALF_DAY_MS + apart, DAY_MS))
         assert made.lag == lag
 
 
 def test_half_a_millisecond_before_midnight_is_a_millisecond() -> None:
     made = between(DAY_MS - 1)
-    made.set_local(MONDAY + 1, 5)
+    made.set_local_time(MONDAY + 1, 5)
     assert (made.lag, made.next_ms(True)) == (11, 1)
     made.advance(1, True)
     assert (made._day_number, made._at, made.lag) == (MONDAY + 1, 3, 9)
@@ -303,15 +304,15 @@ def test_half_a_millisecond_before_midnight_is_a_millisecond() -> None:
 
 def test_midnight_and_a_day_of_titration_wake_whichever_comes_first() -> None:
     made = plan(TITRATION)
-    made.set_local(MONDAY, DAY_MS - 100)
+    made.set_local_time(MONDAY, DAY_MS - 100)
     assert made.next_ms(True) == 100
     made.advance(100, True)
     made.advance(1_000, True)
     assert made.next_ms(True) == DAY_MS - 1_100
     assert made.next_ms(False) == DAY_MS - 1_000
-    made.set_local(MONDAY + 3, DAY_MS - 100)
+    made.set_local_time(MONDAY + 3, DAY_MS - 100)
     assert made.next_ms(True) == 100
-    made.set_local(MONDAY + 9, 1_000)
+    made.set_local_time(MONDAY + 9, 1_000)
     made.advance(DAY_MS - 1_150, True)
     assert made.next_ms(True) == 50
 
@@ -319,66 +320,66 @@ def test_midnight_and_a_day_of_titration_wake_whichever_comes_first() -> None:
 @pytest.mark.requirement("R56")
 @pytest.mark.parametrize("changes", [FLEX, TITRATION], ids=["flex", "titration"])
 def test_a_plan_is_whole_until_a_bit_of_it_flips(changes: dict[str, Any]) -> None:
-    assert Plan().whole(0, 0)
+    assert Plan().is_consistent(0, 0)
     made = plan(changes, titration_day=1)
-    assert made.whole(0, 0)
-    made.set_local(MONDAY, 481 * MINUTE_MS)
-    made.set_local(MONDAY, 482 * MINUTE_MS)
+    assert made.is_consistent(0, 0)
+    made.set_local_time(MONDAY, 481 * MINUTE_MS)
+    made.set_local_time(MONDAY, 482 * MINUTE_MS)
     ms = 482 * MINUTE_MS + 1_000
     made.advance(1_000, True)
-    assert made.whole(MONDAY, ms)
-    assert not made.whole(MONDAY, ms + 1)
-    assert not made.whole(MONDAY + 1, ms)
-    assert not made.whole(MONDAY - 1, ms)
+    assert made.is_consistent(MONDAY, ms)
+    assert not made.is_consistent(MONDAY, ms + 1)
+    assert not made.is_consistent(MONDAY + 1, ms)
+    assert not made.is_consistent(MONDAY - 1, ms)
     names = ["_titration_ms", "titration_day", "_titration_sum", "_at", "lag", "_day_number", "num", "den"]
     for name in [*names, "_index" if changes is FLEX else "_titration_index"]:
         right = vars(made).copy()
         setattr(made, name, right[name] ^ 1)
-        assert not made.whole(MONDAY, ms), name
+        assert not made.is_consistent(MONDAY, ms), name
         vars(made).update(right)
-    assert made.whole(MONDAY, ms)
+    assert made.is_consistent(MONDAY, ms)
     made.advance(DAY_MS - 1_000, True)
-    assert made.whole(MONDAY + 1, 482 * MINUTE_MS)
+    assert made.is_consistent(MONDAY + 1, 482 * MINUTE_MS)
 
 
 @pytest.mark.requirement("R56")
 def test_a_plan_is_whole_while_pattern_and_calendar_are_on_two_days() -> None:
     made = plan(FLEX)
     for day, ms, other_ms in ((MONDAY, DAY_MS - 60_000, 60_000), (MONDAY + 1, 60_000, DAY_MS - 60_000)):
-        made.set_local(MONDAY + 50, 0)
-        made.set_local(day, ms)
+        made.set_local_time(MONDAY + 50, 0)
+        made.set_local_time(day, ms)
         other = 2 * MONDAY + 1 - day
-        made.set_local(other, other_ms)
+        made.set_local_time(other, other_ms)
         assert (made._day_number, made.lag_ms()) == (day, 120_000)
-        assert made.whole(other, other_ms)
-        assert not made.whole(day, other_ms)
+        assert made.is_consistent(other, other_ms)
+        assert not made.is_consistent(day, other_ms)
 
 
 def test_days_of_a_titration_stay_whole_at_their_end() -> None:
     made = plan(TITRATION, titration_day=254)
     for _ in range(3):
         made.advance(DAY_MS + 5, True)
-        assert made.whole(0, 0)
+        assert made.is_consistent(0, 0)
 
 
 @pytest.mark.requirement("R56")
-def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_plans_fold() -> None:
+def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_fold_of_the_plan() -> None:
     made = plan(FLEX | {"titration": TITRATION["titration"], "bridge_num": 1, "bridge_den": 9_000})
-    before = made.fold_therapy()
+    before = fold(made)
     rows = (made._nums, made._dens, made._minutes, made._flex_rates, made._ends, made._weekdays, made._days)
     parts = [made._mode, 1, 54_000, 1, 450_000, 1, 9_000, *(sum(row) for row in rows), sum(made._day_rates)]
-    # What is folded stays as short as its parts.
+    # A fold is as short as its parts.
     assert before == reduce(xor, parts)
     for name in ("_mode", *(f"_{kind}_{part}" for kind in ("basal", "minimum", "bridge") for part in ("num", "den"))):
         for bit in range(30):
             setattr(made, name, getattr(made, name) ^ 1 << bit)
-            assert made.fold_therapy() != before, name
+            assert fold(made) != before, name
             setattr(made, name, getattr(made, name) ^ 1 << bit)
     made._weekdays = bytearray(made._weekdays)
     for name in ("_nums", "_dens", "_minutes", "_flex_rates", "_ends", "_weekdays", "_days", "_day_rates"):
         for at in range(len(getattr(made, name))):
             for bit in range(8):
                 getattr(made, name)[at] ^= 1 << bit
-                assert made.fold_therapy() != before, name
+                assert fold(made) != before, name
                 getattr(made, name)[at] ^= 1 << bit
-    assert made.fold_therapy() == before
+    assert fold(made) == before

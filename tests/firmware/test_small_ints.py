@@ -46,8 +46,8 @@ def _zeros(_: str, data: bytes) -> list[SmallInt]:
 @pytest.fixture(autouse=True)
 def no_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Arrays would turn the watched integers into plain ones."""
-    monkeypatch.setattr(pump.plan, "array", _list)
-    monkeypatch.setattr(pump.guard, "array", _zeros)
+    monkeypatch.setattr(pump.dosing.plan, "array", _list)
+    monkeypatch.setattr(pump.guard.guard, "array", _zeros)
 
 
 class Dosing:
@@ -59,9 +59,9 @@ class Dosing:
             if isinstance(value, int):
                 setattr(decoded, name, SmallInt(value))
         self.plan, self.schedule, self.guard = Plan(), Schedule(), Guard(SmallInt(4_000), SmallInt(24_000))
-        self.guard.adopt(program)
-        self.guard.enable(True)
-        self.plan.load(decoded, SmallInt(0), SmallInt(0))
+        self.guard.adopt_program(program)
+        self.guard.set_enabled(True)
+        self.plan.load_therapy(decoded, SmallInt(0), SmallInt(0))
         self.schedule.set_periodic(
             decoded.periodic_steps,
             decoded.periodic_num,
@@ -78,15 +78,15 @@ class Dosing:
         if plan.num != schedule.basal.num or plan.den != schedule.basal.den:
             schedule.basal.retune(plan.num, plan.den)
         wait = SmallInt(min(schedule.next_ms(), plan.next_ms(True), ms_max))
-        schedule.begin()
+        schedule.clear_due()
         schedule.advance(wait)
         plan.advance(wait, True)
         guard.advance(wait)
-        guard.allow(SmallInt(100))
+        guard.set_allowance(SmallInt(100))
         due = schedule.basal_due + schedule.bolus_due
         if due:
-            assert guard.permit(due) == due
-            guard.moved(due)
+            assert guard.permit_steps(due) == due
+            guard.count_moved(due)
             self.made += due
             schedule.bolus_left -= schedule.bolus_due
         return int(wait)
@@ -96,7 +96,7 @@ class Dosing:
 def test_years_of_flex_stay_exact_and_small() -> None:
     program = therapy(**FLEX)
     dosing, ideal = Dosing(program), ReferencePump()
-    dosing.plan.set_local(SmallInt(9_500), SmallInt(3_600_000))
+    dosing.plan.set_local_time(SmallInt(9_500), SmallInt(3_600_000))
     ideal.commit(0, from_bytes(program))
     ideal.clock(0, 9_500, 3_600_000)
     ideal.start(0)

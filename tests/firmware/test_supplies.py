@@ -41,28 +41,26 @@ def battery(side: PumpSide, mv: float) -> None:
 
 
 class FakePump:
-    """As much of a pump as a battery needs; counts how often each level changes."""
+    """All parts of a pump that a battery needs; counts how often each level changes."""
 
     def __init__(self, replaceable: bool) -> None:
-        self.profile = self
-        self.service = self
-        self.ledger = self
+        self.rested_ms = 10_000
         self.battery_low_mv, self.battery_stop_mv = 3_000, 2_700
         self.battery_hysteresis_mv, self.battery_sag_mv, self.battery_rest_ms = HYSTERESIS_MV, 6, 10_000
         self.battery_replaceable = replaceable
         self.changes: dict[int, int] = {}
         self.alarms = 0
 
-    def alarm(self, alarm: int, _: int) -> None:
+    def raise_alarm(self, alarm: int, _: int) -> None:
         self.changes[alarm] = self.changes.get(alarm, 0) + (not self.alarms & alarm)
         self.alarms |= alarm
 
-    def drop_alarm(self, alarm: int) -> None:
+    def end_alarm(self, alarm: int) -> None:
         self.changes[alarm] = self.changes.get(alarm, 0) + bool(self.alarms & alarm)
         self.alarms &= ~alarm
 
-    def replacement_due(self, _: int) -> None:
-        self.alarm(1 << 21, 0)
+    def record_replacement(self, _: int) -> None:
+        self.raise_alarm(1 << 21, 0)
 
 
 class FakeSensor:
@@ -72,8 +70,14 @@ class FakeSensor:
     def sample(self) -> int:
         return self.mv
 
-    def sound(self) -> bool:
+    def is_usable(self) -> bool:
         return True
+
+
+def watched_battery(pump: FakePump, sensor: FakeSensor) -> Any:
+    made = Battery(sensor, pump, pump, pump, pump, pump)
+    made.fill_samples()
+    return made
 
 
 @pytest.mark.requirement("R30")
@@ -87,16 +91,14 @@ def test_no_level_changes_more_than_once_within_the_noise(
 ) -> None:
     pump = FakePump(replaceable)
     sensor = FakeSensor(floor + noise[0][0])
-    watched = Battery(pump, sensor)
+    watched = watched_battery(pump, sensor)
     for above, times, moved in noise:
         # What a step takes off is within the noise.
         sensor.mv = floor + max(0, above - (pump.battery_sag_mv if moved else 0))
         for _ in range(times):
-            watched.pass_time(180_000)
-            if moved:
-                watched.loaded()
-            watched.watch()
-            watched.judge()
+            pump.rested_ms = 0 if moved else 10_000
+            watched.add_sample()
+            watched.update_alarms()
     assert max(pump.changes.values(), default=0) <= 1
 
 
@@ -106,26 +108,26 @@ def test_no_level_changes_more_than_once_within_the_noise(
 def test_a_voltage_that_wanders_around_a_level_changes_it_once(level: int, replaceable: bool) -> None:
     pump = FakePump(replaceable)
     sensor = FakeSensor(level + 40)
-    watched = Battery(pump, sensor)
+    watched = watched_battery(pump, sensor)
     for turn in range(20):
         sensor.mv = level + (40 if turn % 2 else -8)
         for _ in range(20):
-            watched.watch()
-            watched.judge()
+            watched.add_sample()
+            watched.update_alarms()
     assert max(pump.changes.values()) == 1
 
 
 def test_a_sample_soon_after_a_step_is_raised_by_its_sag() -> None:
-    watched = Battery(FakePump(True), FakeSensor(2_990))
+    pump = FakePump(True)
+    watched = watched_battery(pump, FakeSensor(2_990))
     assert watched.mv == 2_990
-    watched.loaded()
-    watched.pass_time(9_999)
+    pump.rested_ms = 9_999
     for _ in range(10):
-        watched.watch()
+        watched.add_sample()
     assert watched.mv == 2_996
-    watched.pass_time(1)
+    pump.rested_ms = 10_000
     for _ in range(10):
-        watched.watch()
+        watched.add_sample()
     assert watched.mv == 2_990
 
 
@@ -134,10 +136,10 @@ def test_the_level_is_a_mean_of_the_last_ten(samples: list[int]) -> None:
     pump = FakePump(True)
     pump.battery_hysteresis_mv = 10_000
     sensor = FakeSensor(samples[0])
-    watched = Battery(pump, sensor)
+    watched = watched_battery(pump, sensor)
     for sample in samples:
         sensor.mv = sample
-        watched.watch()
+        watched.add_sample()
     assert watched.mv == sum(samples[-10:]) // 10
 
 

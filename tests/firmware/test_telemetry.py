@@ -15,6 +15,7 @@ from dosebench_protocol.codec import by_name
 from dosebench_protocol.errors import ProtocolError
 from dosebench_protocol.frame import Deframer, Frame, encode
 from dosebench_protocol.telemetry import FIELDS, checksum, read_table, text_of
+from pump.link import telemetry
 from pumpside import PumpSide, pump
 
 SAMPLE = by_name("telemetry_subscribe").type | 0x80
@@ -53,7 +54,7 @@ def test_the_table_says_what_there_is() -> None:
         assert table_of(side.client) == FIELDS
         told = side.client.telemetry_table()
         assert told["checksum"] == checksum(told["text"]) == checksum(text_of(FIELDS))
-    assert len({field.name for field in FIELDS}) == len(FIELDS) <= 30
+    assert len({field.name for field in FIELDS}) == len(FIELDS) == telemetry._FIELDS <= 30
     for text in (b"battery mV\n", b"a b c d\n", b"a b c\n" * 33, b"\xff"):
         with pytest.raises(ProtocolError):
             read_table(text)
@@ -73,6 +74,8 @@ def test_a_sample_says_what_the_status_says() -> None:
         assert sample.values["battery"] == status["battery_mv"]
         assert sample.values["reservoir"] == status["reservoir_steps"]
         assert sample.values["bolus_left"] == status["bolus_left_steps"]
+        assert sample.values["square_left"] == status["square_left_steps"] == 0
+        assert sample.values["lease_left"] > sample.values["bolus_left"]
         assert sample.values["rate"] == 1600
         assert (sample.day, sample.lost, sample.number) == (status["day"], 0, 0)
         assert 0 <= status["ms"] - sample.ms < 1000

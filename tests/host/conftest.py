@@ -35,7 +35,7 @@ def pump() -> SimpleNamespace:
             checksum=importlib.import_module("pump.profile").checksum,
             Profile=importlib.import_module("pump.profile").Profile,
             Therapy=importlib.import_module("pump.dosing.therapy").Therapy,
-            Program=importlib.import_module("pump.guard.program").Program,
+            Reading=importlib.import_module("pump.guard.reading").Reading,
         )
     finally:
         sys.path.remove(str(ROOT / "firmware"))

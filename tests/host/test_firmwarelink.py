@@ -120,6 +120,19 @@ def test_a_file_that_talks_to_a_chip_keeps_its_public_names() -> None:
     assert "More" not in text
 
 
+def test_a_second_name_of_a_function_is_the_first_one() -> None:
+    class_of_parts = "        class Part:"
+    parts = MODULES["app.parts"].replace(
+        class_of_parts, f"        halved = half\n        counted = count\n\n{class_of_parts}"
+    )
+    more = MODULES["app.more"].replace("parts.half(8)", "parts.halved(8)")
+    linked = link(trees(app__parts=parts, app__more=more), "app.root")["app.root"]
+    assert run(linked)["made"]() == run(link(trees(), "app.root")["app.root"])["made"]()
+    # The second name of the number stays: it is another value once either is assigned to.
+    second = [node for node in linked.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)]
+    assert len(second) == 1
+
+
 def test_modules_apart_stay_files() -> None:
     made = link(trees(), "app.root", frozenset({"app.parts"}))
     assert made.keys() == {"main", "app.root", "app.parts"}

@@ -264,7 +264,7 @@ def test_the_pump_reads_a_program_as_the_host_does(
 ) -> None:
     item = data.draw(programs(implant))
     own = dataclasses.asdict(item.reading())
-    device = pump.Program(item.encode()).reading()
+    device = pump.Reading(item.encode()).figures()
     limits = {"volume": 0, "stability": 1, "cap": 2}
     assert device.pop("refill") == (own["refill_days"], limits[own["refill_limit"]])
     assert device == {name: own[name] for name in device}

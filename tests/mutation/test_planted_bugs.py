@@ -16,8 +16,8 @@ BUGS = [
     ("guard/guard.py", "self._counts[self._at] += part", "self._counts[self._at] += 0"),
     ("guard/guard.py", "self.sum += part", "pass"),
     ("guard/guard.py", "self._bridged += old", "self._bridged += 0"),
-    ("guard/guard.py", "self._day.add(steps)", "pass"),
-    ("guard/guard.py", "if not self._enabled or not self.sound()", "if not self._enabled"),
+    ("guard/guard.py", "self._day.add_steps(steps)", "pass"),
+    ("guard/guard.py", "if not self._enabled or not self.limits_intact()", "if not self._enabled"),
     ("dosing/therapy.py", "if not duration <= self.patient_lockout_ms", "if not duration < self.patient_lockout_ms"),
     ("dosing/therapy.py", "if steps < self._window_steps(", "if steps <= self._window_steps("),
 ]

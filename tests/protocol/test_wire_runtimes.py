@@ -84,6 +84,7 @@ def test_micropython_agrees_with_construct(run: Runner, tmp_path: Path) -> None:
     read = [name for name, verbs in DEVICE_VERBS.items() if "read" in verbs]
     fields = {name: [field.name for field in BODIES[name].fields] for name in read}
     (tmp_path / "fields.txt").write_text(json.dumps(fields), encoding="utf-8")
+    shutil.copy(ROOT / "firmware" / "const.py", tmp_path / "const.py")
     shutil.copy(ROOT / "firmware" / "pump" / "wire.py", tmp_path / "wire.py")
     shutil.copy(Path(__file__).with_name("wire_on_device.py"), tmp_path / "script.py")
     (tmp_path / "wire_both.py").write_text(BOTH_SOURCE, encoding="utf-8")

@@ -1,4 +1,4 @@
-# Most that a flex basal can put into a window of time, whatever is done to its clock: the demand on a dose cap.
+# The most steps that a flex basal can deliver in a window of time, however its clock is set: its demand on a dose cap.
 #
 # While the pattern clock slews, an hour of a pattern takes between half an hour and two. So a window W sees at most 2 W
 # of pattern time, none of it for longer than twice. For any rate b, what flows is b for all of W, and on top of that at
@@ -19,7 +19,7 @@ _PARTS_MAX = const(0x20000)
 
 
 class FlexBound:
-    """Of a flex therapy whose patterns, weekdays and rates are in order, and whose largest rate is num / den."""
+    """The bound of a flex therapy whose patterns, weekdays and rates are valid. Its largest rate is num / den."""
 
     def __init__(self, therapy, num, den):
         self._num = num
@@ -48,7 +48,7 @@ class FlexBound:
         return mul_div(self._unit_ms, rate[0], rate[1])[0] + 1
 
     def steps(self, window_ms):
-        """Steps that `window_ms`, at most two days and a 240th of them, can hold."""
+        """The most steps in `window_ms`, which is at most two days and a 240th of them."""
         levels = self._levels
         most = mul_div(window_ms, self._num, self._den)[0] + 1
         twice = 2 * window_ms

@@ -1,16 +1,16 @@
 # The motor layer: every activation is bounded in steps and in time, and compared with the encoder.
 
-from pump.wire import const
+from const import const
 
 _MASK = const(0x3FFFFFFF)
 _STALL_STEPS = const(3)
-# A tenth of so many steps lost is a motor that slips, however its losses lie.
+# A motor slips if it loses a tenth of these steps, in any order.
 _SLIP_WINDOW = const(100)
 _SLIP_STEPS = const(10)
 
 
 class Motor:
-    """`moved` is what the encoder saw of the last activation; `stalled` and `ran_away` latch until clear().
+    """`moved` is what the encoder saw of the last activation; `stalled` and `ran_away` latch until clear_faults().
 
     `lost` says how many steps were missing when it stalled: three in a row, or ten of the last hundred."""
 
@@ -23,20 +23,25 @@ class Motor:
         self._of_window = 0
         self._window = 0
         self.lost = 0
-        self._position = board.encoder()
+        self._position = 0
         self.moved = 0
         self.stalled = False
         self.ran_away = False
 
+    def secure(self):
+        """Switches the driver off, and compares with the encoder's position from here on."""
+        self.switch_off()
+        self._position = self._board.encoder()
+
     def activate(self, steps):
-        """Move at most `steps`; return how many were commanded."""
+        """Moves at most `steps`; returns the number that was commanded."""
         steps = min(steps, self._steps_max)
         self._board.motor_run(steps, self._step_ms, self._on_ms_max)
         self._compare(steps)
         return steps
 
-    def watch(self):
-        """Look for motion that nothing commanded; return its steps."""
+    def count_stray(self):
+        """Returns the steps of motion that nothing commanded."""
         self._compare(0)
         return self.moved
 
@@ -45,7 +50,7 @@ class Motor:
         moved = (position - self._position) & _MASK
         self._position = position
         if moved > _MASK // 2:
-            # Backwards: no delivery, but nothing that may go on.
+            # Backwards: no delivery, but the motor must not run any more.
             self.ran_away = True
             moved = 0
         self.moved = moved
@@ -55,14 +60,14 @@ class Motor:
             return
         self._window += commanded
         if moved < commanded:
-            self._miss(commanded - moved)
+            self._count_lost(commanded - moved)
         else:
             self._row = 0
         if self._window >= _SLIP_WINDOW:
             self._window = 0
             self._of_window = 0
 
-    def _miss(self, steps):
+    def _count_lost(self, steps):
         self._row += steps
         self._of_window += steps
         if self._row >= _STALL_STEPS or self._of_window >= _SLIP_STEPS:
@@ -70,13 +75,13 @@ class Motor:
             self.lost = self._of_window
 
     def bounds(self):
-        """What bounds an activation, as in the profile."""
+        """The bounds of an activation, in the order of the profile."""
         return self._step_ms, self._steps_max, self._on_ms_max
 
-    def off(self):
+    def switch_off(self):
         self._board.motor_off()
 
-    def clear(self):
+    def clear_faults(self):
         self.stalled = False
         self.ran_away = False
         self._row = 0

@@ -1,9 +1,9 @@
-# Which basal rate holds now, and for how long: flex patterns by the calendar, a titration by days of delivery, a bridge
-# by what was pumped, and what a low reservoir or a reached cap makes of them. Allocates nothing once it is loaded.
+# The basal rate in force, and how long it holds. Flex patterns follow the calendar, a titration the days of delivery, a
+# bridge the steps that were pumped; a low reservoir and a reached cap override them. Nothing allocates after a load.
 #
-# The pattern clock is the local time of day. When somebody sets the clock by up to 12 hours, the pattern does not jump:
-# it runs at twice its speed while it is behind and at half while it is ahead, so that each step comes once, in order,
-# and what flows at any moment is what the regimen prescribes for the step that runs. It counts half milliseconds.
+# The pattern clock is the local time of day. If the clock is set by up to 12 hours, the pattern does not jump: it runs
+# at twice its speed while it is behind and at half while it is ahead. So each step comes once, in order, and the rate
+# is always the one that the regimen prescribes for the step that runs. The pattern clock counts half milliseconds.
 
 from array import array
 
@@ -19,7 +19,7 @@ _SATURDAY = const(5)
 
 
 class Plan:
-    """`num` / `den` is the basal rate in force. advance() moves it on; next_ms() says until when it holds."""
+    """`num` / `den` is the basal rate in force. It holds for next_ms()."""
 
     def __init__(self):
         self.num = 0
@@ -52,8 +52,8 @@ class Plan:
         self.at_minimum = False
         self.closed = False
 
-    def load(self, therapy, bridge_left, titration_day):
-        """Take the rates of a therapy; a titration begins at `titration_day`."""
+    def load_therapy(self, therapy, bridge_left, titration_day):
+        """Copies the rates of a therapy; a titration begins at `titration_day`."""
         self._mode = therapy.mode
         self._basal_num, self._basal_den = therapy.basal_num, therapy.basal_den
         self._minimum_num, self._minimum_den = therapy.minimum_num, therapy.minimum_den
@@ -74,10 +74,10 @@ class Plan:
         self._titration_sum = titration_day
         self._find_titration()
         self._find_index()
-        self.select()
+        self.select_rate()
 
-    def whole(self, local_days, local_ms):
-        """Whether the rate in force follows from the rest, and that from the calendar (see memory.py)."""
+    def is_consistent(self, local_days, local_ms):
+        """True if the rate in force follows from the rest, and that from the calendar (see integrity/ram_check.py)."""
         if self._titration_ms + self.titration_day != self._titration_sum:
             return False
         if self.known and self._at + self.lag + (self._day_number - local_days) * _DAY != local_ms * _HALVES:
@@ -85,20 +85,33 @@ class Plan:
         held = (self.num, self.den, self._index, self._titration_index)
         self._find_index()
         self._find_titration()
-        self.select()
+        self.select_rate()
         return held == (self.num, self.den, self._index, self._titration_index)
 
-    def fold_therapy(self):
-        """One number of what the therapy set. May need heap integers: for boot, commit and lease."""
-        total = self._mode ^ self._basal_num ^ self._basal_den ^ self._minimum_num ^ self._minimum_den
-        total ^= self._bridge_num ^ self._bridge_den ^ sum(self._nums) ^ sum(self._dens) ^ sum(self._minutes)
-        total ^= sum(self._flex_rates) ^ sum(self._ends) ^ sum(self._weekdays)
-        return total ^ sum(self._days) ^ sum(self._day_rates)
+    def checked(self):
+        """Returns what the therapy set (see integrity/checksums.py)."""
+        return (
+            self._mode,
+            self._basal_num,
+            self._basal_den,
+            self._minimum_num,
+            self._minimum_den,
+            self._bridge_num,
+            self._bridge_den,
+            self._nums,
+            self._dens,
+            self._minutes,
+            self._flex_rates,
+            self._ends,
+            self._weekdays,
+            self._days,
+            self._day_rates,
+        )
 
     # The pattern clock
 
-    def set_local(self, days, ms):
-        """The calendar shows `days` since 2000-01-01 and `ms` of that day."""
+    def set_local_time(self, days, ms):
+        """Sets the calendar: `days` since 2000-01-01, and `ms` of that day."""
         at = ms * _HALVES
         apart = days - self._day_number
         if self.known and -1 <= apart <= 1:
@@ -111,27 +124,27 @@ class Plan:
         self._at = at
         self.lag = 0
         self._find_index()
-        self.select()
+        self.select_rate()
 
     def lag_ms(self):
-        """How far the pattern is from the calendar, in milliseconds either way."""
+        """Milliseconds between pattern and calendar, either way."""
         return (self.lag if self.lag > 0 else -self.lag) // _HALVES
 
-    def _first(self):
+    def _first_index(self):
         pattern = self._weekdays[(self._day_number + _SATURDAY) % 7]
         return self._ends[pattern - 1] if pattern else 0
 
-    def _end(self):
+    def _end_index(self):
         return self._ends[self._weekdays[(self._day_number + _SATURDAY) % 7]]
 
     def _find_index(self):
         if self._mode != MODE_FLEX:
             return
-        self._index = self._first()
-        self._step_on()
+        self._index = self._first_index()
+        self._advance_index()
 
-    def _step_on(self):
-        end = self._end()
+    def _advance_index(self):
+        end = self._end_index()
         while self._index + 1 < end and self._at >= self._minutes[self._index + 1] * _MINUTE:
             self._index += 1
 
@@ -148,14 +161,14 @@ class Plan:
             self._at -= _DAY
             self._day_number += 1
             if self._mode == MODE_FLEX:
-                self._index = self._first()
+                self._index = self._first_index()
         if self._mode == MODE_FLEX:
-            self._step_on()
+            self._advance_index()
 
     def _pattern_ms(self):
-        """Until the pattern's next step, midnight, or the end of a slew; at least 1."""
+        """Milliseconds until the pattern's next step, midnight, or the end of a slew; at least 1."""
         until = _DAY - self._at
-        if self._mode == MODE_FLEX and self._index + 1 < self._end():
+        if self._mode == MODE_FLEX and self._index + 1 < self._end_index():
             until = self._minutes[self._index + 1] * _MINUTE - self._at
         if self.lag > 0:
             until = (until + 3) // 4
@@ -163,7 +176,7 @@ class Plan:
         elif self.lag < 0:
             slew = -self.lag
         else:
-            # Pattern and calendar are together: at whole milliseconds.
+            # Pattern and calendar agree, so it counts full milliseconds.
             return until // _HALVES
         return slew if slew < until else until
 
@@ -186,35 +199,45 @@ class Plan:
                 self.titration_day += 1
                 self._titration_sum += 1
             self._find_titration()
-            self.select()
+            self.select_rate()
 
     # The rate
 
+    def set_fallbacks(self, closed, at_minimum):
+        """Sets whether the basal is closed, and whether it runs at the minimum rate."""
+        self.closed = closed
+        self.at_minimum = at_minimum
+        self.select_rate()
+
+    def fallbacks(self):
+        """The arguments of the last set_fallbacks()."""
+        return self.closed, self.at_minimum
+
     def advance(self, ms, running):
-        """Let `ms` pass, at most next_ms() of it."""
+        """Advances by `ms`, at most next_ms()."""
         if self.known:
             index = self._index
             self._advance_pattern(ms)
             if self._index != index:
-                self.select()
+                self.select_rate()
         if running and self._mode == MODE_TITRATION:
             self._advance_titration(ms)
 
     def next_ms(self, running):
-        """Milliseconds until the rate may change by itself."""
+        """Milliseconds until the rate may change with time."""
         wake = self._pattern_ms() if self.known else NEVER
         if running and self._mode == MODE_TITRATION and DAY_MS - self._titration_ms < wake:
             wake = DAY_MS - self._titration_ms
         return wake
 
-    def pumped(self, steps):
-        """The motor moved: a bridge ends when it is through."""
+    def count_pumped(self, steps):
+        """Counts steps of the motor: a bridge ends with its last one."""
         if self.bridge_left:
             self.bridge_left = self.bridge_left - steps if self.bridge_left > steps else 0
-            self.select()
+            self.select_rate()
 
-    def select(self):
-        """Set num and den to the rate in force."""
+    def select_rate(self):
+        """Sets num and den to the rate in force."""
         if self.closed:
             self.num, self.den = 0, 1
         elif self.at_minimum:
@@ -224,15 +247,15 @@ class Plan:
         elif self._mode == MODE_CONTINUOUS:
             self.num, self.den = self._basal_num, self._basal_den
         elif self._mode == MODE_FLEX and self.known:
-            self._take(self._flex_rates[self._index])
+            self._select_from_table(self._flex_rates[self._index])
         elif self._mode == MODE_TITRATION:
-            self._take(self._day_rates[self._titration_index])
+            self._select_from_table(self._day_rates[self._titration_index])
         elif self._mode == MODE_MINIMUM_RATE or self._mode == MODE_FLEX:
             # The stated fallback of a flex pattern without a calendar is the minimum rate.
             self.num, self.den = self._minimum_num, self._minimum_den
         else:
             self.num, self.den = 0, 1
 
-    def _take(self, rate):
+    def _select_from_table(self, rate):
         self.num = self._nums[rate]
         self.den = self._dens[rate]

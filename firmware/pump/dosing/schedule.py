@@ -1,27 +1,31 @@
-# What to deliver, and when: integer accumulators that never drift.
+# The moment of each step: integer accumulators that never drift.
 #
-# A track adds `num` for every millisecond and steps when it reaches `den`. It starts at den // 2, so that delivered and
-# ideal volume differ by at most half a step for ever. No float, no allocation: this runs inside the dosing loop.
+# A track adds `num` for every millisecond and steps when it reaches `den`. It starts at den // 2, so delivered and
+# ideal volume never differ by more than half a step. No float, no allocation: this runs inside the dosing loop.
 
 from pump.small_int import MulDiv
 from pump.wire import BOLUS_KIND_NONE, BOLUS_KIND_PERIODIC, FRACTION_MAX, const
 
 NEVER = const(0x3FFFFFFF)
-# What says that a periodic bolus waits: no single flipped bit makes it up.
+# The mark of a periodic bolus that waits: no single flipped bit turns 0 into it.
 _WAITS = const(0x2AAAAAAA)
 
 
 class Track:
-    """One rate of num / den steps per millisecond, both at most 2^29, so that no sum reaches 2^30."""
+    """One rate of num / den steps per millisecond, both at most 2^29.
+
+    Between calls 0 <= acc < den and 0 <= crumb < 2^29. So every sum here lies between -(2^30 - 1) and 2^30 - 1, even if
+    num = den = 2^29.
+    """
 
     def __init__(self):
-        # Half way to its first step, in the only unit that is known yet.
+        # Half way to its first step, in the only unit that is known before restart().
         self.num = 0
         self.den = 2
         self.acc = 1
         self._crumb = 0
-        # Of the four above: one flipped bit in any of them shows before the next step.
-        self._check = -1
+        # A checksum of the four above: one flipped bit in any of them shows before the next step.
+        self._check = 1
         self._division = MulDiv()
 
     def restart(self, num, den):
@@ -30,51 +34,52 @@ class Track:
         self.acc = den // 2
         # Half a step is half a unit more when the denominator is odd; a later change of rate needs to know.
         self._crumb = FRACTION_MAX // 2 if den & 1 else 0
-        self._check = (self.acc + self._crumb - den) ^ num
+        self._check = (den - self.acc - self._crumb) ^ num
 
     def retune(self, num, den):
-        """Change the rate and keep the fraction of a step that is under way.
+        """Changes the rate and keeps the fraction of a step that is under way.
 
-        What acc / den loses on the new denominator is kept as a crumb of 2^-29 of its unit, so that many changes
-        do not add up to a drift.
+        What acc / den loses on the new denominator is kept as crumbs, each 2^-29 of its unit. A change loses less than
+        two crumbs: 2 / (2^29 * den) of a step.
         """
-        if self._check != (self.acc + self._crumb - self.den) ^ self.num:
-            # advance() will say so.
+        if self._check != (self.den - self.acc - self._crumb) ^ self.num:
+            # The next advance() reports it.
             return
         if num == 0:
-            # Standing still keeps its unit, and loses nothing.
+            # A track that stands still keeps its unit, and loses nothing.
             self.num = 0
-            self._check = self.acc + self._crumb - self.den
+            self._check = self.den - self.acc - self._crumb
             return
         old = self.den
         if den != old:
             division = self._division
-            acc = division.run(self.acc, den, old)
+            acc = division.divide(self.acc, den, old)
             rest = division.remainder
-            rest += division.run(self._crumb, den, FRACTION_MAX)
+            rest += division.divide(self._crumb, den, FRACTION_MAX)
             part = division.remainder
             self.acc = acc + rest // old
-            self._crumb = division.run(rest % old, FRACTION_MAX, old) + part // old
+            self._crumb = division.divide(rest % old, FRACTION_MAX, old) + part // old
         self.num = num
         self.den = den
-        self._check = (self.acc + self._crumb - den) ^ num
+        self._check = (den - self.acc - self._crumb) ^ num
 
     def due_ms(self):
         """Milliseconds until the next step."""
         if self.num == 0:
             return NEVER
-        return (self.den - self.acc + self.num - 1) // self.num
+        return (self.num - 1 + self.den - self.acc) // self.num
 
     def advance(self, ms):
-        """Let `ms` pass; return how many steps came due, or NEVER when rate or accumulator are not as left."""
+        """Advances by `ms`; returns the steps that came due, or NEVER if a bit of rate or accumulator flipped."""
         num, den, acc = self.num, self.den, self.acc
-        if self._check != (acc + self._crumb - den) ^ num:
+        if self._check != (den - acc - self._crumb) ^ num:
             return NEVER
         steps = 0
         if num == 0:
             return 0
         while True:
-            due = (den - acc + num - 1) // num
+            # In this order: the first sum is at most 2^30 - 1, and what follows only takes away.
+            due = (num - 1 + den - acc) // num
             if ms < due:
                 acc += num * ms
                 break
@@ -82,7 +87,7 @@ class Track:
             acc += num * due - den
             steps += 1
         self.acc = acc
-        self._check = (acc + self._crumb - den) ^ num
+        self._check = (den - acc - self._crumb) ^ num
         return steps
 
 
@@ -118,17 +123,17 @@ class Schedule:
         self._bolus_all = 0
         self._square_all = 0
 
-    def whole(self):
-        """Whether what is left of boluses, and until the next one, and what went before add up (see memory.py)."""
+    def counts_intact(self):
+        """True if delivered and remaining boluses, and passed and remaining time, add up (see ram_check.py)."""
         return (
             self.periodic_ms + self._periodic_passed == self._periodic_all
             and self.bolus_left + self.bolus_made == self._bolus_all
             and self.square_left + self.square_made == self._square_all
         )
 
-    def fold_therapy(self):
-        """One number of what the therapy set."""
-        return self._periodic_steps ^ self._periodic_num ^ self._periodic_den ^ self._period_ms
+    def checked(self):
+        """Returns what the therapy set (see integrity/checksums.py)."""
+        return self._periodic_steps, self._periodic_num, self._periodic_den, self._period_ms
 
     # Boluses
 
@@ -139,8 +144,8 @@ class Schedule:
         self._bolus_all = steps
         self.bolus.restart(num, den)
 
-    def bolus_moved(self):
-        """The step that was due of bolus or square bolus was made."""
+    def count_bolus_step(self):
+        """Counts the step that was due of the bolus, or else of the square bolus."""
         if self.bolus_due:
             self.bolus_left -= 1
             self.bolus_made += 1
@@ -167,7 +172,7 @@ class Schedule:
         return left
 
     def set_periodic(self, steps, num, den, period_ms, left_ms):
-        """A bolus of `steps` every `period_ms` of delivery, the first in `left_ms`; none when steps is 0."""
+        """Sets a bolus of `steps` every `period_ms` of delivery, the first in `left_ms`; 0 steps for none."""
         self._periodic_steps = steps
         self._periodic_num = num
         self._periodic_den = den
@@ -177,7 +182,7 @@ class Schedule:
         self._periodic_passed = 0
         self.periodic_waits = 0
 
-    def same_periodic(self, steps, num, den, period_ms):
+    def has_periodic(self, steps, num, den, period_ms):
         return (
             steps == self._periodic_steps
             and num == self._periodic_num
@@ -185,28 +190,45 @@ class Schedule:
             and period_ms == self._period_ms
         )
 
-    def begin_waiting_periodic(self):
-        """Start the periodic bolus that waited for the end of another one."""
+    def start_waiting_periodic(self):
+        """Starts the periodic bolus that waited for the end of another one."""
         if self.periodic_waits == _WAITS and self.bolus_left == 0:
             self.periodic_waits = 0
             self.periodic_began = True
             self.start_bolus(BOLUS_KIND_PERIODIC, self._periodic_steps, self._periodic_num, self._periodic_den)
 
+    def claim_periodic(self):
+        """Clears `periodic_began`; returns the steps of the bolus that began."""
+        self.periodic_began = False
+        return self.bolus_left
+
     # Time
 
-    def begin(self):
-        """Forget what the last event made due."""
+    def start_basal(self):
+        """Starts the basal."""
+        self.running = True
+
+    def end_all(self):
+        """Ends the basal and every bolus."""
+        self.running = False
+        self.cancel_bolus()
+        self.cancel_square()
+        self.periodic_waits = 0
+        self.periodic_began = False
+
+    def clear_due(self):
+        """Clears what the last event made due."""
         self.basal_due = 0
         self.bolus_due = 0
         self.square_due = 0
 
     def advance(self, ms):
-        """Let `ms` pass, with no change of rate inside: what comes due adds up until begin()."""
+        """Advances by `ms`, in which no rate changes. What comes due adds up until clear_due()."""
         if self.bolus_left:
             # A late wake makes a bolus longer, never denser: what is overdue stays in bolus_left.
-            self.bolus_due |= self._one(self.bolus.advance(ms))
+            self.bolus_due |= self._limit_to_one(self.bolus.advance(ms))
         elif self.square_left:
-            self.square_due |= self._one(self.square.advance(ms))
+            self.square_due |= self._limit_to_one(self.square.advance(ms))
         if not self.running:
             return
         self.basal_due += self.basal.advance(ms)
@@ -217,11 +239,11 @@ class Schedule:
                 self.periodic_ms += self._period_ms
                 self._periodic_passed -= self._period_ms
                 self.periodic_waits = _WAITS
-                self.begin_waiting_periodic()
+                self.start_waiting_periodic()
 
-    def _one(self, steps):
+    def _limit_to_one(self, steps):
         if steps >= NEVER:
-            # Not to be trusted any more: what sees the basal sees this too.
+            # Delivery looks at basal_due first, and distrusts RAM then.
             self.basal_due = NEVER
             return 0
         return 1 if steps else 0

@@ -1,10 +1,11 @@
-# A therapy as the schedule reads it: decoded by the generated codec, and checked against this pump.
+# The therapy that dosing decodes from a program with the generated codec, and its check against this pump.
+
+from const import const
 
 from pump import wire
 from pump.clock import DAY_MS
 from pump.dosing.flex_bound import FlexBound
 from pump.small_int import mul_div
-from pump.wire import const
 
 _HOUR_MINUTES = const(60)
 _DAY_MINUTES = const(1440)
@@ -32,23 +33,68 @@ class Therapy:
         (self.bridge_ng_num, self.bridge_ng_den, self.change_permille_max, self.weekdays) = fields[38:42]
         (self.caps, self.rates, self.flex, self.titration) = fields[42:46]
 
-    def fold(self):
-        """One number of all fields but the names; any single bit changes it (see memory.py)."""
-        total = self.format ^ self.step_ng_num ^ self.step_ng_den ^ self.step_nl_num
-        total ^= self.step_nl_den ^ self.mode ^ self.basal_num ^ self.basal_den
-        total ^= self.minimum_num ^ self.minimum_den ^ self.bolus_num ^ self.bolus_den
-        total ^= self.bolus_steps_max ^ self.reservoir_steps ^ self.low_steps ^ self.empty_steps
-        total ^= self.stability_days ^ self.on_low ^ self.on_cap ^ self.square_steps_max
-        total ^= self.patient_steps ^ self.patient_num ^ self.patient_den ^ self.patient_lockout_ms
-        total ^= self.patient_per_day ^ self.periodic_steps ^ self.periodic_ms ^ self.periodic_num
-        total ^= self.periodic_den ^ self.prime_steps_max ^ self.prime_num ^ self.prime_den
-        total ^= self.path_version ^ self.bridge_steps ^ self.bridge_num ^ self.bridge_den
-        total ^= self.bridge_ng_num ^ self.bridge_ng_den ^ self.change_permille_max
-        total ^= sum(self.weekdays)
-        for rows in (self.caps, self.rates, self.flex, self.titration):
-            for row in rows:
-                total ^= sum(row)
-        return total
+    def checked(self):
+        """Returns all fields but the names (see integrity/checksums.py)."""
+        return (
+            self.format,
+            self.step_ng_num,
+            self.step_ng_den,
+            self.step_nl_num,
+            self.step_nl_den,
+            self.mode,
+            self.basal_num,
+            self.basal_den,
+            self.minimum_num,
+            self.minimum_den,
+            self.bolus_num,
+            self.bolus_den,
+            self.bolus_steps_max,
+            self.reservoir_steps,
+            self.low_steps,
+            self.empty_steps,
+            self.stability_days,
+            self.on_low,
+            self.on_cap,
+            self.square_steps_max,
+            self.patient_steps,
+            self.patient_num,
+            self.patient_den,
+            self.patient_lockout_ms,
+            self.patient_per_day,
+            self.periodic_steps,
+            self.periodic_ms,
+            self.periodic_num,
+            self.periodic_den,
+            self.prime_steps_max,
+            self.prime_num,
+            self.prime_den,
+            self.path_version,
+            self.bridge_steps,
+            self.bridge_num,
+            self.bridge_den,
+            self.bridge_ng_num,
+            self.bridge_ng_den,
+            self.change_permille_max,
+            self.weekdays,
+            self.caps,
+            self.rates,
+            self.flex,
+            self.titration,
+        )
+
+    def periodic(self):
+        """Steps, rate (num, den) and period of the periodic bolus."""
+        return self.periodic_steps, self.periodic_num, self.periodic_den, self.periodic_ms
+
+    def fallbacks(self, alarms):
+        """(whether the basal is closed, whether it is at the minimum rate) while these alarms are on."""
+        low = alarms & wire.ALARM_RESERVOIR_LOW
+        cap = alarms & wire.ALARM_DOSE_CAP
+        over = alarms & wire.ALARM_OVER_INFUSION
+        return (
+            bool((low and self.on_low == wire.ON_LOW_STOP) or (cap and self.on_cap == wire.ON_CAP_STOP)),
+            bool((low and self.on_low == wire.ON_LOW_MINIMUM_RATE) or cap or over),
+        )
 
     def basal_rates(self):
         """Every basal rate that the mode may run at."""
@@ -67,12 +113,12 @@ class Therapy:
     def largest_rate(self):
         largest = (0, 1)
         for rate in self.basal_rates():
-            if less(largest, rate):
+            if is_less(largest, rate):
                 largest = rate
         return largest
 
     def check(self, profile):
-        """Return (reason, detail): wire.REASON_DONE, or the first rule of this pump that the therapy breaks."""
+        """Returns (reason, detail) of the first rule of this pump that the therapy breaks, or of wire.REASON_DONE."""
         rules = (
             self._check_form,
             self._check_fractions,
@@ -173,9 +219,9 @@ class Therapy:
         lowest = (profile.rate_min_num, profile.rate_min_den)
         highest = (profile.rate_max_num, profile.rate_max_den)
         for at, rate in enumerate(self._every_rate()):
-            if less(rate, lowest):
+            if is_less(rate, lowest):
                 return wire.REASON_RATE_BELOW_MINIMUM, at
-            if less(highest, rate):
+            if is_less(highest, rate):
                 return wire.REASON_RATE_ABOVE_MAXIMUM, at
         return _DONE
 
@@ -186,8 +232,8 @@ class Therapy:
             rates.append((self.bridge_num, self.bridge_den))
         return rates
 
-    def too_fast(self, num, den, profile):
-        """Whether a bolus at this rate on top of the largest basal passes the pump's highest rate, by a step a day."""
+    def is_too_fast(self, num, den, profile):
+        """True if a bolus at this rate on top of the largest basal passes the pump's highest rate, by a step a day."""
         basal = max(mul_div(DAY_MS, rate[0], rate[1])[0] for rate in self._every_rate())
         most = mul_div(DAY_MS, profile.rate_max_num, profile.rate_max_den)[0]
         return basal + mul_div(DAY_MS, num, den)[0] > most + 1
@@ -195,7 +241,7 @@ class Therapy:
     def _check_boluses(self, profile):
         if self.bolus_steps_max > profile.bolus_steps_max or self.square_steps_max > profile.bolus_steps_max:
             return wire.REASON_BOLUS_SIZE, profile.bolus_steps_max
-        if self.bolus_steps_max and self.too_fast(self.bolus_num, self.bolus_den, profile):
+        if self.bolus_steps_max and self.is_too_fast(self.bolus_num, self.bolus_den, profile):
             return wire.REASON_BOLUS_RATE, 0
         return _DONE
 
@@ -204,7 +250,7 @@ class Therapy:
             return _DONE
         if self.patient_steps > profile.bolus_steps_max:
             return wire.REASON_BOLUS_SIZE, profile.bolus_steps_max
-        if self.too_fast(self.patient_num, self.patient_den, profile):
+        if self.is_too_fast(self.patient_num, self.patient_den, profile):
             return wire.REASON_BOLUS_RATE, 1
         duration = mul_div(self.patient_steps, self.patient_den, self.patient_num)[0]
         if not duration <= self.patient_lockout_ms <= DAY_MS:
@@ -218,7 +264,7 @@ class Therapy:
             return _DONE
         if self.periodic_steps > profile.bolus_steps_max:
             return wire.REASON_BOLUS_SIZE, profile.bolus_steps_max
-        if self.too_fast(self.periodic_num, self.periodic_den, profile):
+        if self.is_too_fast(self.periodic_num, self.periodic_den, profile):
             return wire.REASON_BOLUS_RATE, 2
         duration = mul_div(self.periodic_steps, self.periodic_den, self.periodic_num)[0]
         if not duration < self.periodic_ms <= wire.FRACTION_MAX or self.periodic_ms < _MINUTE_MS:
@@ -229,7 +275,7 @@ class Therapy:
         if self.prime_steps_max > profile.bolus_steps_max:
             return wire.REASON_PRIMING, profile.bolus_steps_max
         highest = (profile.rate_max_num, profile.rate_max_den)
-        if self.prime_steps_max and less(highest, (self.prime_num, self.prime_den)):
+        if self.prime_steps_max and is_less(highest, (self.prime_num, self.prime_den)):
             return wire.REASON_BOLUS_RATE, 3
         return _DONE
 
@@ -268,7 +314,7 @@ class Therapy:
         return _DONE if short and day else (wire.REASON_CAP_MISSING, 0)
 
     def _basal_bound(self):
-        """The largest rate, and what bounds it more closely, if anything does."""
+        """The largest rate (num, den), and the FlexBound of a flex therapy or None."""
         num, den = self.largest_rate()
         return num, den, FlexBound(self, num, den) if self.mode == wire.MODE_FLEX else None
 
@@ -284,14 +330,14 @@ class Therapy:
 
 
 def _hard_steps(minutes, profile):
-    """The pump's own cap on a window: that of the hour, of the day, or of two days."""
+    """The hard cap of the pump on a window: that of the hour, of the day, or of two days."""
     if minutes <= _HOUR_MINUTES:
         return profile.hard_hour_steps
     return profile.hard_day_steps if minutes <= _DAY_MINUTES else 2 * profile.hard_day_steps
 
 
-def less(a, b):
-    """a < b for fractions of whole numbers, by comparing their continued parts: no product is formed."""
+def is_less(a, b):
+    """True if a < b for fractions of integers. It compares their continued fractions, so that it forms no product."""
     a_num, a_den = a
     b_num, b_den = b
     while True:

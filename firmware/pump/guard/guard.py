@@ -1,12 +1,12 @@
-# The dose guard: decides what may be delivered. It can only say no.
+# The dose guard decides what may be delivered. It can only refuse.
 #
-# It shares no state and no decoder with the schedule: it reads the program from its bytes by itself (program.py), keeps
-# its own copy of the limits beside their complements, and counts what the motor reports into its own windows. Windows
-# of the therapy count drug: steps in units of what a step holds now. The pump's hard windows count steps as they are.
+# It shares no state and no decoder with the schedule. It decodes the program a second time (reading.py), stores the
+# limits beside their complements, and counts the motor's steps in windows that nothing else writes. Windows of the
+# therapy count drug: steps in units of what a step holds now. The pump's hard windows count steps as they are.
 
 from array import array
 
-from pump.guard.program import Program
+from pump.guard.reading import Reading
 from pump.small_int import MulDiv
 from pump.wire import FRACTION_MAX, const
 
@@ -21,7 +21,7 @@ _ELAPSED = const(0x1FFFFFFF)
 
 class Window:
     """Steps delivered in a rolling window, in 240 buckets and the current one: never less than the true sum, and at
-    most one bucket too much. The limit is in steps."""
+    most one bucket more. The limit is in steps."""
 
     def __init__(self, bucket_ms):
         self._counts = array("H", bytes(2 * _BUCKETS))
@@ -34,21 +34,21 @@ class Window:
         self._marked_at = 0
         self._marked_ms = 0
 
-    def restrict(self, limit):
+    def set_limit(self, limit):
         self._limit = limit
         self._check = _MASK - limit
 
-    def sound(self):
-        """Whether the limit still equals its complement: a flipped bit in RAM shows here."""
+    def limit_intact(self):
+        """True if the limit still equals its complement: a flipped bit in RAM shows here."""
         return self._limit == _MASK - self._check
 
-    def mark(self):
-        """Keep where in time the window is, for whole()."""
+    def start_span(self):
+        """Begins the span of time that counts_intact() checks."""
         self._marked_at = self._at
         self._marked_ms = self._into_ms
 
-    def whole(self, passed):
-        """Whether the counts add up to the sum, and it is where `passed` ms since mark() lead (see memory.py)."""
+    def counts_intact(self, passed):
+        """True if the counts add up to the sum, and the window is `passed` ms from start_span() (see ram_check.py)."""
         buckets, into = divmod(self._marked_ms + passed, self.bucket_ms)
         at = (self._marked_at + buckets) % _BUCKETS
         return sum(self._counts) == self.sum and self._into_ms == into and self._at == at
@@ -60,7 +60,7 @@ class Window:
         passed = self._into_ms // self.bucket_ms
         self._into_ms -= passed * self.bucket_ms
         if passed > _BUCKETS:
-            # Nothing in it is as young as that.
+            # All that it holds is older.
             self._at = (self._at + passed) % _BUCKETS
             passed = _BUCKETS
         while passed:
@@ -69,14 +69,14 @@ class Window:
             self._counts[self._at] = 0
             passed -= 1
 
-    def add(self, steps):
-        # A full bucket stays full: 65535 steps in 1/240 of a window are beyond any motor.
+    def add_steps(self, steps):
+        # A full bucket stays full: no motor makes 65535 steps in 1/240 of a window.
         room = _FULL - self._counts[self._at]
         part = steps if steps < room else room
         self._counts[self._at] += part
         self.sum += part
 
-    def empty(self):
+    def clear(self):
         for i in range(_BUCKETS):
             self._counts[i] = 0
         self.sum = 0
@@ -85,35 +85,35 @@ class Window:
         return self._limit - self.sum if self.sum < self._limit else 0
 
     def raise_to(self, steps):
-        """At least `steps` are in this window: count what is missing as delivered now."""
+        """Counts steps as delivered now until the window holds at least `steps`."""
         if self.sum < steps:
-            self.add(steps - self.sum)
+            self.add_steps(steps - self.sum)
 
     def revalue(self, ratio):
-        """Turn counts of old steps into counts of new ones that hold the same drug.
+        """Turns counts of old steps into counts of new ones that hold the same drug.
 
-        Rounded up from the newest bucket backwards, so that what is left when old buckets go is never too little.
+        Rounds up from the newest bucket backwards, so that the sum is never too small after old buckets leave.
         """
         self.sum = 0
         old = 0
         at = self._at
         for _ in range(_BUCKETS):
             old += self._counts[at]
-            count = ratio.up(old) - self.sum
+            count = ratio.convert(old) - self.sum
             self._counts[at] = count if count < _FULL else _FULL
             self.sum += self._counts[at]
             at = at - 1 if at else _BUCKETS - 1
 
 
 class Ratio:
-    """How many new steps hold the drug of old ones: (old_num / old_den) / (num / den), in small ints."""
+    """The number of new steps that hold the drug of an old one: (old_num / old_den) / (num / den), in small ints."""
 
     def __init__(self, division):
         self._division = division
         self._num = 1
         self._den = 1
 
-    def set(self, old, new):
+    def set_worths(self, old, new):
         # At a commit or after a reset, never while dosing: these products may need heap integers.
         num, den = _reduced(old[0] * new[1], old[1] * new[0])
         while num > FRACTION_MAX or den > FRACTION_MAX:
@@ -122,13 +122,12 @@ class Ratio:
         self._num = num
         self._den = den
 
-    def fold(self):
-        """One number of the fraction."""
-        return self._num ^ self._den
+    def checked(self):
+        return self._num, self._den
 
-    def up(self, steps):
-        """New steps, rounded up: at most one too many, or a few where the fraction was shortened."""
-        return self._division.up(steps, self._num, self._den)
+    def convert(self, steps):
+        """New steps for old ones, rounded up: at most one too many, or a few if the fraction was shortened."""
+        return self._division.divide_up(steps, self._num, self._den)
 
 
 def _reduced(a, b):
@@ -143,8 +142,8 @@ class Guard:
         self._division = MulDiv()
         self._hour = Window(_HARD_HOUR_BUCKET_MS)
         self._day = Window(_HARD_DAY_BUCKET_MS)
-        self._hour.restrict(hard_hour_steps)
-        self._day.restrict(hard_day_steps)
+        self._hour.set_limit(hard_hour_steps)
+        self._day.set_limit(hard_day_steps)
         self._caps = []
         self._minutes = []
         self._worth = (0, 1)
@@ -163,29 +162,29 @@ class Guard:
 
     # Limits
 
-    def adopt(self, data):
-        """Take the limits from a program's own bytes. Returns whether the windows keep what they hold: not when their
-        lengths change, then the history has to be told again (see recall)."""
-        program = Program(data)
-        minutes = [minute for minute, _ in program.caps]
+    def adopt_program(self, data):
+        """Reads the limits from the bytes of a program. Returns False if the lengths of the windows changed: then the
+        windows are empty, and must be rebuilt from the journal (see replay_steps)."""
+        reading = Reading(data)
+        minutes = [minute for minute, _ in reading.caps]
         same = minutes == self._minutes
         if not same:
             self._caps = [Window(minute * _MINUTE_MS // (_BUCKETS - 1)) for minute in minutes]
             self._minutes = minutes
-        self._worth = program.worth
-        num, den = program.worth
-        for window, (_, nanograms) in zip(self._caps, program.caps):
-            window.restrict(self._division.run(nanograms, den, num))
-        self._prime_max = program.prime_steps_max
+        self._worth = reading.worth
+        num, den = reading.worth
+        for window, (_, nanograms) in zip(self._caps, reading.caps):
+            window.set_limit(self._division.divide(nanograms, den, num))
+        self._prime_max = reading.prime_steps_max
         return same
 
     def change_worth(self, num, den, old_num, old_den, bridge_steps):
-        """A commit changed what a step holds: what the windows hold keeps its worth in drug.
+        """Sets what a step holds after a commit. The windows keep the drug that they hold.
 
         The next `bridge_steps` still hold the old drug: a bridge has this allowance once.
         """
         if old_num:
-            self._ratio.set((old_num, old_den), (num, den))
+            self._ratio.set_worths((old_num, old_den), (num, den))
             if (num, den) != (old_num, old_den):
                 for window in self._caps:
                     window.revalue(self._ratio)
@@ -196,18 +195,18 @@ class Guard:
         self._bridged = 0
 
     def change_step(self, old, new):
-        """A step has another volume from here on: the pump's own windows count what was delivered in new ones. Those
-        of the therapy count drug, and stay."""
+        """Sets another volume of a step. The hard windows count what was delivered in new steps. Those of the therapy
+        count drug, and stay."""
         ratio = Ratio(self._division)
-        ratio.set(old, new)
+        ratio.set_worths(old, new)
         self._hour.revalue(ratio)
         self._day.revalue(ratio)
 
     def resume_bridge(self, left, doubt, old_worth):
-        """After a reset: so many steps of the bridge are left, or up to `doubt` more, and each holds what one held
-        before it. Where that is more than a step holds now, those in doubt count as the old drug."""
+        """Resumes a bridge after a reset: `left` steps remain of it, or up to `doubt` more, each with the old drug. If
+        that is more than a step holds now, the steps in doubt count as the old drug."""
         if left or doubt:
-            self._ratio.set(old_worth, self._worth)
+            self._ratio.set_worths(old_worth, self._worth)
             if not self._old_holds_more():
                 doubt = 0
         self._bridge_left = left + doubt
@@ -215,52 +214,52 @@ class Guard:
         self._bridge_all = self._bridged + self._bridge_left
 
     def _old_holds_more(self):
-        return self._ratio.up(1) > 1
+        return self._ratio.convert(1) > 1
 
-    def prime(self, steps):
-        """The next `steps` fill the path to the catheter's tip: they hold no dose. Never more than the program says."""
+    def start_priming(self, steps):
+        """Counts the next `steps`, at most those of the program, as no dose: they fill the path to the tip."""
         self._prime_left = steps if steps <= self._prime_max else 0
 
-    def end_prime(self):
+    def end_priming(self):
         self._prime_left = 0
 
-    def enable(self, on):
+    def set_enabled(self, on):
         self._enabled = on
 
-    def allow(self, steps):
-        """A lease of `steps` is durable: so much may move, and no more."""
+    def set_allowance(self, steps):
+        """Permits `steps`: a lease of that size is durable."""
         self._allowance = steps
         self._check_allowance = _MASK - steps
 
     def allowance(self):
         return self._allowance
 
-    def sound(self):
-        """Whether every limit still equals its complement."""
+    def limits_intact(self):
+        """True if every limit still equals its complement."""
         for window in self._caps:
-            if not window.sound():
+            if not window.limit_intact():
                 return False
         return (
-            self._hour.sound() and self._day.sound() and self._allowance == _MASK - self._check_allowance
+            self._hour.limit_intact() and self._day.limit_intact() and self._allowance == _MASK - self._check_allowance
         )
 
-    def mark(self):
-        """Begin to count time for whole()."""
+    def start_span(self):
+        """Begins the span of time that counts_intact() checks."""
         self._elapsed = 0
-        self._hour.mark()
-        self._day.mark()
+        self._hour.start_span()
+        self._day.start_span()
         for window in self._caps:
-            window.mark()
+            window.start_span()
 
-    def whole(self, passed):
-        """Whether `passed` ms went by since mark(), and every window is where that leads and holds what it counted."""
+    def counts_intact(self, passed):
+        """True if the guard counted `passed` ms since start_span(), and every window is intact and that far."""
         for window in self._caps:
-            if not window.whole(passed):
+            if not window.counts_intact(passed):
                 return False
         return (
             self._elapsed == passed & _ELAPSED
-            and self._hour.whole(passed)
-            and self._day.whole(passed)
+            and self._hour.counts_intact(passed)
+            and self._day.counts_intact(passed)
             and self._bridged + self._bridge_left == self._bridge_all
         )
 
@@ -270,9 +269,9 @@ class Guard:
     def prime_left(self):
         return self._prime_left
 
-    def fold_therapy(self):
-        """One number of what the therapy set."""
-        return self._worth[0] ^ self._worth[1] ^ self._prime_max ^ sum(self._minutes) ^ self._ratio.fold()
+    def checked(self):
+        """Returns what the therapy set (see integrity/checksums.py)."""
+        return self._worth, self._prime_max, self._minutes, self._ratio
 
     # Deciding and counting
 
@@ -283,21 +282,21 @@ class Guard:
         for window in self._caps:
             window.advance(ms)
 
-    def permit(self, steps):
-        """How many of `steps` may move now; 0 when not delivering or not sound."""
-        if not self._enabled or not self.sound():
+    def permit_steps(self, steps):
+        """The number of `steps` that may move now; 0 if delivery is off or a limit is damaged."""
+        if not self._enabled or not self.limits_intact():
             return 0
         if steps > self._allowance:
             steps = self._allowance
-        while steps and not self._fits(steps):
+        while steps and not self._has_room(steps):
             steps -= 1
         return steps
 
-    def fits(self, steps):
-        """Whether a dose of `steps` fits into every window as it is now."""
-        return self._fits(steps)
+    def has_room_for(self, steps):
+        """True if a dose of `steps` fits into every window as it is now."""
+        return self._has_room(steps)
 
-    def _fits(self, steps):
+    def _has_room(self, steps):
         if steps > self._hour.room() or steps > self._day.room():
             return False
         dose = self._dose(steps)
@@ -306,33 +305,33 @@ class Guard:
                 return False
         return True
 
-    def full(self):
-        """Whether any window has no room for one more step."""
-        return not self._fits(1)
+    def is_full(self):
+        """True if a window has no room for one more step."""
+        return not self._has_room(1)
 
-    def moved(self, steps):
-        """Count what the motor moved, commanded or not."""
+    def count_moved(self, steps):
+        """Counts what the motor moved, commanded or not."""
         self._count(steps)
         left = self._allowance - steps if steps < self._allowance else 0
         self._allowance = left
         self._check_allowance = _MASK - left
 
     def _dose(self, steps):
-        """What `steps` hold, in steps of the present worth: none while priming, the old drug while bridging."""
+        """The drug in `steps`, in steps of the present worth: none while priming, the old drug while bridging."""
         if self._prime_left:
             steps = steps - self._prime_left if steps > self._prime_left else 0
         if not self._bridge_left:
             return steps
         old = steps if steps < self._bridge_left else self._bridge_left
         # Of the whole bridge so far, so that rounding up does not add up.
-        return steps - old + self._ratio.up(self._bridged + old) - self._ratio.up(self._bridged)
+        return steps - old + self._ratio.convert(self._bridged + old) - self._ratio.convert(self._bridged)
 
     def _count(self, steps):
-        self._hour.add(steps)
-        self._day.add(steps)
+        self._hour.add_steps(steps)
+        self._day.add_steps(steps)
         dose = self._dose(steps)
         for window in self._caps:
-            window.add(dose)
+            window.add_steps(dose)
         if self._prime_left:
             primed = steps if steps < self._prime_left else self._prime_left
             self._prime_left -= primed
@@ -342,44 +341,45 @@ class Guard:
             self._bridge_left -= old
             self._bridged += old
 
-    # History, and what it amounts to
+    # Rebuilding the windows from the journal
 
-    def forget(self, worth):
-        """Empty every window, for recall() to fill again; `worth` is what a step held then, None for the present."""
+    def clear_windows(self, worth):
+        """Empties every window, for replay_steps(); `worth` is what a step held then, None for the present worth."""
         for window in self._caps:
-            window.empty()
-        self._hour.empty()
-        self._day.empty()
+            window.clear()
+        self._hour.clear()
+        self._day.clear()
         if worth is not None:
             self._worth = worth
         self._bridge_left = 0
         self._bridge_doubt = 0
         self._prime_left = 0
 
-    def recall(self, ms, steps):
-        """After a reset: `steps` were delivered, at the latest `ms` after what was recalled before."""
+    def replay_steps(self, ms, steps):
+        """Counts `steps` that were delivered, at the latest `ms` after the call before."""
         self.advance(ms)
         if steps > 0:
             self._count(steps)
 
-    def recall_lost(self, ms, steps):
-        """As recall(), of steps that a reset left open: they count as delivered, but may not have moved a bridge on."""
+    def replay_lost_steps(self, ms, steps):
+        """Counts steps that a reset left open, as replay_steps() does. They may not have advanced a bridge."""
         left, bridged = self._bridge_left, self._bridged
-        self.recall(ms, steps)
+        self.replay_steps(ms, steps)
         if left and self._old_holds_more():
             self._bridge_left, self._bridged = left, bridged
 
-    def recall_windows(self, nanograms):
-        """At least so much drug was in each window, says a checkpoint."""
+    def raise_windows(self, nanograms):
+        """Raises each window to the drug that a checkpoint shows in it."""
         num, den = self._worth
         if num:
             for window, drug in zip(self._caps, nanograms):
-                window.raise_to(self._division.up(drug, den, num))
+                window.raise_to(self._division.divide_up(drug, den, num))
 
-    def windows(self):
-        """(minutes, nanograms in it rounded up, most nanograms) of each cap."""
+    def window_rows(self):
+        """(minutes, nanograms in the window rounded up, limit in nanograms) of each cap."""
         num, den = self._worth
         rows = []
         for minutes, window in zip(self._minutes, self._caps):
-            rows.append((minutes, self._division.up(window.sum, num, den), self._division.run(window._limit, num, den)))
+            drug = self._division.divide_up(window.sum, num, den)
+            rows.append((minutes, drug, self._division.divide(window._limit, num, den)))
         return rows

@@ -1,83 +1,92 @@
-# Whether what RAM holds is still what the firmware wrote there (R56).
+# Checks that RAM still holds what the firmware wrote there (R56).
 #
-# Nothing moves beyond a lease. So what decides what moves is looked at before each lease, before each order, and once
-# an hour: most of it is known twice, and both have to agree; what a therapy set has to be as it was. What changes with
+# Nothing moves beyond a lease. So all that decides what moves is checked before each lease, before each command, and
+# once an hour: most of it exists twice, and both must agree; what a therapy set must be unchanged. What changes with
 # every step has a check of its own that runs with it (Track, the guard's limits, the ledger's counts).
 
 from pump.clock import DAY_MS, between
+from pump.integrity.checksums import fold
 from pump.wire import BOLUS_KIND_PRIMING
 
 
-class Memory:
-    def __init__(self, pump):
-        self._pump = pump
-        self._settings = pump.profile.fold()
+class RamCheck:
+    def __init__(self, delivery, clock, profile, ledger, store):
+        self._delivery = delivery
+        self._clock = clock
+        self._profile = profile
+        self._ledger = ledger
+        self._store = store
+        self._settings = self._fold_settings()
         self._therapy = 0
         self._day = 0
         self._ms = 0
 
-    def seal(self):
-        """A therapy was taken, or the pump booted: what is set now has to stay."""
+    def renew_checksum(self):
+        """A therapy was loaded, or the pump booted: what is set now must stay."""
         self._therapy = self._fold_therapy()
-        self._mark()
+        self._restart_time()
 
-    def sound(self):
-        """Look at everything. Allocates: for leases and orders, between steps."""
-        pump = self._pump
-        sound = (
+    def is_intact(self):
+        """Whether everything is as it must be. Allocates: for leases and orders, between steps."""
+        intact = (
             self._fold_therapy() == self._therapy
-            and pump.store.sound()
-            and self._settings_sound()
-            and pump.ledger.whole()
-            and self._time_sound()
-            and self._plan_sound()
-            and self._boluses_sound()
+            and self._store.is_intact()
+            and self._settings_intact()
+            and self._ledger.is_intact()
+            and self._time_intact()
+            and self._plan_intact()
+            and self._boluses_intact()
         )
-        self._mark()
-        return sound
+        self._restart_time()
+        return intact
 
     def age_ms(self):
-        """How long ago everything was looked at."""
-        return between(self._day, self._ms, self._pump.clock.day, self._pump.clock.ms)
+        """Milliseconds since the last is_intact()."""
+        return between(self._day, self._ms, self._clock.day, self._clock.ms)
 
-    def _mark(self):
-        clock = self._pump.clock
+    def _restart_time(self):
+        clock = self._clock
         self._day, self._ms = clock.day, clock.ms
-        self._pump.guard.mark()
+        self._delivery.guard.start_span()
 
     def _fold_therapy(self):
-        pump = self._pump
-        total = pump.plan.fold_therapy() ^ pump.guard.fold_therapy() ^ pump.schedule.fold_therapy()
-        return total if pump.therapy is None else total ^ pump.therapy.fold()
+        delivery = self._delivery
+        total = fold(delivery.plan) ^ fold(delivery.guard) ^ fold(delivery.schedule)
+        return total if delivery.therapy is None else total ^ fold(delivery.therapy)
 
-    def _settings_sound(self):
-        pump = self._pump
-        return pump.profile.fold() == self._settings and pump.motor.bounds() == pump.profile.motor_bounds()
+    def _settings_intact(self):
+        profile = self._profile
+        bounded = self._delivery.motor.bounds() == profile.motor_bounds()
+        return bounded and self._fold_settings() == self._settings
 
-    def _time_sound(self):
+    def _fold_settings(self):
+        """What no therapy changes: figures of the profile, and where the flash is divided."""
+        ledger = self._ledger
+        return fold(self._profile) ^ fold(self._store) ^ fold(ledger.journal) ^ fold(ledger.faults)
+
+    def _time_intact(self):
         """Clock and guard count the same time, each for itself; counts and places of the windows follow from it."""
-        clock = self._pump.clock
+        clock = self._clock
         passed = (clock.day - self._day) * DAY_MS + clock.ms - self._ms
-        return clock.sound() and self._pump.guard.whole(passed)
+        return clock.offset_intact() and self._delivery.guard.counts_intact(passed)
 
-    def _plan_sound(self):
-        pump = self._pump
-        plan, clock = pump.plan, pump.clock
-        if plan.bridge_left != pump.guard.bridge_left() or not pump.falls_back():
+    def _plan_intact(self):
+        delivery = self._delivery
+        plan, clock = delivery.plan, self._clock
+        if plan.bridge_left != delivery.guard.bridge_left() or not delivery.follows_alarms():
             return False
         if clock.known != plan.known:
             return False
-        return plan.whole(clock.local_days(), clock.local_ms()) if clock.known else plan.whole(0, 0)
+        return plan.is_consistent(clock.local_days(), clock.local_ms()) if clock.known else plan.is_consistent(0, 0)
 
-    def _boluses_sound(self):
-        pump = self._pump
-        schedule, ledger = pump.schedule, pump.ledger
-        if schedule.running != ledger.running or not schedule.whole():
+    def _boluses_intact(self):
+        delivery = self._delivery
+        schedule, facts = delivery.schedule, self._ledger.facts
+        if schedule.running != facts.running or not schedule.counts_intact():
             return False
-        if schedule.bolus_left and schedule.bolus_left + schedule.bolus_made != ledger.bolus_left:
+        if schedule.bolus_left and schedule.bolus_left + schedule.bolus_made != facts.bolus_left:
             return False
-        if schedule.square_left and schedule.square_left + schedule.square_made != ledger.square_left:
+        if schedule.square_left and schedule.square_left + schedule.square_made != facts.square_left:
             return False
         priming = schedule.bolus_left if schedule.bolus_kind == BOLUS_KIND_PRIMING else 0
-        return pump.guard.prime_left() <= priming
-
+        return delivery.guard.prime_left() <= priming

@@ -1,38 +1,51 @@
-# Self-tests: what the pump tests about itself at power-on, and again while it runs. Each has a name (wire.TEST_*) and a
-# result; one that failed means safe state.
+# Self-tests, at power-on and again while the pump runs. Each has a name (wire.TEST_*) and a result. A failed test means
+# safe state.
 
 from array import array
 from binascii import unhexlify
 
+from const import const
+
 from pump import wire
+from pump.part import Part
 from pump.storage.therapy_store import program_hash
-from pump.wire import const
 
 _TESTS = const(11)
 _CODE_BYTES = const(16)
 
 
-class SelfTest:
+class SelfTest(Part):
     """`failed` has a bit for each test that failed, by its number."""
 
-    def __init__(self, pump):
-        self._pump = pump
+    def __init__(self, board, profile, ledger, store, delivery, effects, monitor, supervisor, started_over):
+        self._board = board
+        self._profile = profile
+        self._ledger = ledger
+        self._store = store
+        self._delivery = delivery
+        self._effects = effects
+        self._monitor = monitor
+        self._supervisor = supervisor
+        self._started_over = started_over
         self._results = bytearray(_TESTS)
         self._details = array("i", [0] * _TESTS)
         self._code = bytearray(_CODE_BYTES)
-        self._flashed = unhexlify(pump.board.flashed_hash)
+        self._flashed = unhexlify(board.flashed_hash)
         self.failed = 0
         self.boot_ms = 0
         self.since_ms = 0
 
-    def unsaid(self):
-        """Tests that failed and have no alarm of their own: a therapy that is lost has one."""
+    def unreported_failures(self):
+        """Tests that failed and have no alarm of their own. A therapy that is lost has one."""
         return self.failed & ~(1 << wire.TEST_THERAPY)
 
     def rows(self):
         return [(test, self._results[test], self._details[test]) for test in range(_TESTS)]
 
-    def note(self, test, result, detail=0):
+    def set_boot_ms(self, ms):
+        self.boot_ms = ms
+
+    def set_result(self, test, result, detail=0):
         self._results[test] = result
         self._details[test] = detail
         bit = 1 << test
@@ -42,73 +55,87 @@ class SelfTest:
             self.failed &= ~bit
 
     def _judge(self, test, passed, detail=0):
-        self.note(test, wire.TEST_RESULT_PASSED if passed else wire.TEST_RESULT_FAILED, detail)
+        self.set_result(test, wire.TEST_RESULT_PASSED if passed else wire.TEST_RESULT_FAILED, detail)
 
-    def at_boot(self):
-        """All tests that a pump makes before it listens to anybody. Allocates."""
-        pump = self._pump
-        ledger = pump.ledger
+    def run_at_boot(self):
+        """Runs all tests that precede the first request. Allocates."""
+        ledger = self._ledger
         # No board reads its tone back yet.
-        self.note(wire.TEST_TONE, wire.TEST_RESULT_NOT_FITTED)
-        self._judge(wire.TEST_SETTINGS, pump.profile.sound)
-        self._judge(wire.TEST_JOURNAL, not ledger.failed(), ledger.journal.damaged)
-        self._judge(wire.TEST_THERAPY, ledger.generation == 0 or pump.therapy is not None, ledger.generation)
-        self._driver()
-        self._battery()
-        broken = pump.monitor.broken()
+        self.set_result(wire.TEST_TONE, wire.TEST_RESULT_NOT_FITTED)
+        self._judge(wire.TEST_SETTINGS, self._profile.is_valid)
+        self._judge(wire.TEST_JOURNAL, not ledger.has_failed(), ledger.journal.damaged)
+        generation = ledger.facts.generation
+        self._judge(wire.TEST_THERAPY, generation == 0 or self._delivery.therapy is not None, generation)
+        self._test_driver()
+        self._test_battery()
+        broken = self._monitor.find_broken_sensor()
         self._judge(wire.TEST_SENSORS, broken < 0, max(broken, 0))
-        self._again()
+        self._test_again()
 
-    def again(self):
-        """The tests that are made again while the pump runs. Returns whether one failed that had not before."""
+    def pass_time(self, ms):
+        self.since_ms += ms
+
+    def watch(self):
+        """Tests again when that is due, and checks RAM and program if nothing else did so for as long."""
+        if self.since_ms < self._profile.retest_ms:
+            return
+        delivery = self._delivery
+        # A lease checks the same; without a lease for so long, nothing moved.
+        if delivery.ram_check.age_ms() >= self._profile.retest_ms and delivery.is_trusted():
+            self._effects.mend_store()
         before = self.failed
-        self._again()
-        self._sensors()
+        self._test_again()
+        self._show_sensors()
         self.since_ms = 0
-        return self.failed & ~before != 0
+        if self.failed & ~before:
+            self.report_failures()
 
-    def _again(self):
-        self._code_sound()
-        self._memory()
-        self.note(wire.TEST_WATCHDOG, self._pump.supervisor.proven)
+    def report_failures(self):
+        failed = self.unreported_failures()
+        if failed:
+            self._effects.raise_alarm(wire.ALARM_SELFTEST_FAILED, failed)
 
-    def _code_sound(self):
-        board = self._pump.board
-        board.code_hash(self._code)
-        # Which code it is, as far as a small int holds it: whoever flashed the board asks.
+    def judge_clock(self, asked_ms, passed_ms):
+        """Judges the time that passed while the pump slept. A counter that stands still, or jumps by more than a day,
+        is no clock."""
+        if asked_ms and self._results[wire.TEST_CLOCK] == wire.TEST_RESULT_NOT_RUN:
+            self._judge(wire.TEST_CLOCK, 0 < passed_ms <= 86_400_000, passed_ms)
+
+    # The tests
+
+    def _test_again(self):
+        self._test_code()
+        self._test_memory()
+        self.set_result(wire.TEST_WATCHDOG, self._supervisor.proven)
+
+    def _test_code(self):
         code = self._code
+        self._board.code_hash(code)
+        # The detail identifies the code, as far as a small int can: a host that flashed the board asks for it.
         self._judge(wire.TEST_CODE, code == self._flashed, code[0] << 16 | code[1] << 8 | code[2])
 
-    def _memory(self):
-        """What RAM holds of the therapy is still what was committed."""
-        pump = self._pump
-        sound = pump.guard.sound() and not pump.started_over
-        if pump.therapy is not None:
-            head = int.from_bytes(program_hash(pump.store.program)[:4], "little")
-            sound = sound and head == pump.ledger.hash_head
-        self._judge(wire.TEST_MEMORY, sound)
+    def _test_memory(self):
+        """RAM holds the program that was committed."""
+        intact = self._delivery.guard.limits_intact() and not self._started_over
+        if self._delivery.therapy is not None:
+            head = int.from_bytes(program_hash(self._store.program)[:4], "little")
+            intact = intact and head == self._ledger.facts.hash_head
+        self._judge(wire.TEST_MEMORY, intact)
 
-    def _driver(self):
-        """Off means off: what the driver's own line says after it was switched off."""
-        board = self._pump.board
-        board.motor_off()
-        self._judge(wire.TEST_DRIVER, not board.driver_on())
+    def _test_driver(self):
+        """The line of the driver shows that it is off after it was switched off."""
+        self._board.motor_off()
+        self._judge(wire.TEST_DRIVER, not self._board.driver_on())
 
-    def _battery(self):
-        # Later on an empty battery is an alarm of its own; a reading that cannot be believed is one of the sensors'.
-        battery = self._pump.monitor.battery
-        self._judge(
-            wire.TEST_BATTERY, not battery.sound() or battery.mv >= self._pump.profile.battery_stop_mv, battery.mv
-        )
+    def _test_battery(self):
+        # Later an empty battery has an alarm of its own. A reading that is not plausible belongs to the sensors.
+        battery = self._monitor.battery
+        plausible = battery.is_plausible()
+        self._judge(wire.TEST_BATTERY, not plausible or battery.mv >= self._profile.battery_stop_mv, battery.mv)
 
-    def _sensors(self):
-        """A sensor that breaks while the pump delivers is an alarm of its own and stops nothing: this only says so."""
-        broken = self._pump.monitor.broken()
+    def _show_sensors(self):
+        """Shows a sensor that broke while the pump runs. It has an alarm of its own and stops nothing."""
+        broken = self._monitor.find_broken_sensor()
         self._results[wire.TEST_SENSORS] = wire.TEST_RESULT_PASSED if broken < 0 else wire.TEST_RESULT_FAILED
         self._details[wire.TEST_SENSORS] = max(broken, 0)
         self.failed &= ~(1 << wire.TEST_SENSORS)
-
-    def clock(self, asked_ms, passed_ms):
-        """Time passed while the pump slept: a counter that stands still, or jumps by more than a day, is none."""
-        if asked_ms and self._results[wire.TEST_CLOCK] == wire.TEST_RESULT_NOT_RUN:
-            self._judge(wire.TEST_CLOCK, 0 < passed_ms <= 86_400_000, passed_ms)

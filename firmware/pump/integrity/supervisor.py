@@ -1,7 +1,8 @@
-# The one place that feeds the watchdog: after a turn in which every task reported. And the proof that it bites.
+# Feeds the watchdog after a turn in which every task reported, and proves that it bites. Nothing else feeds it.
+
+from const import const
 
 from pump import wire
-from pump.wire import const
 
 DELIVERY = const(1)
 MONITOR = const(2)
@@ -27,8 +28,8 @@ class Supervisor:
     def report(self, task):
         self._reports |= task
 
-    def feed(self):
-        """A turn is over: only a turn in which every task reported feeds the watchdog."""
+    def feed_watchdog(self):
+        """Ends a turn. Only a turn in which every task reported feeds the watchdog."""
         if self._timeout_ms and self._reports == _ALL:
             self._board.watchdog(self._timeout_ms)
         self._reports = 0
@@ -37,11 +38,11 @@ class Supervisor:
         """The longest sleep after which the watchdog is still fed in time."""
         return self._timeout_ms - self._timeout_ms // 4 if self._timeout_ms else _NEVER
 
-    # The proof, once per power-on. On RP2 a bite and a software reset have the same cause: the durable marker tells
+    # The proof, once per power-on. On RP2 a bite and a software reset have the same cause. The durable marker tells
     # them apart, because nothing runs between it and the reset.
 
-    def boot(self, cause, armed):
-        """Begin the proof where it is due; while `proving`, nothing else may run. `armed` is the durable marker."""
+    def start_proof(self, cause, armed):
+        """Starts the proof if it is due. While `proving`, nothing else may run. `armed` is the durable marker."""
         if self._timeout_ms == 0:
             return
         if armed or cause == wire.RESET_CAUSE_WATCHDOG or cause == wire.RESET_CAUSE_SOFTWARE:
@@ -54,7 +55,7 @@ class Supervisor:
         self.proving = True
 
     def wait_for_bite(self, passed):
-        """Milliseconds left until the bite is overdue: at 0 the watchdog is none."""
+        """Milliseconds left until the bite is overdue. At 0 the watchdog has failed the proof."""
         self._left_ms -= passed
         if self._left_ms > 0:
             return self._left_ms

@@ -1,12 +1,14 @@
-# The serial link: bytes in blocks, frames out of them, replies back. No meaning, only form.
+# The serial link: reads blocks of bytes, decodes frames, sends replies. It knows the form of a message, not its
+# meaning.
 #
 # An idle line allocates nothing. A frame allocates its slices, its fields and two checksums (a CRC-32 above 2^30 is a
-# heap integer on 32-bit ports), and the hashes of its tag: see docs/FIRMWARE.md for the measured bound.
+# heap integer on 32-bit ports), and the hashes of its tag. docs/FIRMWARE.md has the measured bound.
 
 from binascii import crc32
 
+from const import const
+
 from pump import wire
-from pump.wire import const
 
 _BLOCK_BYTES = const(256)
 # Two of the longest frames: one that is held, and one that follows it.
@@ -17,8 +19,8 @@ _COUNT_MASK = const(0x3FFFFFFF)
 
 
 class Link:
-    """After poll() has returned True, `type`, `sequence`, `body` to `body_end` of `frame` hold one request until
-    reply(); bytes that arrive meanwhile are kept."""
+    """A line to one host. After receive() has returned True, `type`, `sequence` and `frame` up to `body_end` hold one
+    request until send_reply() or drop_request(). Bytes that arrive meanwhile wait."""
 
     def __init__(self, board, device_id):
         self._board = board
@@ -28,9 +30,9 @@ class Link:
         self._fill = 0
         self._skipping = False
         self.frame = bytearray(wire.FRAME_BYTES_MAX)
-        self._reply = bytearray(wire.FRAME_BYTES_MAX)
+        # A reply is written here, from HEADER_BYTES on.
+        self.out = bytearray(wire.FRAME_BYTES_MAX)
         self._wire = bytearray(wire.FRAME_BYTES_MAX)
-        self.body = wire.HEADER_BYTES
         self.body_end = 0
         self.type = 0
         self.version = 0
@@ -38,28 +40,25 @@ class Link:
         self.session = _NO_SESSION
         self.tagged = False
         self.sequence = 0
-        # The session that the request came in: its reply bears a tag.
-        self.answer = None
         self.pending = False
         self.bad_frames = 0
-        self.body_out = wire.HEADER_BYTES
 
-    def poll(self):
-        """Take what has arrived; return whether a request waits. Allocates nothing while nothing arrives."""
+    def receive(self):
+        """Reads what has arrived; returns whether a request waits. Allocates nothing while nothing arrives."""
         while True:
             count = self._board.uart_read(self._block)
             if count == 0:
                 break
-            self._take(count)
+            self._store_block(count)
         if not self.pending and self._fill:
-            self._next_frame()
+            self._find_frame()
         return self.pending
 
-    def more(self):
-        """Whether a further request has arrived whole, which no byte will wake the board for again."""
+    def has_frame(self):
+        """Returns whether another complete frame has arrived. No further byte will wake the board for it."""
         return self._fill != 0 and not self.pending and self._rx.find(_DELIMITER, 0, self._fill) >= 0
 
-    def _take(self, count):
+    def _store_block(self, count):
         start = 0
         if self._skipping:
             end = self._block.find(_DELIMITER, 0, count)
@@ -72,19 +71,19 @@ class Link:
             # Longer than two frames without a pause: drop it and wait for the next delimiter.
             self._fill = 0
             self._skipping = True
-            self._count_bad()
+            self._count_bad_frame()
             return
         self._rx[self._fill : self._fill + length] = self._block[start:count]
         self._fill += length
 
-    def _next_frame(self):
+    def _find_frame(self):
         while self._fill:
             end = self._rx.find(_DELIMITER, 0, self._fill)
             if end < 0:
                 return
-            good = end > 0 and self._decode(end)
+            good = end > 0 and self._decode_frame(end)
             if end > 0 and not good:
-                self._count_bad()
+                self._count_bad_frame()
             rest = self._fill - end - 1
             self._rx[0:rest] = self._rx[end + 1 : self._fill]
             self._fill = rest
@@ -92,10 +91,10 @@ class Link:
                 self.pending = True
                 return
 
-    def _count_bad(self):
+    def _count_bad_frame(self):
         self.bad_frames = (self.bad_frames + 1) & _COUNT_MASK
 
-    def _decode(self, end):
+    def _decode_frame(self, end):
         length = _cobs_decode(self._rx, end, self.frame)
         if length < wire.HEADER_BYTES + wire.CRC_BYTES:
             return False
@@ -109,34 +108,34 @@ class Link:
         self.tagged = extra == wire.TAG_BYTES
         return body_bytes <= wire.BODY_BYTES_MAX and (extra == 0 or self.tagged)
 
-    def out(self):
-        """The buffer for a reply's body, to be filled from body_out on."""
-        return self._reply
+    def decode_body(self, unpack):
+        """The fields of the request, decoded by a function of wire.py. Raises ValueError."""
+        return unpack(self.frame, wire.HEADER_BYTES, self.body_end)
 
-    def reply(self, message, end):
-        """Send the reply whose body reaches from body_out to `end` in out(); the request is done with."""
-        answer = self.answer
-        self.answer = None
+    def drop_request(self):
+        """Ends a request that needs no reply now; the next one can be decoded."""
         self.pending = False
-        self.send(message, end, self.sequence, answer)
 
-    def send(self, message, end, sequence, answer):
-        """Send a frame whose body reaches from body_out to `end` in out(), in the session `answer` if there is one."""
-        reply = self._reply
-        session = _NO_SESSION if answer is None else answer.id
+    def send_reply(self, message, end, session):
+        """Sends the reply to the request. Its body reaches from HEADER_BYTES to `end` in `out`."""
+        self.pending = False
+        self.send_frame(message, end, self.sequence, session)
+
+    def send_frame(self, message, end, sequence, session):
+        """Sends a frame whose body reaches from HEADER_BYTES to `end` in `out`, with a tag if there is a session."""
+        out = self.out
+        session_id = _NO_SESSION if session is None else session.id
         body_bytes = end - wire.HEADER_BYTES
-        wire.pack_header(
-            reply, 0, wire.PROTOCOL_VERSION, message, self._device_id, session, sequence, body_bytes
-        )
-        if answer is not None:
-            end = answer.sign(reply, end)
-        reply[end : end + wire.CRC_BYTES] = crc32(memoryview(reply)[:end]).to_bytes(4, "little")
-        length = _cobs_encode(reply, end + wire.CRC_BYTES, self._wire)
+        wire.pack_header(out, 0, wire.PROTOCOL_VERSION, message, self._device_id, session_id, sequence, body_bytes)
+        if session is not None:
+            end = session.append_tag(out, end)
+        out[end : end + wire.CRC_BYTES] = crc32(memoryview(out)[:end]).to_bytes(4, "little")
+        length = _cobs_encode(out, end + wire.CRC_BYTES, self._wire)
         self._board.uart_write(memoryview(self._wire)[:length])
 
 
 def _cobs_decode(raw, end, out):
-    """Decode raw[:end], which holds no zero, into out; return the length, or -1."""
+    """Decodes raw[:end], which holds no zero, into out; returns the length, or -1."""
     at = 0
     length = 0
     while at < end:
@@ -154,7 +153,7 @@ def _cobs_decode(raw, end, out):
 
 
 def _cobs_encode(raw, end, out):
-    """Encode raw[:end] into out with the delimiter; return the length."""
+    """Encodes raw[:end] into out with the delimiter; returns the length."""
     at = 0
     length = 0
     while True:

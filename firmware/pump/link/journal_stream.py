@@ -1,27 +1,28 @@
-# The journal at the speed of the line: one request, many frames, a window that the host moves on.
+# Sends the journal at the speed of the line: one request, many frames, in a window that the host moves forward.
 #
-# A slice of a frame is made in each turn of the loop, between steps. Records are sent as they lie in flash: the host
-# holds them against their chain, and asks for what does not fit with journal_read, which looks closer.
+# Each turn of the loop makes one slice of a frame, between steps. Records are sent as they lie in flash. The host
+# checks their chain, and reads a record that does not fit with journal_read, which can correct one flipped bit.
 #
-# Delta coding: a record is told by what differs from the last one of its slot (its kind, modulo 16), and without its
-# number and its chain value, which the host knows. All buffers are made at boot. In docs/PROTOCOL.md is what it looks
-# like on the wire.
+# Delta coding: a record is coded as its differences from the last record of its slot (its kind, modulo 16). Its number
+# and its chain value are left out, because the host computes them. All buffers are made at boot. docs/PROTOCOL.md has
+# the format.
 
 from array import array
 
-from pump import wire
-from pump.refusal import Refusal
-from pump.wire import const
+from const import const
 
-_NEVER = const(0x3FFFFFFF)
-# Longest that a slice takes on a board, with room: no slice begins this near to a step (chosen).
+from pump import wire
+from pump.part import NEVER, Part
+from pump.refusal import Refusal
+
+# No slice begins this near to a step: longer than a slice takes on any board (chosen).
 QUIET_MS = const(30)
 _HEAD_BYTES = const(15)
 _DATA_BYTES = wire.BODY_BYTES_MAX - _HEAD_BYTES
 _WHOLE_BYTES = 25 * wire.RECORD_BYTES
 _SLICE = const(8)
 _SLICE_BYTES = _SLICE * wire.RECORD_BYTES
-# Longest that delta coding makes of a record: head, kind, code, time, five numbers.
+# The longest coded record: head, kind, code, time, five numbers.
 _CODED_BYTES_MAX = const(34)
 _SLOTS = const(16)
 
@@ -34,9 +35,9 @@ _ESCAPE = const(0xF0)
 
 
 class Coder:
-    """Packs records by what changes. Its state begins anew with reset(), at the start of every stream.
+    """Codes records by their differences. reset_state() is called at the start of every stream.
 
-    Allocates nothing. Numbers are held as their lower three bytes and their top one: small ints everywhere.
+    Allocates nothing. A number is two small ints: its lower three bytes and its top byte.
     """
 
     def __init__(self):
@@ -47,7 +48,7 @@ class Coder:
         self._day = 0
         self._ms = 0
 
-    def reset(self):
+    def reset_state(self):
         for at in range(_SLOTS * 5):
             self._low[at] = 0
             self._top[at] = 0
@@ -57,8 +58,8 @@ class Coder:
         self._day = 0
         self._ms = 0
 
-    def put(self, record, at, out, to):
-        """Code the record at record[at:] into out[to:]; return where it ends."""
+    def code_record(self, record, at, out, to):
+        """Codes the record at record[at:] into out[to:]; returns the end of its code."""
         kind, code = record[at + 10], record[at + 11]
         slot = kind & (_SLOTS - 1)
         head = 0
@@ -110,7 +111,7 @@ class Coder:
 
 
 def _put_number(value, out, to):
-    """One to four bytes for a number below 2^28; the leading ones of the first say how many follow."""
+    """Writes a number below 2^28 in one to four bytes; the leading ones of the first byte count the others."""
     if value < 0x80:
         out[to] = value
         return to + 1
@@ -130,8 +131,8 @@ def _put_number(value, out, to):
     return to + 4
 
 
-class Stream:
-    """The journal on its way to a host. Nothing happens while nobody has asked."""
+class JournalStream(Part):
+    """The journal on its way to one host. It is idle until a host asks for it."""
 
     def __init__(self, board, journal, link):
         self._board = board
@@ -144,25 +145,25 @@ class Stream:
         self._number = -1
         self._coding = 0
         self._sequence = 0
-        self._answer = None
+        self._session = None
         # The next record to send, where the host's window ends, and the frame that is being filled.
         self._at = 0
         self._until = 0
         self._first = 0
         self._fill = 0
 
-    def ask(self, link):
-        """Begin a stream, or let one go on. Raises Refusal."""
-        number, first, until, coding, chain = wire.unpack_journal_stream_request(link.frame, link.body, link.body_end)
+    def accept_request(self, link, session):
+        """Starts a stream, or moves the window of the one that runs. Raises Refusal."""
+        number, first, until, coding, chain = link.decode_body(wire.unpack_journal_stream_request)
         if coding > wire.CODING_DELTA or until > wire.COUNT_MAX or first > wire.COUNT_MAX:
             raise ValueError
         if number != self._number or first > self._at:
-            self._begin(number, first, coding, chain)
+            self._start_stream(number, first, coding, chain)
         self._until = until
         self._sequence = link.sequence
-        self._answer = link.answer
+        self._session = session
 
-    def _begin(self, number, first, coding, chain):
+    def _start_stream(self, number, first, coding, chain):
         journal = self._journal
         self._number = -1
         if first < journal.first():
@@ -177,24 +178,24 @@ class Stream:
         self._coding = coding
         self._at = first
         self._fill = 0
-        self._coder.reset()
+        self._coder.reset_state()
 
     def next_ms(self):
-        """Milliseconds until there is something to do."""
+        """Milliseconds until the line has room for the next slice."""
         if self._number < 0 or (self._at >= self._until and not self._fill):
-            return _NEVER
+            return NEVER
         return self._board.uart_busy_ms()
 
-    def work(self):
-        """Make a slice of the next frame, and send the frame when it is full."""
+    def send_slice(self):
+        """Makes a slice of the next frame, and sends the frame when it is full."""
         if self.next_ms():
             return
         if not self._fill:
             self._first = self._at
-        if self._code() if self._coding == wire.CODING_DELTA else self._copy():
-            self._send()
+        if self._code_records() if self._coding == wire.CODING_DELTA else self._copy_records():
+            self._send_frame()
 
-    def _copy(self):
+    def _copy_records(self):
         data = memoryview(self._data)[self._fill : _WHOLE_BYTES]
         count = self._journal.read_run(self._at, data)
         self._at += count
@@ -203,7 +204,7 @@ class Stream:
             self._chain[:] = data[count * wire.RECORD_BYTES - wire.CHAIN_BYTES : count * wire.RECORD_BYTES]
         return count == 0 or self._fill == _WHOLE_BYTES or self._at == self._journal.next
 
-    def _code(self):
+    def _code_records(self):
         room = (_DATA_BYTES - self._fill) // _CODED_BYTES_MAX
         if room == 0:
             return True
@@ -212,28 +213,25 @@ class Stream:
             block = memoryview(block)[: room * wire.RECORD_BYTES]
         count = self._journal.read_run(self._at, block)
         for at in range(count):
-            self._fill = self._coder.put(block, at * wire.RECORD_BYTES, data, self._fill)
+            self._fill = self._coder.code_record(block, at * wire.RECORD_BYTES, data, self._fill)
         if count:
             self._chain[:] = block[count * wire.RECORD_BYTES - wire.CHAIN_BYTES : count * wire.RECORD_BYTES]
         self._at += count
         return count == 0 or self._at == self._journal.next
 
-    def _send(self):
+    def _send_frame(self):
         link = self._link
         if not self._fill:
-            # What comes next cannot be read: the host asks for it in another way.
-            link.send(
-                wire.REJECTED,
-                wire.pack_rejected(
-                    link.out(), link.body_out, wire.JOURNAL_STREAM, wire.REASON_RECORD_GONE, self._at + 1
-                ),
-                self._sequence,
-                self._answer,
+            # The next record cannot be read here: the host uses journal_read for it.
+            end = wire.pack_rejected(
+                link.out, wire.HEADER_BYTES, wire.JOURNAL_STREAM, wire.REASON_RECORD_GONE, self._at + 1
             )
             self._number = -1
+            link.send_frame(wire.REJECTED, end, self._sequence, self._session)
             return
+        data = memoryview(self._data)[: self._fill]
         end = wire.pack_journal_stream_reply(
-            link.out(), link.body_out, self._number, self._first, self._chain, memoryview(self._data)[: self._fill]
+            link.out, wire.HEADER_BYTES, self._number, self._first, self._chain, data
         )
         self._fill = 0
-        link.send(wire.JOURNAL_STREAM | wire.REPLY, end, self._sequence, self._answer)
+        link.send_frame(wire.JOURNAL_STREAM | wire.REPLY, end, self._sequence, self._session)

@@ -1,13 +1,15 @@
-# Who may say what: sessions, tags and sequence numbers, and what becomes of those who may not.
+# Authorization: sessions, tags, sequence numbers, and the count of frames that were refused.
 #
-# HMAC-SHA256 is two calls of sha256 with a key that was padded before; nothing else is needed. Nothing here touches the
-# therapy: the worst that a flood of bad frames does is to hold up the opening of new sessions for a minute.
+# HMAC-SHA256 is two calls of sha256 with a key that was padded before. Nothing here touches the therapy: a flood of bad
+# frames can delay the opening of new sessions by a minute, and nothing else.
 
 import hashlib
 
+from const import const
+
 from pump import wire
+from pump.part import Part
 from pump.refusal import Refusal
-from pump.wire import const
 
 NO_SESSION = b"\x00\x00\x00\x00"
 _BLOCK_BYTES = const(64)
@@ -15,7 +17,7 @@ _NOISE_BYTES = const(16)
 _FREE_TRIES = const(3)
 _BACKOFF_MS = const(1_000)
 _BACKOFF_MS_MAX = const(60_000)
-_NOTE_MS = const(3_600_000)
+_RECORD_MS = const(3_600_000)
 _COUNT_MASK = const(0x3FFFFFFF)
 
 
@@ -27,6 +29,7 @@ class Key:
         self._outer = _padded(key, 0x5C)
 
     def mac(self, data):
+        """HMAC-SHA256 of the data."""
         inner = hashlib.sha256(self._inner)
         inner.update(data)
         outer = hashlib.sha256(self._outer)
@@ -41,8 +44,8 @@ def _padded(key, mask):
     return block
 
 
-def same(one, other):
-    """Compare two tags in a time that does not tell where they differ."""
+def _tags_equal(one, other):
+    """Compares two tags in a time that does not depend on where they differ."""
     different = len(one) ^ len(other)
     for at in range(len(one)):
         different |= one[at] ^ other[at % len(other)]
@@ -50,7 +53,7 @@ def same(one, other):
 
 
 class Session:
-    """One session: a key for each direction, and the number of the last frame."""
+    """One session: a key for each direction, the number of the last frame, and the time since then."""
 
     def __init__(self, key, session, role, host, context):
         self.id = session
@@ -61,64 +64,75 @@ class Session:
         self._to_device = Key(key.mac(b"H" + context))
         self._from_device = Key(key.mac(b"D" + context))
 
-    def fits(self, frame, end):
-        """Whether the tag behind frame[:end] is what the other side's key makes of it."""
-        wanted = self._to_device.mac(memoryview(frame)[:end])[: wire.TAG_BYTES]
-        return same(wanted, frame[end : end + wire.TAG_BYTES])
+    def pass_time(self, ms, limit):
+        """Counts time up to a limit. Allocates nothing."""
+        if self.idle_ms < limit:
+            self.idle_ms += ms
 
-    def sign(self, frame, end):
-        """Put the tag behind frame[:end]; return where it ends."""
+    def accept_frame(self, sequence, limit):
+        """Takes the number of a valid frame; returns whether the frame came before the limit."""
+        self.last = sequence
+        if self.idle_ms >= limit:
+            return False
+        self.idle_ms = 0
+        return True
+
+    def tag_is_valid(self, frame, end):
+        """Returns whether the tag behind frame[:end] was made with the host's key."""
+        wanted = self._to_device.mac(memoryview(frame)[:end])[: wire.TAG_BYTES]
+        return _tags_equal(wanted, frame[end : end + wire.TAG_BYTES])
+
+    def append_tag(self, frame, end):
+        """Writes the tag behind frame[:end]; returns the end of the tag."""
         after = end + wire.TAG_BYTES
         frame[end:after] = self._from_device.mac(memoryview(frame)[:end])[: wire.TAG_BYTES]
         return after
 
 
-class Gate:
-    """Decides who may send what. `opened` and `offered` are the control session and the one that may follow it."""
+class Gate(Part):
+    """Decides which requests are authorized. One session is open; an offered one replaces it when it is first used."""
 
-    def __init__(self, board, device_id):
+    def __init__(self, board, device_id, ledger):
         self._board = board
         self._device_id = device_id
+        self._ledger = ledger
         self._keys = [None if key is None else Key(key) for key in board.role_keys]
         self.paired = any(self._keys)
         self._opened = None
         self._offered = None
-        # Set when a session is opened, until whoever holds what belongs to the one before has seen it.
-        self.changed = False
         self._session_count = 0
         self._failures = 0
         self._backoff_ms = 0
         self.bad_tags = 0
         self.replays = 0
         self.sessionless = 0
-        self._noted = [0, 0, 0]
-        self.unnoted = False
+        self._recorded = [0, 0, 0]
+        self._unrecorded = False
 
     def pass_time(self, ms):
-        """Allocates nothing: it runs with every turn of the loop."""
-        session = self._opened
-        if session is not None and session.idle_ms < wire.SESSION_IDLE_MS:
-            session.idle_ms += ms
-        session = self._offered
-        if session is not None and session.idle_ms < wire.OFFER_MS:
-            session.idle_ms += ms
+        """Counts the time. Allocates nothing: it runs with every turn of the loop."""
+        if self._opened is not None:
+            self._opened.pass_time(ms, wire.SESSION_IDLE_MS)
+        if self._offered is not None:
+            self._offered.pass_time(ms, wire.OFFER_MS)
         if self._backoff_ms:
             self._backoff_ms = self._backoff_ms - ms if self._backoff_ms > ms else 0
 
     def left_ms(self):
-        """How long the control session lasts without another frame; 0 where there is none."""
+        """Milliseconds until the open session expires without another frame; 0 if no session is open."""
         session = self._opened
         if session is None or session.idle_ms >= wire.SESSION_IDLE_MS:
             return 0
         return wire.SESSION_IDLE_MS - session.idle_ms
 
     def role(self):
+        """The role of the open session."""
         return self._opened.role if self.left_ms() else wire.ROLE_NONE
 
     # Opening and closing
 
-    def offer(self, role, host, nonce, boot_count):
-        """A new session, to be opened by its first good frame, and this side's nonce. Raises Refusal."""
+    def offer_session(self, role, host, nonce, boot_count):
+        """Returns a new session, which its first valid frame opens, and the pump's nonce. Raises Refusal."""
         if not self.paired:
             raise Refusal(wire.REASON_UNPAIRED)
         key = self._key(role)
@@ -126,12 +140,12 @@ class Gate:
             raise Refusal(wire.REASON_ROLE, role)
         if self._backoff_ms:
             raise Refusal(wire.REASON_BACKING_OFF, self._backoff_ms)
-        self._need_free(host)
+        self._require_free(host)
         self._session_count = (self._session_count + 1) & _COUNT_MASK
         counts = boot_count.to_bytes(4, "little") + self._session_count.to_bytes(4, "little")
         noise = bytearray(_NOISE_BYTES)
         self._board.random(noise)
-        # Keyed and counted: never the same twice, and never foreseen, even if the board's noise is always the same.
+        # Keyed and counted: a nonce never repeats and cannot be predicted, even if the board's noise is constant.
         mine = key.mac(b"N" + self._device_id + counts + bytes(noise))[: wire.NONCE_BYTES]
         session = mine[:4] if mine[:4] != NO_SESSION else b"\x01\x00\x00\x00"
         context = self._device_id + session + counts[:4] + bytes([role]) + host + nonce + mine
@@ -142,57 +156,51 @@ class Gate:
         at = role - wire.ROLE_OPERATOR
         return self._keys[at] if 0 <= at < len(self._keys) else None
 
-    def _need_free(self, host):
+    def _require_free(self, host):
         if self.left_ms() and self._opened.host != host:
             raise Refusal(wire.REASON_SESSION_BUSY, self.left_ms())
 
-    def close(self):
+    def close_session(self):
         self._opened = None
 
     # Every frame
 
-    def admit(self, link):
-        """Raise Refusal unless whoever sent the request may send it; what the table of roles does not know is denied.
-        `answer` of the link is then the session that it came in, if it came in one."""
+    def identify_session(self, link):
+        """Returns the session of the request; None for one without a session that needs no authorization. Raises
+        Refusal. The caller compares the role of the session with the role that the message needs."""
         need = wire.role_of(link.type)
         if need < 0:
             raise Refusal(wire.REASON_UNKNOWN_TYPE, link.type)
         if link.session == NO_SESSION and not link.tagged:
             if need > wire.ROLE_OBSERVER:
-                self._count_sessionless()
-                raise Refusal(wire.REASON_NO_SESSION if self.paired else wire.REASON_UNPAIRED)
-            return
-        session = self._verified(link)
+                self._refuse_sessionless()
+            return None
+        session = self._verify_frame(link)
         if session is self._offered:
-            self._need_free(session.host)
+            self._require_free(session.host)
             self._opened = session
             self._offered = None
-            self.changed = True
-        link.answer = session
-        if need > session.role:
-            raise Refusal(wire.REASON_ROLE, need)
+        return session
 
-    def _verified(self, link):
-        session = self._named(link)
+    def _verify_frame(self, link):
+        session = self._find_session(link)
         if session is None:
-            self._count_sessionless()
-            raise Refusal(wire.REASON_NO_SESSION if self.paired else wire.REASON_UNPAIRED)
-        if not session.fits(link.frame, link.body_end):
+            self._refuse_sessionless()
+        if not session.tag_is_valid(link.frame, link.body_end):
             self._count_bad_tag()
             raise Refusal(wire.REASON_BAD_TAG)
         self._failures = 0
         if not session.last < link.sequence <= wire.COUNT_MAX:
             self.replays = (self.replays + 1) & _COUNT_MASK
-            self.unnoted = True
+            self._unrecorded = True
             raise Refusal(wire.REASON_REPLAYED, session.last)
-        session.last = link.sequence
-        if session.idle_ms >= (wire.SESSION_IDLE_MS if session is self._opened else wire.OFFER_MS):
-            # Its owner comes too late: nothing to distrust, but it must open a new one.
+        limit = wire.SESSION_IDLE_MS if session is self._opened else wire.OFFER_MS
+        if not session.accept_frame(link.sequence, limit):
+            # The session has expired. The frame is genuine, so it is not counted.
             raise Refusal(wire.REASON_NO_SESSION)
-        session.idle_ms = 0
         return session
 
-    def _named(self, link):
+    def _find_session(self, link):
         if not link.tagged:
             return None
         for session in (self._opened, self._offered):
@@ -200,25 +208,31 @@ class Gate:
                 return session
         return None
 
-    # What is not trusted
+    # Refused frames
 
-    def _count_sessionless(self):
+    def _refuse_sessionless(self):
         self.sessionless = (self.sessionless + 1) & _COUNT_MASK
-        self.unnoted = True
+        self._unrecorded = True
+        raise Refusal(wire.REASON_NO_SESSION if self.paired else wire.REASON_UNPAIRED)
 
     def _count_bad_tag(self):
         self.bad_tags = (self.bad_tags + 1) & _COUNT_MASK
-        self.unnoted = True
+        self._unrecorded = True
         self._failures = min(self._failures + 1, 16)
         if self._failures >= _FREE_TRIES:
             self._backoff_ms = min(_BACKOFF_MS << (self._failures - _FREE_TRIES), _BACKOFF_MS_MAX)
 
-    def note(self, ledger):
-        """Put what was counted into the journal, once an hour at most: a flood wears no flash and hides nothing."""
-        if ledger.distrusted_at is not None and ledger.since(ledger.distrusted_at) < _NOTE_MS:
+    def has_counts(self):
+        """Returns whether frames were refused since the last record of them."""
+        return self._unrecorded
+
+    def record_counts(self):
+        """Writes the new counts to the journal, at most once an hour: a flood wears no flash and hides nothing."""
+        facts = self._ledger.facts
+        if facts.distrusted_at is not None and facts.ms_since(facts.distrusted_at) < _RECORD_MS:
             return
         counts = [self.bad_tags, self.replays, self.sessionless]
-        new = [(counts[at] - self._noted[at]) & _COUNT_MASK for at in range(3)]
-        self._noted = counts
-        self.unnoted = False
-        ledger.write(wire.RECORD_DISTRUSTED, 0, new[0], new[1], new[2], 0, 0)
+        new = [(counts[at] - self._recorded[at]) & _COUNT_MASK for at in range(3)]
+        self._recorded = counts
+        self._unrecorded = False
+        self._ledger.write(wire.RECORD_DISTRUSTED, 0, new[0], new[1], new[2], 0, 0)

@@ -1,39 +1,35 @@
-# Live values for a host that watches: fields of a table that it has read, every so often, for so long.
+# Telemetry: sends chosen fields of a published table at a fixed period, for a limited time.
 #
-# A sample that comes due while the line is busy or a step is near waits; one that is due again before it was sent is
+# A sample that comes due while the line is busy or a step is near waits. One that is due again before it was sent is
 # skipped and counted. The rows are made at the subscription: a sample allocates its frame's checksum and tag alone.
+
+from const import const
 
 from pump import wire
 from pump.clock import DAY_MS
+from pump.part import NEVER, Part
 from pump.refusal import Refusal
 from pump.small_int import mul_div
-from pump.wire import const
+from pump.storage.records import UNKNOWN
 
-_NEVER = const(0x3FFFFFFF)
 _PERIOD_MS_MIN = const(50)
-# A host that is gone is not talked to for longer than this; one that watches asks again.
+# The longest subscription. A host that goes on watching renews it, so that a lost host is not served for long.
 _LASTS_MS_MAX = const(60_000)
-_FIELDS_MAX = const(30)
+# Of the table in protocol/dosebench_protocol/telemetry.py.
+_FIELDS = wire.FIELD_BAD_FRAMES + 1
 
 
-class Telemetry:
-    def __init__(self, pump):
-        self._pump = pump
-        self._reads = {
-            wire.FIELD_DELIVERY: pump.delivery,
-            wire.FIELD_ALARMS: self._alarms,
-            wire.FIELD_LOW_STEPS: self._low,
-            wire.FIELD_HIGH_STEPS: self._high,
-            wire.FIELD_MISSED_STEPS: self._missed,
-            wire.FIELD_RATE: self._rate,
-            wire.FIELD_BOLUS_LEFT: self._bolus,
-            wire.FIELD_SQUARE_LEFT: self._square,
-            wire.FIELD_RESERVOIR: pump.reservoir,
-            wire.FIELD_BATTERY: self._battery,
-            wire.FIELD_LEASE_LEFT: pump.guard.allowance,
-            wire.FIELD_JOURNAL_NEXT: self._journal,
-            wire.FIELD_BAD_FRAMES: self._bad_frames,
-        }
+class Telemetry(Part):
+    """The subscription of one host."""
+
+    def __init__(self, board, clock, ledger, delivery, battery, link):
+        self._board = board
+        self._clock = clock
+        self._journal = ledger.journal
+        self._facts = ledger.facts
+        self._delivery = delivery
+        self._battery = battery
+        self._link = link
         self._rows = []
         self._chosen = ()
         self._period_ms = 0
@@ -42,16 +38,16 @@ class Telemetry:
         self._number = 0
         self._skipped = 0
         self._sequence = 0
-        self._answer = None
+        self._session = None
 
-    def ask(self, link):
-        """Begin a subscription, or let one last. Raises Refusal."""
-        told, fields, period, lasts = wire.unpack_telemetry_subscribe_request(link.frame, link.body, link.body_end)
-        if told != wire.TELEMETRY_SUM:
+    def accept_request(self, link, session):
+        """Starts a subscription, or prolongs the one that runs. Raises Refusal."""
+        table, fields, period, lasts = link.decode_body(wire.unpack_telemetry_subscribe_request)
+        if table != wire.TELEMETRY_SUM:
             raise Refusal(wire.REASON_TABLE_DIFFERS)
         if not _PERIOD_MS_MIN <= period <= _LASTS_MS_MAX:
             raise Refusal(wire.REASON_TOO_OFTEN, _PERIOD_MS_MIN)
-        chosen = tuple([at for at in range(_FIELDS_MAX) if fields >> at & 1 and at in self._reads])
+        chosen = tuple([at for at in range(_FIELDS) if fields >> at & 1])
         if chosen != self._chosen or period != self._period_ms or not self._left_ms:
             self._rows = [[0] for _ in chosen]
             self._chosen = chosen
@@ -61,10 +57,10 @@ class Telemetry:
             self._since_ms = period
         self._left_ms = min(lasts, _LASTS_MS_MAX)
         self._sequence = link.sequence
-        self._answer = link.answer
+        self._session = session
 
     def pass_time(self, ms):
-        """Allocates nothing: it runs with every turn of the loop."""
+        """Counts the time. Allocates nothing: it runs with every turn of the loop."""
         if not self._left_ms:
             return
         self._left_ms = self._left_ms - ms if self._left_ms > ms else 0
@@ -73,54 +69,44 @@ class Telemetry:
     def next_ms(self):
         """Milliseconds until a sample is due and the line has room."""
         if not self._left_ms:
-            return _NEVER
+            return NEVER
         left = self._period_ms - self._since_ms
-        return max(left, self._pump.board.uart_busy_ms()) if left < self._period_ms else left
+        return max(left, self._board.uart_busy_ms()) if left < self._period_ms else left
 
-    def work(self):
-        """Send a sample if one is due."""
-        if not self._left_ms or self._since_ms < self._period_ms or self._pump.board.uart_busy_ms():
+    def send_sample(self):
+        """Sends a sample if one is due."""
+        if not self._left_ms or self._since_ms < self._period_ms or self._board.uart_busy_ms():
             return
         late = self._since_ms // self._period_ms
         self._since_ms -= late * self._period_ms
         if self._number:
             self._skipped += late - 1
+        values = self._values()
         for at in range(len(self._chosen)):
-            self._rows[at][0] = self._reads[self._chosen[at]]()
-        link, clock = self._pump.link, self._pump.clock
+            self._rows[at][0] = values[self._chosen[at]]
+        link, clock = self._link, self._clock
         end = wire.pack_telemetry_subscribe_reply(
-            link.out(), link.body_out, self._number, self._skipped, clock.day, clock.ms, self._rows
+            link.out, wire.HEADER_BYTES, self._number, self._skipped, clock.day, clock.ms, self._rows
         )
         self._number += 1
-        link.send(wire.TELEMETRY_SUBSCRIBE | wire.REPLY, end, self._sequence, self._answer)
+        link.send_frame(wire.TELEMETRY_SUBSCRIBE | wire.REPLY, end, self._sequence, self._session)
 
-    def _alarms(self):
-        return self._pump.ledger.alarms
-
-    def _low(self):
-        return self._pump.ledger.low
-
-    def _high(self):
-        return self._pump.ledger.high
-
-    def _missed(self):
-        return self._pump.ledger.missed
-
-    def _rate(self):
-        num, den = self._pump.rate()
-        return mul_div(DAY_MS, num, den)[0]
-
-    def _bolus(self):
-        return self._pump.schedule.bolus_left
-
-    def _square(self):
-        return self._pump.schedule.square_left
-
-    def _battery(self):
-        return self._pump.monitor.battery.mv
-
-    def _journal(self):
-        return self._pump.ledger.journal.next
-
-    def _bad_frames(self):
-        return self._pump.link.bad_frames
+    def _values(self):
+        """All fields, in the order of their numbers (wire.FIELD_*)."""
+        facts, delivery = self._facts, self._delivery
+        num, den = delivery.rate()
+        return (
+            delivery.state(),
+            facts.alarms,
+            facts.low,
+            facts.high,
+            facts.missed,
+            mul_div(DAY_MS, num, den)[0],
+            delivery.schedule.bolus_left,
+            delivery.schedule.square_left,
+            0 if facts.reservoir == UNKNOWN else facts.reservoir,
+            self._battery.mv,
+            delivery.guard.allowance(),
+            self._journal.next,
+            self._link.bad_frames,
+        )

@@ -2,8 +2,9 @@
 
 from array import array
 
+from const import const
+
 from pump import wire
-from pump.wire import const
 
 _SAMPLES = const(10)
 
@@ -11,92 +12,85 @@ _SAMPLES = const(10)
 class Battery:
     """`mv` is the mean of the last ten samples, each as it would be without the load of a motor step before it."""
 
-    def __init__(self, pump, sensor):
-        self._pump = pump
+    def __init__(self, sensor, profile, facts, line, service, effects):
         self._sensor = sensor
+        self._profile = profile
+        self._facts = facts
+        self._line = line
+        self._service = service
+        self._effects = effects
         self._ring = array("i", [0] * _SAMPLES)
         self._at = 0
         self._sum = 0
-        # A boot is no motor step.
-        self._rested_ms = pump.profile.battery_rest_ms
         self.mv = 0
-        self._fill()
 
-    def pass_time(self, ms):
-        if self._rested_ms < self._pump.profile.battery_rest_ms:
-            self._rested_ms += ms
+    def is_plausible(self):
+        return self._sensor.is_usable()
 
-    def loaded(self):
-        """The motor ran: for a while the voltage is lower than it will be."""
-        self._rested_ms = 0
-
-    def sound(self):
-        return self._sensor.sound()
-
-    def watch(self):
-        """One more sample. One far from the mean is a change of supply: ten samples tell at once what is there now."""
+    def add_sample(self):
+        """Adds a sample. One far from the mean is a change of supply: ten new samples replace the mean then."""
         before = self.mv
         sample = self._sample()
         if sample < 0:
-            self._fill()
+            self.fill_samples()
             return
-        self._put(sample)
+        self._add(sample)
         far = sample - before
-        if far > self._pump.profile.battery_hysteresis_mv or far < -self._pump.profile.battery_hysteresis_mv:
-            self._fill()
+        if far > self._profile.battery_hysteresis_mv or far < -self._profile.battery_hysteresis_mv:
+            self.fill_samples()
 
-    def judge(self):
-        """Raise and end the alarms of the levels. A sensor that cannot be believed changes none."""
-        if not self._sensor.sound():
+    def update_alarms(self):
+        """Raises and ends the alarms of the levels. A sensor that is not plausible changes none."""
+        if not self._sensor.is_usable():
             return
-        pump, profile = self._pump, self._pump.profile
+        effects, profile = self._effects, self._profile
         # The motor is the load that counts here.
         if self.mv - profile.battery_sag_mv < profile.battery_stop_mv:
-            pump.alarm(wire.ALARM_BATTERY_EMPTY, self.mv)
-        elif not self._spent():
-            pump.drop_alarm(wire.ALARM_BATTERY_EMPTY)
+            effects.raise_alarm(wire.ALARM_BATTERY_EMPTY, self.mv)
+        elif not self._is_spent():
+            effects.end_alarm(wire.ALARM_BATTERY_EMPTY)
         if self.mv < profile.battery_low_mv:
-            self._low()
+            self._report_low()
         elif self.mv > profile.battery_low_mv + profile.battery_hysteresis_mv:
-            pump.drop_alarm(wire.ALARM_BATTERY_LOW)
+            effects.end_alarm(wire.ALARM_BATTERY_LOW)
 
-    def _spent(self):
-        """An empty battery recovers when its load is gone: only one that is not even low is another one."""
-        return self.mv < self._pump.profile.battery_low_mv
+    def _is_spent(self):
+        """True for an empty battery. It recovers without its load, so only one that is not even low is a new one."""
+        return self.mv < self._profile.battery_low_mv
 
-    def _low(self):
-        # A battery that nobody can replace is low once, and for ever: the pump has to be replaced.
-        if self._pump.profile.battery_replaceable:
-            self._pump.alarm(wire.ALARM_BATTERY_LOW, self.mv)
+    def _report_low(self):
+        # A battery that cannot be replaced is low only once: the pump must be replaced then.
+        if self._profile.battery_replaceable:
+            self._effects.raise_alarm(wire.ALARM_BATTERY_LOW, self.mv)
         else:
-            self._pump.service.replacement_due(self.mv)
+            self._service.record_replacement(self.mv)
 
-    def present(self):
-        """Alarms whose cause is there: each stands as long as its level has not ended."""
-        alarms, profile = self._pump.ledger.alarms, self._pump.profile
+    def lasting_alarms(self):
+        """Alarms whose cause lasts: each stays until its level has ended."""
+        alarms, profile = self._facts.alarms, self._profile
         present = 0
         if self.mv <= profile.battery_low_mv + profile.battery_hysteresis_mv:
             present = alarms & wire.ALARM_BATTERY_LOW
-        if self._spent():
+        if self._is_spent():
             present |= alarms & wire.ALARM_BATTERY_EMPTY
         return present
 
-    def _fill(self):
-        """Ten samples at once."""
+    def fill_samples(self):
+        """Takes ten samples at once."""
         for _ in range(_SAMPLES):
             sample = self._sample()
             if sample >= 0:
-                self._put(sample)
+                self._add(sample)
 
     def _sample(self):
         mv = self._sensor.sample()
-        if mv >= 0 and self._rested_ms < self._pump.profile.battery_rest_ms:
-            mv += self._pump.profile.battery_sag_mv
+        if mv >= 0 and self._line.rested_ms < self._profile.battery_rest_ms:
+            mv += self._profile.battery_sag_mv
         return mv
 
-    def _put(self, mv):
+    def _add(self, mv):
         if self._sum == 0:
-            # The first one of all stands for those that are not there yet.
+            # The very first sample stands for those that are still missing.
             for at in range(_SAMPLES):
                 self._ring[at] = mv
             self._sum = mv * _SAMPLES

@@ -1,15 +1,16 @@
-# Whether what the motor moves leaves through the catheter: the pressure in the line, and a flow meter where there is
-# one.
+# The flow through the catheter, compared with the steps: by the pressure in the line, and by a flow meter if one is
+# fitted.
 #
-# Both are asked just before and just after each activation, inside the dosing path: nothing here allocates. What they
-# find they tell the monitor (`found`, bits of wire.ALARM_*), which raises it behind the dosing path.
+# Both are sampled just before and just after each activation, inside the dosing path: nothing here allocates. What they
+# find goes to the LineWatch, until the monitor raises it behind the dosing path.
 
 from array import array
 
+from const import const
+
 from pump import wire
-from pump.monitoring.sensors import reduced
+from pump.monitoring.sensors import reduce_fraction
 from pump.small_int import mul_div
-from pump.wire import const
 
 _MASK = const(0x3FFFFFFF)
 # Standard atmosphere (ISO 2533): what an absolute sensor reads above is the line's.
@@ -36,7 +37,7 @@ _RAN_MAX = const(10_000)
 
 
 def decayed(pa, ms, tau_ms):
-    """What is left of a pressure of at most 2^18 Pa after `ms`: pa * exp(-ms / tau). Small ints only."""
+    """The rest of a pressure of at most 2^18 Pa after `ms`: pa * exp(-ms / tau). Small ints only."""
     while ms > _MS_MAX:
         ms >>= 1
         tau_ms >>= 1
@@ -57,7 +58,7 @@ class Line:
     steps so far, at any rate, after any bolus and any stop. What the sensor reads above it (`excess`) is the pressure
     at the tip, whatever the posture makes of it, and stays where it is; in an occlusion it grows with every step."""
 
-    def __init__(self, monitor, profile, clock, sensor):
+    def __init__(self, watch, profile, clock, sensor):
         rise, tau_ms = profile.rise_pa, profile.catheter_ms
         # A step as it is seen at the end of its motion, and what the older pressure loses meanwhile, in 4096ths.
         self._seen = decayed(rise, profile.step_ms, tau_ms)
@@ -65,7 +66,7 @@ class Line:
         self._rise = rise
         self._tau_ms = tau_ms
         self._clock = clock
-        self._monitor = monitor
+        self._watch = watch
         self._sensor = sensor
         self._limit = _ATMOSPHERE_PA + profile.occlusion_pa
         self._margin = max(profile.occlusion_rise_pa, 2 * rise)
@@ -93,11 +94,11 @@ class Line:
         self._model = decayed(self._model, (now - self._at) & _MASK, self._tau_ms)
         self._at = now
 
-    # before() and after() use few locals, one name for several things in turn: a frame with more of them comes from the
-    # heap on the 32-bit build, and made a sample cost 12 700 instructions in place of 7 500.
+    # sample_before() and sample_after() use few locals, one name for several values in turn: a frame with more of them
+    # comes from the heap on the 32-bit build, and made a sample cost 12 700 instructions instead of 7 500.
 
-    def before(self):
-        """The motor is about to move."""
+    def sample_before(self):
+        """Samples just before the motor moves."""
         now = self._clock.ticks()
         excess = decayed(self._model, (now - self._at) & _MASK, self._tau_ms)
         self._model = excess
@@ -128,7 +129,7 @@ class Line:
         self._alert = min(alert, self._limit - self._margin)
 
     def _rebase(self, excess):
-        """A new baseline."""
+        """Begins a new baseline at `excess`."""
         self._low = excess
         self._low_before = excess
         self._count = _BLOCK
@@ -143,19 +144,19 @@ class Line:
             self._short_before = 0
             self._blocks = 0
         elif pa > self._limit and self._sensor.sample() > self._limit:
-            self._occluded(pa)
+            self._find_occlusion(pa)
         elif self._alert == 0 or excess - self._excess > self._jump:
             self._rebase(excess)
         elif excess - min(self._low, self._low_before) > self._margin + (self._model >> 1):
             self._base = min(self._low, self._low_before)
-            self._occluded(pa)
+            self._find_occlusion(pa)
 
-    def _occluded(self, pa):
-        self._monitor.find(wire.ALARM_OCCLUSION, pa)
+    def _find_occlusion(self, pa):
+        self._watch.add_finding(wire.ALARM_OCCLUSION, pa)
         self._alert = 0
 
-    def after(self, moved):
-        """The motor moved so many steps."""
+    def sample_after(self, moved):
+        """Samples just after the motor moved `moved` steps."""
         model = self._model
         before = self._pa
         rise = model + moved * self._rise
@@ -173,8 +174,8 @@ class Line:
         if moved >= _LEAK_BLOCK:
             self._end_block()
 
-    def stray(self, moved):
-        """Steps that nothing commanded were made just now."""
+    def add_stray(self, moved):
+        """Adds steps that nothing commanded, made just now."""
         self._pass_time()
         rise = self._model + moved * self._rise
         self._model = rise if rise < _PA_MAX else _PA_MAX
@@ -192,30 +193,30 @@ class Line:
         if self._blocks >= _LEAK_BLOCKS:
             # A sensor that stands still shows no rises either.
             if self._short_before < 0 and not self._sensor.stands_still():
-                self._monitor.find(wire.ALARM_LEAK, 0)
+                self._watch.add_finding(wire.ALARM_LEAK, 0)
             self._short_before = 0
             self._blocks = 0
 
-    def begin(self):
-        """Motion begins after a rest: what the tip was at before says little."""
+    def clear_baseline(self):
+        """Drops the baseline: after a rest it says little."""
         self._alert = 0
 
-    def look(self):
-        """Between steps: the threshold alone."""
+    def check_limit(self):
+        """Samples between steps, and compares with the limit alone."""
         self._pass_time()
         if self._sensor.sample() > self._limit:
-            pa = self._sensor.mean()
+            pa = self._sensor.sample_mean()
             if pa > self._limit:
-                self._occluded(pa)
+                self._find_occlusion(pa)
 
-    def present(self, moving):
-        """Alarms whose cause is there now."""
+    def lasting_alarms(self, moving):
+        """Alarms whose cause lasts."""
         causes = 0
-        pa = self._sensor.mean()
+        pa = self._sensor.sample_mean()
         self._pass_time()
         if pa >= 0 and (pa > self._limit or pa - self._model - self._base > self._margin * 2 // 3):
             causes = wire.ALARM_OCCLUSION
-        if moving and self._leaking and self._sensor.sound():
+        if moving and self._leaking and self._sensor.is_usable():
             causes |= wire.ALARM_LEAK
         return causes
 
@@ -223,17 +224,17 @@ class Line:
 class Meter:
     """The flow meter against the steps: twenty buckets of time and steps, and what runs between two activations."""
 
-    def __init__(self, monitor, profile, clock, board):
-        self._monitor = monitor
+    def __init__(self, watch, profile, clock, board):
+        self._watch = watch
         self._clock = clock
         self._board = board
         # Counts of a step, as a fraction and rounded up.
-        num, flow_num = reduced(profile.step_nl_num, profile.flow_nl_num, _RATIO_MAX)
-        flow_den, den = reduced(profile.flow_nl_den, profile.step_nl_den, _RATIO_MAX)
-        self._num, self._den = reduced(num * flow_den, den * flow_num, _RATIO_MAX)
+        num, flow_num = reduce_fraction(profile.step_nl_num, profile.flow_nl_num, _RATIO_MAX)
+        flow_den, den = reduce_fraction(profile.flow_nl_den, profile.step_nl_den, _RATIO_MAX)
+        self._num, self._den = reduce_fraction(num * flow_den, den * flow_num, _RATIO_MAX)
         self._step_counts = (self._num + self._den - 1) // self._den
-        self._last = board.flow_count()
-        self._looked = self._last
+        self._last = 0
+        self._looked = 0
         self._tail = 0
         self._all_steps = array("i", [0] * _BUCKETS)
         self._all_counts = array("i", [0] * _BUCKETS)
@@ -245,31 +246,36 @@ class Meter:
         self._flows = False
         self.state = wire.SENSOR_STATE_OK
 
+    def start_counting(self):
+        """Starts to count at the present reading."""
+        self._last = self._board.flow_count()
+        self._looked = self._last
+
     def _since(self, before):
-        """Counts since then; a meter that begins again counts none."""
+        """Counts since `before`; a meter that restarted counts none."""
         passed = (self._board.flow_count() - before) & _MASK
         return passed if passed <= _MASK // 2 else 0
 
-    def _take(self):
-        """Counts since they were last taken, bounded so that sums stay small."""
+    def _count_new(self):
+        """Counts since the last call, bounded so that sums stay small."""
         ran = self._since(self._last)
         self._last = (self._last + ran) & _MASK
         return ran if ran < _RAN_MAX else _RAN_MAX
 
-    def before(self):
-        self._counts += self._idle()
+    def sample_before(self):
+        self._counts += self._count_idle()
 
-    def _idle(self):
-        """Take over what ran since the last activation; half a step more than its tail is free flow."""
-        ran = self._take()
+    def _count_idle(self):
+        """Returns the counts since the last activation; half a step more than its tail is free flow."""
+        ran = self._count_new()
         if self.state:
             # It stood still, and what it says first counts for nothing.
             self.state = wire.SENSOR_STATE_STUCK if ran == 0 else wire.SENSOR_STATE_OK
             return 0
         self._tail -= ran
         if self._tail < -(self._step_counts + 1 >> 1):
-            self._monitor.find(wire.ALARM_FREE_FLOW, -self._tail)
-            # Said as what it is: the window of the steps begins anew.
+            self._watch.add_finding(wire.ALARM_FREE_FLOW, -self._tail)
+            # Free flow has its own alarm, so the window of the steps restarts.
             self._tail = 0
             self._steps = 0
             self._counts = 0
@@ -277,8 +283,8 @@ class Meter:
             return 0
         return ran
 
-    def after(self, moved):
-        ran = self._take()
+    def sample_after(self, moved):
+        ran = self._count_new()
         # What the line's compliance holds back comes later. What ran before is remembered, less a count for each step:
         # so little, or what a step moves too much, is over-infusion and judged as that.
         late = moved * self._step_counts - ran
@@ -286,13 +292,13 @@ class Meter:
         self._counts += ran
         self._steps += moved
         if self._steps >= _BUCKET_STEPS and (self._clock.ticks() - self._began) & _MASK >= _BUCKET_MS:
-            self._close()
+            self._close_bucket()
 
-    def expect(self, moved):
-        """Steps that nothing commanded moved fluid too."""
+    def expect_steps(self, moved):
+        """Adds steps that nothing commanded: they moved fluid too."""
         self._tail += moved * self._step_counts
 
-    def _close(self):
+    def _close_bucket(self):
         at = self._at
         self.state = wire.SENSOR_STATE_OK if self._counts else wire.SENSOR_STATE_STUCK
         self._all_steps[at] = self._steps
@@ -303,38 +309,38 @@ class Meter:
         self._began = self._clock.ticks()
         self._filled += 1
         if self._filled >= _BUCKETS:
-            self._judge()
+            self._judge_buckets()
 
-    def _judge(self):
+    def _judge_buckets(self):
         steps = 0
         counts = 0
         for at in range(_BUCKETS):
             steps += self._all_steps[at]
             counts += self._all_counts[at]
-        found = self._verdict(steps, counts)
+        found = self._flow_alarm(steps, counts)
         if found:
             # In thousandths of what the steps should have moved.
-            self._monitor.find(found, mul_div(1_000, counts * self._den, steps * self._num)[0])
+            self._watch.add_finding(found, mul_div(1_000, counts * self._den, steps * self._num)[0])
             self._filled = 0
 
-    def _verdict(self, steps, counts):
+    def _flow_alarm(self, steps, counts):
         tenths = 10 * counts * self._den
         due = steps * self._num
         if tenths > 11 * due:
             return wire.ALARM_OVER_INFUSION
         return wire.ALARM_UNDER_INFUSION if tenths < 9 * due else 0
 
-    def look(self):
-        """Between steps."""
+    def check_idle_flow(self):
+        """Counts between steps."""
         self._flows = self._since(self._looked) > 1
         self._looked = (self._looked + self._since(self._looked)) & _MASK
-        self._counts += self._idle()
+        self._counts += self._count_idle()
 
-    def present(self, moving):
-        """Alarms whose cause is there now. A pump that stands can neither give too much nor too little."""
+    def lasting_alarms(self, moving):
+        """Alarms whose cause lasts. A pump that stands can give neither too much nor too little."""
         if not moving:
             return wire.ALARM_FREE_FLOW if self._flows or self._since(self._looked) > 1 else 0
         if self._steps >= _METER_RECENT:
-            return self._verdict(self._steps, self._counts)
+            return self._flow_alarm(self._steps, self._counts)
         at = (self._at if self._at else _BUCKETS) - 1
-        return self._verdict(self._all_steps[at], self._all_counts[at]) if self._all_steps[at] else 0
+        return self._flow_alarm(self._all_steps[at], self._all_counts[at]) if self._all_steps[at] else 0

@@ -1,46 +1,48 @@
-# What the reservoir holds, two ways: by the steps (the ledger's), and by its level sensor. Beside each other they show
-# what neither shows alone: a leak, a worn pump head, a refill that was not what was said.
+# The volume in the reservoir, counted by steps (the ledger's) and measured by the level sensor. Their difference shows
+# what neither shows alone: a leak, a worn pump head, a refill of another volume than was entered.
 
 from array import array
+
+from const import const
 
 from pump import wire
 from pump.small_int import mul_div
 from pump.storage.records import UNKNOWN
-from pump.wire import const
 
 _SAMPLES = const(10)
-# Rounds after a refill, or after a level that jumped, before the two are compared: somebody is at work on it.
-_SETTLE_ROUNDS = const(10)
+# Rounds after a refill, or after a level that jumped, before the two are compared: a refill takes its time.
+_WAIT_ROUNDS = const(10)
 # A delivery is as the steps say within 14.5 % (R23).
 _LEAST_PERMILLE = const(855)
 _MOST_PERMILLE = const(1145)
 
 
 class Reservoir:
-    """`measured` is the mean of ten samples of the level sensor in steps, -1 where there is none to be believed."""
+    """`measured` is the mean of ten samples of the level sensor in steps, or -1 without a plausible sensor."""
 
-    def __init__(self, pump, sensor):
-        self._pump = pump
-        self._ledger = pump.ledger
+    def __init__(self, sensor, profile, ledger, effects):
         self._sensor = sensor
+        self._profile = profile
+        self._ledger = ledger
+        self._facts = ledger.facts
+        self._effects = effects
         self._ring = array("i", [0] * _SAMPLES)
         self._at = 0
         self._sum = 0
-        self._settle = 0
+        self._rounds_left = 0
         self.measured = -1
-        if sensor is not None:
-            self._look()
 
     # The measured volume
 
-    def settle(self):
-        """Somebody is at work on the reservoir: look at the level anew, and compare it later."""
-        self._settle = _SETTLE_ROUNDS
-        if self._sensor is not None:
-            self._look()
+    def restart_comparison(self):
+        """Measures the level anew after a refill, and compares it later."""
+        self._rounds_left = _WAIT_ROUNDS
+        self.fill_samples()
 
-    def _look(self):
-        """Ten samples at once."""
+    def fill_samples(self):
+        """Takes ten samples at once, where there is a sensor."""
+        if self._sensor is None:
+            return
         total = 0
         sound = True
         for at in range(_SAMPLES):
@@ -51,73 +53,73 @@ class Reservoir:
         self._sum = total
         self.measured = total // _SAMPLES if sound else -1
 
-    def watch(self):
-        """One more sample of the level."""
+    def add_sample(self):
+        """Adds a sample of the level."""
         if self._sensor is None:
             return
         sample = self._sensor.sample()
         if sample < 0 or self.measured < 0:
-            self._look()
+            self.fill_samples()
             return
         far = sample - self.measured
-        most = self._pump.profile.disagree_steps
+        most = self._profile.disagree_steps
         self._sum += sample - self._ring[self._at]
         self._ring[self._at] = sample
         self._at = (self._at + 1) % _SAMPLES
         self.measured = self._sum // _SAMPLES
         if far > most or far < -most:
-            # It jumped: a refill of which nothing was said yet, or a free flow. The time that this gives does not begin
-            # again with the next jump.
-            self._look()
-            self._settle = self._settle or _SETTLE_ROUNDS + 1
-        if self._settle:
-            self._settle -= 1
+            # The level jumped: a refill that is not entered yet, or a free flow. The grace that this gives does not
+            # restart with the next jump.
+            self.fill_samples()
+            self._rounds_left = self._rounds_left or _WAIT_ROUNDS + 1
+        if self._rounds_left:
+            self._rounds_left -= 1
 
     def difference(self):
-        """Measured less dead-reckoned volume in steps; 0 while they cannot be compared."""
-        if self.measured < 0 or self._ledger.reservoir == UNKNOWN:
+        """Measured less counted volume in steps; 0 while they cannot be compared."""
+        if self.measured < 0 or self._facts.reservoir == UNKNOWN:
             return 0
-        return self.measured - self._ledger.reservoir
+        return self.measured - self._facts.reservoir
 
-    def apart(self):
-        most = self._pump.profile.disagree_steps
+    def is_apart(self):
+        most = self._profile.disagree_steps
         difference = self.difference()
         return difference > most or difference < -most
 
-    def judge(self):
-        """Compare the two, when both have settled."""
-        if self._settle == 0 and self.apart():
-            self._pump.alarm(wire.ALARM_RESERVOIR_DISAGREES, self.measured)
+    def update_alarms(self):
+        """Compares the two volumes when both are steady."""
+        if self._rounds_left == 0 and self.is_apart():
+            self._effects.raise_alarm(wire.ALARM_RESERVOIR_DISAGREES, self.measured)
 
-    def present(self):
-        """Alarms whose cause is there."""
-        return wire.ALARM_RESERVOIR_DISAGREES if self.apart() else 0
+    def lasting_alarms(self):
+        """Alarms whose cause lasts."""
+        return wire.ALARM_RESERVOIR_DISAGREES if self.is_apart() else 0
 
-    # What a refill shows of the delivery before it
+    # The delivery before a refill
 
-    def reconcile(self, withdrawn):
-        """Hold what was withdrawn against what should have been left: write that down, and raise what follows."""
-        ledger = self._ledger
-        if ledger.reservoir == UNKNOWN or ledger.filled_steps == UNKNOWN:
+    def reconcile_refill(self, withdrawn):
+        """Compares the withdrawn volume with the one that should be left: records it, and raises what follows."""
+        facts = self._facts
+        if facts.reservoir == UNKNOWN or facts.filled_steps == UNKNOWN:
             return
-        gone = ledger.filled_steps - withdrawn
+        gone = facts.filled_steps - withdrawn
         gone = gone if gone > 0 else 0
-        low = ledger.low - ledger.filled_low
-        high = ledger.high - ledger.filled_high
-        flag = self._flag(gone, low, high)
+        low = facts.low - facts.filled_low
+        high = facts.high - facts.filled_high
+        flag = self._find_flag(gone, low, high)
         ratio = UNKNOWN
         if flag != wire.REFILL_FLAG_NOT_JUDGED and low + high > 0:
             ratio = mul_div(gone, 1000, (low + high + 1) // 2)[0]
         if flag == wire.REFILL_FLAG_TOO_LITTLE or flag == wire.REFILL_FLAG_TOO_MUCH:
-            # The alarm comes first: a power cut between the records leaves it on, and the refill to be said again.
-            self._pump.alarm(wire.ALARM_REFILL_MISMATCH, withdrawn)
-        ledger.write(wire.RECORD_REFILL_CHECK, flag, ledger.reservoir, withdrawn, low, high, ratio)
+            # The alarm comes first: after a power cut between the records it is on, and the refill must be repeated.
+            self._effects.raise_alarm(wire.ALARM_REFILL_MISMATCH, withdrawn)
+        self._ledger.write(wire.RECORD_REFILL_CHECK, flag, facts.reservoir, withdrawn, low, high, ratio)
 
-    def _flag(self, gone, low, high):
-        """`gone` left the reservoir, between `low` and `high` by the steps: what is certainly outside is flagged."""
-        least = self._pump.profile.reconcile_steps
+    def _find_flag(self, gone, low, high):
+        """The REFILL_FLAG for `gone` steps that left the reservoir, of which `low` to `high` were delivered."""
+        least = self._profile.reconcile_steps
         if low < least:
-            # Too little for a ratio. More than the whole of what a ratio needs is no error of measurement.
+            # Too little for a ratio. A difference as large as what a ratio needs is no error of measurement.
             return wire.REFILL_FLAG_TOO_MUCH if gone - high > least else wire.REFILL_FLAG_NOT_JUDGED
         if mul_div(gone, 1000, low)[0] < _LEAST_PERMILLE:
             return wire.REFILL_FLAG_TOO_LITTLE

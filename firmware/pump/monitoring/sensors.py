@@ -1,9 +1,10 @@
-# The analogue sensors: a sample, what it means, and whether the sensor can be believed.
+# The analogue sensors: samples, their values, and the check that a sensor is plausible.
 #
-# Channels of the converter are the numbers of wire.SENSOR_*. Which sensors there are says the board's configuration.
+# Channels of the converter are the numbers of wire.SENSOR_*. The board's configuration names the sensors.
+
+from const import const
 
 from pump import wire
-from pump.wire import const
 
 _RAIL_MV = const(3_300)
 # The battery is read through a divider by two.
@@ -30,7 +31,7 @@ class Sensor:
     def __init__(self, board, channel, low_mv, high_mv, low, high):
         self.channel = channel
         rail = _BATTERY_RAIL_MV if channel == wire.SENSOR_BATTERY else _RAIL_MV
-        num, den = reduced(high - low, high_mv - low_mv, _PRODUCT_MAX // rail)
+        num, den = reduce_fraction(high - low, high_mv - low_mv, _PRODUCT_MAX // rail)
         self._board = board
         # Broken is what lies more than half way from the ends of the range to those of the converter.
         self._range = low_mv // 2, (high_mv + rail) // 2
@@ -46,7 +47,7 @@ class Sensor:
         raw = self._board.adc(self.channel)
         short, open_ = self._range
         if self.state or not short < raw < open_:
-            raw = self._doubtful(raw)
+            raw = self._sample_again(raw)
             if raw < 0:
                 return -1
         self.raw_mv = raw
@@ -54,8 +55,8 @@ class Sensor:
         raw = raw * num // den + offset
         return raw if raw > 0 else 0
 
-    def _doubtful(self, raw):
-        """A sample outside the range, or of a sensor that was not sound: sample again. A usable one, or -1."""
+    def _sample_again(self, raw):
+        """Samples again after a value out of range, or of a sensor that was not usable; -1 if none is usable."""
         short, open_ = self._range
         for _ in range(_BROKEN_SAMPLES - 1):
             if short < raw < open_:
@@ -72,8 +73,8 @@ class Sensor:
             return raw
         return -1
 
-    def round(self):
-        """The sample of a round, which is kept as `value`: it also tells whether the sensor stands still."""
+    def sample_round(self):
+        """Takes the sample of a round, stores it as `value`, and checks that the sensor does not stand still."""
         value = self.sample()
         if value < 0:
             return -1
@@ -83,15 +84,15 @@ class Sensor:
         return -1 if self._same >= _STUCK_ROUNDS and self.stands_still() else value
 
     def stands_still(self):
-        """Whether many samples do not differ from the last: it is stuck then."""
+        """True if many samples do not differ from the last: the sensor is stuck then."""
         for _ in range(_STILL_SAMPLES):
             if self._board.adc(self.channel) != self.raw_mv:
                 return False
         self.state = wire.SENSOR_STATE_STUCK
         return True
 
-    def mean(self):
-        """Of a few samples, kept as `value`; -1 when one of them cannot be used."""
+    def sample_mean(self):
+        """Returns the mean of a few samples and stores it as `value`; -1 if one of them cannot be used."""
         total = 0
         for _ in range(_MEAN_SAMPLES):
             value = self.sample()
@@ -101,12 +102,12 @@ class Sensor:
         self.value = total // _MEAN_SAMPLES
         return self.value
 
-    def sound(self):
+    def is_usable(self):
         return self.state == wire.SENSOR_STATE_OK
 
 
-def reduced(num, den, most):
-    """The fraction in lowest terms; shortened until both are at most `most`, and neither is 0."""
+def reduce_fraction(num, den, most):
+    """The fraction in lowest terms, shortened until both parts are at most `most`. Neither is 0."""
     a, b = num, den
     while b:
         a, b = b, a % b
@@ -118,8 +119,8 @@ def reduced(num, den, most):
     return num if num else 1, den if den else 1
 
 
-def fitted(board):
-    """The sensors by channel; None where there is none."""
+def fitted_sensors(board):
+    """The sensors by channel; None for one that is not fitted."""
     config = board.config
     return (
         Sensor(board, wire.SENSOR_BATTERY, 500, 6_100, 500, 6_100),

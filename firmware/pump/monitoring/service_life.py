@@ -1,44 +1,46 @@
-# How long this pump may serve: 90 days from its elective replacement indicator, and a number of calendar months from
-# its implant, whichever ends first. The days run on pump time, which nobody can set; the months need a known calendar.
+# The service life: 90 days from the elective replacement indicator, or a number of calendar months from the implant,
+# whichever ends first. The days run on pump time, which cannot be set; the months need a known calendar.
+
+from const import const
 
 from pump import wire
 from pump.clock import DAY_MS
 from pump.storage.records import UNKNOWN
-from pump.wire import const
 
 _SERVICE_DAYS = const(90)
 _MONTH_DAYS = b"\x1f\x1c\x1f\x1e\x1f\x1e\x1f\x1f\x1e\x1f\x1e\x1f"
 
 
 class Service:
-    def __init__(self, pump):
-        self._pump = pump
-        self._ledger = pump.ledger
+    def __init__(self, profile, clock, ledger, effects):
+        self._profile = profile
+        self._clock = clock
+        self._ledger = ledger
+        self._facts = ledger.facts
+        self._effects = effects
         self._cap_of = UNKNOWN
         self._cap = UNKNOWN
 
-    def replacement_due(self, mv):
-        """The battery has reached the level of its elective replacement."""
-        ledger, clock = self._ledger, self._pump.clock
-        if ledger.replacement_since is None:
+    def record_replacement(self, mv):
+        """Records that the battery has reached the level of its elective replacement, and raises its alarm."""
+        facts, clock = self._facts, self._clock
+        if facts.replacement_since is None:
             today = clock.local_days() if clock.known else UNKNOWN
-            ledger.write(
-                wire.RECORD_SERVICE, 0, clock.day, clock.ms, today, ledger.implant_days, mv
-            )
-            self._pump.alarm(wire.ALARM_ELECTIVE_REPLACEMENT, mv)
+            self._ledger.write(wire.RECORD_SERVICE, 0, clock.day, clock.ms, today, facts.implant_days, mv)
+            self._effects.raise_alarm(wire.ALARM_ELECTIVE_REPLACEMENT, mv)
 
-    def judge(self):
-        present = self.present()
+    def update_alarms(self):
+        present = self.lasting_alarms()
         if present & wire.ALARM_ELECTIVE_REPLACEMENT:
-            self._pump.alarm(wire.ALARM_ELECTIVE_REPLACEMENT, 0)
+            self._effects.raise_alarm(wire.ALARM_ELECTIVE_REPLACEMENT, 0)
         if present & wire.ALARM_END_OF_SERVICE:
-            self._pump.alarm(wire.ALARM_END_OF_SERVICE, 0)
+            self._effects.raise_alarm(wire.ALARM_END_OF_SERVICE, 0)
 
-    def present(self):
-        """Alarms whose cause is there. Allocates nothing."""
-        clock = self._pump.clock
+    def lasting_alarms(self):
+        """Alarms whose cause lasts. Allocates nothing."""
+        clock = self._clock
         present = 0
-        since = self._ledger.replacement_since
+        since = self._facts.replacement_since
         if since is not None:
             present = wire.ALARM_ELECTIVE_REPLACEMENT
             days = clock.day - since[0]
@@ -51,19 +53,19 @@ class Service:
 
     def cap_days(self):
         """The local day on which the service life ends, in days since 2000-01-01; UNKNOWN where none is known."""
-        implant = self._ledger.implant_days
+        implant = self._facts.implant_days
         if self._cap_of != implant:
             self._cap_of = implant
-            months = self._pump.profile.service_months
+            months = self._profile.service_months
             self._cap = months_later(implant, months) if months and implant != UNKNOWN else UNKNOWN
         return self._cap
 
-    def left(self):
+    def time_left(self):
         """(days, ms) that are left of the days after the indicator; UNKNOWN before it."""
-        since = self._ledger.replacement_since
+        since = self._facts.replacement_since
         if since is None:
             return UNKNOWN, UNKNOWN
-        clock = self._pump.clock
+        clock = self._clock
         days = since[0] + _SERVICE_DAYS - clock.day
         ms = since[1] - clock.ms
         if ms < 0:
@@ -106,13 +108,13 @@ def _first(year, month):
 
 
 def _year_days(year):
-    return 366 if _leap(year) else 365
+    return 366 if _is_leap(year) else 365
 
 
 def _month_days(year, month):
-    return 29 if month == 1 and _leap(year) else _MONTH_DAYS[month]
+    return 29 if month == 1 and _is_leap(year) else _MONTH_DAYS[month]
 
 
-def _leap(year):
+def _is_leap(year):
     # 2100 and 2200 are none.
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)

@@ -2,16 +2,16 @@
 #
 # A sector begins with a header (seal, first sequence, chain before it) and holds 102 records of 40 bytes. A slot whose
 # write was cut stays void: the same sequence number is written to the next slot. The oldest sector is erased when a new
-# one is needed; what the routine journal must not lose with it, it writes again at the head of the new one.
+# one is needed; the ledger repeats at the head of the new one what the journal must not lose.
 #
-# Seal and chain say of every bit whether it is the one that was written. One flipped bit in a header or in a record is
-# found by trying them all, and put right; that happens at boot alone, and only where something is not sound.
+# Seal and chain show of every bit whether it is the one that was written. One flipped bit in a header or in a record is
+# found by trying them all, and corrected; that happens at boot only, and only where seal or chain do not match.
 
 import hashlib
 import struct
 from array import array
 
-from pump.storage.records import _FORMAT
+from pump.storage.records import NOT_WRITTEN, RECORD_FORMAT
 from pump.wire import CHAIN_BYTES, RECORD_BYTES, const
 
 SECTOR_BYTES = const(4096)
@@ -30,9 +30,9 @@ _NO_HEADER = b"\xff" * _HEADER_BYTES
 class Journal:
     """Appends and reads records of a board's flash between `address` and `address + sectors * 4096`.
 
-    Of the last scan: `voids` slots whose write was cut, `damaged` headers and records that were not as written, and how
-    many records of the two newest sectors are `lost` because more than one bit was. Without sectors it is closed: it
-    takes every record and keeps none.
+    Of the last scan: `voids` slots whose write was cut, `damaged` headers and records that were not as written, and
+    records of the two newest sectors that are `lost` because more than one bit was wrong. `failed`: the flash rejected
+    a record. Without sectors the journal is closed and stores nothing.
     """
 
     def __init__(self, board, clock, address, sectors):
@@ -53,8 +53,7 @@ class Journal:
         self.damaged = 0
         self.lost = 0
         self.failed = False
-        self.on_new_sector = None
-        # Where the next run goes on.
+        # Where the next run continues.
         self._run_next = -1
         self._run_sector = 0
         self._run_slot = 0
@@ -62,18 +61,21 @@ class Journal:
         self._trial = None
         self._unset_bit = False
 
+    def checked(self):
+        return (self._address,)
+
     def chain(self):
         return self._chain
 
     def sectors(self):
         return len(self._firsts)
 
-    def opened(self):
-        """How many sectors were opened so far, each with one erase; slots that are void are not counted."""
+    def opened_sectors(self):
+        """Number of sectors that were opened so far, each with one erase. Void slots are not counted."""
         return (self.next + _SLOTS - 1) // _SLOTS
 
     def first(self):
-        """Sequence number of the oldest record that is held."""
+        """Sequence number of the oldest record that the flash holds."""
         oldest = _NONE
         for first in self._firsts:
             oldest = min(oldest, first)
@@ -82,19 +84,19 @@ class Journal:
     # Reading back after a reset
 
     def scan(self, visit):
-        """Read all sectors, oldest first, and call visit(fields) for each sound record."""
+        """Read all sectors, oldest first, and call visit(fields) for each valid record."""
         for sector in range(len(self._firsts)):
-            self._firsts[sector] = self._first_in(sector)
-        self._firm_up_header()
+            self._firsts[sector] = self._read_first(sector)
+        self._secure_newest_header()
         self._drop_torn_erase()
-        sector = self._extreme(False)
+        sector = self._find_end(False)
         if sector < 0:
             return
         self.next = self._firsts[sector]
         self._read_header(sector)
         self._chain = bytes(self._head[8:])
         before = here = known = 0
-        while self._enter(sector):
+        while self._enter_sector(sector):
             self._sector = sector
             self._scan_sector(sector, visit)
             before, here = here, self.lost - known
@@ -102,25 +104,25 @@ class Journal:
             sector = (sector + 1) % len(self._firsts)
         # A sector begins with all that matters of those before it. The newest may have been cut before it had.
         self.lost = before + here
-        self._firm_up()
+        self._secure_newest_record()
 
     def _read_header(self, sector):
-        """Read a header into _head: (whether it is one, whether a bit of it had to be put right)."""
+        """Read a header into _head. Returns (whether it is one, whether a bit of it had to be corrected)."""
         head = self._head
         self._board.flash_read(self._address + sector * SECTOR_BYTES, head)
-        if _sealed(head):
+        if _is_sealed(head):
             return True, False
         if head == _NO_HEADER:
             return False, False
-        mended = _mend(head, _sealed) >= 0
+        mended = _mend_bit(head, _is_sealed) >= 0
         return mended, mended
 
-    def _first_in(self, sector):
+    def _read_first(self, sector):
         if not self._read_header(sector)[0]:
             return _NONE
         return struct.unpack_from("<I", self._head, _SEAL_BYTES)[0]
 
-    def _extreme(self, newest):
+    def _find_end(self, newest):
         at = -1
         for sector in range(len(self._firsts)):
             first = self._firsts[sector]
@@ -128,7 +130,7 @@ class Journal:
                 at = sector
         return at
 
-    def _enter(self, sector):
+    def _enter_sector(self, sector):
         first = self._firsts[sector]
         if first == _NONE or first < self.next:
             return False
@@ -136,27 +138,27 @@ class Journal:
             self.damaged += 1
         chain = bytes(self._head[8:])
         if first != self.next or chain != self._chain:
-            # Records of the sector before are lost: go on from what this one says.
+            # Records of the sector before are lost: continue from what this header says.
             self.damaged += 1
             self.lost += 1
             self.next = first
             self._chain = chain
         return True
 
-    def _erased(self, sector, slot):
+    def _is_erased(self, sector, slot):
         self._board.flash_read(self._slot_address(sector, slot), self._check)
         return self._check == _ERASED
 
     def _drop_torn_erase(self):
-        # Only when the newest sector is full may the oldest be half erased; what it held was due to go.
-        oldest = self._extreme(False)
-        newest = self._extreme(True)
-        if oldest < 0 or (newest + 1) % len(self._firsts) != oldest or self._erased(newest, _SLOTS - 1):
+        # The oldest sector can be half erased only when the newest is full; its records were to be erased anyway.
+        oldest = self._find_end(False)
+        newest = self._find_end(True)
+        if oldest < 0 or (newest + 1) % len(self._firsts) != oldest or self._is_erased(newest, _SLOTS - 1):
             return
         self.next = self._firsts[oldest]
         self._read_header(oldest)
         self._chain = bytes(self._head[8:])
-        self._scan_sector(oldest, _ignore)
+        self._scan_sector(oldest, _ignore_record)
         following = (oldest + 1) % len(self._firsts)
         if self.lost or self.next != self._firsts[following]:
             self._firsts[oldest] = _NONE
@@ -172,136 +174,136 @@ class Journal:
             if self._record == _ERASED:
                 continue
             end = slot + 1
-            if self._accept(visit):
-                visit(struct.unpack(_FORMAT, self._record[:_BODY_BYTES]))
+            if self._accept_record(visit):
+                visit(struct.unpack(RECORD_FORMAT, self._record[:_BODY_BYTES]))
         following = (sector + 1) % len(self._firsts)
         if self._trial is not None and self._firsts[following] != self.next:
             # The last record of all, or of a sector, has no successor to tell a void one from a damaged one.
-            mended = self._put_right(visit)
+            mended = self._mend_record(visit)
             if mended and self._unset_bit and self._firsts[following] != self.next:
-                # A bit that was not programmed is what a cut leaves, too; _firm_up() does it.
+                # A cut leaves a bit that was not programmed, too; _secure_newest_record() programs it.
                 self.damaged -= 1
         self._slot = end
 
-    def _accept(self, visit):
-        """Whether the record in hand is sound. One that is not is void (its number comes again) or damaged (the next
-        one chains to what it says)."""
+    def _accept_record(self, visit):
+        """Whether the record in hand is valid. One that is not is void (its number is used again) or damaged (the next
+        record chains to it)."""
         record = self._record
-        if not self._sound(record):
+        if not self._is_valid(record):
             sequence = struct.unpack_from("<I", record, 0)[0]
             stored = bytes(record[_BODY_BYTES:])
-            if not self._follows_damage(record, sequence, stored):
+            if not self._follows_damaged(record, sequence, stored):
                 self.voids += 1
-                self._trial = (stored, self._link(self._chain, record))
+                self._trial = (stored, self._chain_value(self._chain, record))
                 self._doubtful[:] = record
                 return False
-            if not self._put_right(visit):
+            if not self._mend_record(visit):
                 self.voids -= 1
                 self.damaged += 1
                 self.lost += 1
                 self.next += 1
         self._trial = None
         self._doubtful[:] = record
-        self._take(record)
+        self._follow(record)
         return True
 
-    def _take(self, record):
+    def _follow(self, record):
         self._chain = bytes(record[_BODY_BYTES:])
         self.next += 1
 
-    def _sound(self, record):
+    def _is_valid(self, record):
         return (
             struct.unpack_from("<I", record, 0)[0] == self.next
-            and self._link(self._chain, record) == record[_BODY_BYTES:]
+            and self._chain_value(self._chain, record) == record[_BODY_BYTES:]
         )
 
-    def _put_right(self, visit):
-        """The doubtful record was whole once: take it if no more than one bit of it is wrong. Returns whether so."""
-        bit = _mend(self._doubtful, self._sound)
+    def _mend_record(self, visit):
+        """The doubtful record was valid once: accept it if only one bit of it is wrong. Returns whether that is so."""
+        bit = _mend_bit(self._doubtful, self._is_valid)
         if bit < 0:
             return False
         self._unset_bit = not self._doubtful[bit >> 3] >> (bit & 7) & 1
         self._trial = None
         self.voids -= 1
         self.damaged += 1
-        self._take(self._doubtful)
-        visit(struct.unpack(_FORMAT, self._doubtful[:_BODY_BYTES]))
+        self._follow(self._doubtful)
+        visit(struct.unpack(RECORD_FORMAT, self._doubtful[:_BODY_BYTES]))
         return True
 
-    def _follows_damage(self, record, sequence, stored):
-        # Either the body or the chain value of the record before was hit: the other one still leads here.
+    def _follows_damaged(self, record, sequence, stored):
+        # A flip met either the body or the chain value of the record before: the other one still leads here.
         if self._trial is None or sequence != self.next + 1:
             return False
-        return stored in (self._link(self._trial[0], record), self._link(self._trial[1], record))
+        return stored in (self._chain_value(self._trial[0], record), self._chain_value(self._trial[1], record))
 
-    def _link(self, chain, record):
+    def _chain_value(self, chain, record):
         digest = hashlib.sha256(chain)
         digest.update(memoryview(record)[:_BODY_BYTES])
         return digest.digest()[:CHAIN_BYTES]
 
-    def _firm_up(self):
-        # A write that the power cut just before its end may read as whole now and not tomorrow, or the other way round.
-        # What was found last is made to stay what it was taken for: a record is programmed once more, a void is blotted
-        # out.
+    def _secure_newest_record(self):
+        # A write that was interrupted just before its end can read as valid now and not later, or the other way round.
+        # So the newest record is programmed once more, or invalidated, and its meaning cannot change later.
         if self._slot:
             blot = self._trial is not None
             self._board.flash_write(self._slot_address(self._sector, self._slot - 1), _BLOT if blot else self._doubtful)
 
-    def _firm_up_header(self):
-        # The same for the header of a sector that holds nothing yet.
-        newest = self._extreme(True)
-        if newest < 0 or not self._erased(newest, 0):
+    def _secure_newest_header(self):
+        # The same for the header of a sector that holds no record yet.
+        newest = self._find_end(True)
+        if newest < 0 or not self._is_erased(newest, 0):
             return
-        whole = self._read_header(newest)[0]
-        if not whole:
+        valid = self._read_header(newest)[0]
+        if not valid:
             self._firsts[newest] = _NONE
-        self._board.flash_write(self._address + newest * SECTOR_BYTES, self._head if whole else _NO_SEAL)
+        self._board.flash_write(self._address + newest * SECTOR_BYTES, self._head if valid else _NO_SEAL)
 
     # Writing
 
-    def append(self, kind, code, a, b, c, d, e):
-        """Write one record durably; return its sequence number. Sets `failed` when the flash does not take it."""
-        if self.failed or not self._firsts:
-            # A flash that has not taken a record is not asked again before the next reset.
-            return self.next
-        if self._slot >= _SLOTS:
-            self._open_sector()
-            if self.failed:
-                return self.next
-        struct.pack_into(
-            _FORMAT, self._record, 0, self.next, self._clock.day, self._clock.ms, kind, code, a, b, c, d, e
-        )
-        chain = self._link(self._chain, self._record)
-        self._record[_BODY_BYTES:] = chain
-        while not self._program():
-            if self._slot >= _SLOTS:
-                self.failed = True
-                return self.next
-        self._chain = chain
-        self.next += 1
-        return self.next - 1
+    def needs_sector(self):
+        """Whether the next record has no room in the newest sector. A flash that rejected a record is not asked again
+        before the next reset."""
+        return self._slot >= _SLOTS and not self.failed and len(self._firsts) != 0
 
-    def _program(self):
-        address = self._slot_address(self._sector, self._slot)
-        self._slot += 1
-        self._board.flash_write(address, self._record)
-        self._board.flash_read(address, self._check)
-        return self._check == self._record
-
-    def _open_sector(self):
+    def open_sector(self):
+        """Erase the oldest sector and begin it anew; return whether the flash did so."""
         self._sector = (self._sector + 1) % len(self._firsts)
         self._firsts[self._sector] = _NONE
         address = self._address + self._sector * SECTOR_BYTES
         self._board.flash_erase(address)
-        header = _header(self.next, self._chain)
+        header = _make_header(self.next, self._chain)
         self._board.flash_write(address, header)
         written = bytearray(len(header))
         self._board.flash_read(address, written)
         self.failed = written != header
         self._firsts[self._sector] = self.next
         self._slot = 0
-        if self.on_new_sector is not None and not self.failed:
-            self.on_new_sector()
+        return not self.failed
+
+    def append(self, kind, code, a, b, c, d, e):
+        """Write one record durably. Returns its sequence number, or NOT_WRITTEN when the newest sector has no room or
+        the flash rejects the record."""
+        if self.failed or self._slot >= _SLOTS:
+            return NOT_WRITTEN
+        struct.pack_into(
+            RECORD_FORMAT, self._record, 0, self.next, self._clock.day, self._clock.ms, kind, code, a, b, c, d, e
+        )
+        chain = self._chain_value(self._chain, self._record)
+        self._record[_BODY_BYTES:] = chain
+        while not self._program_slot():
+            if self._slot >= _SLOTS:
+                self.failed = True
+                return NOT_WRITTEN
+        self._chain = chain
+        self.next += 1
+        return self.next - 1
+
+    def _program_slot(self):
+        address = self._slot_address(self._sector, self._slot)
+        self._slot += 1
+        self._board.flash_write(address, self._record)
+        self._board.flash_read(address, self._check)
+        return self._check == self._record
 
     def _slot_address(self, sector, slot):
         return self._address + sector * SECTOR_BYTES + _HEADER_BYTES + slot * RECORD_BYTES
@@ -309,8 +311,8 @@ class Journal:
     # Reading for the host
 
     def read(self, sequence, record):
-        """Read the record of a sequence number into `record`; return whether it is there. One flipped bit in it is put
-        right, and counted in `damaged`."""
+        """Read the record of a sequence number into `record`; return whether it exists. One flipped bit in it is
+        corrected, and counted in `damaged`."""
         sector = self._sector_of(sequence)
         if sector < 0 or sequence >= self.next:
             return False
@@ -319,14 +321,14 @@ class Journal:
             self._read_header(sector)
             chain = self._head[8:]
         else:
-            before = self._find(sector, sequence - 1)
+            before = self._find_slot(sector, sequence - 1)
             chain = self._check[_BODY_BYTES:]
             if before < 0:
-                return self._find(sector, sequence, record) >= 0
-        if self._find(sector, sequence, record) < 0 and before + 1 < _SLOTS:
-            # Its number itself may be what was hit: it follows the one before it.
+                return self._find_slot(sector, sequence, record) >= 0
+        if self._find_slot(sector, sequence, record) < 0 and before + 1 < _SLOTS:
+            # The flip may have met the number itself: the record follows the one before it.
             self._board.flash_read(self._slot_address(sector, before + 1), record)
-        return self._whole(sequence, chain, record)
+        return self._judge_record(sequence, chain, record)
 
     def _sector_of(self, sequence):
         sector = -1
@@ -336,50 +338,50 @@ class Journal:
                 sector = at
         return sector
 
-    def _find(self, sector, sequence, record=None):
-        """Slot of a sequence number, or -1; its content is left in `record`, by default in _check."""
+    def _find_slot(self, sector, sequence, record=None):
+        """Slot of a sequence number, or -1. Its content is in `record` afterwards, by default in _check."""
         check = self._check if record is None else record
         found = -1
         for slot in range(sequence - self._firsts[sector], _SLOTS):
             self._board.flash_read(self._slot_address(sector, slot), self._probe)
-            if _is(self._probe, sequence):
-                # Void slots come before the one that was taken in their place.
+            if _has_number(self._probe, sequence):
+                # Void slots precede the one that replaced them.
                 check[:] = self._probe
                 found = slot
             elif found >= 0:
                 break
         return found
 
-    def _whole(self, sequence, chain, record):
-        if _is(record, sequence) and self._link(chain, record) == record[_BODY_BYTES:]:
+    def _judge_record(self, sequence, chain, record):
+        if _has_number(record, sequence) and self._chain_value(chain, record) == record[_BODY_BYTES:]:
             return True
 
-        def sound(data):
-            return _is(data, sequence) and self._link(chain, data) == data[_BODY_BYTES:]
+        def is_valid(data):
+            return _has_number(data, sequence) and self._chain_value(chain, data) == data[_BODY_BYTES:]
 
-        if _mend(record, sound) >= 0:
+        if _mend_bit(record, is_valid) >= 0:
             self.damaged += 1
             return True
-        return _is(record, sequence)
+        return _has_number(record, sequence)
 
     def read_run(self, sequence, buffer):
-        """Read the records from a sequence number on as they lie in flash, unjudged: as many as follow each other in
-        one sector and fit into `buffer`. Returns how many."""
+        """Read records from a sequence number on as the flash holds them, without checks: those that follow each other
+        in one sector and fit into `buffer`. Returns their number."""
         sector = self._sector_of(sequence)
         if sector < 0 or sequence >= self.next:
             return 0
         slot = sequence - self._firsts[sector]
         if self._run_next == sequence and self._run_sector == sector:
-            # Void slots have shifted it; the last run has found them already.
+            # Void slots have shifted it; the last run found them already.
             slot = self._run_slot
         while slot < _SLOTS:
             count = min(len(buffer) // RECORD_BYTES, _SLOTS - slot)
             self._board.flash_read(self._slot_address(sector, slot), memoryview(buffer)[: count * RECORD_BYTES])
-            count = self._in_order(buffer, count, sequence)
+            count = self._count_in_order(buffer, count, sequence)
             if count and slot + count < _SLOTS:
                 self._board.flash_read(self._slot_address(sector, slot + count), self._number)
-                if _is(self._number, sequence + count - 1):
-                    # Void slots come before the one that was taken in their place.
+                if _has_number(self._number, sequence + count - 1):
+                    # Void slots precede the one that replaced them.
                     count -= 1
             if count:
                 self._run_next = sequence + count
@@ -389,25 +391,25 @@ class Journal:
             slot += 1
         return 0
 
-    def _in_order(self, buffer, count, sequence):
-        """How many of `count` records bear the numbers from `sequence` on."""
+    def _count_in_order(self, buffer, count, sequence):
+        """Number of the `count` records that bear the numbers from `sequence` on."""
         at = 0
-        while at < count and sequence + at < self.next and _is(buffer, sequence + at, at * RECORD_BYTES):
+        while at < count and sequence + at < self.next and _has_number(buffer, sequence + at, at * RECORD_BYTES):
             at += 1
         return at
 
 
-def _header(first, chain):
-    told = struct.pack("<I", first) + chain
-    return hashlib.sha256(_MAGIC + told).digest()[:_SEAL_BYTES] + told
+def _make_header(first, chain):
+    content = struct.pack("<I", first) + chain
+    return hashlib.sha256(_MAGIC + content).digest()[:_SEAL_BYTES] + content
 
 
-def _sealed(head):
+def _is_sealed(head):
     return hashlib.sha256(_MAGIC + head[_SEAL_BYTES:]).digest()[:_SEAL_BYTES] == head[:_SEAL_BYTES]
 
 
-def _is(record, sequence, at=0):
-    # Byte by byte: unpacking takes from the heap, and this looks at every slot.
+def _has_number(record, sequence, at=0):
+    # Byte by byte: unpacking allocates, and this is called for every slot.
     return (
         record[at] == sequence & 0xFF
         and record[at + 1] == sequence >> 8 & 0xFF
@@ -416,15 +418,15 @@ def _is(record, sequence, at=0):
     )
 
 
-def _mend(data, sound):
-    """Flip each bit of `data` until it is sound again; return which one it was, or -1 when one is not enough."""
+def _mend_bit(data, is_valid):
+    """Flip each bit of `data` until is_valid(data); return the bit, or -1 when one flip is not enough."""
     for bit in range(8 * len(data)):
         data[bit >> 3] ^= 1 << (bit & 7)
-        if sound(data):
+        if is_valid(data):
             return bit
         data[bit >> 3] ^= 1 << (bit & 7)
     return -1
 
 
-def _ignore(_fields):
+def _ignore_record(_fields):
     pass

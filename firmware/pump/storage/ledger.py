@@ -1,571 +1,184 @@
-# The durable facts of the pump. A fact changes in one way only: a record goes into the journal, then apply() takes it.
-# A reset replays the same records through the same apply(), so what runs is what would be found after a power cut.
+# The way to change durable facts: a record goes into the journal, and the reducer applies it to the facts.
 
 from pump import wire
-from pump.clock import _earlier, between
-from pump.storage.outcomes import HOSTS_MAX, Outcome
-from pump.storage.records import UNKNOWN
-from pump.wire import const
+from pump.refusal import Refusal
+from pump.storage.checkpoint import Checkpoint
+from pump.storage.facts import Facts
+from pump.storage.outcomes import Outcomes
+from pump.storage.records import NOT_WRITTEN, UNKNOWN
+from pump.storage.reducer import Reducer, state_code
 
-_AGES = const(5)
-_WINDOWS = const(4)
-# As many as the limits of repeated alarms and resets can ask for.
-_MOMENTS = const(16)
-
-# Message type of each command record, to tell a repeat from another command with a used counter.
-_TYPE_OF = {
-    wire.RECORD_START: wire.START,
-    wire.RECORD_STOP: wire.STOP,
-    wire.RECORD_BOLUS: wire.BOLUS,
-    wire.RECORD_BOLUS_CANCEL: wire.BOLUS_CANCEL,
-    wire.RECORD_PATIENT_BOLUS: wire.PATIENT_BOLUS,
-    wire.RECORD_SQUARE: wire.SQUARE_BOLUS,
-    wire.RECORD_SQUARE_CANCEL: wire.SQUARE_CANCEL,
-    wire.RECORD_PRIME_ARM: wire.PRIME_ARM,
-    wire.RECORD_PRIME: wire.PRIME,
-    wire.RECORD_PATENCY: wire.PATENCY,
-    wire.RECORD_REFILL: wire.REFILL,
-    wire.RECORD_COMMIT: wire.THERAPY_COMMIT,
-    wire.RECORD_CLOCK: wire.CLOCK_SET,
-    wire.RECORD_ALARM_CLEARED: wire.ALARM_CLEAR,
-    wire.RECORD_SILENCE: wire.ALARM_SILENCE,
-    wire.RECORD_IMPLANT: wire.IMPLANT,
-}
+_FAULTS = (wire.RECORD_ALARM_RAISED, wire.RECORD_ALARM_ENDED, wire.RECORD_ALARM_CLEARED)
 
 
 class Ledger:
-    """`low` and `high` bound the steps delivered in this pump's life; `allowance` is what an open lease may add."""
+    """Writes records and replays them. `facts` and `outcomes` are what they amount to.
 
-    def __init__(self, journal, faults, clock):
+    `fold` makes one number of what an object declares as checked (see integrity/checksums.py). The checkpoint at the
+    head of a sector asks `guard` and `plan`.
+    """
+
+    def __init__(self, journal, faults, clock, guard, plan, fold):
         self.journal = journal
-        # Faults are kept twice: in the journal, which is the truth, and in a ring that routine records never overwrite.
+        # Faults are written twice: into the journal, and into a ring that routine records never overwrite. The journal
+        # is the truth.
         self.faults = faults
-        self._copied = -1
-        self._faults_told = 0
-        self._clock = clock
-        self.low = 0
-        self.high = 0
-        self.allowance = 0
-        self.missed = 0
-        self.reservoir = UNKNOWN
-        self.running = False
-        self.stop_reason = wire.STOP_REASON_NEVER_STARTED
-        self.bolus_kind = wire.BOLUS_KIND_NONE
-        self.bolus_left = 0
-        self.square_left = 0
-        self.alarms = 0
-        self.generation = 0
-        self.hash_head = 0
-        # At the commit: high, and how far it was above low.
-        self.commit_high, self._commit_unsure = 0, 0
-        self._period_begins = False
-        self.titration_day = 0
-        self.boot_count = 0
-        self.clock_was_set = False
-        # Alarms that have been on for so long that they became urgent.
-        self.escalated = 0
-        # When the last record was written: pump time is as durable as that.
-        self.written = (0, 0)
-        # When a programmed pump was stopped: (day, ms), or None while it delivers.
-        self.stopped_since = None
-        # (alarm, day, ms) of the last alarms that stopped delivery, and (day, ms) of the last boots, oldest first.
-        self._stops = []
-        self._boots = []
-        # What the last refill left: content, lifetime steps and day of pump time then.
-        self.filled_steps = UNKNOWN
-        self.filled_low = 0
-        self.filled_high = 0
-        self.filled_day = 0
-        # Pump time (day, ms) of the elective replacement indicator, and its local day; local day of the implant.
-        self.replacement_since = None
-        self.replacement_local = UNKNOWN
-        self.implant_days = UNKNOWN
-        # Volume of a step since the last calibration, in nL; 0 / 0: as the therapy says.
-        self.step_nl_num, self.step_nl_den = 0, 0
-        self.watchdog_armed = False
-        self.boot_cause = wire.RESET_CAUSE_UNKNOWN
-        self.hosts = []
-        # No host that is not in the list is obeyed up to this counter: it may be one that was forgotten.
-        self.floor = 0
-        self._role, self._content = wire.ROLE_NONE, 0
-        # Pump time of the last record about frames that were not trusted.
-        self.distrusted_at = None
-        # Pump times (day, ms) of patient boluses, oldest first, and of the start that periodic boluses count from.
-        self.patient_times = []
-        self.periodic_from = (0, 0)
-        self.window_drug = None
-        self.pattern_lag = None
+        self.facts = Facts(clock)
+        self.outcomes = Outcomes()
         self.corrupted = False
-        self._facts, self._counts = 0, 0
-        self._reservoir_check = UNKNOWN
-        journal.on_new_sector = self._checkpoint
+        self._clock = clock
+        self._reducer = Reducer(self.facts, self.outcomes, clock)
+        self._checkpoint = Checkpoint(self.facts, self.outcomes, faults, clock, guard, plan)
+        self._fold = fold
+        # The newest record that was copied into the fault ring.
+        self._copied = -1
+        self._checksum, self._counts, self._reservoir_check = 0, 0, UNKNOWN
 
-    # What RAM must still hold (see memory.py)
+    # Whether RAM is intact (see integrity/ram_check.py)
 
-    def whole(self):
+    def is_intact(self):
         """Whether all facts are those that records and steps made."""
-        return self._sound() and self.reservoir == self._reservoir_check
+        return self._is_writable() and self.facts.reservoir == self._reservoir_check
 
-    def _sound(self):
+    def _is_writable(self):
+        # A record carries the content of the reservoir, and that of a refill sets it: writing does not depend on it.
         return (
-            self._clock.whole()
-            and self._fold_facts() == self._facts
-            and self.low + self.high + self.allowance == self._counts
+            self._clock.time_intact()
+            and self._fold_facts() == self._checksum
+            and self._sum_counts() == self._counts
         )
 
-    def _seal(self):
-        self._facts = self._fold_facts()
-        self._counts = self.low + self.high + self.allowance
-        self._reservoir_check = self.reservoir
-
     def _fold_facts(self):
-        """One number of what only records change."""
-        # In two halves: above 2^30 each sum of it would be a number on the heap.
-        total = self.hash_head >> 16 ^ self.hash_head & 0xFFFF
-        total ^= self.generation ^ self.commit_high ^ self.boot_count ^ self._copied
-        total ^= self.periodic_from[0] ^ self.periodic_from[1] ^ self._period_begins ^ self.clock_was_set
-        total ^= self.alarms ^ self.escalated ^ self.floor ^ self.filled_low ^ self.filled_high ^ self.filled_day
-        total ^= self.step_nl_num ^ self.step_nl_den ^ self._commit_unsure
-        for fact in (self.filled_steps, self.replacement_local, self.implant_days):
-            total ^= fact >> 16 ^ fact & 0xFFFF
-        for moment in (self.stopped_since, self.replacement_since):
-            if moment is not None:
-                total ^= moment[0] << 1 ^ moment[1]
-        for moments in (self._stops, self._boots, self.patient_times):
-            for moment in moments:
-                for number in moment:
-                    total ^= number
-        for known in self.hosts:
-            total ^= known.counter ^ known.type ^ known.reason ^ known.accepted ^ known.low ^ known.high ^ known.record
-            host = known.host
-            total ^= (host[0] | host[1] << 8) ^ (host[2] | host[3] << 8)
-        return total
+        return self._fold(self.facts) ^ self._fold(self.outcomes) ^ self._copied
+
+    def _sum_counts(self):
+        return self.facts.low + self.facts.high + self.facts.allowance
+
+    def _renew_checksum(self):
+        self._checksum = self._fold_facts()
+        self._counts = self._sum_counts()
+        self._reservoir_check = self.facts.reservoir
 
     # After a reset
 
     def replay(self):
-        """Rebuild everything from the journal."""
+        """Rebuild all facts from the journal."""
         self.faults.scan(self._find_copied)
-        self.journal.scan(self._replay_one)
-        self._seal()
+        self.journal.scan(self._replay_record)
+        self._renew_checksum()
 
     def _find_copied(self, fields):
         self._copied = fields[9]
 
-    def _replay_one(self, fields):
+    def _replay_record(self, fields):
         sequence, day, ms, kind, code, a, b, c, d, e = fields
-        self._clock.resume(day, ms)
-        self.apply(sequence, kind, code, a, b, c, d, e)
-        self._copy_fault(sequence, kind, code, a, b, c, d)
+        self._clock.resume_at(day, ms)
+        self._apply_record(sequence, kind, code, a, b, c, d, e)
 
-    def gone(self):
-        """After a replay: whether records are known to have been in this flash that are in it no more."""
-        return self._copied >= self.journal.next or self.faults.next < self._faults_told
+    def has_lost_records(self):
+        """After a replay: whether records are known to have been in this flash that are not in it now."""
+        return self._copied >= self.journal.next or self.faults.next < self.facts.faults_told
 
-    def failed(self):
-        """Whether the flash did not take a record."""
+    def has_failed(self):
+        """Whether the flash rejected a record."""
         return self.journal.failed or self.faults.failed
 
-    # Changing facts
+    # Records
 
     def write(self, kind, code, a, b, c, d, e):
-        """Make one record durable, then take it. Returns its sequence number. Nothing wrong is made durable: when the
-        facts in RAM are not those that records and steps made, they are `corrupted` and the record is dropped."""
-        if not self._sound():
-            self.corrupted = True
-            return self.journal.next
-        sequence = self.journal.append(kind, code, a, b, c, d, e)
-        self.apply(sequence, kind, code, a, b, c, d, e)
-        self._copy_fault(sequence, kind, code, a, b, c, d)
-        self._seal()
+        """Make one record durable, then apply it. Returns its sequence number, or NOT_WRITTEN.
+
+        A record that the flash rejects is applied all the same: what stops the pump and sounds an alarm must not depend
+        on the flash. When RAM is not intact, nothing wrong becomes durable: the facts are `corrupted`, and the record
+        is neither written nor applied.
+        """
+        sequence = self._append(kind, code, a, b, c, d, e)
+        if not self.corrupted:
+            self._apply_record(self.journal.next if sequence < 0 else sequence, kind, code, a, b, c, d, e)
+            self._renew_checksum()
         return sequence
 
-    def commanded_by(self, role, content):
-        """Role of whoever gives the command that comes now, and a checksum of what it asks for."""
-        self._role = role
-        self._content = content
+    def command(self, kind, role, host, counter, c, d, e):
+        """Make a command and its effect durable, and apply them. Raises Refusal, and applies nothing, when the record
+        could not be written."""
+        number = int.from_bytes(host, "little")
+        sequence = self._append(kind, role, number, counter, c, d, e)
+        if sequence < 0:
+            raise Refusal(wire.REASON_FLASH_FAILED)
+        self._apply_record(sequence, kind, role, number, counter, c, d, e)
+        self._renew_checksum()
 
-    def _copy_fault(self, sequence, kind, code, a, b, c, d):
-        # The copy names the record that it was made from: what a cut left without one gets it in the next replay, with
-        # the time of the record itself.
+    def _append(self, kind, code, a, b, c, d, e):
+        if not self._is_writable():
+            self.corrupted = True
+            return NOT_WRITTEN
+        journal = self.journal
+        if journal.needs_sector() and journal.open_sector():
+            self._checkpoint.write_records(self._append_checkpoint)
+        return journal.append(kind, code, a, b, c, d, e)
+
+    def _append_checkpoint(self, kind, code, a, b, c, d, e):
+        sequence = self.journal.append(kind, code, a, b, c, d, e)
+        if sequence >= 0:
+            self._apply_record(sequence, kind, code, a, b, c, d, e)
+
+    def _apply_record(self, sequence, kind, code, a, b, c, d, e):
+        self._reducer.apply_record(sequence, kind, code, a, b, c, d, e)
         if kind in _FAULTS and sequence > self._copied:
+            # The copy names the record that it was made from: what a cut left without one gets it in the next replay,
+            # with the time of the record itself.
+            if self.faults.needs_sector():
+                self.faults.open_sector()
             self.faults.append(kind, code, a, b, c, d, sequence)
             self._copied = sequence
 
-    def command(self, kind, host, counter, c, d, e):
-        return self.write(kind, self._role, int.from_bytes(host, "little"), counter, c, d, e)
+    # Between records
 
-    def moved(self, commanded, moved):
-        """The motor was told to move `commanded` steps and was seen to move `moved`."""
-        self.low += moved
-        most = commanded if commanded > moved else moved
-        self.high += most
-        before = self.allowance
-        self._use(most)
-        self._counts += moved + most + self.allowance - before
+    def count_steps(self, commanded, moved):
+        """The motor was commanded to move `commanded` steps and moved `moved`. Allocates nothing."""
+        facts = self.facts
+        before = facts.allowance
+        most = self._reducer.count_steps(commanded, moved)
+        self._counts += moved + most + facts.allowance - before
         if self._reservoir_check != UNKNOWN:
             self._reservoir_check = self._reservoir_check - most if self._reservoir_check > most else 0
 
-    def apply(self, sequence, kind, code, a, b, c, d, e):
-        self.written = (self._clock.day, self._clock.ms)
-        proven = self.watchdog_armed
-        self.watchdog_armed = kind == wire.RECORD_WATCHDOG_TEST
-        if kind in _TYPE_OF:
-            self._apply_command(sequence, kind, code, a, b, c, d, e)
-        elif kind == wire.RECORD_LEASE or kind == wire.RECORD_CLOSE:
-            self.low, self.high, self.allowance, self.missed, self.reservoir = a, b, c, d, e
-            if kind == wire.RECORD_LEASE:
-                self.titration_day = code
-        elif kind == wire.RECORD_BOOT:
-            self._apply_boot(code, proven, a, b, c)
-        elif kind == wire.RECORD_ALARM_RAISED:
-            self._apply_alarm(code, a, b)
-        elif kind == wire.RECORD_ALARM_ENDED:
-            self._alarms_left(b)
-        elif kind == wire.RECORD_MISSED:
-            self.missed = b
-        elif kind == wire.RECORD_WORTH:
-            self._period_begins = code != 0
-        elif kind in _RESULTS:
-            self._apply_result(sequence, kind, code, a, b, c, d, e)
-        else:
-            self._apply_bolus_or_state(kind, code, a, b, c, d, e)
+    def count_missed(self, steps):
+        """Steps were due and not made; the next lease record shows them."""
+        if not self.is_intact():
+            self.corrupted = True
+            return
+        self._reducer.count_missed(steps)
+        self._renew_checksum()
 
-    def _apply_bolus_or_state(self, kind, code, a, b, c, d, e):
-        if kind == wire.RECORD_BOLUS_END:
-            self._show(a, b)
-            self.bolus_left, self.bolus_kind = 0, wire.BOLUS_KIND_NONE
-        elif kind == wire.RECORD_SQUARE_END:
-            self._show(a, b)
-            self.square_left = 0
-        elif kind == wire.RECORD_PERIODIC_BOLUS:
-            self._show(a, b)
-            self.bolus_left, self.allowance = c, d
-            self.bolus_kind = wire.BOLUS_KIND_PERIODIC
-            self.periodic_from = (self._clock.day, self._clock.ms)
-        elif kind == wire.RECORD_STATE:
-            self._apply_state(code, a, b, c, d, e)
-        elif kind == wire.RECORD_IDENTITY:
-            self.bolus_kind, self.boot_count, self.hash_head, self.bolus_left = code, a, b, c
-            self.clock_was_set, self.commit_high = d != 0, e
-        elif kind == wire.RECORD_WINDOWS:
-            self.square_left = e
-        elif kind == wire.RECORD_PATIENT_TIMES:
-            self._apply_ages(code, (a, b, c, d, e))
-        elif kind == wire.RECORD_COUNTER_FLOOR:
-            self.floor = max(self.floor, a)
-        elif kind == wire.RECORD_DISTRUSTED:
-            self.distrusted_at = (self._clock.day, self._clock.ms)
-        elif kind == wire.RECORD_FILLED:
-            self._fill(a, b, c, d)
-        elif kind == wire.RECORD_SERVICE:
-            self._apply_service(a, b, c, d)
-        elif kind == wire.RECORD_CALENDAR:
-            self._faults_told = d
-            self._commit_unsure = e
-        elif kind == wire.RECORD_CALIBRATION:
-            self._apply_calibration(code, a, b, e)
+    # Records that several parts write
 
-    def _fill(self, content, low, high, day):
-        self.filled_steps, self.filled_low, self.filled_high, self.filled_day = content, low, high, day
+    def record_stop(self, role, host, counter):
+        """Record the command that stopped delivery; return the sequence number. A stop is a stop even if the flash
+        rejects the record."""
+        facts = self.facts
+        number = int.from_bytes(host, "little")
+        sequence = self.write(wire.RECORD_STOP, role, number, counter, 0, facts.low, facts.high)
+        self.close_lease(wire.STOP_REASON_COMMAND)
+        return self.journal.next if sequence < 0 else sequence
 
-    def _apply_calibration(self, carried_on, num, den, content):
-        self.step_nl_num, self.step_nl_den, self.reservoir = num, den, content
-        if not carried_on and self.filled_steps != UNKNOWN:
-            # What is withdrawn at the next refill is held against the steps of one volume only.
-            self._fill(content, self.low, self.high, self.filled_day)
+    def record_halt(self, reason):
+        """Delivery ended without a command: make that durable together with what was delivered."""
+        self.close_lease(reason)
+        self._write_state(self.facts.reservoir)
 
-    def _apply_service(self, day, ms, local_days, implant_days):
-        self.replacement_since = None if day == UNKNOWN else (day, ms)
-        self.replacement_local = local_days
-        self.implant_days = implant_days
+    def close_lease(self, reason):
+        """Show what was delivered, with no lease open. A reason other than NONE ends delivery."""
+        facts = self.facts
+        self.write(wire.RECORD_CLOSE, reason, facts.low, facts.high, 0, facts.missed, facts.reservoir)
 
-    def _show(self, low, high):
-        """A record shows what was delivered: in a replay, what came since the record before it used up its lease."""
-        self._use(high - self.high)
-        self.low, self.high = low, high
-
-    def _use(self, steps):
-        self.allowance = self.allowance - steps if self.allowance > steps else 0
-        if self.reservoir != UNKNOWN:
-            self.reservoir = self.reservoir - steps if self.reservoir > steps else 0
-
-    def _apply_alarm(self, priority, raised, alarms):
-        if raised & wire.ALARMS_ESCALATE and priority == wire.PRIORITY_HIGH:
-            self.escalated |= raised
-        if raised & (wire.ALARMS_SAFE | wire.ALARMS_HALT) & ~self.alarms:
-            _push(self._stops, (raised, self._clock.day, self._clock.ms))
-        self.alarms = alarms
-
-    def _alarms_left(self, alarms):
-        self.alarms = alarms
-        self.escalated &= alarms
-
-    def _apply_boot(self, cause, proven, boot_count, low, high):
-        # The open lease counts as delivered, and is never repeated.
-        self._show(low, high)
-        self.boot_count = boot_count
-        self.boot_cause = cause
-        self.allowance = 0
-        self._period_begins = False
-        if not proven:
-            # The bite of the watchdog's proof is no reset that anything is wrong with.
-            _push(self._boots, (self._clock.day, self._clock.ms))
-
-    def _apply_state(self, code, low, high, generation, alarms, reservoir):
-        self.running = code >= 16
-        self.stop_reason = code & 15
-        if not self.running:
-            self._stopped()
-        self.low, self.high, self.generation, self.alarms, self.reservoir = low, high, generation, alarms, reservoir
-
-    def _apply_ages(self, first, ages):
-        # Ages in ms before this record, oldest first; `first` is the place of the first in the list. Places beyond the
-        # end of the list are UNKNOWN.
-        del self.patient_times[first:]
-        for age in ages:
-            if age != UNKNOWN:
-                self.patient_times.append(_earlier(self._clock.day, self._clock.ms, age))
-
-    def _apply_command(self, sequence, kind, role, a, b, c, d, e):
-        low, high = d, e
-        accepted = c
-        if kind == wire.RECORD_COMMIT:
-            self.generation, self.hash_head, self.commit_high = c, d, e
-            self._commit_unsure = self.high - self.low
-            self.titration_day = 0
-            if not self.running:
-                self._stopped()
-            if self._period_begins:
-                self.periodic_from = (self._clock.day, self._clock.ms)
-        elif kind == wire.RECORD_CLOCK:
-            self.clock_was_set = True
-        elif kind == wire.RECORD_ALARM_CLEARED:
-            self._alarms_left(self.alarms & ~c)
-        elif kind == wire.RECORD_REFILL:
-            self.reservoir = c
-            self._fill(c, d, e, self._clock.day)
-        elif kind == wire.RECORD_IMPLANT:
-            self.implant_days = c
-        elif kind == wire.RECORD_PRIME_ARM or kind == wire.RECORD_SILENCE:
-            pass
-        elif not self._apply_lease(kind, c, e):
-            self._apply_delivery(kind, d, e)
-        if kind in (wire.RECORD_COMMIT, wire.RECORD_CLOCK, wire.RECORD_PRIME_ARM) or kind in _LEASING:
-            low, high = self.low, self.high
-        if role != wire.ROLE_NONE:
-            # A stop without a session may name any host: nothing of it counts for that one.
-            self._note(_host_bytes(a), b, _TYPE_OF[kind], wire.REASON_DONE, accepted, low, high, sequence)
-
-    def _apply_lease(self, kind, c, e):
-        """A bolus that holds its lease in the same record: c steps, and e of allowance."""
-        if kind not in _LEASING:
-            return False
-        self.allowance = e
-        if kind == wire.RECORD_SQUARE:
-            self.square_left = c
-            return True
-        self.bolus_left = c
-        self.bolus_kind = _LEASING[kind]
-        if kind == wire.RECORD_PATIENT_BOLUS:
-            self.patient_times.append((self._clock.day, self._clock.ms))
-            if len(self.patient_times) > wire.PATIENT_BOLUSES_MAX:
-                self.patient_times.pop(0)
-        return True
-
-    def _apply_delivery(self, kind, low, high):
-        self._show(low, high)
-        if kind == wire.RECORD_START:
-            self.running = True
-            self.stopped_since = None
-            self.stop_reason = wire.STOP_REASON_NONE
-            self.periodic_from = (self._clock.day, self._clock.ms)
-        elif kind == wire.RECORD_STOP:
-            self.running = False
-            self._stopped()
-            self.stop_reason = wire.STOP_REASON_COMMAND
-            self.allowance = 0
-            self._end_boluses()
-        elif kind == wire.RECORD_SQUARE_CANCEL:
-            self.square_left = 0
-        else:
-            self.bolus_left = 0
-            self.bolus_kind = wire.BOLUS_KIND_NONE
-
-    def _stopped(self):
-        if self.stopped_since is None:
-            self.stopped_since = (self._clock.day, self._clock.ms)
-
-    def _end_boluses(self):
-        self.bolus_left = 0
-        self.bolus_kind = wire.BOLUS_KIND_NONE
-        self.square_left = 0
-
-    def _apply_result(self, sequence, kind, code, a, b, c, d, e):
-        if kind == wire.RECORD_HOST_DONE:
-            message, reason, accepted = code, wire.REASON_DONE, c
-        else:
-            message, reason, accepted = c, code, 0
-        self._note(_host_bytes(a), b, message, reason, accepted, d, e, sequence)
-
-    def halt(self, reason):
-        """Delivery ended without a command: make that durable with what was delivered."""
-        self.running = False
-        self.stop_reason = reason
-        self._end_boluses()
-        self.close(reason)
-        self.write_state()
-
-    def close(self, reason):
-        """Show what was delivered, with no lease open."""
-        self.write(wire.RECORD_CLOSE, reason, self.low, self.high, 0, self.missed, self.reservoir)
-
-    # Times
-
-    def since(self, moment):
-        """Milliseconds of pump time since (day, ms), at most 2^29 - 1."""
-        return between(moment[0], moment[1], self._clock.day, self._clock.ms)
-
-    def patient_count(self, window_ms):
-        """How many patient boluses began within `window_ms`."""
-        count = 0
-        for moment in self.patient_times:
-            if self.since(moment) < window_ms:
-                count += 1
-        return count
-
-    def stops_within(self, alarm, window_ms):
-        """How often one of these alarms stopped delivery within `window_ms`."""
-        return len([1 for raised, day, ms in self._stops if raised & alarm and self.since((day, ms)) < window_ms])
-
-    def boots_within(self, window_ms):
-        """How many boots there were within `window_ms` of pump time."""
-        return len([1 for moment in self._boots if self.since(moment) < window_ms])
-
-    def unsure_since_commit(self):
-        """Steps since the commit of the therapy that resets left open: they may have been delivered, or not."""
-        return self.high - self.low - self._commit_unsure
-
-    # Command results, one per host
-
-    def outcome(self, host):
-        for outcome in self.hosts:
-            if outcome.host == host:
-                return outcome
-        return None
-
-    def watermark(self, host):
-        """The newest counter of a host: what is not above it is never carried out (again)."""
-        known = self.outcome(host)
-        return self.floor if known is None else known.counter
-
-    def _note(self, host, counter, message, reason, accepted, low, high, sequence):
-        known = self.outcome(host)
-        content = self._content
-        if known is not None:
-            self.hosts.remove(known)
-            if known.counter == counter:
-                # A new sector carries it on.
-                content = known.content
-        elif len(self.hosts) == HOSTS_MAX:
-            self.floor = max(self.floor, self.hosts.pop(0).counter)
-        self.hosts.append(Outcome(host, counter, message, reason, accepted, low, high, sequence, content))
-
-    # What a new sector begins with
-
-    def write_state(self):
-        code = self.stop_reason | (16 if self.running else 0)
-        self.write(wire.RECORD_STATE, code, self.low, self.high, self.generation, self.alarms, self.reservoir)
-
-    def write_filled(self, content):
+    def record_filling(self, content):
         """The reservoir was filled without a command of its own."""
-        self.write(wire.RECORD_FILLED, 0, content, self.low, self.high, self._clock.day, 0)
+        self._write_state(content)
+        facts = self.facts
+        self.write(wire.RECORD_FILLED, 0, content, facts.low, facts.high, self._clock.day, 0)
 
-    def _checkpoint_supplies(self):
-        if self.filled_steps != UNKNOWN:
-            self.write(
-                wire.RECORD_FILLED, 0, self.filled_steps, self.filled_low, self.filled_high, self.filled_day, 0
-            )
-        since = self.replacement_since
-        if since is not None or self.implant_days != UNKNOWN:
-            day, ms = (UNKNOWN, 0) if since is None else since
-            self.write(wire.RECORD_SERVICE, 0, day, ms, self.replacement_local, self.implant_days, 0)
-
-    def _checkpoint_calibration(self):
-        num, den = self.step_nl_num, self.step_nl_den
-        if num:
-            self.write(wire.RECORD_CALIBRATION, 1, num, den, num, den, self.reservoir)
-
-    def _checkpoint(self):
-        # Taken while a record is being appended: these must not change what that record is about to say.
-        allowance, left, square = self.allowance, self.bolus_left, self.square_left
-        self.write_state()
-        self.write(
-            wire.RECORD_LEASE, self.titration_day, self.low, self.high, allowance, self.missed, self.reservoir
-        )
-        self.write(
-            wire.RECORD_IDENTITY,
-            self.bolus_kind,
-            self.boot_count,
-            self.hash_head,
-            left,
-            1 if self.clock_was_set else 0,
-            self.commit_high,
-        )
-        drug = self.window_drug() if self.window_drug is not None else []
-        drug += [0] * (_WINDOWS - len(drug))
-        self.write(wire.RECORD_WINDOWS, 0, drug[0], drug[1], drug[2], drug[3], square)
-        self._checkpoint_ages()
-        if self.floor:
-            self.write(wire.RECORD_COUNTER_FLOOR, 0, self.floor, 0, 0, 0, 0)
-        self._checkpoint_supplies()
-        self._checkpoint_calibration()
-        self._checkpoint_calendar()
-        for known in list(self.hosts):
-            self._checkpoint_host(known, int.from_bytes(known.host, "little"))
-
-    def _checkpoint_host(self, known, host):
-        if known.reason == wire.REASON_DONE:
-            self.write(
-                wire.RECORD_HOST_DONE, known.type, host, known.counter, known.accepted, known.low, known.high
-            )
-        else:
-            self.write(wire.RECORD_HOST_REFUSED, known.reason, host, known.counter, known.type, known.low, known.high)
-
-    def _checkpoint_calendar(self):
-        clock = self._clock
-        lag = self.pattern_lag() if self.pattern_lag is not None else 0
-        if clock.known:
-            days, ms = clock.local_days(), clock.local_ms()
-            self.write(wire.RECORD_CALENDAR, 1, days, ms, lag, self.faults.next, self._commit_unsure)
-        else:
-            self.write(wire.RECORD_CALENDAR, 0, 0, 0, 0, self.faults.next, self._commit_unsure)
-
-    def _checkpoint_ages(self):
-        ages = [self.since(moment) for moment in self.patient_times]
-        for first in range(0, len(ages), _AGES):
-            part = ages[first : first + _AGES]
-            part += [UNKNOWN] * (_AGES - len(part))
-            self.write(wire.RECORD_PATIENT_TIMES, first, part[0], part[1], part[2], part[3], part[4])
-
-
-_FAULTS = (wire.RECORD_ALARM_RAISED, wire.RECORD_ALARM_ENDED, wire.RECORD_ALARM_CLEARED)
-_RESULTS = (wire.RECORD_REFUSED, wire.RECORD_HOST_DONE, wire.RECORD_HOST_REFUSED)
-
-_LEASING = {
-    wire.RECORD_BOLUS: wire.BOLUS_KIND_CLINICIAN,
-    wire.RECORD_PATIENT_BOLUS: wire.BOLUS_KIND_PATIENT,
-    wire.RECORD_PRIME: wire.BOLUS_KIND_PRIMING,
-    wire.RECORD_PATENCY: wire.BOLUS_KIND_PATENCY,
-    wire.RECORD_SQUARE: wire.BOLUS_KIND_NONE,
-}
-
-
-def _push(moments, moment):
-    moments.append(moment)
-    if len(moments) > _MOMENTS:
-        moments.pop(0)
-
-
-def _host_bytes(number):
-    return number.to_bytes(4, "little")
+    def _write_state(self, reservoir):
+        facts = self.facts
+        code = state_code(facts.running, facts.stop_reason)
+        self.write(wire.RECORD_STATE, code, facts.low, facts.high, facts.generation, facts.alarms, reservoir)

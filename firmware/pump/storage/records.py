@@ -1,7 +1,10 @@
 # The layout of a journal record.
 
-from pump.wire import const
+from const import const
 
-_FORMAT = "<IHIBBIIIII"
+RECORD_FORMAT = "<IHIBBIIIII"
 
 UNKNOWN = const(0xFFFFFFFF)
+
+# What writing returns instead of a sequence number when the flash rejects a record.
+NOT_WRITTEN = const(-1)

@@ -1,7 +1,7 @@
-# The therapy store: two copies of the program in force, each with generation and hash.
+# The store of the program in force: two copies, each with generation and hash.
 #
-# The journal's commit record is what makes a program the therapy; the copies only hold it. Cut anywhere, one copy of
-# the committed generation is whole.
+# The commit record in the journal puts a program into force; the copies only hold it. After a power cut at any point,
+# one copy of the committed generation is complete.
 
 import hashlib
 import struct
@@ -20,7 +20,7 @@ def program_hash(data):
 
 
 class TherapyStore:
-    """Copies at two sector addresses. load() and save() allocate; they run at boot and at commit only."""
+    """Copies at two sector addresses. Loading and saving allocate; they happen at boot and at commit only."""
 
     def __init__(self, board, addresses):
         self._board = board
@@ -30,33 +30,36 @@ class TherapyStore:
         self._hash = b""
         self.mended = 0
 
-    def load(self, generation, hash_head):
-        """Take a copy of the generation that the journal committed. Return whether there is one."""
+    def load_program(self, generation, hash_head):
+        """Read a copy of the generation that the journal committed. Returns whether one exists."""
         for address in self._addresses:
-            program = self._read(address, generation)
+            program = self._read_copy(address, generation)
             if program is not None and program_hash(program)[:4] == hash_head:
-                self._hold(program, generation)
+                self._set_program(program, generation)
                 return True
         return False
 
-    def sound(self):
-        """Whether the program in RAM is the one that was taken."""
+    def checked(self):
+        return (self._addresses,)
+
+    def is_intact(self):
+        """Whether the program in RAM is the one that was loaded or adopted."""
         return not self.program or program_hash(self.program) == self._hash
 
-    def damaged(self):
-        """Number of a copy that is not the program in force, or -1."""
+    def find_damaged(self):
+        """Number of a copy that differs from the program in force, or -1."""
         for at, address in enumerate(self._addresses):
-            if self.program and self._read(address, self.generation) != self.program:
+            if self.program and self._read_copy(address, self.generation) != self.program:
                 return at
         return -1
 
-    def mend(self, at):
-        """Write one copy anew; return whether the flash took it."""
+    def mend_copy(self, at):
+        """Write one copy again; return whether the flash accepted it."""
         self.mended += 1
-        return self._write(self._addresses[at], self.program, self.generation)
+        return self._write_copy(self._addresses[at], self.program, self.generation)
 
-    def any(self):
-        """Whether a copy of any generation is there."""
+    def has_copy(self):
+        """Whether a copy of any generation exists."""
         header = bytearray(_HEADER_BYTES)
         for address in self._addresses:
             self._board.flash_read(address, header)
@@ -64,28 +67,28 @@ class TherapyStore:
                 return True
         return False
 
-    def _hold(self, program, generation):
+    def _set_program(self, program, generation):
         self.program = program
         self.generation = generation
         self._hash = program_hash(program)
 
-    def save(self, program, generation):
-        """Write the first copy of a new generation and read it back. The old one stays whole in the second."""
-        return self._write(self._addresses[generation & 1], program, generation)
+    def save_program(self, program, generation):
+        """Write the first copy of a new generation and read it back. The old program stays complete in the second."""
+        return self._write_copy(self._addresses[generation & 1], program, generation)
 
-    def adopt(self, program, generation):
-        """The commit is durable: hold the new program, and bring the second copy to it."""
-        self._hold(program, generation)
-        return self._mend()
+    def adopt_program(self, program, generation):
+        """Hold a program whose commit is durable, and write its second copy."""
+        self._set_program(program, generation)
+        return self._mend_copies()
 
-    def _mend(self):
-        whole = True
+    def _mend_copies(self):
+        written = True
         for address in self._addresses:
-            if self._read(address, self.generation) != self.program:
-                whole = self._write(address, self.program, self.generation) and whole
-        return whole
+            if self._read_copy(address, self.generation) != self.program:
+                written = self._write_copy(address, self.program, self.generation) and written
+        return written
 
-    def _read(self, address, generation):
+    def _read_copy(self, address, generation):
         header = bytearray(_HEADER_BYTES)
         self._board.flash_read(address, header)
         magic, found, length, _, _ = struct.unpack(_HEADER, header[:16])
@@ -94,19 +97,19 @@ class TherapyStore:
         program = bytearray(length)
         self._board.flash_read(address + _HEADER_BYTES, program)
         program = bytes(program)
-        if header[16:] != self._seal(program, generation):
+        if header[16:] != self._make_seal(program, generation):
             return None
         return program
 
-    def _seal(self, program, generation):
+    def _make_seal(self, program, generation):
         return program_hash(struct.pack("<IH", generation, len(program)) + program)
 
-    def _write(self, address, program, generation):
-        header = struct.pack(_HEADER, _MAGIC, generation, len(program), 0, 0) + self._seal(program, generation)
+    def _write_copy(self, address, program, generation):
+        header = struct.pack(_HEADER, _MAGIC, generation, len(program), 0, 0) + self._make_seal(program, generation)
         image = header + program
         self._board.flash_erase(address)
-        # The page with the header comes last: a copy cut short has none.
+        # The page with the header comes last, so that an interrupted copy has none.
         last = (len(image) - 1) // _PAGE_BYTES * _PAGE_BYTES
         for offset in range(last, -1, -_PAGE_BYTES):
             self._board.flash_write(address + offset, image[offset : offset + _PAGE_BYTES])
-        return self._read(address, generation) == program
+        return self._read_copy(address, generation) == program

@@ -63,6 +63,8 @@ def build(family: str, form: Form = "linked") -> dict[str, bytes]:
     if form == "named":
         return _compiled(sources, _LINE_NUMBERS)
     trees = inlined({_module(path): text for path, text in sources.items()})
+    # Nothing calls const() any more.
+    del trees["const"]
     shorten.shorten(trees)
     if form == "linked":
         for root in ("pump.controller", f"boards.{family}"):
@@ -73,12 +75,12 @@ def build(family: str, form: Form = "linked") -> dict[str, bytes]:
 
 
 def _sources(family: str) -> dict[str, str]:
-    """`main.py`, `pump/` and what one family needs of `boards/`."""
+    """`main.py`, `const.py`, `pump/` and what one family needs of `boards/`."""
     if family not in FAMILIES:
         raise BuildError(f"there is no firmware for {family}", hint=f"there is for {', '.join(FAMILIES)}")
     root = firmware_dir()
     found = {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in sorted(root.rglob("*.py"))}
-    wanted = {"main.py"} | {path for path in found if path.startswith("pump/")}
+    wanted = {"main.py", "const.py"} | {path for path in found if path.startswith("pump/")}
     ahead = ["main.py", f"boards/{family}.py"]
     while ahead:
         path = ahead.pop()
@@ -211,8 +213,6 @@ def _without_constants(module: str, tree: ast.Module, names: _Names) -> ast.Modu
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     body = []
     for node in tree.body:
-        if isinstance(node, ast.Try) and not _bound(node) & used:
-            continue
         if isinstance(node, ast.ImportFrom):
             node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]
             if not node.names:
@@ -222,13 +222,6 @@ def _without_constants(module: str, tree: ast.Module, names: _Names) -> ast.Modu
         if isinstance(inner, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(inner, clean=False) is not None:
             inner.body = inner.body[1:] or [ast.Pass()]
     return ast.Module(body, [])
-
-
-def _bound(node: ast.Try) -> set[str]:
-    """What is imported or defined in a statement: `const`, by whichever way it is had."""
-    inner = list(ast.walk(node))
-    defined = {one.name for one in inner if isinstance(one, ast.FunctionDef)}
-    return defined | {alias.name for one in inner if isinstance(one, ast.ImportFrom) for alias in one.names}
 
 
 # Compiling

@@ -112,15 +112,25 @@ def _merged(trees: Mapping[str, ast.Module], root: str) -> ast.Module:
     own = {module: sorted(_globals(tree)) for module, tree in trees.items()}
     uses = Counter(node.id for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Name))
     renamed: dict[tuple[str, str], str] = {(root, name): name for name in own[root] if not name.startswith("_")}
-    places = [(module, name) for module in trees for name in own[module] if (module, name) not in renamed]
+    aliases = {
+        (module, alias): (module, name)
+        for module, tree in trees.items()
+        for alias, name in _aliases(tree).items()
+        if (module, alias) not in renamed
+    }
+    done = renamed.keys() | aliases.keys()
+    places = [(module, name) for module in trees for name in own[module] if (module, name) not in done]
     for place in sorted(places, key=lambda place: -uses[place[1]]):
         renamed[place] = next(free)
+    renamed |= {alias: renamed[place] for alias, place in aliases.items()}
     imports: dict[str, ast.stmt] = {}
     body: list[ast.stmt] = []
     for module, tree in trees.items():
         names, modules = _known(tree, module, trees, renamed)
         transformer = _Globals(names, modules)
         for node in tree.body:
+            if (module, _alias(node)[0]) in aliases:
+                continue
             if isinstance(node, ast.Import | ast.ImportFrom):
                 imports |= {ast.unparse(one): one for one in _foreign(node, trees)}
             else:
@@ -154,6 +164,20 @@ def _globals(tree: ast.Module) -> set[str]:
         elif not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):
             raise LinkError(f"not understood at the top of a module: {ast.unparse(node)}")
     return found
+
+
+def _aliases(tree: ast.Module) -> dict[str, str]:
+    """Second names of functions at the top of a module -> first names."""
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    pairs = (_alias(node) for node in tree.body)
+    return {alias: name for alias, name in pairs if name in functions}
+
+
+def _alias(node: ast.stmt) -> tuple[str, str]:
+    """Both names of a statement like `second = first`; empty for any other statement."""
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id, node.value.id
+    return "", ""
 
 
 def _known(

@@ -75,22 +75,32 @@ class DirectRuntime(Runtime):
         if path not in sys.path:
             sys.path.append(path)
         from boards.bus import BusBoard  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
-        from pump.controller import Pump  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+        from pump.controller import START_OVER, Pump  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 
         self._machine = machine
         self._link = _DirectLink(machine)
-        self._build: Callable[[], Any] | None = lambda: Pump(
-            BusBoard(self._link, "cpython", f"cpython {sys.version.split()[0]}", lambda: 0, _loads, lambda: None)
+        self._start_over = START_OVER
+        self._build: Callable[..., Any] | None = Pump
+        self._board: Callable[[], Any] = lambda: BusBoard(
+            self._link, "cpython", f"cpython {sys.version.split()[0]}", lambda: 0, _loads, lambda: None
         )
         self.pump: Any = None
 
     def run(self) -> int:
         if self.pump is None:
-            assert self._build is not None
-            self.pump = self._build()
+            self._start(self._board(), False)
         else:
             self._link.answer_wait(self.pump.board)
-        return int(self.pump.run())
+        delay = int(self.pump.run())
+        if delay == self._start_over:
+            self._start(self.pump.board, True)
+            return 0
+        return delay
+
+    def _start(self, board: Any, distrusted: bool) -> None:
+        assert self._build is not None
+        self.pump = self._build(board, distrusted)
+        self.pump.start()
 
     def kill(self) -> None:
         self._build = None

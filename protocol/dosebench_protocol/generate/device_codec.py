@@ -50,13 +50,9 @@ HEAD = """\
 # The caller sees to it that integers fit their field (MicroPython cuts them off without a word), and passes fields of
 # fixed length as bytes or bytearray. Numbers without a name in an enumeration pass through.
 # fmt: off
-from struct import pack_into, unpack_from
+from struct import calcsize, pack_into, unpack_from
 
-try:
-    from micropython import const
-except ImportError:
-    def const(value):
-        return value
+from const import const
 
 """
 
@@ -75,9 +71,27 @@ def _room(buf, end):
     if end > len(buf):
         raise ValueError("no room")
 
+def _exact(data, length):
+    if len(data) != length:
+        raise ValueError("wrong length")
+
+def _at_most(data, length):
+    if len(data) > length:
+        raise ValueError("too long")
+
 def _need(left):
     if left < 0:
         raise ValueError("too short")
+
+def _pack(buf, off, form, *fields):
+    end = off + calcsize(form)
+    _room(buf, end)
+    pack_into(form, buf, off, *fields)
+    return end
+
+def _unpack(buf, off, end, form):
+    _need(end - off - calcsize(form))
+    return unpack_from(form, buf, off)
 
 def alarm_traits(alarm):
     # a number that this firmware does not know is urgent, and stops nothing
@@ -284,16 +298,16 @@ def _wrapped(text: str, indent: int = 4) -> str:
     )
 
 
-def _raise_if(condition: str, text: str) -> str:
-    return f'    if {condition}:\n        raise ValueError("{text}")\n'
-
-
 def pack_source(body: Body) -> str:
     """The function that packs a body."""
     names = ", ".join(field.name for field in body.fields)
     star = "*, " if len(body.fields) > POSITIONAL_FIELDS else ""
     code = _wrapped(f"def pack_{body.name}(buf, off, {star}{names}):", 0)
     code += _length_checks(body)
+    if body.is_fixed:
+        # Short, because there are many of them: a board holds the code of each.
+        pattern, _ = run_format(_fixed(body), None)
+        return code + _wrapped(f'return _pack(buf, off, "{pattern}", {", ".join(_fixed_names(body))})')
     size = " + ".join([str(body.bytes_min), *(_size_text(field) for field in body.fields if _size_text(field))])
     code += f"    _room(buf, off + {size})\n"
     stretches = list(runs(body.fields))
@@ -312,18 +326,13 @@ def _size_text(field: Field) -> str:
 
 
 def _length_checks(body: Body) -> str:
-    code = ""
-    wrong = [f"len({field.name}) != {field.length}" for field in body.fields if isinstance(field, BytesField)]
-    if wrong:
-        code += _raise_if(" or ".join(wrong), "wrong length")
-    long = [
-        f"len({field.name}) > {(1 << 8 * field.width) - 1}"
+    exact = [f"    _exact({field.name}, {field.length})\n" for field in body.fields if isinstance(field, BytesField)]
+    most = [
+        f"    _at_most({field.name}, {(1 << 8 * field.width) - 1})\n"
         for field in body.fields
         if isinstance(field, BlobField | ArrayField)
     ]
-    if long:
-        code += _raise_if(" or ".join(long), "too long")
-    return code
+    return "".join([*exact, *most])
 
 
 def _pack_run(run: Sequence[FixedField], tail: BlobField | ArrayField | None, last: bool) -> str:
@@ -341,6 +350,10 @@ def _pack_run(run: Sequence[FixedField], tail: BlobField | ArrayField | None, la
             return code + ("    return off\n" if last else "")
 
 
+def _fixed_names(body: Body) -> list[str]:
+    return [field.name for field in _fixed(body)]
+
+
 def _fixed(rows: Body) -> list[FixedField]:
     return [field for field in rows.fields if isinstance(field, FixedField)]
 
@@ -348,6 +361,9 @@ def _fixed(rows: Body) -> list[FixedField]:
 def unpack_source(body: Body) -> str:
     """The function that unpacks a body: runs of fixed fields as tuples, and what their last field counts."""
     code = f"def unpack_{body.name}(buf, off, end):\n"
+    if body.is_fixed:
+        pattern, _ = run_format(_fixed(body), None)
+        return code + f'    return _unpack(buf, off, end, "{pattern}")\n'
     got: list[str] = []
     tails: list[str] = []
     stretches = list(runs(body.fields))

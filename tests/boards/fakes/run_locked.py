@@ -15,12 +15,12 @@ SELFTEST_SOON_MS = 200_000
 
 def turn(pump):
     quiet = (
-        pump.standstill.settled
-        and pump.guard.allowance() > 4
+        pump.standstill.time_recorded
+        and pump.delivery.guard.allowance() > 4
         and pump.selftest.since_ms < pump.profile.retest_ms - SELFTEST_SOON_MS
         and not (pump.link.pending or pump.link._fill)
     )
-    if not (pump.ledger.running and quiet):
+    if not (pump.ledger.facts.running and quiet):
         board.wait(pump.run())
         return 0
     micropython.heap_lock()
@@ -31,6 +31,7 @@ def turn(pump):
 
 def main():
     pump = Pump(board)
+    pump.start()
     locked = 0
     while True:
         added = turn(pump)

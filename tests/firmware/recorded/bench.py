@@ -17,6 +17,7 @@ from typing import Any
 from chip import Chip
 from dosebench.link.client import EarlierCommandError, LinkError, PumpClient, RefusedError, program_hash
 from dosebench.link.command_ids import MemoryIds
+from dosebench.profile.calibrated import calibrated
 from dosebench.profile.device_config import sealed
 from dosebench.profile.load import load
 from dosebench.twin.serial_port import Serial
@@ -342,7 +343,7 @@ class Bench:
 
     def flashed(self, step_nl: tuple[int, int], **config: int) -> None:
         """Flash the settings of a pump with that step volume, and let it boot."""
-        settings = dict(load(self.profile).calibrated(Fraction(*step_nl)).device_config())
+        settings = dict(calibrated(load(self.profile), Fraction(*step_nl)).device_config())
         self.twin.power_off()
         self.twin.machine.config = sealed(settings | self.config | config | {"commissioned": 1})
         self.twin.power_on()

@@ -1,10 +1,9 @@
-# The dose guard's own reading of a program: from its bytes, with a decoder of its own, into figures that a person
-# confirms.
+# The dose guard's own reading of a program: a second decoder turns the bytes into figures that a person confirms.
 #
 # Nothing here is shared with the schedule's side (therapy.py, plan.py, the generated codec). Sums of fractions are
 # exact and may need heap integers; they are made at a verify, never while dosing.
 
-from pump.wire import const
+from const import const
 
 _DAY_MS = const(86_400_000)
 _HOUR_MS = const(3_600_000)
@@ -22,7 +21,7 @@ class _Cursor:
         self._data = data
         self._at = 0
 
-    def number(self, size):
+    def read_number(self, size):
         end = self._at + size
         if end > len(self._data):
             raise ValueError
@@ -32,11 +31,11 @@ class _Cursor:
         self._at = end
         return value
 
-    def fraction(self):
-        num = self.number(4)
-        return num, self.number(4)
+    def read_fraction(self):
+        num = self.read_number(4)
+        return num, self.read_number(4)
 
-    def take(self, size):
+    def read_bytes(self, size):
         start = self._at
         self._at += size
         if self._at > len(self._data):
@@ -44,59 +43,62 @@ class _Cursor:
         return bytes(self._data[start : self._at])
 
 
-class Program:
-    """A program as the guard reads it. Raises ValueError when the bytes are none."""
+class Reading:
+    """The guard's decoding of a program. Raises ValueError when the bytes are no program."""
 
     def __init__(self, data):
-        take = _Cursor(data)
-        take.number(1)
-        self.therapy_id = take.take(8)
-        self.drug = take.take(take.number(1))
-        self.worth = take.fraction()
-        self.volume = take.fraction()
-        self.mode = take.number(1)
-        self.basal = take.fraction()
-        self.minimum = take.fraction()
-        self.bolus_rate = take.fraction()
-        self.bolus_steps_max = take.number(4)
-        self._read_reservoir(take)
-        self._read_boluses(take)
-        self._read_bridge(take)
-        self.caps = [(take.number(2), take.number(4)) for _ in range(take.number(1))]
-        self.rates = [take.fraction() for _ in range(take.number(1))]
-        self.flex = [(take.number(1), take.number(2), take.number(1)) for _ in range(take.number(2))]
-        self.titration = [(take.number(2), take.number(1)) for _ in range(take.number(1))]
+        cursor = _Cursor(data)
+        cursor.read_number(1)
+        self.therapy_id = cursor.read_bytes(8)
+        self.drug = cursor.read_bytes(cursor.read_number(1))
+        self.worth = cursor.read_fraction()
+        self.volume = cursor.read_fraction()
+        self.mode = cursor.read_number(1)
+        self.basal = cursor.read_fraction()
+        self.minimum = cursor.read_fraction()
+        self.bolus_rate = cursor.read_fraction()
+        self.bolus_steps_max = cursor.read_number(4)
+        self._read_reservoir(cursor)
+        self._read_boluses(cursor)
+        self._read_bridge(cursor)
+        self.caps = [(cursor.read_number(2), cursor.read_number(4)) for _ in range(cursor.read_number(1))]
+        self.rates = [cursor.read_fraction() for _ in range(cursor.read_number(1))]
+        self.flex = [
+            (cursor.read_number(1), cursor.read_number(2), cursor.read_number(1))
+            for _ in range(cursor.read_number(2))
+        ]
+        self.titration = [(cursor.read_number(2), cursor.read_number(1)) for _ in range(cursor.read_number(1))]
 
-    def _read_reservoir(self, take):
-        self.reservoir_steps = take.number(4)
-        self.low_steps = take.number(4)
-        self.empty_steps = take.number(4)
-        self.stability_days = take.number(2)
-        self.on_low = take.number(1)
-        self.on_cap = take.number(1)
+    def _read_reservoir(self, cursor):
+        self.reservoir_steps = cursor.read_number(4)
+        self.low_steps = cursor.read_number(4)
+        self.empty_steps = cursor.read_number(4)
+        self.stability_days = cursor.read_number(2)
+        self.on_low = cursor.read_number(1)
+        self.on_cap = cursor.read_number(1)
 
-    def _read_boluses(self, take):
-        self.square_steps_max = take.number(4)
-        self.patient_steps = take.number(4)
-        self.patient_rate = take.fraction()
-        self.lockout_ms = take.number(4)
-        self.patient_per_day = take.number(1)
-        self.periodic_steps = take.number(4)
-        self.period_ms = take.number(4)
-        self.periodic_rate = take.fraction()
-        self.prime_steps_max = take.number(4)
-        self.prime_rate = take.fraction()
-        self.path_version = take.number(2)
+    def _read_boluses(self, cursor):
+        self.square_steps_max = cursor.read_number(4)
+        self.patient_steps = cursor.read_number(4)
+        self.patient_rate = cursor.read_fraction()
+        self.lockout_ms = cursor.read_number(4)
+        self.patient_per_day = cursor.read_number(1)
+        self.periodic_steps = cursor.read_number(4)
+        self.period_ms = cursor.read_number(4)
+        self.periodic_rate = cursor.read_fraction()
+        self.prime_steps_max = cursor.read_number(4)
+        self.prime_rate = cursor.read_fraction()
+        self.path_version = cursor.read_number(2)
 
-    def _read_bridge(self, take):
-        self.bridge_steps = take.number(4)
-        self.bridge = take.fraction()
-        self.bridge_worth = take.fraction()
-        self.change_permille_max = take.number(2)
-        self.weekdays = take.take(7)
+    def _read_bridge(self, cursor):
+        self.bridge_steps = cursor.read_number(4)
+        self.bridge = cursor.read_fraction()
+        self.bridge_worth = cursor.read_fraction()
+        self.change_permille_max = cursor.read_number(2)
+        self.weekdays = cursor.read_bytes(7)
 
     def agrees_with(self, therapy):
-        """Whether the schedule's side read the same therapy."""
+        """True if the therapy that dosing decoded says the same."""
         return (
             self.mode == therapy.mode
             and self.basal == (therapy.basal_num, therapy.basal_den)
@@ -113,7 +115,7 @@ class Program:
             == (therapy.bolus_steps_max, therapy.patient_steps, therapy.periodic_steps, therapy.bridge_steps)
         )
 
-    # The reading, as exact fractions of steps
+    # Figures, as exact fractions of steps
 
     def _largest_rate(self):
         if self.mode == _CONTINUOUS:
@@ -141,7 +143,7 @@ class Program:
         return total
 
     def _days(self):
-        """Basal steps of Monday to Sunday."""
+        """Basal steps of each day from Monday to Sunday."""
         if self.mode != _FLEX:
             num, den = self._largest_rate()
             return [(_DAY_MS * num, den)] * 7
@@ -150,8 +152,8 @@ class Program:
     def _periodic_per_day(self):
         return self.periodic_steps * (_DAY_MS // self.period_ms) if self.periodic_steps else 0
 
-    def reading(self):
-        """Figures of the protocol's `Reading`, from daily_steps to refill_limit without the refill, in its order."""
+    def figures(self):
+        """Returns the figures of the protocol's `Reading`, from daily_steps to the refill, by name."""
         days = self._days()
         largest = (0, 1)
         week = (0, 1)
@@ -182,7 +184,7 @@ class Program:
         return _floor((self.bridge_steps * den, num), (1, 1))
 
     def _refill(self, per_day):
-        """(whole days from a full reservoir to its refill, what sets them as a RefillLimit)."""
+        """(full days from a full reservoir to its refill, the RefillLimit that sets them)."""
         days, limit = _CAP_DAYS, 2
         if self.stability_days and self.stability_days < days:
             days, limit = self.stability_days, 1
