@@ -13,7 +13,7 @@ from struct import calcsize, pack_into, unpack_from
 
 from const import const
 
-SCHEMA_HASH = b"\x02\x61\x59\xd2\xa9\x47\xf4\x85"
+SCHEMA_HASH = b"\x01\x38\x0f\x9c\x1b\xac\x35\xcf"
 
 # limits
 PROTOCOL_VERSION = const(2)

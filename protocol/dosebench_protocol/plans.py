@@ -74,7 +74,7 @@ def _pack_tail(where: str, tail: Tail, value: Any) -> tuple[int, bytes]:
 
 def _listed(where: str, kind: str, value: Any) -> bytes:
     """The bytes of a list of names, or of numbers, of an enumeration."""
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, list | tuple | bytes):
         raise CodecError(f"{where}: a list of names wanted, not {type(value).__name__}")
     field = ("", kind, 1)
     return bytes(_plain_value(f"{where}[{number}]", field, one) for number, one in enumerate(value))

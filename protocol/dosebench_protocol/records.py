@@ -95,7 +95,7 @@ class Record(NamedTuple):
     @property
     def copied_fields(self) -> dict[str, Any]:
         """Of a record of the fault ring: the fields that the copy holds; its last word names the record."""
-        last = {name for name, at, *_, count in RECORD_KINDS.get(self.kind, ()) if at + count > _WORDS}
+        last = {field[0] for field in RECORD_KINDS.get(self.kind, ()) if _last_word(field) == _WORDS}
         return {name: value for name, value in self.fields.items() if name not in last}
 
     def __getattr__(self, name: str) -> Any:
@@ -222,6 +222,11 @@ def _reader(field: RecordField) -> Reader:
     number = partial(_number, at, shift, (1 << bits) - 1)
     convert = _converter(name)
     return number if convert is None else lambda record: convert(number(record))
+
+
+def _last_word(field: RecordField) -> int:
+    _, at, _, bits, count = field
+    return at - 1 + (-(-count // ENTRIES_PER_WORD) if bits == ENTRY_BITS else count)
 
 
 def _numbers(record: Record) -> tuple[int, int, int, int, int, int]:

@@ -21,7 +21,7 @@ RecordField = tuple[str, int, int, int, int]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("026159d2a947f485")
+SCHEMA_HASH: Final = bytes.fromhex("01380f9c1bac35cf")
 PROTOCOL_VERSION: Final = 2
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
@@ -679,7 +679,7 @@ RECORD_KINDS: Final[dict[str, tuple[RecordField, ...]]] = {
         ("by_alarm", 1, 0, 32, 1),
     ),
     "clear_list": (
-        ("alarms", 1, 0, 10, 15),
+        ("alarms", 1, 0, 10, 12),
     ),
     "stall_recovered": (
         ("missed_steps", 1, 0, 32, 1),

@@ -4,7 +4,7 @@
 -- Each packet of link type USER0 (DLT 147) holds frames with their delimiters; over TCP use "Decode As... dosebench".
 --   tshark -X lua_script:dosebench.lua -r capture.pcap
 
-local SCHEMA_HASH = "026159d2a947f485"
+local SCHEMA_HASH = "01380f9c1bac35cf"
 local HEADER_BYTES, TAG_BYTES, CRC_BYTES, BODY_BYTES_MAX = 16, 16, 4, 1024
 local REJECTED, RECORD_BYTES = 255, 40
 local unpack_all = table.unpack or unpack
@@ -940,7 +940,7 @@ local RECORD_KINDS = {
   [70] = { { "failed", 1, 0, 32, 1 }, { "detail", 2, 0, 32, 1 }, { "passed", 3, 0, 32, 1 } },
   [71] = { { "replacement_day", 1, 0, 32, 1 }, { "replacement_ms", 2, 0, 32, 1 }, { "replacement_local_days", 3, 0, 32, 1 }, { "implant_days", 4, 0, 32, 1 }, { "battery_mv", 5, 0, 32, 1 } },
   [72] = { { "alarm", 0, 0, 8, 1, Alarm }, { "by_alarm", 1, 0, 32, 1, Alarm } },
-  [73] = { { "alarms", 1, 0, 10, 15 } },
+  [73] = { { "alarms", 1, 0, 10, 12 } },
   [74] = { { "missed_steps", 1, 0, 32, 1 }, { "stalled_ms", 2, 0, 32, 1 } },
   [80] = { { "reason", 0, 0, 8, 1, Reason }, { "host", 1, 0, 32, 1 }, { "counter", 2, 0, 32, 1 }, { "message", 3, 0, 8, 1 }, { "host_high", 3, 8, 2, 1 }, { "low_steps", 4, 0, 32, 1 }, { "high_steps", 5, 0, 32, 1 } },
   [81] = { { "bad_tags", 1, 0, 32, 1 }, { "replays", 2, 0, 32, 1 }, { "sessionless", 3, 0, 32, 1 } },

@@ -11,7 +11,7 @@ import pytest
 from dosebench_protocol import codec
 from dosebench_protocol.frame import Frame, encode
 from dosebench_protocol.generate.vectors import body_vectors, frame_bytes, golden_frames
-from dosebench_protocol.records import Record
+from dosebench_protocol.records import make_record
 from dosebench_protocol.schema.model import schema
 from wire_helpers import ROOT
 
@@ -65,7 +65,10 @@ def test_rows_of_an_array_are_shown(tmp_path: Path) -> None:
     body = next(
         data for body, case, _, data in body_vectors(schema()) if (body.name, case) == ("status_reply", "zeros")
     )
-    rows = [{"minutes": 60, "ng": 1234, "ng_max": 5000}, {"minutes": 1440, "ng": 5678, "ng_max": 60000}]
+    rows = [
+        {"drug": 0, "minutes": 60, "ng": 1234, "ng_max": 5000},
+        {"drug": 1, "minutes": 1440, "ng": 5678, "ng_max": 60000},
+    ]
     whole = codec.encode_reply("status", **{**codec.decode_reply("status", body), "window_ng": rows})
     told = _dissect(_capture(tmp_path / "rows.pcap", [encode(Frame(0x90, body=whole))]), "-V")
     for text in ("window_ng[0]", "ng: 1234", "window_ng[1]", "minutes: 1440", "ng_max: 60000"):
@@ -78,8 +81,13 @@ def test_rows_of_an_array_are_shown(tmp_path: Path) -> None:
 
 
 def test_fields_names_and_faults_are_shown(tmp_path: Path) -> None:
-    record = Record(5, 1, 2, 17, 0, 3, 4, 0, 77, 78, bytes(8)).to_bytes()
-    clear = codec.encode_request("alarm_clear", host=b"desk", counter=1, alarms=("motor_stall", "dose_cap"))
+    records = [
+        make_record("stop", sequence=5, role="operator", host=b"desk", low_steps=77, high_steps=78),
+        make_record("latched", alarms=["motor_stall", "pump_stopped"], escalated=["pump_stopped"]),
+        make_record("host_done", message="bolus", host=b"desk", accepted=240),
+    ]
+    record = b"".join(one.to_bytes() for one in records)
+    clear = codec.encode_request("alarm_clear", counter=1, alarms=("motor_stall", "dose_cap"))
     good = encode(Frame(0x36, body=clear))
     packets = [
         good + encode(Frame(0xD1, body=codec.encode_reply("journal_read", first=5, records=record))),
@@ -89,10 +97,14 @@ def test_fields_names_and_faults_are_shown(tmp_path: Path) -> None:
     ]
     told = _dissect(_capture(tmp_path / "some.pcap", packets), "-V")
     for text in (
-        "alarms: 0x00000044 (motor_stall, dose_cap)",
+        "alarms: 0307 (motor_stall, dose_cap)",
         "kind: stop (17)",
-        "d: 77",
-        "host: 6465736b",
+        "role: operator",
+        "host_high: 1",
+        "low_steps: 77",
+        "alarms: motor_stall, pump_stopped (escalated)",
+        "command: bolus",
+        "accepted: 240",
         "Bad frame: wrong CRC-32",
         "Body too short",
     ):

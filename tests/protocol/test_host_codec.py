@@ -19,6 +19,7 @@ from dosebench_protocol.schema import kinds, messages, terms
 from dosebench_protocol.schema.model import (
     NAMESPACE,
     ArrayField,
+    BlobField,
     Body,
     Enumeration,
     Field,
@@ -70,10 +71,14 @@ def test_the_tables_say_what_the_schema_says() -> None:
     for name, value in (*PLAN.limits, ("REPLY_BIT", messages.REPLY_BIT), ("REJECTED", messages.REJECTED)):
         assert getattr(tables, name) == value == NAMESPACE[name]
     for enum in PLAN.enums:
-        assert (tables.FLAGS if enum.flags else tables.ENUMS)[enum.name] == dict(enum.members)
+        assert tables.ENUMS[enum.name] == dict(enum.members)
     assert tables.ENUMS["StageDrop"] == kinds.STAGE_DROP
-    assert len(tables.ENUMS) + len(tables.FLAGS) == len(PLAN.enums) + 1
-    assert {kind: (plan.code, plan.numbers) for kind, plan in kinds.KINDS.items()} == tables.RECORD_KINDS
+    assert len(tables.ENUMS) == len(PLAN.enums) + 1
+    assert {
+        kind: tuple((one.name, one.at, one.shift, one.bits, one.count) for one in plan.fields)
+        for kind, plan in kinds.KINDS.items()
+    } == tables.RECORD_KINDS
+    assert (tables.JOINED, tables.RECORD_ENUMS) == (kinds.JOINED, kinds.ENUM_OF)
     assert [body for body in tables.BODIES if body not in BODIES] == []
     for name, body in BODIES.items():
         assert plans.field_names(tables.BODIES[name]) == [field.name for field in body.fields]
@@ -87,14 +92,13 @@ def named(body: Body, values: Sequence[Any]) -> dict[str, Any]:
 def named_value(field: Field, value: Any) -> Any:
     if isinstance(field, ArrayField):
         return [named(field.rows, row) for row in value]
+    if isinstance(field, BlobField) and field.enum:
+        return tuple(by_schema(field.enum, number) for number in value)
     return by_schema(field.enum, value) if isinstance(field, IntField) and field.enum else value
 
 
 def by_schema(enum: Enumeration, value: int) -> Any:
-    if not enum.flags:
-        return next((name for name, number in enum.members if number == value), f"unknown_{value}")
-    bits = {number.bit_length() - 1: name for name, number in enum.members}
-    return tuple(sorted(bits.get(bit, f"bit_{bit}") for bit in range(8 * enum.width) if value >> bit & 1))
+    return next((name for name, number in enum.members if number == value), f"unknown_{value}")
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -147,7 +151,7 @@ def test_it_agrees_on_every_prefix_and_many_mutations() -> None:
 
 
 WRONG = st.sampled_from(
-    [-1, 1 << 8, 1 << 16, 1 << 32, None, "x", 1.5, b"", bytes(3), bytes(300), [], ["x"], ("bit_40",), {}, [{}], [()]]
+    [-1, 1 << 8, 1 << 16, 1 << 32, None, "x", 1.5, b"", bytes(3), bytes(300), [], ["x"], {}, [{}], [()]]
 )
 
 
@@ -204,47 +208,51 @@ def test_too_many_rows_are_refused() -> None:
         plans.pack("body", plan, {"rows": [{"x": 7}] * 256})
 
 
-CAP = {"minutes": 60, "ng": 5}
+CAP = {"drug": 0, "minutes": 60, "ng": 5}
 
 
 @pytest.mark.parametrize(
     ("caps", "text"),
     [
-        (b"", r"therapy\.caps: a list of rows wanted, not bytes"),
-        ({"minutes": 60, "ng": 5}, r"therapy\.caps: a list of rows wanted, not dict"),
-        ([(60, 5)], r"therapy\.caps\[0\]: fields by name wanted, not tuple"),
-        ([CAP, {"minutes": 60}], r"therapy\.caps\[1\]: missing field 'ng'; it has minutes, ng"),
-        ([{**CAP, "nl": 1}], r"therapy\.caps\[0\]: unknown field 'nl'"),
-        ([CAP, CAP, {**CAP, "ng": 1 << 32}], r"therapy\.caps\[2\]\.ng: 4294967296 does not fit into 4 bytes"),
-        ([{**CAP, "minutes": "60"}], r"therapy\.caps\[0\]\.minutes: str is no value for it"),
-        ([CAP] * 256, r"therapy\.caps: 256 rows; at most 255 wanted"),
+        (b"", r"program\.caps: a list of rows wanted, not bytes"),
+        (CAP, r"program\.caps: a list of rows wanted, not dict"),
+        ([(60, 5)], r"program\.caps\[0\]: fields by name wanted, not tuple"),
+        ([CAP, {"drug": 0, "minutes": 60}], r"program\.caps\[1\]: missing field 'ng'; it has drug, minutes, ng"),
+        ([{**CAP, "nl": 1}], r"program\.caps\[0\]: unknown field 'nl'"),
+        ([CAP, CAP, {**CAP, "ng": 1 << 32}], r"program\.caps\[2\]\.ng: 4294967296 does not fit into 4 bytes"),
+        ([{**CAP, "minutes": "60"}], r"program\.caps\[0\]\.minutes: str is no value for it"),
+        ([CAP] * 256, r"program\.caps: 256 rows; at most 255 wanted"),
     ],
 )
 def test_a_row_that_cannot_be_encoded_is_named(caps: Any, text: str) -> None:
-    fields = codec.decode_struct("therapy", SAMPLES["therapy", "zeros"])
+    fields = codec.decode_struct("program", SAMPLES["program", "zeros"])
     with pytest.raises(CodecError, match=f"^{text}"):
-        codec.encode_struct("therapy", **{**fields, "caps": caps})
+        codec.encode_struct("program", **{**fields, "caps": caps})
 
 
-def test_a_therapy_may_be_longer_than_a_body() -> None:
-    """It travels in chunks: the fullest within the limits has room, one beyond `THERAPY_BYTES_MAX` is refused."""
-    fields = codec.decode_struct("therapy", SAMPLES["therapy", "zeros"])
+DRUG = {"name_bytes": 60, "step_ng_num": 1, "step_ng_den": 2, "bridge_ng_num": 0, "bridge_ng_den": 0}
+
+
+def test_a_program_may_be_longer_than_a_body() -> None:
+    """It travels in chunks: the fullest within the limits has room, one beyond `PROGRAM_BYTES_MAX` is refused."""
+    fields = codec.decode_struct("program", SAMPLES["program", "zeros"])
     fields |= {
-        "drug": bytes(255),
+        "drugs": [DRUG] * terms.DRUGS_MAX,
+        "drug_names": bytes(4 * 60),
         "caps": [CAP] * terms.CAPS_MAX,
         "rates": [{"num": 1, "den": 2}] * terms.RATES_MAX,
         "flex": [{"pattern": 0, "minute": 1, "rate": 2}] * terms.PATTERNS_MAX * terms.FLEX_STEPS_MAX,
         "titration": [{"day": 1, "rate": 2}] * terms.TITRATION_STEPS_MAX,
     }
-    data = codec.encode_struct("therapy", **fields)
-    assert terms.BODY_BYTES_MAX < len(data) <= terms.THERAPY_BYTES_MAX
-    assert codec.decode_struct("therapy", data) == fields
-    spare, odd = divmod(terms.THERAPY_BYTES_MAX - len(data), 4)
+    data = codec.encode_struct("program", **fields)
+    assert terms.BODY_BYTES_MAX < len(data) <= terms.PROGRAM_BYTES_MAX
+    assert codec.decode_struct("program", data) == fields
+    spare, odd = divmod(terms.PROGRAM_BYTES_MAX - len(data), 4)
     fields["flex"] += fields["flex"][:1] * spare
-    assert len(codec.encode_struct("therapy", **fields)) == terms.THERAPY_BYTES_MAX - odd
+    assert len(codec.encode_struct("program", **fields)) == terms.PROGRAM_BYTES_MAX - odd
     fields["flex"] += fields["flex"][:1]
-    with pytest.raises(CodecError, match=f"therapy: {3076 - odd} bytes are more than a therapy's 3072"):
-        codec.encode_struct("therapy", **fields)
+    with pytest.raises(CodecError, match=f"program: {3076 - odd} bytes are more than a program's 3072"):
+        codec.encode_struct("program", **fields)
 
 
 def test_a_name_that_no_table_knows_is_a_mistake_of_the_caller() -> None:

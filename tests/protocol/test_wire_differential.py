@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from dosebench_protocol.alarms import ALARMS, TRAITS
 from dosebench_protocol.generate.device_codec import Directions, constant_prefix, wire_source
 from dosebench_protocol.generate.vectors import all_bodies, body_vectors
-from dosebench_protocol.schema import messages, terms
+from dosebench_protocol.plans import named_value
+from dosebench_protocol.records import Record, hash_head
+from dosebench_protocol.schema import kinds, messages, terms
 from dosebench_protocol.schema.messages import MESSAGES
 from dosebench_protocol.schema.model import NAMESPACE, plain_construct, read_body, schema, schema_hash
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_helpers import CONSTRUCTS, ROOT, codec_for, known_bits, load, packed, parsed, plain, unpacked
+from wire_helpers import CONSTRUCTS, ROOT, codec_for, load, pack, packed, parsed, plain, unpacked
 from wire_strategies import EXAMPLES_OF_EACH, SCHEMAS, construct_values, mutations, values_of
 
 DEVICE = load((ROOT / "firmware" / "pump" / "wire.py").read_text(encoding="utf-8"))
@@ -53,7 +57,7 @@ def agree(name: str, raw: bytes) -> None:
     body = BODIES[name]
     ours = unpacked(BOTH, body, raw)
     assert ours == parsed(plain_construct(body), body, raw)
-    assert known_bits(body, ours) == parsed(CONSTRUCTS[name], body, raw)
+    assert ours == parsed(CONSTRUCTS[name], body, raw)
     if hasattr(DEVICE, f"unpack_{name}"):
         assert unpacked(DEVICE, body, raw) == ours
 
@@ -89,32 +93,31 @@ def test_unpack_reads_between_its_bounds_only() -> None:
 def test_pack_needs_room_and_writes_nothing_without() -> None:
     for body, case, values, data in body_vectors(schema()):
         if body.name in BODIES and case == "counting":
-            pack = getattr(BOTH, f"pack_{body.name}")
             plain_values = [plain(field, values[field.name]) for field in body.fields]
             exact = bytearray(len(data) + 3)
-            assert pack(memoryview(exact), 3, *plain_values) == len(exact)
+            assert pack(BOTH, body, memoryview(exact), 3, plain_values) == len(exact)
             assert exact[3:] == data
             tight = bytearray(len(data) + 2)
             with pytest.raises(ValueError, match="no room"):
-                pack(tight, 3, *plain_values)
+                pack(BOTH, body, tight, 3, plain_values)
             assert not any(tight)
 
 
 def test_bytes_of_a_wrong_length_are_refused() -> None:
     buffer = bytearray(2000)
     with pytest.raises(ValueError, match="wrong length"):
-        DEVICE.pack_outcome(buffer, 0, b"desktop", 1, 0, 0, 0, 0, 0)
+        DEVICE.pack_session_close_reply(buffer, 0, 1, b"chained")
     with pytest.raises(ValueError, match="too long"):
         DEVICE.pack_hello_reply(buffer, 0, 1, bytes(8), bytes(4), 0, 1, 0, 1, 1, 1024, 0, bytes(256), b"", b"")
     with pytest.raises(ValueError, match="too long"):
-        BOTH.pack_therapy_chunk_request(bytearray(70_000), 0, 0, bytes(65_536))
+        BOTH.pack_program_chunk_request(bytearray(70_000), 0, 0, bytes(65_536))
 
 
 def test_the_device_codec_has_what_a_device_needs_and_no_more() -> None:
     names = {name for name in vars(DEVICE) if name.startswith(("pack_", "unpack_"))}
-    assert {"pack_header", "unpack_header", "unpack_therapy", "pack_rejected", "pack_outcome"} < names
+    assert {"pack_header", "unpack_header", "unpack_start_request", "pack_rejected", "pack_outcome"} < names
     assert not names & {"unpack_rejected", "unpack_outcome", "pack_bolus_request", "unpack_status_reply"}
-    assert not names & {"pack_therapy", "pack_record", "unpack_record", "pack_command"}
+    assert not names & {"pack_program", "unpack_program", "pack_record", "unpack_record", "pack_command"}
     for message in MESSAGES:
         request, reply = f"unpack_{message.name}_request", f"pack_{message.name}_reply"
         assert (request in names) == bool(message.request.subcons)
@@ -134,6 +137,96 @@ def test_constants_are_those_of_the_schema() -> None:
         assert getattr(DEVICE, message.name.upper()) == message.type
     assert messages.Outcome.sizeof() == DEVICE.OUTCOME_BYTES
     assert (DEVICE.REPLY, DEVICE.REJECTED) == (0x80, messages.REJECTED)
+
+
+def test_traits_are_those_of_the_alarm_table() -> None:
+    assert len(DEVICE.ALARM_TRAITS) == 1 + len(ALARMS)
+    for name, row in ALARMS.items():
+        traits = DEVICE.alarm_traits(getattr(DEVICE, f"ALARM_{name.upper()}"))
+        assert {effect for effect in ("safe", "halt", "block", "fallback") if traits & TRAITS[effect.upper()]} == (
+            {row.effect} - {"none"}
+        )
+        assert bool(traits & DEVICE.TRAIT_NEEDS_CLEARING) == row.needs_clearing
+        assert bool(traits & DEVICE.TRAIT_ESCALATES) == (row.escalates is not None)
+        priority = (traits & DEVICE.TRAIT_PRIORITY) >> DEVICE.TRAIT_PRIORITY_SHIFT
+        assert priority == getattr(DEVICE, f"PRIORITY_{row.priority.upper()}")
+    assert DEVICE.alarm_traits(DEVICE.ALARM_NONE) == 0
+    assert DEVICE.alarm_traits(255) == DEVICE.TRAIT_PRIORITY | DEVICE.TRAIT_NEEDS_CLEARING
+
+
+@settings(deadline=None, max_examples=EXAMPLES_OF_EACH)
+@given(data=st.data())
+def test_a_program_is_read_into_attributes(data: st.DataObject) -> None:
+    body = BODIES["program"]
+    raw = data.draw(st.sampled_from([SAMPLES["program", case] for case in ("zeros", "counting")]).flatmap(mutations))
+    for module in (DEVICE, BOTH):
+        into = SimpleNamespace()
+        wanted = unpacked(BOTH, body, raw)
+        if wanted is None:
+            with pytest.raises(ValueError, match="too short"):
+                module.read_program(into, raw, 0, len(raw))
+        else:
+            module.read_program(into, raw, 0, len(raw))
+            assert [getattr(into, field.name) for field in body.fields] == wanted
+            assert len(vars(into)) == len(body.fields)
+
+
+def test_a_status_is_packed_by_name_only() -> None:
+    with pytest.raises(TypeError):
+        DEVICE.pack_status_reply(bytearray(400), 0, *[0] * len(BODIES["status_reply"].fields))
+
+
+U30 = st.integers(0, (1 << 30) - 1)
+
+
+@given(st.data())
+def test_fields_of_records_stand_where_the_host_reads_them(data: st.DataObject) -> None:
+    """The places, shifts and masks of the firmware against the names of the host, for every kind."""
+    kind = data.draw(st.sampled_from(sorted(kinds.KINDS)))
+    words = data.draw(st.lists(U30, min_size=5, max_size=5))
+    code = data.draw(st.integers(0, 255))
+    raw = Record._make((7, 1, 2, getattr(DEVICE, f"RECORD_{kind.upper()}"), code, *words, bytes(8)))
+    stored = list(raw[:10])
+    fields = kinds.KINDS[kind].fields
+    group = "COMMAND" if kind in kinds.COMMANDS else ""
+    for at, field in enumerate(fields):
+        name = f"{group if group and at < 4 else kind.upper()}_{field.name.upper()}"
+        if field.is_entries:
+            first = getattr(DEVICE, f"ENTRY_{name}")
+            numbers = [DEVICE.entry_at(stored, first + entry) & 0xFF for entry in range(field.count)]
+            assert raw.fields[field.name] == tuple(named_value("Alarm", number) for number in numbers if number)
+        elif field.count > 1:
+            first = getattr(DEVICE, f"AT_{name}")
+            assert stored[first : first + field.count] == list(raw[4 + field.at : 4 + field.at + field.count])
+        else:
+            number = stored[getattr(DEVICE, f"AT_{name}")]
+            if field.is_part:
+                number = number >> getattr(DEVICE, f"SHIFT_{name}") & getattr(DEVICE, f"MASK_{name}")
+            told = raw.fields.get(field.name)
+            if isinstance(told, int) and not isinstance(told, bool):
+                assert told == number, name
+    if "host" in raw.fields:
+        high = next(field for field in fields if field.name == "host_high")
+        word = stored[4 + high.at] >> high.shift & 3
+        assert DEVICE.id_bytes(stored[DEVICE.AT_COMMAND_HOST], word) == raw.host
+
+
+@given(st.binary(min_size=4, max_size=16))
+def test_ids_are_split_and_joined(data: bytes) -> None:
+    low, high = DEVICE.id_low(data), DEVICE.id_high(data)
+    assert low < 1 << 30
+    assert high < 4
+    assert DEVICE.id_bytes(low, high) == data[:4]
+    assert low.to_bytes(4, "little") == hash_head(data)
+
+
+@given(st.lists(st.integers(0, 1023), min_size=15, max_size=15))
+def test_entries_are_put_and_found(entries: list[int]) -> None:
+    record = [0] * 10
+    for at, entry in enumerate(entries):
+        DEVICE.put_entry(record, at, entry)
+    assert [DEVICE.entry_at(record, at) for at in range(15)] == entries
+    assert max(record) < 1 << 30
 
 
 def test_roles_deny_what_they_do_not_name() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from dosebench_protocol.frame import Frame, decode, encode
-from dosebench_protocol.generate.device_codec import Directions, wire_source
+from dosebench_protocol.generate.device_codec import DEVICE_VERBS, POSITIONAL_FIELDS, Directions, wire_source
 from dosebench_protocol.generate.vectors import all_bodies
 from dosebench_protocol.schema.model import plain_construct, schema, schema_hash
 from wire_helpers import CONSTRUCTS, ROOT, Runner, load, packed, parsed, run_unix, run_wasm, unpacked, write_lines
@@ -56,7 +56,8 @@ def test_golden_frames_mean_what_they_say(vector: dict[str, Any]) -> None:
 
 
 def _cases() -> list[Any]:
-    """[body, hex, values or None, whether it is exactly one body]; golden ones first, then mutations of them."""
+    """[body, hex, values or None, whether it is exactly one body, names where it is packed by name]; golden ones first,
+    then mutations of them."""
     golden = [(vector["body"], bytes.fromhex(vector["hex"])) for vector in GOLDEN["bodies"]]
     cases = [_case(name, data, True) for name, data in golden]
     random = Random(31)
@@ -72,20 +73,24 @@ def _cases() -> list[Any]:
 
 def _case(name: str, data: bytes, whole: bool) -> Any:
     body = BODIES[name]
-    return [name, data.hex(), _json_value(parsed(plain_construct(body), body, data)), whole]
+    names = [field.name for field in body.fields] if len(body.fields) > POSITIONAL_FIELDS else []
+    return [name, data.hex(), _json_value(parsed(plain_construct(body), body, data)), whole, names]
 
 
 @pytest.mark.parametrize("run", [run_unix, run_wasm], ids=["unix", "wasm32"])
 def test_micropython_agrees_with_construct(run: Runner, tmp_path: Path) -> None:
     cases = _cases()
     write_lines(tmp_path / "cases.txt", cases)
+    read = [name for name, verbs in DEVICE_VERBS.items() if "read" in verbs]
+    fields = {name: [field.name for field in BODIES[name].fields] for name in read}
+    (tmp_path / "fields.txt").write_text(json.dumps(fields), encoding="utf-8")
     shutil.copy(ROOT / "firmware" / "const.py", tmp_path / "const.py")
     shutil.copy(ROOT / "firmware" / "pump" / "wire.py", tmp_path / "wire.py")
     shutil.copy(Path(__file__).with_name("wire_on_device.py"), tmp_path / "script.py")
     (tmp_path / "wire_both.py").write_text(BOTH_SOURCE, encoding="utf-8")
     said = dict(line.split(" ", 1) for line in run(tmp_path).splitlines())
     done = [name for name, *_ in cases if hasattr(BOTH, f"unpack_{name}")]
-    whole = [name for name, *_, exact in cases if exact and hasattr(BOTH, f"pack_{name}")]
+    whole = [name for name, _, _, exact, _ in cases if exact and hasattr(BOTH, f"pack_{name}")]
     assert said["both"] == f"{len(done)} {len(whole)}"
     assert int(said["device"].split()[0]) > 500
     assert said["hash"] == schema_hash().hex()

@@ -12,9 +12,9 @@ from typing import Any
 
 import construct as cs
 import pytest
-from dosebench_protocol.generate.device_codec import HEAD, ROLE_OF, pack_source, unpack_source
+from dosebench_protocol.generate.device_codec import HEAD, POSITIONAL_FIELDS, ROLE_OF, pack_source, unpack_source
 from dosebench_protocol.schema import messages
-from dosebench_protocol.schema.model import ArrayField, Body, IntField
+from dosebench_protocol.schema.model import ArrayField, BlobField, Body, IntField
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +23,7 @@ CONSTRUCTS: dict[str, Any] = {
     "rejected": messages.Rejected,
     "outcome": messages.Outcome,
     "record": messages.Record,
-    "therapy": messages.Therapy,
+    "program": messages.Program,
     "command": next(message.request for message in messages.MESSAGES if message.name == "start"),
     **{f"{message.name}_request": message.request for message in messages.MESSAGES},
     **{f"{message.name}_reply": message.reply for message in messages.MESSAGES},
@@ -40,17 +40,26 @@ def load(source: str, name: str = "wire_in_memory") -> ModuleType:
 
 def codec_for(body: Body) -> ModuleType:
     """A module with pack and unpack of this body alone, whatever the schema says."""
-    support = "ROLES = b''\n" + ROLE_OF
+    support = "ROLES = b''\nALARM_TRAITS = b''\nTRAIT_PRIORITY = TRAIT_NEEDS_CLEARING = 0\n" + ROLE_OF
     return load(HEAD + support + pack_source(body) + "\n" + unpack_source(body))
 
 
 def packed(module: ModuleType, body: Body, values: Sequence[Any], offset: int = 0) -> bytes:
     """What the generated pack function writes at `offset` into a large buffer."""
     buffer = bytearray(offset + 4096)
-    end = getattr(module, f"pack_{body.name}")(buffer, offset, *values)
+    end = pack(module, body, buffer, offset, values)
     assert not any(buffer[:offset])
     assert not any(buffer[end:])
     return bytes(buffer[offset:end])
+
+
+def pack(module: ModuleType, body: Body, buffer: Any, offset: int, values: Sequence[Any]) -> int:
+    """Call the generated pack function; bodies of many fields are packed by name."""
+    function = getattr(module, f"pack_{body.name}")
+    if len(body.fields) <= POSITIONAL_FIELDS:
+        return int(function(buffer, offset, *values))
+    names = [field.name for field in body.fields]
+    return int(function(buffer, offset, **dict(zip(names, values, strict=True))))
 
 
 def unpacked(module: ModuleType, body: Body, data: bytes) -> list[Any] | None:
@@ -63,7 +72,7 @@ def unpacked(module: ModuleType, body: Body, data: bytes) -> list[Any] | None:
 
 
 def parsed(construct: Any, body: Body, data: bytes) -> list[Any] | None:
-    """What construct makes of `data` as plain values in order, None when it refuses; flags without a name are lost."""
+    """What construct makes of `data` as plain values in order, None when it refuses."""
     try:
         container = construct.parse(data)
     except cs.ConstructError:
@@ -75,23 +84,9 @@ def plain(field: Any, value: Any) -> Any:
     """A parsed value as the firmware sees it."""
     if isinstance(field, ArrayField):
         return [tuple(plain(row, item[row.name]) for row in field.rows.fields) for item in value]
-    if isinstance(field, IntField) and field.enum and field.enum.flags and not isinstance(value, int):
-        return sum(number for name, number in field.enum.members if value[name])
+    if isinstance(field, BlobField) and field.enum:
+        return bytes(map(int, value))
     return int(value) if isinstance(field, IntField) else value
-
-
-def known_bits(body: Body, values: list[Any] | None) -> list[Any] | None:
-    """The same values without the flags that construct does not name."""
-    if values is None:
-        return None
-    masks = [_mask(field) for field in body.fields]
-    return [value if mask is None else value & mask for value, mask in zip(values, masks, strict=True)]
-
-
-def _mask(field: Any) -> int | None:
-    if isinstance(field, IntField) and field.enum and field.enum.flags:
-        return sum(value for _, value in field.enum.members)
-    return None
 
 
 Runner = Callable[[Path], str]

@@ -27,31 +27,52 @@ def check_unpack(module, name, data, wanted):
     return got
 
 
-def check_pack(module, name, data, values):
+def check_pack(module, name, data, values, names):
     pack = getattr(module, "pack_" + name)
     buf = bytearray(len(data) + 2)
-    assert pack(buf, 2, *values) == len(buf)
+    by_name = dict(zip(names, values))  # noqa: B905
+    values = () if names else values
+    assert pack(buf, 2, *values, **by_name) == len(buf)
     assert buf[2:] == data, (name, hexlify(data), hexlify(buf))
     try:
-        pack(buf, 3, *values)
+        pack(buf, 3, *values, **by_name)
     except ValueError:
         return
     raise AssertionError(name + " wrote beyond its buffer")
 
 
+class Into:
+    pass
+
+
+def check_read(module, name, data, wanted, fields):
+    into = Into()
+    try:
+        getattr(module, "read_" + name)(into, data, 0, len(data))
+    except ValueError:
+        assert wanted is None
+        return
+    assert plain([getattr(into, field) for field in fields]) == wanted, (name, hexlify(data))
+
+
 def check(module, line, counts):
-    name, data, wanted, whole = json.loads(line)
+    name, data, wanted, whole, names = json.loads(line)
     data = unhexlify(data)
+    if hasattr(module, "read_" + name):
+        check_read(module, name, data, wanted, FIELDS[name])
     if hasattr(module, "unpack_" + name):
         got = check_unpack(module, name, data, wanted)
         counts[0] += 1
         if whole and hasattr(module, "pack_" + name):
-            check_pack(module, name, data, got)
+            check_pack(module, name, data, got, names)
             counts[1] += 1
 
 
 import wire  # type: ignore[import-not-found]  # noqa: E402
 import wire_both  # type: ignore[import-not-found]  # noqa: E402
+
+with open(sys.path[0] + "/fields.txt") as file:
+    FIELDS = json.load(file)
 
 # The collector of the WebAssembly build does not see pointers in the locals of C, among them the frames of all but
 # small functions: it may only run here, where no such function is active.

@@ -230,7 +230,7 @@ KINDS: Final[Mapping[str, KindPlan]] = {
     ),
     "alarm_raised": _plan("alarm priority detail - - -", "An alarm was raised, or became urgent."),
     "alarm_cleared": _command(
-        "alarms[3] low_steps high_steps", "Alarms were cleared: these, and those of a `clear_list` right before."
+        "alarms[3] low_steps high_steps", "Alarms were cleared: these, and those of each `clear_list` right before."
     ),
     "missed": _plan("- missed_now_steps missed_steps - - -", "Steps that were due were not made."),
     "torn": _plan("- slots_voided - - - -", "Records torn by a power cut were voided."),
@@ -246,7 +246,7 @@ KINDS: Final[Mapping[str, KindPlan]] = {
         "alarm by_alarm - - - -",
         "An alarm gave way to another because no more can be latched; or it was never latched, and names itself.",
     ),
-    "clear_list": _plan("- alarms[15]", "More alarms of the `alarm_cleared` that follows; counts with it."),
+    "clear_list": _plan("- alarms[12] -", "More alarms of the `alarm_cleared` that follows; counts with it."),
     "stall_recovered": _plan("- missed_steps stalled_ms - - -", "The motor turns again after a stall."),
     "refused": _plan("reason host counter message:8+host_high:2 low_steps high_steps", "A command was refused."),
     "distrusted": _plan(

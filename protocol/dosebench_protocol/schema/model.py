@@ -232,7 +232,7 @@ def read(definitions: Sequence[Message], namespace: Mapping[str, Any]) -> Schema
     plans = tuple(_message(message, known, roles) for message in definitions)
     _check_types(plans)
     _check_records(enums)
-    _check_alarms(enums)
+    check_alarms(enums)
     return Schema(enums, shared, plans, limits)
 
 
@@ -272,7 +272,12 @@ def _check_records(enums: Sequence[Enumeration]) -> None:
         raise SchemaError(f"kinds.ENUM_OF: no enumeration is called {sorted(unknown)[0]}")
 
 
-def _check_alarms(enums: Sequence[Enumeration]) -> None:
+def check_alarms(enums: Sequence[Enumeration]) -> None:
+    """Check that the enumeration of alarms, if there is one, is that of the alarm table.
+
+    Raises:
+        SchemaError: It differs; the text names the alarm.
+    """
     members = next((enum.members for enum in enums if enum.name == "Alarm"), ())
     if members and [name for name, _ in members] != ["none", *alarms.ALARMS]:
         odd = sorted({name for name, _ in members} ^ {"none", *alarms.ALARMS}) or ["the order"]
