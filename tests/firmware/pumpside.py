@@ -22,11 +22,8 @@ from dosebench_protocol.records import Record, decode_records
 DAY_MS = 86_400_000
 
 THERAPY: dict[str, Any] = {
-    "format": 1,
+    "format": 2,
     "therapy_id": b"test-one",
-    "drug": b"baclofen",
-    "step_ng_num": 500,
-    "step_ng_den": 1,
     "step_nl_num": 250,
     "step_nl_den": 1,
     "mode": "continuous",
@@ -57,11 +54,11 @@ THERAPY: dict[str, Any] = {
     "prime_num": 0,
     "prime_den": 0,
     "path_version": 0,
+    "path_nl": 0,
+    "stall_retry_minutes": 0,
     "bridge_steps": 0,
     "bridge_num": 0,
     "bridge_den": 0,
-    "bridge_ng_num": 0,
-    "bridge_ng_den": 0,
     "change_permille_max": 0,
     "weekdays": bytes(7),
     "caps": [{"minutes": 60, "ng": 2_000_000}, {"minutes": 1440, "ng": 12_000_000}],
@@ -69,6 +66,15 @@ THERAPY: dict[str, Any] = {
     "flex": [],
     "titration": [],
 }
+
+DRUG: dict[str, Any] = {
+    "drug": b"baclofen",
+    "step_ng_num": 500,
+    "step_ng_den": 1,
+    "bridge_ng_num": 0,
+    "bridge_ng_den": 0,
+}
+"""The one drug of these programs."""
 
 
 def examples(few: int, times: int = 50) -> int:
@@ -80,13 +86,18 @@ def examples(few: int, times: int = 50) -> int:
 
 
 def therapy(**changes: Any) -> bytes:
-    """An encoded therapy for the implant-40 profile. `hour_ng_max` and `day_ng_max` stand for the two caps."""
-    made = THERAPY | changes
+    """An encoded program for the implant-40 profile. Figures of its one drug are named as in `DRUG`; a cap is of that
+    drug unless it says so; `hour_ng_max` and `day_ng_max` stand for the two caps."""
+    made = THERAPY | DRUG | changes
+    drug = {name: made.pop(name) for name in DRUG}
+    name = drug.pop("drug")
+    made = {"drugs": [{"name_bytes": len(name), **drug}], "drug_names": name} | made
     hour, day = made.pop("hour_ng_max", None), made.pop("day_ng_max", None)
     if hour is not None or day is not None:
         caps = [2_000_000 if hour is None else hour, 12_000_000 if day is None else day]
         made["caps"] = [{"minutes": 60, "ng": caps[0]}, {"minutes": 1440, "ng": caps[1]}]
-    return encode_struct("therapy", **made)
+    made["caps"] = [{"drug": 0} | cap for cap in made["caps"]]
+    return encode_struct("program", **made)
 
 
 @dataclass

@@ -141,10 +141,10 @@ def test_a_flipped_bit_in_a_limit_stops_everything(part: str) -> None:
 def test_windows_hold_drug_when_the_concentration_changes(steps: int, num: int, den: int) -> None:
     watch = guard()
     watch.count_moved(steps)
-    before = watch.window_rows()[0][1]
+    before = watch.window_rows()[0][2]
     assert before == steps * 500
     watch.change_worth(num, den, 500, 1, 0)
-    after = watch.window_rows()[0][1]
+    after = watch.window_rows()[0][2]
     assert before <= after <= before + -(-num // den) + 1
 
 
@@ -161,7 +161,7 @@ def test_a_revalued_window_is_never_too_lax_as_it_empties(events: list[tuple[int
     watch.change_worth(num, 1, 500, 1, 0)
     for _ in range(60):
         true.advance(now)
-        assert watch.window_rows()[0][1] >= true.sum * 500
+        assert watch.window_rows()[0][2] >= true.sum * 500
         now += 60_000
         watch.advance(60_000)
 
@@ -177,7 +177,7 @@ def test_a_bridge_counts_the_old_drug_once(bridge: int, moves: list[int]) -> Non
         moved += steps
     old = min(moved, bridge)
     exact = old * 500 + (moved - old) * 2_000
-    assert exact <= watch.window_rows()[0][1] <= exact + 2 * 2_000
+    assert exact <= watch.window_rows()[0][2] <= exact + 2 * 2_000
 
 
 @pytest.mark.requirement("R9")
@@ -185,13 +185,13 @@ def test_priming_holds_no_dose_and_only_as_much_as_the_program_says() -> None:
     watch = guard(prime_steps_max=50, prime_num=1, prime_den=1_000)
     watch.start_priming(50)
     watch.count_moved(60)
-    assert watch.window_rows()[0][1] == 10 * 500
+    assert watch.window_rows()[0][2] == 10 * 500
     assert watch._hour.sum == 60
     watch.count_moved(2)
-    assert watch.window_rows()[0][1] == 12 * 500
+    assert watch.window_rows()[0][2] == 12 * 500
     watch.start_priming(51)
     watch.count_moved(5)
-    assert watch.window_rows()[0][1] == 17 * 500
+    assert watch.window_rows()[0][2] == 17 * 500
 
 
 @given(st.integers(1, 90), st.integers(0, 200_000))
@@ -200,7 +200,7 @@ def test_what_was_delivered_before_a_reset_counts(steps: int, age_ms: int) -> No
     watch.clear_windows(None)
     watch.replay_steps(0, steps)
     watch.replay_steps(age_ms, 0)
-    assert watch.window_rows()[0][1] == steps * 500
+    assert watch.window_rows()[0][2] == steps * 500
 
 
 @pytest.mark.requirement("R16")
@@ -208,7 +208,7 @@ def test_the_same_windows_keep_what_they_hold_and_others_ask_for_history() -> No
     watch = guard()
     watch.count_moved(30)
     assert watch.adopt_program(therapy(hour_ng_max=45_000, day_ng_max=400_000))
-    assert watch.window_rows()[0] == (60, 15_000, 45_000)
+    assert watch.window_rows()[0] == (0, 60, 15_000, 45_000)
     assert not watch.adopt_program(therapy(caps=[{"minutes": 30, "ng": 45_000}, {"minutes": 1440, "ng": 400_000}]))
 
 
@@ -415,13 +415,13 @@ def test_a_new_guard_lets_nothing_move() -> None:
     assert (fresh.allowance(), fresh.window_rows(), fresh.permit_steps(1)) == (0, [], 0)
     fresh.set_allowance(5)
     assert fresh.permit_steps(1) == 0
-    fresh.raise_windows([5, 5])
+    fresh.raise_windows(0, 0, [5, 5])
     fresh.start_priming(1)
     fresh.adopt_program(therapy())
     fresh.set_enabled(True)
     fresh.count_moved(2)
     fresh.start_priming(1)
-    assert fresh.window_rows() == [(60, 1_000, 2_000_000), (1440, 1_000, 12_000_000)]
+    assert fresh.window_rows() == [(0, 60, 1_000, 2_000_000), (0, 1440, 1_000, 12_000_000)]
     assert fresh.permit_steps(9) == 3
 
 
@@ -506,16 +506,16 @@ def test_priming_ends_and_its_rest_counts_again() -> None:
     watch.start_priming(50)
     watch.count_moved(20)
     # 30 of the path are left, and the hour has room for 100 steps of drug.
-    assert (watch.permit_steps(500), watch.window_rows()[0][1]) == (130, 0)
+    assert (watch.permit_steps(500), watch.window_rows()[0][2]) == (130, 0)
     watch.end_priming()
     assert watch.permit_steps(500) == 100
     watch.count_moved(1)
-    assert watch.window_rows()[0][1] == 500
+    assert watch.window_rows()[0][2] == 500
     watch.start_priming(51)
     assert watch.permit_steps(500) == 99
     watch.start_priming(1)
     watch.count_moved(1)
-    assert (watch.permit_steps(500), watch.window_rows()[0][1]) == (99, 500)
+    assert (watch.permit_steps(500), watch.window_rows()[0][2]) == (99, 500)
 
 
 @pytest.mark.requirement("R17")
@@ -525,22 +525,22 @@ def test_what_a_bridge_leaves_to_a_dose() -> None:
     watch.adopt_program(therapy(hour_ng_max=200_000, day_ng_max=400_000, step_ng_num=2_000))
     watch.change_worth(2_000, 1, 500, 1, 40)
     # 1500 ng are in the window, as one step of 2000; the bridge's 40 steps hold 10 of the new ones.
-    assert watch.window_rows() == [(60, 2_000, 200_000), (1440, 2_000, 400_000)]
+    assert watch.window_rows() == [(0, 60, 2_000, 200_000), (0, 1440, 2_000, 400_000)]
     watch.set_allowance(1_000)
     assert watch.permit_steps(500) == 40 + 89
     watch.count_moved(1)
-    assert watch.window_rows()[0][1] == 4_000
+    assert watch.window_rows()[0][2] == 4_000
     # The first of the bridge was rounded up: the next three are in it.
     assert watch.permit_steps(500) == 39 + 89
     watch.count_moved(3)
-    assert watch.window_rows()[0][1] == 4_000
+    assert watch.window_rows()[0][2] == 4_000
     watch.count_moved(36)
-    assert watch.window_rows()[0][1] == 22_000
+    assert watch.window_rows()[0][2] == 22_000
     watch.count_moved(2)
-    assert watch.window_rows()[0][1] == 26_000
+    assert watch.window_rows()[0][2] == 26_000
     watch.change_worth(2_000, 1, 2_000, 1, 0)
     watch.count_moved(1)
-    assert watch.window_rows()[0][1] == 28_000
+    assert watch.window_rows()[0][2] == 28_000
 
 
 @pytest.mark.requirement("R17")
@@ -549,7 +549,7 @@ def test_a_bridge_goes_on_after_a_reset(left: int) -> None:
     watch = guard(step_ng_num=2_000)
     watch.resume_bridge(left, 0, (500, 1))
     watch.count_moved(6)
-    assert watch.window_rows()[0][1] == (6 - left + -(-left // 4)) * 2_000
+    assert watch.window_rows()[0][2] == (6 - left + -(-left // 4)) * 2_000
 
 
 @pytest.mark.requirement("R17")
@@ -567,9 +567,9 @@ def test_steps_in_doubt_count_as_the_stronger_drug(old_ng: int) -> None:
     if old_ng > 1_000:
         watch.count_moved(1)
         watch.count_moved(1)
-        assert watch.window_rows()[0][1] == (5 * 2 + 1) * 1_000
+        assert watch.window_rows()[0][2] == (5 * 2 + 1) * 1_000
     else:
-        assert watch.window_rows()[0][1] == (1 + 2) * 1_000
+        assert watch.window_rows()[0][2] == (1 + 2) * 1_000
     assert watch.bridge_left() == 0
     assert watch.counts_intact(0)
 
@@ -580,7 +580,7 @@ def test_a_bridge_that_may_be_over_counts_as_the_stronger_drug_too(left: int, do
     watch = guard(step_ng_num=1_000)
     watch.resume_bridge(left, doubt, (4_000, 1))
     watch.count_moved(3)
-    assert watch.window_rows()[0][1] == 3 * 4_000
+    assert watch.window_rows()[0][2] == 3 * 4_000
     watch.clear_windows(None)
     assert watch.bridge_left() == 0
 
@@ -591,7 +591,7 @@ def test_a_lost_lease_counts_but_does_not_move_a_bridge_from_a_stronger_drug_on(
     watch = guard(step_ng_num=1_000)
     watch.change_worth(1_000, 1, old_ng, 1, 4)
     watch.replay_lost_steps(0, 3)
-    assert watch.window_rows()[0][1] == max(3 * old_ng, -(-3 * old_ng // 1_000) * 1_000)
+    assert watch.window_rows()[0][2] == max(3 * old_ng, -(-3 * old_ng // 1_000) * 1_000)
     assert watch._bridge_left == left
     assert watch.counts_intact(0)
 
@@ -601,20 +601,20 @@ def test_each_bridge_counts_from_its_own_beginning() -> None:
     watch = guard(hour_ng_max=2_000_000)
     for _ in range(2):
         watch.change_worth(2_000, 1, 500, 1, 3)
-        before = watch.window_rows()[0][1]
+        before = watch.window_rows()[0][2]
         watch.count_moved(3)
-        assert watch.window_rows()[0][1] == before + 2_000
+        assert watch.window_rows()[0][2] == before + 2_000
 
 
 def test_the_first_therapy_revalues_nothing() -> None:
     watch = guard()
     watch.count_moved(7)
     watch.change_worth(2_000, 1, 0, 1, 0)
-    assert watch.window_rows()[0][1] == 7 * 2_000
+    assert watch.window_rows()[0][2] == 7 * 2_000
     watch.change_worth(1_000, 3, 2_000, 1, 0)
-    assert watch.window_rows()[0][:2] == (60, 14_000)
+    assert watch.window_rows()[0][:3] == (0, 60, 14_000)
     watch.change_worth(1_000, 1, 1_000, 3, 0)
-    assert watch.window_rows()[0][:2] == (60, 14_000)
+    assert watch.window_rows()[0][:3] == (0, 60, 14_000)
 
 
 def test_what_is_forgotten_is_told_anew() -> None:
@@ -623,12 +623,12 @@ def test_what_is_forgotten_is_told_anew() -> None:
     watch.start_priming(5)
     watch.count_moved(1)
     watch.clear_windows(None)
-    assert (watch.window_rows()[0][1], watch._hour.sum, watch._day.sum) == (0, 0, 0)
+    assert (watch.window_rows()[0][2], watch._hour.sum, watch._day.sum) == (0, 0, 0)
     watch.count_moved(2)
-    assert (watch.window_rows()[0][1], watch._hour.sum, watch._day.sum) == (1_000, 2, 2)
+    assert (watch.window_rows()[0][2], watch._hour.sum, watch._day.sum) == (1_000, 2, 2)
     watch.clear_windows((100, 3))
     watch.count_moved(6)
-    assert watch.window_rows()[0][1] == 200
+    assert watch.window_rows()[0][2] == 200
 
 
 def test_a_long_history_is_told_at_once() -> None:
@@ -646,8 +646,11 @@ def test_a_long_history_is_told_at_once() -> None:
 def test_a_checkpoint_is_in_drug() -> None:
     watch = guard(step_ng_num=1_001, step_ng_den=2)
     watch.count_moved(2)
-    watch.raise_windows([2_003, 500])
-    assert watch.window_rows() == [(60, 5 * 1_001 // 2 + 1, 99 * 1_001 // 2), (1440, 1_001, 799 * 1_001 // 2)]
+    watch.raise_windows(0, 0, [2_003, 500])
+    assert watch.window_rows() == [
+        (0, 60, 5 * 1_001 // 2 + 1, 99 * 1_001 // 2),
+        (0, 1440, 1_001, 799 * 1_001 // 2),
+    ]
 
 
 @pytest.mark.requirement("R56")
@@ -714,9 +717,9 @@ def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_fold_of_the_guard() 
     watch = guard(prime_steps_max=50, prime_num=1, prime_den=1_000)
     watch.change_worth(2_000, 3, 500, 7, 40)
     before = fold(watch)
-    minutes = reduce(xor, watch._minutes)
+    spans = reduce(xor, [sum(span) for span in watch._spans])
     # A fold is as short as its parts.
-    assert before == 2_000 + 3 ^ 50 ^ minutes ^ watch._ratio._num ^ watch._ratio._den
+    assert before == 2_000 + 3 ^ 50 ^ spans ^ watch._ratio._num ^ watch._ratio._den
     for holder, name in ((watch, "_prime_max"), (watch._ratio, "_num"), (watch._ratio, "_den")):
         for bit in range(30):
             setattr(holder, name, getattr(holder, name) ^ 1 << bit)
@@ -729,7 +732,8 @@ def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_fold_of_the_guard() 
         watch._worth = (num, den ^ 1 << bit)
         assert fold(watch) != before
         watch._worth = (num, den)
-        watch._minutes[0] ^= 1 << bit
-        assert fold(watch) != before
-        watch._minutes[0] ^= 1 << bit
+        for span in ((0, 60 ^ 1 << bit), (1 << bit, 60)):
+            watch._spans[0] = span
+            assert fold(watch) != before
+        watch._spans[0] = (0, 60)
     assert fold(watch) == before

@@ -15,7 +15,7 @@ from pump import wire
 from pump.dosing.therapy import Therapy, is_less
 from pump.integrity.checksums import fold
 from pump.profile import Profile, checksum
-from pump.wire import CAPS_MAX, COUNT_MAX, FLEX_STEPS_MAX, FRACTION_MAX, PATTERNS_MAX, RATES_MAX, TITRATION_STEPS_MAX
+from pump.wire import COUNT_MAX, FLEX_STEPS_MAX, FRACTION_MAX, PATTERNS_MAX, RATES_MAX, TITRATION_STEPS_MAX
 from pumpside import DAY_MS, THERAPY, therapy
 
 FIGURES = profile_settings("implant-40", "cpython", 0).config
@@ -68,6 +68,8 @@ def caps(*rows: tuple[int, int]) -> dict[str, Any]:
     return {"caps": [{"minutes": minutes, "ng": ng} for minutes, ng in rows]}
 
 
+ONE_DRUG = {"name_bytes": 3, "step_ng_num": 500, "step_ng_den": 1, "bridge_ng_num": 0, "bridge_ng_den": 0}
+TWO_DRUGS = [ONE_DRUG, ONE_DRUG]
 MANY_STEPS = [(0, 10 * at, 0) for at in range(FLEX_STEPS_MAX + 1)]
 MANY_DAYS = [(at, 0) for at in range(TITRATION_STEPS_MAX + 1)]
 HIGHEST = {"basal_num": 1, "basal_den": 900}
@@ -118,6 +120,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "periodic bolus every minute": PERIODIC | {"periodic_steps": 1, "periodic_den": 1_000, "periodic_ms": 60_000},
     "periodic bolus as seldom as may be": PERIODIC | {"periodic_ms": FRACTION_MAX},
     "priming": PRIME | {"prime_steps_max": 2_000},
+    "the largest path": {"path_nl": COUNT_MAX},
     "without priming its rate is nothing": PRIME | {"prime_steps_max": 0, "prime_den": 1},
     "bridge": BRIDGE | {"bridge_steps": 160_000},
     "step volume otherwise written": {"step_nl_num": 500, "step_nl_den": 2},
@@ -125,7 +128,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "reservoir and levels": {"low_steps": 159_999, "empty_steps": 159_999},
     "one cap for hour and day each": caps((1, 1_500_000), (1440, 12_000_000)),
     "the cap of a part of an hour": caps((59, 2_000_000), (1440, 12_000_000)),
-    "all caps": caps((60, 2_000_000), (61, 12_000_000), (1440, 12_000_000), (1441, 24_000_000)),
+    "all caps": caps((60, 2_000_000), (61, 12_000_000), (1440, 12_000_000), *[(1441, 24_000_000)] * 5),
     "the longest window": caps((60, 2_000_000), (1440, 12_000_000), (2880, 24_000_000)),
     "caps as large as they may be": {"step_ng_num": 500_000} | caps((60, COUNT_MAX), (1440, COUNT_MAX)),
     "the least cap of an hour": caps((60, 67 * 500), (1440, 12_000_000)),
@@ -149,7 +152,8 @@ GOOD: dict[str, dict[str, Any]] = {
 
 BAD: list[tuple[str, int, dict[str, Any]]] = [
     ("therapy_format", 0, {"format": 0}),
-    ("therapy_format", 2, {"format": 2}),
+    ("therapy_format", 1, {"format": 1}),
+    ("therapy_format", 3, {"format": 3}),
     ("therapy_mode", 5, {"mode": 5}),
     ("therapy_format", 3, {"on_low": 3}),
     ("therapy_format", 2, {"on_cap": 2}),
@@ -237,7 +241,15 @@ BAD: list[tuple[str, int, dict[str, Any]]] = [
     ("level_order", 100_001, {"reservoir_steps": 100_000, "low_steps": 100_001}),
     ("level_order", 3_999, {"low_steps": 3_999}),
     ("cap_missing", 0, caps()),
-    ("cap_missing", CAPS_MAX + 1, caps(*[(60, 2_000_000)] * 4, (1440, 12_000_000))),
+    ("not_supported", 8, caps(*[(60, 2_000_000)] * 8, (1440, 12_000_000))),
+    ("drug_count", 1, {"caps": [{"minutes": 60, "ng": 2_000_000}, {"drug": 1, "minutes": 1440, "ng": 12_000_000}]}),
+    ("drug_count", 0, {"drugs": [], "drug_names": b""}),
+    ("drug_count", 2, {"drugs": TWO_DRUGS, "drug_names": b"onetwo"}),
+    ("therapy_format", 9, {"drug_names": b"baclofens"}),
+    ("not_supported", 15, {"stall_retry_minutes": 15}),
+    ("priming", COUNT_MAX, {"path_nl": COUNT_MAX + 1}),
+    ("therapy_fraction", 8, {"bridge_num": 1}),
+    ("therapy_fraction", 9, {"bridge_ng_den": FRACTION_MAX + 1}),
     ("cap_window", 0, caps((0, 2_000_000), (1440, 12_000_000))),
     ("cap_window", 2, caps((60, 2_000_000), (1440, 12_000_000), (2881, 24_000_000))),
     ("cap_missing", 0, caps((60, 0), (1440, 12_000_000))),
@@ -300,10 +312,12 @@ def test_each_field_is_read_into_its_place() -> None:
         name: at + 1 for at, (name, value) in enumerate(THERAPY.items()) if isinstance(value, int) and name != "format"
     }
     changed |= {"mode": 3, "on_low": 1, "on_cap": 1, "patient_per_day": 250}
+    changed |= {"step_ng_num": 501, "step_ng_den": 502, "bridge_ng_num": 503, "bridge_ng_den": 504}
     read = Therapy(therapy(**changed | {"weekdays": bytes(range(7))}))
     assert {name: getattr(read, name) for name in changed} == changed
-    assert (read.therapy_id, read.drug, read.weekdays) == (b"test-one", b"baclofen", bytes(range(7)))
-    assert read.caps == [(60, 2_000_000), (1440, 12_000_000)]
+    assert (read.therapy_id, read.drug_names, read.weekdays) == (b"test-one", b"baclofen", bytes(range(7)))
+    assert read.drugs == [(8, 501, 502, 503, 504)]
+    assert read.caps == [(0, 60, 2_000_000), (0, 1440, 12_000_000)]
 
 
 numbers = st.one_of(st.integers(1, 30), st.integers(1, FRACTION_MAX))
@@ -331,7 +345,7 @@ def test_any_flipped_bit_of_a_therapy_shows_in_its_fold() -> None:
         setattr(whole, name, 1_003 + 7 * at)
     before = fold(whole)
     numbers = [value for value in vars(whole).values() if isinstance(value, int)]
-    rows = [sum(row) for table in (whole.caps, whole.rates, whole.flex, whole.titration) for row in table]
+    rows = [sum(row) for table in (whole.drugs, whole.caps, whole.rates, whole.flex, whole.titration) for row in table]
     # A fold is as short as its parts.
     assert before == reduce(xor, [*numbers, sum(whole.weekdays), *rows])
     for name, value in list(vars(whole).items()):

@@ -181,7 +181,7 @@ class Delivery(Part):
         missed = self.missed
         self.missed = 0
         # One record when it begins; later amounts go with the leases, so that a long shortage wears no flash.
-        if self._facts.alarms & wire.ALARM_MISSED_VOLUME:
+        if wire.ALARM_MISSED_VOLUME in self._facts.latched:
             self._ledger.count_missed(missed)
             return 0
         self._ledger.write(wire.RECORD_MISSED, 0, missed, self._facts.missed + missed, 0, 0, 0)
@@ -206,8 +206,9 @@ class Delivery(Part):
         if self.schedule.bolus_made != delivered:
             self.distrust()
             return
+        code = facts.bolus_kind | _end_reason(self._bolus_cut) << wire.SHIFT_BOLUS_END_END_REASON
         self._bolus_cut = 0
-        self._ledger.write(wire.RECORD_BOLUS_END, facts.bolus_kind, facts.low, facts.high, delivered, asked, 0)
+        self._ledger.write(wire.RECORD_BOLUS_END, code, facts.low, facts.high, delivered, delivered, asked)
         self.schedule.start_waiting_periodic()
         self.close_bolus()
 
@@ -215,8 +216,9 @@ class Delivery(Part):
         facts = self._facts
         asked = facts.square_left
         delivered = asked - self._square_cut
+        reason = _end_reason(self._square_cut)
         self._square_cut = 0
-        self._ledger.write(wire.RECORD_SQUARE_END, 0, facts.low, facts.high, delivered, asked, 0)
+        self._ledger.write(wire.RECORD_SQUARE_END, reason, facts.low, facts.high, delivered, delivered, asked)
 
     def _record_periodic(self):
         facts, left = self._facts, self.schedule.claim_periodic()
@@ -283,13 +285,13 @@ class Delivery(Part):
     def apply_fallbacks(self):
         """Sets the basal rate that follows from a low reservoir and a reached cap."""
         if self.therapy is not None:
-            self.plan.set_fallbacks(*self.therapy.fallbacks(self._facts.alarms))
+            self.plan.set_fallbacks(*self.therapy.fallbacks(self._facts.latched))
             self.follow_plan()
 
     def follows_alarms(self):
         """True if the plan does what the alarms that are on ask for."""
         therapy = self.therapy
-        return therapy is None or self.plan.fallbacks() == therapy.fallbacks(self._facts.alarms)
+        return therapy is None or self.plan.fallbacks() == therapy.fallbacks(self._facts.latched)
 
     def set_local_time(self, days, ms):
         """Sets the calendar: `days` since 2000-01-01, and `ms` of that day."""
@@ -413,7 +415,7 @@ class Delivery(Part):
 
     def state(self):
         """The state of delivery, a wire.DELIVERY_*."""
-        if self._facts.alarms & wire.ALARMS_SAFE:
+        if self._facts.traits & wire.TRAIT_SAFE:
             return wire.DELIVERY_SAFE
         if self._facts.running:
             return wire.DELIVERY_RUNNING
@@ -431,3 +433,8 @@ class Delivery(Part):
             return wire.COUNT_MAX
         left = facts.reservoir - therapy.empty_steps - self.schedule.bolus_left - self.schedule.square_left
         return min(max(left, 0) * self.plan.den // (num * 60_000), wire.COUNT_MAX)
+
+
+def _end_reason(cut_steps):
+    """Why a bolus ended: only a dose cap cuts one that runs."""
+    return wire.END_REASON_CAP if cut_steps else wire.END_REASON_COMPLETED

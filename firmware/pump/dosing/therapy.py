@@ -10,35 +10,31 @@ from pump.small_int import mul_div
 _HOUR_MINUTES = const(60)
 _DAY_MINUTES = const(1440)
 _MINUTE_MS = const(60_000)
-_FORMAT = const(1)
+# Windows of the dose guard. A window takes half a kilobyte, so the guard has fewer than a program may name.
+_CAPS_MAX = const(8)
+_NO_DRUG = (0, 0, 0, 0, 0)
 _DONE = (wire.REASON_DONE, 0)
 
 
 class Therapy:
-    """Fields as in the protocol's `Therapy`. Raises ValueError when the bytes are no therapy."""
+    """Fields as in the protocol's `Program`, and the worths of its one drug. Raises ValueError when the bytes are no
+    program."""
 
     def __init__(self, program):
-        fields = wire.unpack_therapy(program, 0, len(program))
-        (self.format, self.therapy_id, self.drug) = fields[:3]
-        (self.step_ng_num, self.step_ng_den, self.step_nl_num, self.step_nl_den) = fields[3:7]
-        (self.mode, self.basal_num, self.basal_den, self.minimum_num, self.minimum_den) = fields[7:12]
-        (self.bolus_num, self.bolus_den, self.bolus_steps_max) = fields[12:15]
-        (self.reservoir_steps, self.low_steps, self.empty_steps, self.stability_days) = fields[15:19]
-        (self.on_low, self.on_cap, self.square_steps_max) = fields[19:22]
-        (self.patient_steps, self.patient_num, self.patient_den) = fields[22:25]
-        (self.patient_lockout_ms, self.patient_per_day) = fields[25:27]
-        (self.periodic_steps, self.periodic_ms, self.periodic_num, self.periodic_den) = fields[27:31]
-        (self.prime_steps_max, self.prime_num, self.prime_den, self.path_version) = fields[31:35]
-        (self.bridge_steps, self.bridge_num, self.bridge_den) = fields[35:38]
-        (self.bridge_ng_num, self.bridge_ng_den, self.change_permille_max, self.weekdays) = fields[38:42]
-        (self.caps, self.rates, self.flex, self.titration) = fields[42:46]
+        wire.read_program(self, program, 0, len(program))
+        # This firmware counts one drug; check() refuses a program of more.
+        drug = self.drugs[0] if self.drugs else _NO_DRUG
+        (_, self.step_ng_num, self.step_ng_den, self.bridge_ng_num, self.bridge_ng_den) = drug
 
     def checked(self):
         """Returns all fields but the names (see integrity/checksums.py)."""
         return (
             self.format,
+            self.drugs,
             self.step_ng_num,
             self.step_ng_den,
+            self.bridge_ng_num,
+            self.bridge_ng_den,
             self.step_nl_num,
             self.step_nl_den,
             self.mode,
@@ -69,11 +65,11 @@ class Therapy:
             self.prime_num,
             self.prime_den,
             self.path_version,
+            self.path_nl,
+            self.stall_retry_minutes,
             self.bridge_steps,
             self.bridge_num,
             self.bridge_den,
-            self.bridge_ng_num,
-            self.bridge_ng_den,
             self.change_permille_max,
             self.weekdays,
             self.caps,
@@ -88,9 +84,9 @@ class Therapy:
 
     def fallbacks(self, alarms):
         """(whether the basal is closed, whether it is at the minimum rate) while these alarms are on."""
-        low = alarms & wire.ALARM_RESERVOIR_LOW
-        cap = alarms & wire.ALARM_DOSE_CAP
-        over = alarms & wire.ALARM_OVER_INFUSION
+        low = wire.ALARM_RESERVOIR_LOW in alarms
+        cap = wire.ALARM_DOSE_CAP in alarms
+        over = wire.ALARM_OVER_INFUSION in alarms
         return (
             bool((low and self.on_low == wire.ON_LOW_STOP) or (cap and self.on_cap == wire.ON_CAP_STOP)),
             bool((low and self.on_low == wire.ON_LOW_MINIMUM_RATE) or cap or over),
@@ -140,8 +136,14 @@ class Therapy:
         return _DONE
 
     def _check_form(self, _profile):
-        if self.format != _FORMAT:
+        if self.format != wire.PROGRAM_FORMAT:
             return wire.REASON_THERAPY_FORMAT, self.format
+        if len(self.drugs) != 1:
+            return wire.REASON_DRUG_COUNT, len(self.drugs)
+        if self.drugs[0][0] != len(self.drug_names):
+            return wire.REASON_THERAPY_FORMAT, len(self.drug_names)
+        if self.stall_retry_minutes:
+            return wire.REASON_NOT_SUPPORTED, self.stall_retry_minutes
         if self.mode > wire.MODE_TITRATION:
             return wire.REASON_THERAPY_MODE, self.mode
         if self.on_low > wire.ON_LOW_STOP:
@@ -167,7 +169,7 @@ class Therapy:
             return wire.REASON_FLEX_RATE, len(self.rates)
         used += [(num, den, True) for num, den in self.rates]
         for at, (num, den, needed) in enumerate(used):
-            if needed and not (1 <= num <= wire.FRACTION_MAX and 1 <= den <= wire.FRACTION_MAX):
+            if (needed or num or den) and not (1 <= num <= wire.FRACTION_MAX and 1 <= den <= wire.FRACTION_MAX):
                 return wire.REASON_THERAPY_FRACTION, at
         return _DONE
 
@@ -274,6 +276,8 @@ class Therapy:
     def _check_priming(self, profile):
         if self.prime_steps_max > profile.bolus_steps_max:
             return wire.REASON_PRIMING, profile.bolus_steps_max
+        if self.path_nl > wire.COUNT_MAX:
+            return wire.REASON_PRIMING, wire.COUNT_MAX
         highest = (profile.rate_max_num, profile.rate_max_den)
         if self.prime_steps_max and is_less(highest, (self.prime_num, self.prime_den)):
             return wire.REASON_BOLUS_RATE, 3
@@ -294,12 +298,14 @@ class Therapy:
         return _DONE
 
     def _check_caps(self, profile):
-        if len(self.caps) > wire.CAPS_MAX:
-            return wire.REASON_CAP_MISSING, len(self.caps)
+        if len(self.caps) > _CAPS_MAX:
+            return wire.REASON_NOT_SUPPORTED, _CAPS_MAX
         basal = self._basal_bound()
         short = False
         day = False
-        for at, (minutes, nanograms) in enumerate(self.caps):
+        for at, (drug, minutes, nanograms) in enumerate(self.caps):
+            if drug >= len(self.drugs):
+                return wire.REASON_DRUG_COUNT, len(self.drugs)
             if not 1 <= minutes <= wire.CAP_MINUTES_MAX:
                 return wire.REASON_CAP_WINDOW, at
             if not 1 <= nanograms <= wire.COUNT_MAX:

@@ -145,7 +145,8 @@ class Guard:
         self._hour.set_limit(hard_hour_steps)
         self._day.set_limit(hard_day_steps)
         self._caps = []
-        self._minutes = []
+        # (drug, minutes) of each.
+        self._spans = []
         self._worth = (0, 1)
         self._ratio = Ratio(self._division)
         self._bridged = 0
@@ -166,14 +167,14 @@ class Guard:
         """Reads the limits from the bytes of a program. Returns False if the lengths of the windows changed: then the
         windows are empty, and must be rebuilt from the journal (see replay_steps)."""
         reading = Reading(data)
-        minutes = [minute for minute, _ in reading.caps]
-        same = minutes == self._minutes
+        spans = [(drug, minutes) for drug, minutes, _ in reading.caps]
+        same = spans == self._spans
         if not same:
-            self._caps = [Window(minute * _MINUTE_MS // (_BUCKETS - 1)) for minute in minutes]
-            self._minutes = minutes
+            self._caps = [Window(minutes * _MINUTE_MS // (_BUCKETS - 1)) for _, minutes in spans]
+            self._spans = spans
         self._worth = reading.worth
         num, den = reading.worth
-        for window, (_, nanograms) in zip(self._caps, reading.caps):
+        for window, (_, _, nanograms) in zip(self._caps, reading.caps):
             window.set_limit(self._division.divide(nanograms, den, num))
         self._prime_max = reading.prime_steps_max
         return same
@@ -271,7 +272,7 @@ class Guard:
 
     def checked(self):
         """Returns what the therapy set (see integrity/checksums.py)."""
-        return self._worth, self._prime_max, self._minutes, self._ratio
+        return self._worth, self._prime_max, self._spans, self._ratio
 
     # Deciding and counting
 
@@ -368,18 +369,19 @@ class Guard:
         if left and self._old_holds_more():
             self._bridge_left, self._bridged = left, bridged
 
-    def raise_windows(self, nanograms):
-        """Raises each window to the drug that a checkpoint shows in it."""
+    def raise_windows(self, drug, place, nanograms):
+        """Raises windows of a drug, from its cap number `place` on, to what a checkpoint shows in them."""
         num, den = self._worth
         if num:
-            for window, drug in zip(self._caps, nanograms):
-                window.raise_to(self._division.divide_up(drug, den, num))
+            caps = [at for at, (counted, _) in enumerate(self._spans) if counted == drug]
+            for at, amount in zip(caps[place:], nanograms):
+                self._caps[at].raise_to(self._division.divide_up(amount, den, num))
 
     def window_rows(self):
-        """(minutes, nanograms in the window rounded up, limit in nanograms) of each cap."""
+        """(drug, minutes, nanograms in the window rounded up, limit in nanograms) of each cap."""
         num, den = self._worth
         rows = []
-        for minutes, window in zip(self._minutes, self._caps):
-            drug = self._division.divide_up(window.sum, num, den)
-            rows.append((minutes, drug, self._division.divide(window._limit, num, den)))
+        for (drug, minutes), window in zip(self._spans, self._caps):
+            held = self._division.divide_up(window.sum, num, den)
+            rows.append((drug, minutes, held, self._division.divide(window._limit, num, den)))
         return rows

@@ -50,8 +50,7 @@ class Reading:
         cursor = _Cursor(data)
         cursor.read_number(1)
         self.therapy_id = cursor.read_bytes(8)
-        self.drug = cursor.read_bytes(cursor.read_number(1))
-        self.worth = cursor.read_fraction()
+        self._read_drugs(cursor)
         self.volume = cursor.read_fraction()
         self.mode = cursor.read_number(1)
         self.basal = cursor.read_fraction()
@@ -61,13 +60,26 @@ class Reading:
         self._read_reservoir(cursor)
         self._read_boluses(cursor)
         self._read_bridge(cursor)
-        self.caps = [(cursor.read_number(2), cursor.read_number(4)) for _ in range(cursor.read_number(1))]
+        self.caps = [
+            (cursor.read_number(1), cursor.read_number(2), cursor.read_number(4)) for _ in range(cursor.read_number(1))
+        ]
         self.rates = [cursor.read_fraction() for _ in range(cursor.read_number(1))]
         self.flex = [
             (cursor.read_number(1), cursor.read_number(2), cursor.read_number(1))
             for _ in range(cursor.read_number(2))
         ]
         self.titration = [(cursor.read_number(2), cursor.read_number(1)) for _ in range(cursor.read_number(1))]
+
+    def _read_drugs(self, cursor):
+        self.drugs = [
+            (cursor.read_number(1),) + cursor.read_fraction() + cursor.read_fraction()
+            for _ in range(cursor.read_number(1))
+        ]
+        self.drug_names = cursor.read_bytes(cursor.read_number(2))
+        if not self.drugs:
+            raise ValueError
+        # The windows count the first drug: this firmware accepts no program of more.
+        self.worth = self.drugs[0][1:3]
 
     def _read_reservoir(self, cursor):
         self.reservoir_steps = cursor.read_number(4)
@@ -89,11 +101,12 @@ class Reading:
         self.prime_steps_max = cursor.read_number(4)
         self.prime_rate = cursor.read_fraction()
         self.path_version = cursor.read_number(2)
+        self.path_nl = cursor.read_number(4)
+        self.stall_retry_minutes = cursor.read_number(2)
 
     def _read_bridge(self, cursor):
         self.bridge_steps = cursor.read_number(4)
         self.bridge = cursor.read_fraction()
-        self.bridge_worth = cursor.read_fraction()
         self.change_permille_max = cursor.read_number(2)
         self.weekdays = cursor.read_bytes(7)
 
@@ -103,6 +116,7 @@ class Reading:
             self.mode == therapy.mode
             and self.basal == (therapy.basal_num, therapy.basal_den)
             and self.minimum == (therapy.minimum_num, therapy.minimum_den)
+            and self.drugs == therapy.drugs
             and self.worth == (therapy.step_ng_num, therapy.step_ng_den)
             and self.caps == therapy.caps
             and self.rates == therapy.rates
@@ -110,7 +124,6 @@ class Reading:
             and self.titration == therapy.titration
             and self.weekdays == therapy.weekdays
             and self.period_ms == therapy.periodic_ms
-            and self.bridge_worth == (therapy.bridge_ng_num, therapy.bridge_ng_den)
             and (self.bolus_steps_max, self.patient_steps, self.periodic_steps, self.bridge_steps)
             == (therapy.bolus_steps_max, therapy.patient_steps, therapy.periodic_steps, therapy.bridge_steps)
         )
@@ -153,7 +166,7 @@ class Reading:
         return self.periodic_steps * (_DAY_MS // self.period_ms) if self.periodic_steps else 0
 
     def figures(self):
-        """Returns the figures of the protocol's `Reading`, from daily_steps to the refill, by name."""
+        """Returns the figures of the protocol's `Reading`, by name: the volumes, and the doses of each drug."""
         days = self._days()
         largest = (0, 1)
         week = (0, 1)
@@ -165,16 +178,23 @@ class Reading:
         largest = _add(largest, (periodic, 1))
         week = _add(week, (7 * periodic, 1))
         num, den = self._largest_rate()
+        patient = self.patient_steps * self.patient_per_day
         return {
             "daily_steps": _floor(largest, (1, 1)),
-            "daily_dose_ng": _floor(largest, self.worth),
             "daily_volume_nl": _floor(largest, self.volume),
-            "hour_dose_ng": _floor((_HOUR_MS * num, den), self.worth),
-            "weekly_dose_ng": _floor(week, self.worth),
-            "periodic_dose_ng": _floor((periodic, 1), self.worth),
-            "patient_dose_ng": _floor((self.patient_steps * self.patient_per_day, 1), self.worth),
+            "doses": [
+                (
+                    name_bytes,
+                    _floor(largest, (worth_num, worth_den)),
+                    _floor((_HOUR_MS * num, den), (worth_num, worth_den)),
+                    _floor(week, (worth_num, worth_den)),
+                    _floor((periodic, 1), (worth_num, worth_den)),
+                    _floor((patient, 1), (worth_num, worth_den)),
+                )
+                for name_bytes, worth_num, worth_den, _, _ in self.drugs
+            ],
             "bridge_ms": self._bridge_ms(),
-            "refill": self._refill(_add(largest, (self.patient_steps * self.patient_per_day, 1))),
+            "refill": self._refill(_add(largest, (patient, 1))),
         }
 
     def _bridge_ms(self):
