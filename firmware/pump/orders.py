@@ -8,14 +8,16 @@ from pump.clock import DAY_MS
 from pump.guard.reading import Reading
 from pump.part import Part
 from pump.refusal import Refusal
+from pump.small_int import mul_div
 from pump.storage.records import UNKNOWN
 
 _NOT_ARMED = const(-1)
+_NO_HOST = b"\x00\x00\x00\x00"
 
 
 class Orders(Part):
     """Carries out commands. `session` is the one that the command came in, None for a STOP without one; `fields` are
-    those of the request: host and counter first."""
+    those of the request: the counter first."""
 
     def __init__(self, ledger, store, profile, clock, delivery, effects, alarms, monitor, selftest):
         self._ledger = ledger
@@ -38,29 +40,30 @@ class Orders(Part):
 
     def _command(self, session, kind, fields, c, d, e):
         """Writes the record of a command. Raises Refusal if it could not be written."""
-        self._ledger.command(kind, session.role, fields[0], fields[1], c, d, e)
+        self._ledger.command(kind, session.role, session.host, fields[0], c, d, e)
 
     def _command_shown(self, session, kind, fields, c):
         """Writes the record of a command that shows low and high."""
         self._command(session, kind, fields, c, self._facts.low, self._facts.high)
 
-    def record_refusal(self, host, counter, message, reason):
+    def record_refusal(self, session, counter, message, reason):
         """Makes a refusal durable, so that a repeat gets the same answer."""
-        facts, number = self._facts, int.from_bytes(host, "little")
-        self._ledger.write(wire.RECORD_REFUSED, reason, number, counter, message, facts.low, facts.high)
+        facts, host = self._facts, session.host
+        told = message | wire.id_high(host) << wire.SHIFT_REFUSED_HOST_HIGH
+        self._ledger.write(wire.RECORD_REFUSED, reason, wire.id_low(host), counter, told, facts.low, facts.high)
 
     # Start and stop
 
     def _require_ready(self):
         facts, therapy = self._facts, self._delivery.therapy
-        if facts.alarms & wire.ALARMS_SAFE or not self._delivery.is_trusted():
-            raise Refusal(wire.REASON_SAFE_STATE, facts.alarms)
+        if facts.traits & wire.TRAIT_SAFE or not self._delivery.is_trusted():
+            raise Refusal(wire.REASON_SAFE_STATE, facts.worst_alarm(wire.TRAIT_SAFE))
         if therapy is None:
             raise Refusal(wire.REASON_NOT_PROGRAMMED)
         if facts.reservoir == UNKNOWN or facts.reservoir <= therapy.empty_steps:
             raise Refusal(wire.REASON_RESERVOIR_EMPTY)
-        if facts.alarms & wire.ALARMS_HALT:
-            raise Refusal(wire.REASON_START_BLOCKED, facts.alarms & wire.ALARMS_HALT)
+        if facts.traits & wire.TRAIT_HALT:
+            raise Refusal(wire.REASON_START_BLOCKED, facts.worst_alarm(wire.TRAIT_HALT))
 
     def _require_running(self):
         self._require_ready()
@@ -72,8 +75,8 @@ class Orders(Part):
         facts = self._facts
         if facts.running:
             raise Refusal(wire.REASON_ALREADY_RUNNING)
-        if facts.alarms & wire.ALARMS_BLOCK:
-            raise Refusal(wire.REASON_START_BLOCKED, facts.alarms & wire.ALARMS_BLOCK)
+        if facts.traits & wire.TRAIT_BLOCK:
+            raise Refusal(wire.REASON_START_BLOCKED, facts.worst_alarm(wire.TRAIT_BLOCK))
         if facts.bolus_left:
             raise Refusal(wire.REASON_BOLUS_RUNNING)
         self._command_shown(session, wire.RECORD_START, fields, 0)
@@ -83,8 +86,9 @@ class Orders(Part):
 
     def stop_delivery(self, session, fields):
         self._delivery.halt_motion()
-        role = wire.ROLE_NONE if session is None else session.role
-        return self._ledger.record_stop(role, fields[0], fields[1])
+        if session is None:
+            return self._ledger.record_stop(wire.ROLE_NONE, _NO_HOST, 0)
+        return self._ledger.record_stop(session.role, session.host, fields[0])
 
     # Boluses
 
@@ -92,9 +96,22 @@ class Orders(Part):
         if self._facts.bolus_left:
             raise Refusal(wire.REASON_BOLUS_RUNNING)
 
+    def _require_program(self, program_hash):
+        """Refuses a dose that a host computed from another program than the one in force."""
+        if not self._store.holds_program(program_hash):
+            raise Refusal(wire.REASON_PROGRAM_DIFFERS)
+
+    def _require_amount(self, steps, nanograms):
+        """Refuses steps that do not hold the drug that a host computed for them."""
+        therapy = self._delivery.therapy
+        held = mul_div(steps, therapy.step_ng_num, therapy.step_ng_den)[0]
+        if nanograms != held:
+            raise Refusal(wire.REASON_AMOUNT_DIFFERS, held)
+
     def start_bolus(self, session, fields):
-        steps = fields[2]
+        _, steps, program_hash, nanograms = fields
         self._require_running()
+        self._require_program(program_hash)
         self._require_no_bolus()
         delivery = self._delivery
         therapy = delivery.therapy
@@ -102,6 +119,7 @@ class Orders(Part):
             raise Refusal(wire.REASON_BOLUS_ZERO)
         if steps > therapy.bolus_steps_max:
             raise Refusal(wire.REASON_BOLUS_OVER_MAXIMUM)
+        self._require_amount(steps, nanograms)
         if delivery.guard.is_full():
             raise Refusal(wire.REASON_BOLUS_OVER_CAP)
         allowance = delivery.extend_lease(steps)
@@ -154,8 +172,9 @@ class Orders(Part):
         return therapy.patient_per_day - given if given < therapy.patient_per_day else 0
 
     def start_square_bolus(self, session, fields):
-        _, _, steps, duration_ms = fields
+        _, steps, duration_ms, program_hash, nanograms = fields
         self._require_running()
+        self._require_program(program_hash)
         delivery = self._delivery
         therapy = delivery.therapy
         if self._facts.square_left:
@@ -164,6 +183,7 @@ class Orders(Part):
             raise Refusal(wire.REASON_BOLUS_ZERO)
         if steps > therapy.square_steps_max:
             raise Refusal(wire.REASON_SQUARE_OVER_MAXIMUM)
+        self._require_amount(steps, nanograms)
         if not 1 <= duration_ms <= wire.FRACTION_MAX or therapy.is_too_fast(steps, duration_ms, self._profile):
             raise Refusal(wire.REASON_SQUARE_RATE)
         if delivery.guard.is_full():
@@ -186,7 +206,7 @@ class Orders(Part):
             raise Refusal(wire.REASON_STILL_RUNNING)
 
     def arm_priming(self, session, fields):
-        _, _, steps, path_version = fields
+        _, steps, path_version = fields
         self._require_stopped()
         therapy = self._delivery.therapy
         if not 1 <= steps <= therapy.prime_steps_max:
@@ -198,20 +218,22 @@ class Orders(Part):
         self._armed_ms = 0
 
     def start_priming(self, session, fields):
-        steps = fields[2]
+        _, steps, program_hash, nanograms = fields
         self._require_stopped()
+        self._require_program(program_hash)
         therapy = self._delivery.therapy
         if self._armed_steps == _NOT_ARMED or self._armed_ms > wire.PRIME_ARMED_MS:
             raise Refusal(wire.REASON_PRIMING_NOT_ARMED)
         if steps != self._armed_steps:
             raise Refusal(wire.REASON_PRIMING_VOLUME)
+        self._require_amount(steps, nanograms)
         self._armed_steps = _NOT_ARMED
         self._command(session, wire.RECORD_PRIME, fields, steps, therapy.path_version, steps)
         self._delivery.start_priming(steps, therapy.prime_num, therapy.prime_den)
 
     def test_patency(self, session, fields):
         """Moves a few steps into the line of a stopped pump at the highest rate. The host watches the pressure."""
-        steps = fields[2]
+        steps = fields[1]
         self._require_stopped()
         profile = self._profile
         if steps == 0:
@@ -226,10 +248,18 @@ class Orders(Part):
 
     # Reservoir, alarms, clock
 
+    def _is_step_volume(self, num, den):
+        profile = self._profile
+        if not (1 <= num <= wire.FRACTION_MAX and 1 <= den <= wire.FRACTION_MAX):
+            return False
+        return mul_div(num, profile.step_nl_den, profile.step_nl_num) == (den, 0)
+
     def record_refill(self, session, fields):
-        _, _, steps, withdrawn = fields
+        _, steps, withdrawn, step_nl_num, step_nl_den = fields
         reservoir, therapy = self._monitor.reservoir, self._delivery.therapy
         most = self._profile.reservoir_steps_max
+        if not self._is_step_volume(step_nl_num, step_nl_den):
+            raise Refusal(wire.REASON_STEP_VOLUME_DIFFERS)
         if steps > most or (withdrawn != UNKNOWN and withdrawn > most):
             raise Refusal(wire.REASON_RESERVOIR_SIZE)
         if withdrawn != UNKNOWN:
@@ -244,32 +274,35 @@ class Orders(Part):
     def _lasting_alarms(self):
         """Alarms that are on and whose cause lasts: they cannot be cleared."""
         facts, therapy = self._facts, self._delivery.therapy
-        lasting = self._monitor.lasting_alarms(self._delivery.is_moving())
-        lasting |= facts.alarms & (wire.ALARM_PUMP_STOPPED | wire.ALARM_THERAPY_UNFIT)
+        lasting = [wire.ALARM_PUMP_STOPPED, wire.ALARM_THERAPY_UNFIT]
+        lasting += self._monitor.lasting_alarms(self._delivery.is_moving())
         if therapy is None and facts.generation:
-            lasting |= wire.ALARM_THERAPY_LOST
+            lasting.append(wire.ALARM_THERAPY_LOST)
         if self._ledger.has_failed():
-            lasting |= wire.ALARM_FLASH_FAILED
+            lasting.append(wire.ALARM_FLASH_FAILED)
         if self._selftest.unreported_failures():
-            lasting |= wire.ALARM_SELFTEST_FAILED
+            lasting.append(wire.ALARM_SELFTEST_FAILED)
         if not self._clock.known and facts.clock_was_set:
-            lasting |= wire.ALARM_CLOCK_UNKNOWN
+            lasting.append(wire.ALARM_CLOCK_UNKNOWN)
         if facts.reservoir != UNKNOWN and therapy is not None:
-            lasting |= wire.ALARM_RESERVOIR_LOW if facts.reservoir <= therapy.low_steps else 0
-            lasting |= wire.ALARM_RESERVOIR_EMPTY if facts.reservoir <= therapy.empty_steps else 0
-        return lasting & facts.alarms
+            if facts.reservoir <= therapy.low_steps:
+                lasting.append(wire.ALARM_RESERVOIR_LOW)
+            if facts.reservoir <= therapy.empty_steps:
+                lasting.append(wire.ALARM_RESERVOIR_EMPTY)
+        return [alarm for alarm in lasting if alarm in facts.latched]
 
     def clear_alarms(self, session, fields):
-        alarms = fields[2]
-        lasting = self._lasting_alarms()
-        if alarms & lasting:
-            raise Refusal(wire.REASON_ALARM_PRESENT, alarms & lasting)
-        self._command_shown(session, wire.RECORD_ALARM_CLEARED, fields, alarms)
+        counter, wanted = fields
+        for alarm in self._lasting_alarms():
+            if alarm in wanted:
+                raise Refusal(wire.REASON_ALARM_PRESENT, alarm)
+        cleared = [alarm for alarm in self._facts.latched if alarm in wanted]
+        self._ledger.command_clearing(session.role, session.host, counter, cleared)
         self._delivery.apply_fallbacks()
 
     def silence_alarms(self, session, fields):
-        ms, alarms = fields[2], self._alarms
-        if not self._facts.alarms:
+        ms, alarms = fields[1], self._alarms
+        if not self._facts.latched:
             raise Refusal(wire.REASON_NO_ALARM)
         if not 1 <= ms <= alarms.longest_silence_ms():
             raise Refusal(wire.REASON_SILENCE_TIME, alarms.longest_silence_ms())
@@ -277,7 +310,7 @@ class Orders(Part):
         alarms.silence_tone(ms)
 
     def set_clock(self, session, fields):
-        _, _, days, ms = fields
+        _, days, ms = fields
         if ms >= DAY_MS:
             raise Refusal(wire.REASON_CLOCK_VALUE)
         self._command(session, wire.RECORD_CLOCK, fields, days, ms, 0)
@@ -286,12 +319,16 @@ class Orders(Part):
         self._effects.end_alarm(wire.ALARM_CLOCK_UNKNOWN)
 
     def record_implant(self, session, fields):
-        days, facts, clock = fields[2], self._facts, self._clock
+        days, facts, clock = fields[1], self._facts, self._clock
         if facts.implant_days != UNKNOWN:
             raise Refusal(wire.REASON_IMPLANTED, facts.implant_days)
         if not clock.known or days > clock.local_days():
             raise Refusal(wire.REASON_IMPLANT_DATE)
         self._command_shown(session, wire.RECORD_IMPLANT, fields, days)
+
+    def carry_windows(self, _session, _fields):
+        """Refuses what a replaced pump gave: this firmware cannot count it."""
+        raise Refusal(wire.REASON_NOT_SUPPORTED)
 
     # The program
 
@@ -304,7 +341,7 @@ class Orders(Part):
         if therapy.bridge_steps and (therapy.bridge_ng_num, therapy.bridge_ng_den) != held:
             return wire.REASON_BRIDGE
         # A bridge of other steps than the pump has now cannot continue: it is over, and must not lock the pump.
-        bridging = self._delivery.plan.bridge_left and not self._facts.alarms & wire.ALARM_THERAPY_UNFIT
+        bridging = self._delivery.plan.bridge_left and wire.ALARM_THERAPY_UNFIT not in self._facts.latched
         if bridging and (therapy.step_ng_num, therapy.step_ng_den) != held:
             # The pump can count two concentrations in the path, not three.
             return wire.REASON_BRIDGE
@@ -318,7 +355,7 @@ class Orders(Part):
         if not self._store.save_program(program, generation):
             raise Refusal(wire.REASON_FLASH_FAILED)
         first = facts.generation == 0
-        head = int.from_bytes(stage.hash[:4], "little")
+        head = wire.id_low(stage.hash)
         self._delivery.announce_therapy(stage.therapy)
         self._command(session, wire.RECORD_COMMIT, fields, generation, head, facts.high)
         if not self._store.adopt_program(program, generation):

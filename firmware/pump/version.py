@@ -1,3 +1,3 @@
 # The version of the firmware, as hello and the boot record show it.
 
-FIRMWARE = (0, 2, 0)
+FIRMWARE = (0, 3, 0)

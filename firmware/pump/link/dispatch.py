@@ -1,16 +1,15 @@
 # The dispatcher hands each request to the part that answers it. The link has checked its form, and the gate checks who
-# may send it. A command is carried out at most once: its host and counter decide.
+# may send it. A command is carried out at most once: the host of its session and its counter decide.
 
 from binascii import crc32
 
 from pump import wire
-from pump.link.upload import STAGE_ABORTED
 from pump.refusal import Refusal
 from pump.storage.outcomes import Outcome
 
 _BROADCAST = b"\x00\x00\x00\x00"
-# Behind the command id, which is a host of 4 bytes and a counter of 4.
-_CONTENT_AT = wire.HEADER_BYTES + 8
+# Behind the counter.
+_CONTENT_AT = wire.HEADER_BYTES + wire.COMMAND_BYTES
 
 
 class Dispatcher:
@@ -28,7 +27,7 @@ class Dispatcher:
         self._upload = upload
         # The session that the stage belongs to.
         self._session = None
-        self._answers = {wire.OUTCOME: self._answer_outcome, wire.SESSION_CLOSE: self._close_session}
+        self._answers = {wire.SESSION_CLOSE: self._close_session}
         for part in queries:
             self._answers.update(part.answers())
         # Answered later, and more than once.
@@ -38,7 +37,7 @@ class Dispatcher:
         }
         # Decoder of the request, and what carries it out.
         self._commands = {
-            wire.THERAPY_COMMIT: (wire.unpack_therapy_commit_request, upload.commit),
+            wire.PROGRAM_COMMIT: (wire.unpack_program_commit_request, upload.commit),
             wire.START: (wire.unpack_start_request, orders.start_delivery),
             wire.STOP: (wire.unpack_stop_request, orders.stop_delivery),
             wire.BOLUS: (wire.unpack_bolus_request, orders.start_bolus),
@@ -54,6 +53,7 @@ class Dispatcher:
             wire.ALARM_SILENCE: (wire.unpack_alarm_silence_request, orders.silence_alarms),
             wire.CLOCK_SET: (wire.unpack_clock_set_request, orders.set_clock),
             wire.IMPLANT: (wire.unpack_implant_request, orders.record_implant),
+            wire.DOSE_WINDOWS_SET: (wire.unpack_dose_windows_set_request, orders.carry_windows),
         }
 
     def needs_flash(self):
@@ -61,7 +61,7 @@ class Dispatcher:
         message = self._link.type
         if message == wire.STOP:
             return False
-        return message in wire.CHANGES_STATE or message in (wire.THERAPY_BEGIN, wire.THERAPY_ABORT, wire.SESSION_CLOSE)
+        return message in wire.CHANGES_STATE or message in (wire.PROGRAM_BEGIN, wire.PROGRAM_ABORT, wire.SESSION_CLOSE)
 
     def handle_request(self):
         """Answers the waiting request."""
@@ -85,9 +85,11 @@ class Dispatcher:
 
     def _check_address(self):
         link = self._link
-        if link.version != wire.PROTOCOL_VERSION:
+        # STOP is frozen: any host of any version stops any pump that it reaches.
+        if link.version != wire.PROTOCOL_VERSION and link.type != wire.STOP:
             raise Refusal(wire.REASON_WRONG_VERSION, wire.PROTOCOL_VERSION)
-        if link.device != self._device_id and not (link.type == wire.HELLO and link.device == _BROADCAST):
+        to_any = link.device == _BROADCAST and (link.type == wire.HELLO or link.type == wire.STOP)
+        if link.device != self._device_id and not to_any:
             raise Refusal(wire.REASON_WRONG_DEVICE)
 
     def _identify_session(self):
@@ -101,7 +103,7 @@ class Dispatcher:
         if session is not None and session is not self._session:
             # A new session was opened. It cannot commit what another one staged.
             self._session = session
-            self._upload.drop_stage(STAGE_ABORTED)
+            self._upload.drop_stage(wire.STAGE_DROP_ABORT)
         return session
 
     def _answer_request(self, session):
@@ -109,11 +111,16 @@ class Dispatcher:
         message = link.type
         if message == wire.SESSION_OPEN:
             self._open_session()
+        elif message == wire.OUTCOME:
+            self._reply(session, self._answer_outcome(link, session.host))
         elif message in self._answers:
             self._reply(session, self._answers[message](link))
         elif message in self._streams:
             self._streams[message](link, session)
             link.drop_request()
+        elif session is None:
+            # No other command gets here without a session.
+            self._stop_without_session()
         else:
             unpack, act = self._commands[message]
             self._carry_out(session, link.decode_body(unpack), act)
@@ -129,14 +136,9 @@ class Dispatcher:
     # Commands: at most once each
 
     def _carry_out(self, session, fields, act):
-        link, ledger = self._link, self._ledger
-        message, host, counter = link.type, fields[0], fields[1]
-        if not self._profile.is_valid:
-            # Damaged settings do not say for sure where the flash may be written: nothing could be made durable.
-            raise Refusal(wire.REASON_SAFE_STATE, ledger.facts.alarms)
-        if session is None:
-            self._stop_without_session(host, counter)
-            return
+        link = self._link
+        message, host, counter = link.type, session.host, fields[0]
+        self._require_settings()
         if counter > wire.COUNT_MAX:
             raise ValueError
         content = crc32(memoryview(link.frame)[_CONTENT_AT : link.body_end]) & wire.COUNT_MAX
@@ -148,23 +150,29 @@ class Dispatcher:
         try:
             act(session, fields)
         except Refusal as refusal:
-            self._orders.record_refusal(host, counter, message, refusal.reason)
-        if self._delivery.distrusted or ledger.corrupted:
+            self._orders.record_refusal(session, counter, message, refusal.reason)
+        if self._delivery.distrusted or self._ledger.corrupted:
             # The outcome is not known before the pump has started over, so it sends no answer.
             return
         known = self._outcomes.find_outcome(host)
         known.remember_content(content)
         self._send_outcome(session, known)
 
-    def _stop_without_session(self, host, counter):
-        """Stops the pump without a valid tag. Nothing of the host that the request names changes. A stopped pump writes
+    def _require_settings(self):
+        """Refuses a command while the settings are damaged: they do not say for sure where the flash may be written, so
+        nothing could be made durable."""
+        if not self._profile.is_valid:
+            raise Refusal(wire.REASON_SAFE_STATE, self._ledger.facts.worst_alarm(wire.TRAIT_SAFE))
+
+    def _stop_without_session(self):
+        """Stops the pump without a valid tag. Its body says nothing, and it counts for no host. A stopped pump writes
         nothing, so that a flood wears no flash."""
+        self._require_settings()
         facts = self._ledger.facts
-        counter &= wire.COUNT_MAX
         record = self._ledger.journal.next - 1
         if facts.running or facts.bolus_left or facts.square_left:
-            record = self._orders.stop_delivery(None, (host, counter))
-        outcome = Outcome(host, counter, wire.STOP, wire.REASON_DONE, 0, facts.low, facts.high, record)
+            record = self._orders.stop_delivery(None, ())
+        outcome = Outcome(_BROADCAST, 0, wire.STOP, wire.REASON_DONE, 0, facts.low, facts.high, record)
         self._send_outcome(None, outcome)
 
     def _answer_again(self, session, known, message, counter, content):
@@ -178,8 +186,8 @@ class Dispatcher:
     def _send_outcome(self, session, known):
         self._reply(session, _pack_outcome(self._link.out, known))
 
-    def _answer_outcome(self, link):
-        host, counter = link.decode_body(wire.unpack_outcome_request)
+    def _answer_outcome(self, link, host):
+        (counter,) = link.decode_body(wire.unpack_outcome_request)
         known, newest = self._outcomes.find_outcome(host), self._outcomes.newest_counter(host)
         if counter > newest:
             raise Refusal(wire.REASON_OUTCOME_UNKNOWN, newest)
@@ -211,7 +219,7 @@ class Dispatcher:
         self._reply(session, end)
 
     def _close_session(self, link):
-        self._upload.drop_stage(STAGE_ABORTED)
+        self._upload.drop_stage(wire.STAGE_DROP_ABORT)
         self._gate.close_session()
         self._session = None
         journal = self._ledger.journal
@@ -219,14 +227,7 @@ class Dispatcher:
 
 
 def _pack_outcome(out, known):
+    at = wire.HEADER_BYTES
     return wire.pack_outcome(
-        out,
-        wire.HEADER_BYTES,
-        known.host,
-        known.counter,
-        known.reason,
-        known.accepted,
-        known.low,
-        known.high,
-        known.record,
+        out, at, known.counter, known.reason, known.accepted, known.low, known.high, known.record
     )

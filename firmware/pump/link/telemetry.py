@@ -16,7 +16,8 @@ _PERIOD_MS_MIN = const(50)
 # The longest subscription. A host that goes on watching renews it, so that a lost host is not served for long.
 _LASTS_MS_MAX = const(60_000)
 # Of the table in protocol/dosebench_protocol/telemetry.py.
-_FIELDS = wire.FIELD_BAD_FRAMES + 1
+_ANY_TRAIT = const(0xFF)
+_FIELDS = wire.FIELD_ALARM_COUNT + 1
 
 
 class Telemetry(Part):
@@ -97,7 +98,7 @@ class Telemetry(Part):
         num, den = delivery.rate()
         return (
             delivery.state(),
-            facts.alarms,
+            facts.worst_alarm(_ANY_TRAIT),
             facts.low,
             facts.high,
             facts.missed,
@@ -109,4 +110,5 @@ class Telemetry(Part):
             delivery.guard.allowance(),
             self._journal.next,
             self._link.bad_frames,
+            len(facts.latched),
         )

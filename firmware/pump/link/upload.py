@@ -9,9 +9,6 @@ from pump.part import NEVER, Part
 from pump.refusal import Refusal
 from pump.storage.therapy_store import program_hash
 
-STAGE_REPLACED = const(0)
-STAGE_TIMEOUT = const(1)
-STAGE_ABORTED = const(2)
 _STAGE_MS_MAX = const(120_000)
 
 
@@ -63,11 +60,11 @@ class Upload(Part):
     def answers(self):
         """Returns the method for each request. It writes the reply into `out` of the link and returns its end."""
         return {
-            wire.THERAPY_BEGIN: self._start_stage,
-            wire.THERAPY_CHUNK: self._receive_chunk,
-            wire.THERAPY_VERIFY: self._verify_stage,
-            wire.THERAPY_ABORT: self._abort_stage,
-            wire.THERAPY_READ: self._read_program,
+            wire.PROGRAM_BEGIN: self._start_stage,
+            wire.PROGRAM_CHUNK: self._receive_chunk,
+            wire.PROGRAM_VERIFY: self._verify_stage,
+            wire.PROGRAM_ABORT: self._abort_stage,
+            wire.PROGRAM_READ: self._read_program,
         }
 
     def pass_time(self, ms):
@@ -82,7 +79,7 @@ class Upload(Part):
     def watch(self):
         """Drops a stage that has expired."""
         if self.next_ms() <= 0:
-            self.drop_stage(STAGE_TIMEOUT)
+            self.drop_stage(wire.STAGE_DROP_TIMEOUT)
 
     def received_bytes(self):
         """Bytes of the stage that have arrived."""
@@ -102,7 +99,7 @@ class Upload(Part):
         stage = self._open_stage()
         if stage.therapy is None:
             raise Refusal(wire.REASON_NOT_VERIFIED)
-        if stage.hash != fields[2]:
+        if stage.hash != fields[1]:
             raise Refusal(wire.REASON_STAGE_HASH)
         self._orders.commit_program(session, fields, stage)
         self._stage = None
@@ -114,21 +111,21 @@ class Upload(Part):
         return self._stage
 
     def _start_stage(self, link):
-        length, expected_hash = link.decode_body(wire.unpack_therapy_begin_request)
-        if length == 0 or length > wire.THERAPY_BYTES_MAX:
-            raise Refusal(wire.REASON_TOO_LONG, wire.THERAPY_BYTES_MAX)
+        length, expected_hash = link.decode_body(wire.unpack_program_begin_request)
+        if length == 0 or length > wire.PROGRAM_BYTES_MAX:
+            raise Refusal(wire.REASON_TOO_LONG, wire.PROGRAM_BYTES_MAX)
         stage = self._stage
         if stage is None or stage.hash != expected_hash or len(stage.data) != length:
-            self.drop_stage(STAGE_REPLACED)
+            self.drop_stage(wire.STAGE_DROP_NEW_STAGE)
             self._stage = Stage(length, expected_hash)
         self._open_stage()
-        return wire.pack_therapy_begin_reply(link.out, wire.HEADER_BYTES, length)
+        return wire.pack_program_begin_reply(link.out, wire.HEADER_BYTES, length)
 
     def _receive_chunk(self, link):
-        offset, data = link.decode_body(wire.unpack_therapy_chunk_request)
+        offset, data = link.decode_body(wire.unpack_program_chunk_request)
         stage = self._open_stage()
         stage.write_chunk(offset, data)
-        return wire.pack_therapy_chunk_reply(link.out, wire.HEADER_BYTES, stage.received)
+        return wire.pack_program_chunk_reply(link.out, wire.HEADER_BYTES, stage.received)
 
     def _verify_stage(self, link):
         stage = self._open_stage()
@@ -137,37 +134,33 @@ class Upload(Part):
         reading = Reading(stage.data)
         figures = reading.figures()
         days, limit = figures["refill"]
-        return wire.pack_therapy_verify_reply(
+        return wire.pack_program_verify_reply(
             link.out,
             wire.HEADER_BYTES,
             reading.therapy_id,
             stage.hash,
             reading.mode,
-            reading.drug,
             figures["daily_steps"],
-            figures["daily_dose_ng"],
             figures["daily_volume_nl"],
-            figures["hour_dose_ng"],
             days,
             limit,
             reading.bolus_steps_max,
-            figures["weekly_dose_ng"],
-            figures["periodic_dose_ng"],
-            figures["patient_dose_ng"],
             figures["bridge_ms"],
+            figures["doses"],
+            reading.drug_names,
             reading.caps,
         )
 
     def _abort_stage(self, link):
-        dropped = self.drop_stage(STAGE_ABORTED)
-        return wire.pack_therapy_abort_reply(link.out, wire.HEADER_BYTES, 1 if dropped else 0)
+        dropped = self.drop_stage(wire.STAGE_DROP_ABORT)
+        return wire.pack_program_abort_reply(link.out, wire.HEADER_BYTES, 1 if dropped else 0)
 
     def _read_program(self, link):
-        (offset,) = link.decode_body(wire.unpack_therapy_read_request)
+        (offset,) = link.decode_body(wire.unpack_program_read_request)
         store = self._store
         if not store.program:
             raise Refusal(wire.REASON_NOT_PROGRAMMED)
         data = store.program[offset : offset + wire.CHUNK_BYTES_MAX]
-        return wire.pack_therapy_read_reply(
+        return wire.pack_program_read_reply(
             link.out, wire.HEADER_BYTES, store.generation, len(store.program), offset, data
         )

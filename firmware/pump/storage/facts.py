@@ -107,6 +107,23 @@ class Facts:
             self.periodic_from,
         )
 
+    # Alarms
+
+    def worst_alarm(self, effect):
+        """The newest of the most urgent latched alarms that have one of these traits (wire.TRAIT_*), or ALARM_NONE."""
+        worst, urgent = wire.ALARM_NONE, wire.PRIORITY_NONE
+        for alarm in self.latched:
+            priority = self.priority_of(alarm)
+            if priority >= urgent and wire.alarm_traits(alarm) & effect:
+                worst, urgent = alarm, priority
+        return worst
+
+    def priority_of(self, alarm):
+        """The priority of a latched alarm: one that escalated is urgent."""
+        if alarm in self.escalated:
+            return wire.PRIORITY_HIGH
+        return (wire.alarm_traits(alarm) & wire.TRAIT_PRIORITY) >> wire.TRAIT_PRIORITY_SHIFT
+
     # Times
 
     def ms_since(self, moment):

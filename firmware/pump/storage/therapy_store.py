@@ -46,6 +46,10 @@ class TherapyStore:
         """Whether the program in RAM is the one that was loaded or adopted."""
         return not self.program or program_hash(self.program) == self._hash
 
+    def holds_program(self, hash_head):
+        """Whether the hash of the program in force begins with these bytes."""
+        return bool(self.program) and self._hash[: len(hash_head)] == hash_head
+
     def find_damaged(self):
         """Number of a copy that differs from the program in force, or -1."""
         for at, address in enumerate(self._addresses):
