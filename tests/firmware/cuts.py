@@ -94,7 +94,9 @@ class Recorder(Flash):
             twin = self._side.twin
             told = replace(self._told, records=dict(self._told.records), faults=dict(self._told.faults))
             self._into.append(
-                Operation(bytes(self.data), address, data, told, array("q", twin.plant.steps_us), twin.machine.now_us)
+                Operation(
+                    bytes(self.data), address, data, told, array("q", twin.plant.steps_us), twin.machine.now_us
+                )
             )
 
     def write(self, address: int, data: bytes) -> int:
@@ -328,9 +330,5 @@ def check_goes_on(side: PumpSide) -> None:
     made = len(side.twin.plant.steps_us) - before
     expected = 3_600_000 / RATES[ledger.facts.generation] if running else 0
     assert abs(made - expected) <= 1, (made, expected)
-<<<<<<< HEAD
-    assert ledger.low <= len(side.twin.plant.steps_us) <= ledger.high
-=======
     assert ledger.facts.low <= len(side.twin.plant.steps_us) <= ledger.facts.high
 
->>>>>>> formats
