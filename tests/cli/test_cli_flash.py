@@ -466,7 +466,6 @@ while True:
 
 def _deafen(board: UnixBoard) -> None:
     """A main that no Ctrl-C ends is in the slot, and runs: the window after the reset has passed unused."""
-
     def silence(shell: Shell) -> None:
         for slot in SLOTS:
             shell.remove(f"{slot_dir(slot)}/main.mpy")

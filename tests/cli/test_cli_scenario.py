@@ -247,7 +247,9 @@ def test_a_refusal_that_nobody_expected_is_a_fault(run: Run, c5: Path, tmp_path:
 @pytest.mark.requirement("R13")
 @pytest.mark.parametrize(("tolerance", "met"), [("698 ug/day", False), ("700 ug/day", True)])
 def test_a_rate_is_as_near_as_a_rate_says(run: Run, c5: Path, tmp_path: Path, tolerance: str, met: bool) -> None:
-    file = write(tmp_path, f'[[event]]\nat = "1 h"\nexpect_rate = "100 ug/day"\ntolerance = "{tolerance}"\n')
+    file = write(
+        tmp_path, f'[[event]]\nat = "1 h"\nexpect_rate = "100 ug/day"\ntolerance = "{tolerance}"\n'
+    )
     ran = run("simulate", c5, "--scenario", file, "--runtime", "cpython", "--json")
     assert [row["met"] for row in ran.json["expectations"]] == [met]
 

@@ -94,7 +94,9 @@ class Recorder(Flash):
             twin = self._side.twin
             told = replace(self._told, records=dict(self._told.records), faults=dict(self._told.faults))
             self._into.append(
-                Operation(bytes(self.data), address, data, told, array("q", twin.plant.steps_us), twin.machine.now_us)
+                Operation(
+                    bytes(self.data), address, data, told, array("q", twin.plant.steps_us), twin.machine.now_us
+                )
             )
 
     def write(self, address: int, data: bytes) -> int:

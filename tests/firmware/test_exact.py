@@ -31,6 +31,7 @@ def histories(acts_max: int, wait_ms_max: int) -> st.SearchStrategy[list[tuple[s
     return st.lists(act, min_size=1, max_size=acts_max)
 
 
+
 def carry_out(side: PumpSide, act: tuple[str, Any]) -> None:
     """Do one act of a random history, as far as it is allowed now."""
     name, value = act

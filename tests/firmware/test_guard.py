@@ -21,7 +21,6 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 FULL = 65_535
 """Most steps that a bucket counts."""
 
-
 def guard(**changes: object) -> Guard:
     made = Guard(4_000, 24_000)
     made.adopt_program(therapy(**({"hour_ng_max": 50_000, "day_ng_max": 400_000} | changes)))

@@ -74,7 +74,9 @@ class HostileLine:
     def read(self, size: int = 1) -> bytes:
         data = self._rest + bytes(self._port.read(size))
         *whole, self._rest = data.split(DELIMITER)
-        return b"".join(b"".join(self._fate("to_host", self.to_host, piece + DELIMITER)) for piece in whole if piece)
+        return b"".join(
+            b"".join(self._fate("to_host", self.to_host, piece + DELIMITER)) for piece in whole if piece
+        )
 
     def _fate(self, way: str, fates: deque[str], piece: bytes) -> list[bytes]:
         fate = fates.popleft() if fates else "pass"

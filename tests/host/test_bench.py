@@ -109,9 +109,9 @@ def test_a_load_cell_shows_the_voltages_of_the_profiles_level() -> None:
 
 
 def test_a_load_cell_may_count_backwards_and_stays_in_small_ints() -> None:
-    cell = changed(SYRINGE, ("empty = 84000", "empty = 8000000"), ("full = 484000", "full = -8000000")).device_json()[
-        "hx711"
-    ]
+    cell = changed(
+        SYRINGE, ("empty = 84000", "empty = 8000000"), ("full = 484000", "full = -8000000")
+    ).device_json()["hx711"]
     assert (8_000_000 - cell["offset"]) * cell["num"] / cell["den"] == pytest.approx(500, abs=1)
     assert abs(cell["num"]) * (1 << 24) < 1 << 30
 
@@ -304,13 +304,9 @@ def test_a_calibration_is_added_and_every_other_line_stays(tmp_path: Path) -> No
 
 
 def test_a_comment_beside_the_measured_step_stays() -> None:
-    text = (
-        PERISTALTIC.read_text()
-        + '[calibration]\nstep_volume = "0.26 uL"   # by hand\n'
-        + (
-            '[[calibration.history]]\nmeasured = "2026-02-01T08:00:00"\nstep_volume = "0.26 uL"\nuncertainty = "1 nL"\n'
-            'spread = "1 nL"\nbefore = "0.25 uL"\nruns = 3\nsteps = 30\nmethod = "volume"\n'
-        )
+    text = PERISTALTIC.read_text() + '[calibration]\nstep_volume = "0.26 uL"   # by hand\n' + (
+        '[[calibration.history]]\nmeasured = "2026-02-01T08:00:00"\nstep_volume = "0.26 uL"\nuncertainty = "1 nL"\n'
+        'spread = "1 nL"\nbefore = "0.25 uL"\nruns = 3\nsteps = 30\nmethod = "volume"\n'
     )
     made = edited(text, toml_file.parse(text, "x"), step(255))
     assert 'step_volume = "0.255 uL"   # by hand\n' in made
