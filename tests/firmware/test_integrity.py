@@ -52,12 +52,12 @@ def parts(value: object, seen: dict[int, object]) -> None:
 def side() -> Iterator[PumpSide]:
     """A pump that runs a program with a cap, while a bolus and a square bolus are on."""
     with pump() as side:
-        side.client.refill(100_000)
+        side.client.record_refill(100_000)
         side.program(basal_num=7, basal_den=400_001)
         side.start()
-        side.client.bolus(60)
+        side.client.give_bolus(60)
         side.client.square_bolus(40, 3_600_000)
-        side.twin.advance(30)
+        side.twin.advance_time(30)
         yield side
 
 
@@ -73,9 +73,9 @@ def test_every_attribute_is_declared_as_checked_or_excused(side: PumpSide) -> No
     for part in found.values():
         known = excused(type(part).__name__) | set(declared(type(part)))
         if "*" not in known:
-            missing |= {
-                f"{type(part).__name__}.{name}" for name, value in vars(part).items() if not is_part(value)
-            } - {f"{type(part).__name__}.{name}" for name in known}
+            missing |= {f"{type(part).__name__}.{name}" for name, value in vars(part).items() if not is_part(value)} - {
+                f"{type(part).__name__}.{name}" for name in known
+            }
     assert not missing
 
 

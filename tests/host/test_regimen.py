@@ -32,7 +32,7 @@ dose = "800 ug/day"
 
 
 def problems(text: str) -> list[tuple[int, str, str, str]]:
-    document = regimen.from_file(toml_file.parse(text, "test.toml"))
+    document = regimen.from_file(toml_file.parse_toml(text, "test.toml"))
     return [(problem.line, problem.key, problem.code, problem.message) for problem in document.problems]
 
 
@@ -43,7 +43,7 @@ def test_good_file_has_no_problems() -> None:
 def test_line_endings_and_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "windows.toml"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").replace("800", "-800").encode())
-    assert [(p.line, p.key) for p in regimen.read(path).problems] == [(14, "therapy.dose")]
+    assert [(p.line, p.key) for p in regimen.read_regimen(path).problems] == [(14, "therapy.dose")]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_not_toml(tmp_path: Path, text: str, line: int, words: str) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(TomlFileError) as caught:
-        regimen.read(path)
+        regimen.read_regimen(path)
     (problem,) = caught.value.problems
     assert problem.line == line
     assert problem.message.startswith("not TOML: ")
@@ -117,22 +117,22 @@ def test_not_text(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_bytes(b"format = 1\ntitle = '\xff'\n")
     with pytest.raises(TomlFileError, match="line 2: not TOML: not UTF-8"):
-        regimen.read(path)
+        regimen.read_regimen(path)
 
 
 def test_too_long_and_too_deep(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_text("#" * (toml_file.FILE_BYTES_MAX + 1), encoding="utf-8")
     with pytest.raises(TomlFileError, match="longer than"):
-        regimen.read(path)
+        regimen.read_regimen(path)
     path.write_text("a = " + "[" * 100_000, encoding="utf-8")
     with pytest.raises(TomlFileError, match="not TOML"):
-        regimen.read(path)
+        regimen.read_regimen(path)
 
 
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(DosebenchError, match="cannot read"):
-        regimen.read(tmp_path / "none.toml")
+        regimen.read_regimen(tmp_path / "none.toml")
 
 
 def test_key_lines_of_everything_that_toml_has() -> None:
@@ -157,7 +157,7 @@ z = """"quoted""""
 [[arr.deep]]
 z = 2
 '''
-    lines = {toml_file.dotted(key): line for key, line in key_lines(text).items()}
+    lines = {toml_file.format_key(key): line for key, line in key_lines(text).items()}
     assert lines == {
         "a": 2,
         "b": 3,
@@ -229,7 +229,7 @@ def test_key_lines_finds_every_key_that_tomllib_finds(blocks: list[tuple[str, st
 def test_any_damage_is_a_problem_or_a_toml_file_error(at: int, put: str, cut: int) -> None:
     text = GOOD[:at] + put + GOOD[at + cut :]
     try:
-        document = regimen.from_file(toml_file.parse(text, "test.toml"))
+        document = regimen.from_file(toml_file.parse_toml(text, "test.toml"))
     except TomlFileError:
         return
     assert all(1 <= problem.line <= text.count("\n") + 1 for problem in document.problems)

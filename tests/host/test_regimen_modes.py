@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from dosebench.base.units import DAY_MS, MINUTE_MS
 from dosebench.profile import load
-from dosebench.regimen.check import check
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.drugs import DrugLibrary
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.summary import summarize_check
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from regimens import BACLOFEN, EXAMPLES, HEAD, ZICONOTIDE, Bench, codes, figures, places
@@ -62,24 +62,24 @@ ONE_HIGH_HOUR = (
 
 
 def test_one_high_hour_a_day_does_not_count_as_a_high_day(bench: Bench, pump: SimpleNamespace) -> None:
-    device = pump.Profile(load.load("implant-40").device_config())
+    device = pump.Profile(load.load_profile("implant-40").device_config())
     text = flex("[[therapy.pattern]]\n" + ONE_HIGH_HOUR + '[limits]\nper_day = "{} ug"\n')
     passed = bench.check(text.replace("{}", "640"))
     assert passed.program is not None
-    assert pump.Therapy(passed.program.encode()).check(device) == (0, 0)
+    assert pump.Therapy(passed.program.encode_program()).check(device) == (0, 0)
     assert places(bench.check(text.replace("{}", "637"))) == [("limits.per_day", "cap-below-basal")]
 
 
 def test_default_caps_of_a_flex_regimen_leave_room_for_its_clock(bench: Bench, pump: SimpleNamespace) -> None:
-    device = pump.Profile(load.load("implant-40").device_config())
+    device = pump.Profile(load.load_profile("implant-40").device_config())
     result = bench.check(flex("[[therapy.pattern]]\n" + ONE_HIGH_HOUR))
     assert result.program is not None
-    assert pump.Therapy(result.program.encode()).check(device) == (0, 0)
+    assert pump.Therapy(result.program.encode_program()).check(device) == (0, 0)
     assert 638 <= figures(result)["limits"]["per_day_ug"] < 641
 
 
 def test_flex_example(library: DrugLibrary) -> None:
-    result = check(EXAMPLES / "flex-weekdays.toml", library)
+    result = check_regimen(EXAMPLES / "flex-weekdays.toml", library)
     found = figures(result)
     assert not result.warnings
     assert (found["daily_dose_ug"], found["weekly_dose_ug"], found["largest_hour_ug"]) == (502.5, 3352.5, 30)
@@ -148,7 +148,7 @@ def test_mistakes_in_patterns(bench: Bench, patterns: str, place: tuple[str, str
     assert [
         problem for problem in result.errors if (problem.key, problem.code) == place and words in problem.message
     ], [str(problem) for problem in result.errors]
-    json.dumps(summarize(result), allow_nan=False)
+    json.dumps(summarize_check(result), allow_nan=False)
 
 
 def test_ten_mistakes_in_the_new_tables_at_once(bench: Bench) -> None:
@@ -170,7 +170,7 @@ def test_ten_mistakes_in_the_new_tables_at_once(bench: Bench) -> None:
 
 
 def test_titration_example(library: DrugLibrary) -> None:
-    result = check(EXAMPLES / "titration-morphine.toml", library)
+    result = check_regimen(EXAMPLES / "titration-morphine.toml", library)
     found = figures(result)
     assert [row["after_days"] for row in found["titration"]] == [0, 3, 6, 9]
     assert found["daily_dose_ug"] == 720
@@ -234,7 +234,7 @@ def test_each_step_of_a_titration_is_held_against_the_drug_library(bench: Bench)
 
 
 def test_patient_bolus_example(library: DrugLibrary) -> None:
-    result = check(EXAMPLES / "patient-bolus.toml", library)
+    result = check_regimen(EXAMPLES / "patient-bolus.toml", library)
     found = figures(result)
     assert not result.warnings
     assert (found["daily_dose_ug"], found["patient_bolus"]["daily_ug"], found["periodic_bolus"]["daily_ug"]) == (
@@ -342,7 +342,7 @@ def test_tables_of_another_mode_are_not_delivered(bench: Bench) -> None:
 @pytest.mark.requirement("C6")
 @pytest.mark.requirement("R14")
 def test_c6_minutes_for_hours(library: DrugLibrary) -> None:
-    result = check(EXAMPLES / "c6-slip.toml", library)
+    result = check_regimen(EXAMPLES / "c6-slip.toml", library)
     assert codes(result.errors) == ["dose-hard-max", "cap-below-basal", "cap-below-basal"]
     (slip,) = result.warnings
     assert slip.code == "slip-time"
@@ -354,10 +354,10 @@ def test_c6_the_pump_refuses_by_its_daily_cap(bench: Bench, pump: SimpleNamespac
     text = (EXAMPLES / "c6-slip.toml").read_text(encoding="utf-8").replace('"6 min"', '"6 h"')
     meant = bench.check(text)
     assert meant.program is not None
-    device = pump.Profile(load.load("implant-40").device_config())
-    assert pump.Therapy(meant.program.encode()).check(device) == (0, 0)
+    device = pump.Profile(load.load_profile("implant-40").device_config())
+    assert pump.Therapy(meant.program.encode_program()).check(device) == (0, 0)
     slip = replace(meant.program, periodic_ms=6 * MINUTE_MS)
-    reason = pump.Therapy(slip.encode()).check(device)
+    reason = pump.Therapy(slip.encode_program()).check(device)
     assert reason == (47, 0), "cap_below_basal"
 
 
@@ -404,9 +404,9 @@ def test_patient_boluses_count_for_a_reservoir_that_lasts_less_than_a_day(bench:
 
 def nl_per_day(data: st.DataObject, name: str) -> str:
     """A basal rate, mostly one that the pump can do."""
-    pump = load.load(name)
+    pump = load.load_profile(name)
     step_nl = int(pump.delivery.step_volume)
-    least, most = (int(pump.steps(rate * DAY_MS)) for rate in (pump.delivery.rate_min, pump.caps.day / DAY_MS))
+    least, most = (int(pump.count_steps(rate * DAY_MS)) for rate in (pump.delivery.rate_min, pump.caps.day / DAY_MS))
     steps = data.draw(st.integers(least, most // 3) | st.sampled_from([least - 1, least, most]))
     return f'"{steps * step_nl} nL/day"'
 
@@ -436,8 +436,8 @@ def draw_basal(data: st.DataObject, name: str) -> str:
 
 
 def draw_extras(data: st.DataObject, name: str) -> str:
-    pump = load.load(name)
-    step_nl, most = int(pump.delivery.step_volume), int(pump.steps(pump.caps.bolus))
+    pump = load.load_profile(name)
+    step_nl, most = int(pump.delivery.step_volume), int(pump.count_steps(pump.caps.bolus))
     sizes = (st.integers(1, 20) | st.sampled_from([most, most + 1])).map(lambda steps: f"{steps * step_nl} nL")
     minutes = st.sampled_from([1, 2, 10, 30, 60, 120, 360, 1440])
     some = st.booleans()
@@ -465,16 +465,16 @@ def draw_extras(data: st.DataObject, name: str) -> str:
 @given(data=st.data())
 def test_what_passes_the_check_is_taken_by_the_pump(bench: Bench, pump: SimpleNamespace, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(load.builtin_names()))
-    filled = int(load.load(name).reservoir.capacity)
+    filled = int(load.load_profile(name).reservoir.capacity)
     text = f'format = 1\nprofile = "{name}"\n[drug]\nname = "unlisted"\nconcentration = "2000 ug/mL"\n'
     text += f'[reservoir]\nfilled = "{filled} nL"\n' + draw_basal(data, name) + draw_extras(data, name)
     cap = data.draw(st.none() | st.tuples(st.sampled_from([1, 30, 60, 240, 2880]), st.integers(1, 100)))
     text += f'[[limits.cap]]\nwindow = "{cap[0]} min"\ndose = "{cap[1] * filled // 200} nL"\n' if cap else ""
     result = bench.check(text)
-    json.dumps(summarize(result), allow_nan=False)
+    json.dumps(summarize_check(result), allow_nan=False)
     if result.program is not None:
-        device = pump.Profile(load.load(name).device_config())
-        assert pump.Therapy(result.program.encode()).check(device) == (0, 0), text
+        device = pump.Profile(load.load_profile(name).device_config())
+        assert pump.Therapy(result.program.encode_program()).check(device) == (0, 0), text
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -488,4 +488,4 @@ def test_any_damage_gives_an_answer(bench: Bench, name: str, at: int, put: str, 
     text: Any = (EXAMPLES / f"{name}.toml").read_text(encoding="utf-8")
     result = bench.check(text[:at] + put + text[at + cut :])
     assert result.ok == (not result.errors)
-    json.dumps(summarize(result), allow_nan=False)
+    json.dumps(summarize_check(result), allow_nan=False)
