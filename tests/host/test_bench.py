@@ -40,7 +40,7 @@ def changed(path: Path, *changes: tuple[str, str], name: str = "bench.toml") -> 
     for old, new in changes:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
-    return from_file(toml_file.parse(text, name))
+    return from_file(toml_file.parse_toml(text, name))
 
 
 def mistakes(path: Path, *changes: tuple[str, str]) -> list[tuple[str, str]]:
@@ -308,7 +308,7 @@ def test_a_comment_beside_the_measured_step_stays() -> None:
         '[[calibration.history]]\nmeasured = "2026-02-01T08:00:00"\nstep_volume = "0.26 uL"\nuncertainty = "1 nL"\n'
         'spread = "1 nL"\nbefore = "0.25 uL"\nruns = 3\nsteps = 30\nmethod = "volume"\n'
     )
-    made = edited(text, toml_file.parse(text, "x"), step(255))
+    made = edited(text, toml_file.parse_toml(text, "x"), step(255))
     assert 'step_volume = "0.255 uL"   # by hand\n' in made
     assert len(tomllib.loads(made)["calibration"]["history"]) == 2
 

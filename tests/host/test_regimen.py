@@ -32,7 +32,7 @@ dose = "800 ug/day"
 
 
 def problems(text: str) -> list[tuple[int, str, str, str]]:
-    document = regimen.from_file(toml_file.parse(text, "test.toml"))
+    document = regimen.from_file(toml_file.parse_toml(text, "test.toml"))
     return [(problem.line, problem.key, problem.code, problem.message) for problem in document.problems]
 
 
@@ -157,7 +157,7 @@ z = """"quoted""""
 [[arr.deep]]
 z = 2
 '''
-    lines = {toml_file.dotted(key): line for key, line in key_lines(text).items()}
+    lines = {toml_file.format_key(key): line for key, line in key_lines(text).items()}
     assert lines == {
         "a": 2,
         "b": 3,
@@ -229,7 +229,7 @@ def test_key_lines_finds_every_key_that_tomllib_finds(blocks: list[tuple[str, st
 def test_any_damage_is_a_problem_or_a_toml_file_error(at: int, put: str, cut: int) -> None:
     text = GOOD[:at] + put + GOOD[at + cut :]
     try:
-        document = regimen.from_file(toml_file.parse(text, "test.toml"))
+        document = regimen.from_file(toml_file.parse_toml(text, "test.toml"))
     except TomlFileError:
         return
     assert all(1 <= problem.line <= text.count("\n") + 1 for problem in document.problems)

@@ -153,7 +153,7 @@ def coverage(freedom: float) -> float:
 
 def measured_nl(text: str, celsius: float) -> tuple[float, Method]:
     """Volume in nL of what somebody read: a mass of water ("261.3 mg") or a volume ("0.26 mL"). Raises UnitError."""
-    quantity = units.parse(text, units.MASS, units.VOLUME)
+    quantity = units.parse_quantity(text, units.MASS, units.VOLUME)
     if quantity.dimension is units.MASS:
         return volume_nl(float(units.in_unit(quantity.value, "mg")), celsius), "mass"
     return float(quantity.value), "volume"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Final
 
-from dosebench.base.units import decimal, show
+from dosebench.base.units import format_amount, format_decimal
 from dosebench.bench.file import Bench
 from dosebench.bench.schema import (
     AnalogueInput,
@@ -95,7 +95,7 @@ def _sensors(bench: Bench) -> Iterator[Part]:
             yield Part("HX711 with load cell (level)", wires, ("VCC to 3V3, GND to GND",))
         elif isinstance(sensor, AnalogueInput):
             supply = "plus to the divider, minus to GND" if name == "battery" else "supply to 3V3, GND to GND"
-            divided = (f"divided by {decimal(sensor.divider, 4)} at the pin",) if sensor.divider != 1 else ()
+            divided = (f"divided by {format_decimal(sensor.divider, 4)} at the pin",) if sensor.divider != 1 else ()
             yield Part(title, (Wire(sensor.pin, "adc", "signal"),), (*divided, supply))
     if sensors.flow:
         yield Part("Flow meter", (Wire(sensors.flow.pin, "in", "pulses"),), ("supply to 3V3, GND to GND",))
@@ -123,9 +123,9 @@ def _drive(bench: Bench) -> Iterator[Part]:
 def _motor(bench: Bench) -> str:
     motor, mechanics = bench.tables.motor, bench.tables.mechanics
     if isinstance(motor, SolenoidMotor):
-        return f"coil, {show(motor.on_time, 'ms')} a stroke"
+        return f"coil, {format_amount(motor.on_time, 'ms')} a stroke"
     if isinstance(motor, DcMotor):
-        return f"DC, {show(motor.turn, 's')} a turn"
+        return f"DC, {format_amount(motor.turn, 's')} a turn"
     if isinstance(mechanics, SyringeMechanics | RotaryMechanics) and isinstance(motor, StepDirMotor):
         return f"stepper, {mechanics.steps_per_turn} steps, 1/{mechanics.microsteps}"
     return "geared stepper, half steps"
@@ -134,10 +134,10 @@ def _motor(bench: Bench) -> str:
 def _pump(bench: Bench) -> str:
     mechanics = bench.tables.mechanics
     if isinstance(mechanics, SyringeMechanics):
-        return f"syringe {decimal(mechanics.bore)} mm, screw {decimal(mechanics.lead)} mm"
+        return f"syringe {format_decimal(mechanics.bore)} mm, screw {format_decimal(mechanics.lead)} mm"
     if isinstance(mechanics, RotaryMechanics):
-        return f"head, {show(mechanics.turn_volume, 'uL')} a turn"
-    return f"{show(mechanics.stroke, 'uL')} a stroke"
+        return f"head, {format_amount(mechanics.turn_volume, 'uL')} a turn"
+    return f"{format_amount(mechanics.stroke, 'uL')} a stroke"
 
 
 def _encoder(bench: Bench) -> Iterator[Part]:

@@ -155,7 +155,7 @@ def load(path: Path, directories: Sequence[Path] = ()) -> Bench:
         DosebenchError: It cannot be read.
         BenchError: It has mistakes; all of them, with their lines.
     """
-    return from_file(toml_file.read(path), [path.parent, *directories])
+    return from_file(toml_file.read_toml(path), [path.parent, *directories])
 
 
 def from_file(file: TomlFile, directories: Sequence[Path] = ()) -> Bench:
@@ -207,7 +207,7 @@ def _named(file: TomlFile, directories: Sequence[Path]) -> dict[str, tuple[Any, 
         try:
             found[key] = (finder(name), None)
         except DosebenchError as error:
-            found[key] = (None, file.problem((key,), str(error), key))
+            found[key] = (None, file.make_problem((key,), str(error), key))
     return found
 
 
@@ -216,7 +216,7 @@ def _by_line(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def _unknown(file: TomlFile, key: Key) -> Problem:
-    return file.problem(key, toml_file.unknown_key(str(key[-1]), _known(file, key[:-1])), "unknown-key")
+    return file.make_problem(key, toml_file.unknown_key(str(key[-1]), _known(file, key[:-1])), "unknown-key")
 
 
 def _known(file: TomlFile, table: Key) -> list[str]:

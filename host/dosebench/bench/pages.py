@@ -95,10 +95,12 @@ def _step(bench: Bench) -> Iterator[str]:
     step, nominal = bench.motion, bench.nominal.delivery
     kind = bench.tables.motor.kind
     yield (
-        f"A step of `{bench.nominal.name}` is {units.show(nominal.step_volume, 'uL')}: {counted(kind, step.units)}, "
-        f"each of {units.show(step.unit_nl, 'uL', 4)} by the mechanics in the file. Together that is "
-        f"{units.show(step.volume_nl, 'uL', 4)}, {shown_error(step, nominal.step_volume)} off, and takes "
-        f"{units.show(step.time_ms, 'ms', 4)} of the {units.show(nominal.step_time, 'ms')} that the profile gives it."
+        f"A step of `{bench.nominal.name}` is {units.format_amount(nominal.step_volume, 'uL')}: "
+        f"{counted(kind, step.units)}, "
+        f"each of {units.format_amount(step.unit_nl, 'uL', 4)} by the mechanics in the file. Together that is "
+        f"{units.format_amount(step.volume_nl, 'uL', 4)}, {shown_error(step, nominal.step_volume)} off, and takes "
+        f"{units.format_amount(step.time_ms, 'ms', 4)} of the {units.format_amount(nominal.step_time, 'ms')} "
+        f"that the profile gives it."
     )
     yield ""
     yield (
@@ -185,7 +187,7 @@ def _index(found: list[Bench]) -> str:
         "|---|---|---|---|",
         *(
             f"| [{bench.tables.title}]({bench.tables.name}.md) | {bench.board.title} | `{bench.nominal.name}` | "
-            f"{units.show(bench.nominal.delivery.step_volume, 'uL')}: "
+            f"{units.format_amount(bench.nominal.delivery.step_volume, 'uL')}: "
             f"{counted(bench.tables.motor.kind, bench.motion.units)} |"
             for bench in found
         ),

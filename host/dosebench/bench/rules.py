@@ -119,9 +119,9 @@ def _sensor_pins(bench: BenchTables) -> Iterator[PinUse]:
 def findings(file: TomlFile, bench: BenchTables, board: BoardPins, profile: Profile) -> Iterator[Finding]:
     """Everything that is wrong with a bench, or worth a second look."""
     for key, message, code in _errors(bench, board, profile):
-        yield file.problem(key, message, code), True
+        yield file.make_problem(key, message, code), True
     for key, message, code in _warnings(bench, board):
-        yield file.problem(key, message, code), False
+        yield file.make_problem(key, message, code), False
 
 
 Said = tuple[Key, str, str]
@@ -225,7 +225,8 @@ def _voltage_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
         if at_pin > RAIL_MV:
             yield (
                 ("sensors", name, "divider"),
-                f"leaves {units.show(at_pin, 'mV', 4)} at the pin when the pump reads {units.show(most, 'mV', 4)}; "
+                f"leaves {units.format_amount(at_pin, 'mV', 4)} at the pin when the pump reads "
+                f"{units.format_amount(most, 'mV', 4)}; "
                 f"a pin bears {RAIL_MV} mV",
                 "voltage",
             )
@@ -268,28 +269,35 @@ def _motion_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
     if abs(step.error(step_nl)) > STEP_ERROR_MAX:
         yield ("mechanics",), _off(motor.kind, step, step_nl), "step-volume"
     if isinstance(motor, SolenoidMotor) and step.units != 1:
-        yield ("mechanics", "stroke"), f"must be one step of the pump, {units.show(step_nl, 'uL')}", "step-volume"
+        yield (
+            ("mechanics", "stroke"),
+            f"must be one step of the pump, {units.format_amount(step_nl, 'uL')}",
+            "step-volume",
+        )
     if step.time_ms > profile.delivery.step_time:
         yield (
             ("motor",),
-            f"takes {units.show(step.time_ms, 'ms', 4)} for a step of the pump ({counted(motor.kind, step.units)}); "
-            f"the profile {profile.name} gives it {units.show(profile.delivery.step_time, 'ms', 4)}",
+            f"takes {units.format_amount(step.time_ms, 'ms', 4)} for a step of the pump "
+            f"({counted(motor.kind, step.units)}); "
+            f"the profile {profile.name} gives it {units.format_amount(profile.delivery.step_time, 'ms', 4)}",
             "step-time",
         )
 
 
 def _off(kind: str, step: Motion, step_nl: Fraction) -> str:
     return (
-        f"make a step of {units.show(step.volume_nl, 'uL', 4)} ({counted(kind, step.units)}, each of "
-        f"{units.show(step.unit_nl, 'uL', 4)}), {shown_error(step, step_nl)} off the {units.show(step_nl, 'uL')} of "
-        f"the profile; at most {units.show(STEP_ERROR_MAX, '%')} is allowed. Use a finer drive, or another profile"
+        f"make a step of {units.format_amount(step.volume_nl, 'uL', 4)} ({counted(kind, step.units)}, each of "
+        f"{units.format_amount(step.unit_nl, 'uL', 4)}), {shown_error(step, step_nl)} off the "
+        f"{units.format_amount(step_nl, 'uL')} of "
+        f"the profile; at most {units.format_amount(STEP_ERROR_MAX, '%')} is allowed. Use a finer drive, or "
+        f"another profile"
     )
 
 
 def shown_error(step: Motion, step_nl: Fraction) -> str:
     """The error of a step in percent with its sign, such as "+0.6 %"."""
     percent = 100 * step.error(step_nl)
-    return f"{'-' if percent < 0 else '+'}{units.decimal(abs(percent), 2 if abs(percent) < 10 else 3)} %"
+    return f"{'-' if percent < 0 else '+'}{units.format_decimal(abs(percent), 2 if abs(percent) < 10 else 3)} %"
 
 
 def _encoder_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
@@ -308,7 +316,8 @@ def _encoder_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
     if counts is not None and (counts.denominator != 1 or counts < 1):
         yield (
             ("encoder", "counts_per_turn"),
-            f"gives {units.decimal(counts, 5)} counts for a step of the pump; only a whole number can be held against "
+            f"gives {units.format_decimal(counts, 5)} counts for a step of the pump; only a whole number can be "
+            f"held against "
             "the motor, step by step",
             "encoder",
         )
@@ -342,7 +351,8 @@ def _calibration_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
     if abs(calibration.step_volume / nominal - 1) > CALIBRATION_MAX:
         yield (
             ("calibration", "step_volume"),
-            f"is more than {units.show(CALIBRATION_MAX, '%')} off the profile's {units.show(nominal, 'uL')}: look at "
+            f"is more than {units.format_amount(CALIBRATION_MAX, '%')} off the profile's "
+            f"{units.format_amount(nominal, 'uL')}: look at "
             "mechanics and file",
             "calibration",
         )
@@ -369,7 +379,7 @@ def _warnings(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
     if rate is not None and rate > most:
         yield (
             ("motor",),
-            f"starts at {units.decimal(rate, 4)} steps a second; above {most} it may stall",
+            f"starts at {units.format_decimal(rate, 4)} steps a second; above {most} it may stall",
             "start-rate",
         )
     if bench.encoder is None and not isinstance(bench.motor, SolenoidMotor):

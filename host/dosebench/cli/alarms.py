@@ -102,7 +102,7 @@ def silence(duration: str, port: str | None, baud: int, as_json: bool) -> None:
     """
     from dosebench.base import units  # noqa: PLC0415
 
-    ms = int(units.value(duration, units.DURATION))
+    ms = int(units.parse_value(duration, units.DURATION))
     with pump.commanding(port, baud) as client:
         client.alarm_silence(ms)
         state = client.status()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output
 from dosebench.cli.options import FILE
 
@@ -38,7 +38,7 @@ def check_bench(file: Path, as_json: bool) -> int:
             output.emit(_nothing(file) | {"errors": [_problem(one) for one in error.problems]})
         else:
             _show_problems(file, "error", error.problems, "red")
-            click.echo(f"{file}: {counted(len(error.problems), 'mistake')}")
+            click.echo(f"{file}: {count_noun(len(error.problems), 'mistake')}")
         return 1
     if as_json:
         output.emit(report(file, found))

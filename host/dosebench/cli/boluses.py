@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dosebench.base.units import MINUTE_MS
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
 from dosebench.cli.pump import dose_steps, outcome_json, programmed, volume_steps
 
@@ -83,7 +83,7 @@ def _check(order: _Order) -> None:
 def _duration_ms(text: str) -> int:
     from dosebench.base import units  # noqa: PLC0415
 
-    return int(units.value(text, units.DURATION))
+    return int(units.parse_value(text, units.DURATION))
 
 
 def _clinician(client: PumpClient, therapy: dict[str, Any], dose: str) -> tuple[dict[str, Any], str]:
@@ -118,10 +118,10 @@ def _given(
         "lasts_days": output.lasts_days(state),
     }
     drug = therapy["drug"].decode(errors="replace")
-    amount = f"{number(values['dose_ug'])} ug {drug} ({counted(steps, 'step')})"
+    amount = f"{number(values['dose_ug'])} ug {drug} ({count_noun(steps, 'step')})"
     text = f"Accepted: {amount} over {number(values['minutes'], 3)} min.{output.lasts(values['lasts_days'])}"
     if old_steps:
-        text += f" The bridge is not through: {counted(old_steps, 'step')} of old drug."
+        text += f" The bridge is not through: {count_noun(old_steps, 'step')} of old drug."
     return values, text
 
 
@@ -139,7 +139,7 @@ def _cancelled(client: PumpClient, therapy: dict[str, Any], square: bool) -> tup
         "dose_not_delivered_ug": float(left * _step_ng(therapy) / 1000),
     }
     dose = output.shown_number(values["dose_not_delivered_ug"])
-    return values, f"Cancelled; {dose} ug ({counted(left, 'step')}) were not given."
+    return values, f"Cancelled; {dose} ug ({count_noun(left, 'step')}) were not given."
 
 
 def _step_ng(therapy: dict[str, Any]) -> Fraction:
@@ -176,7 +176,7 @@ def prime(volume: str, arm: bool, port: str | None, baud: int, as_json: bool) ->
 
 def _primed(values: dict[str, Any]) -> str:
     number = output.shown_number
-    steps = counted(values["steps"], "step")
+    steps = count_noun(values["steps"], "step")
     amount = f"{number(values['volume_ml'])} mL ({steps}), path table version {values['path_version']}"
     if values["armed"]:
         return f"Armed for a minute: {amount}. Nothing moves before `dosebench prime` with the same volume."

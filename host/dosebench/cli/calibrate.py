@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from dosebench.base.errors import DosebenchError
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
 from dosebench.cli.options import FILE
 from dosebench.cli.progress import bar
@@ -113,7 +113,7 @@ def _measure(client: PumpClient, bench: Bench, order: _Order) -> tuple[list[Run]
         _ask(f"Run {number} of {order.runs}: tare the balance, then press Enter", order.as_json, str, "")
         made = _deliver(client, deliver, steps, settle_s, quiet=order.as_json)
         volume, method = _ask(
-            f"{counted(made, 'step')}. What does the balance show",
+            f"{count_noun(made, 'step')}. What does the balance show",
             order.as_json,
             lambda text: _read(text, order.celsius),
         )
@@ -147,7 +147,7 @@ def _way(client: PumpClient, therapy: dict[str, Any], steps: int) -> Callable[[]
     if state["delivery"] == "running":
         most = int(therapy["bolus_steps_max"])
         if not 1 <= steps <= most:
-            raise NotCalibratedError(f"a run of {counted(steps, 'step')}: the therapy allows a bolus of 1 to {most}")
+            raise NotCalibratedError(f"a run of {count_noun(steps, 'step')}: the therapy allows a bolus of 1 to {most}")
 
         def given() -> None:
             client.bolus(steps)
@@ -159,7 +159,7 @@ def _way(client: PumpClient, therapy: dict[str, Any], steps: int) -> Callable[[]
             "this therapy allows no priming", hint="start the pump for runs by bolus, or give the regimen a catheter"
         )
     if not 1 <= steps <= most:
-        raise NotCalibratedError(f"a run of {counted(steps, 'step')}: the therapy allows a priming of 1 to {most}")
+        raise NotCalibratedError(f"a run of {count_noun(steps, 'step')}: the therapy allows a priming of 1 to {most}")
 
     def primed() -> None:
         client.prime_arm(steps, int(therapy["path_version"]))
@@ -185,7 +185,7 @@ def _deliver(client: PumpClient, begin: Callable[[], None], steps: int, settle_s
     if low != high or low < steps:
         made = f"{low}" if low == high else f"{low} to {high}"
         raise NotCalibratedError(
-            f"the pump made {made} of {counted(steps, 'step')}", hint="it was stopped or reset: see `dosebench why`"
+            f"the pump made {made} of {count_noun(steps, 'step')}", hint="it was stopped or reset: see `dosebench why`"
         )
     return low
 
@@ -259,7 +259,7 @@ def _figures(values: dict[str, Any]) -> str:
     within = "." if values["significant"] else ", which is within the uncertainty."
     return (
         f"A step is {number(values['step_ul'])} uL, +- {number(values['uncertainty_ul'], 2)} uL (95 %, "
-        f"{counted(len(values['runs']), 'run')} of {counted(values['steps'], 'step')} in all, standard deviation "
+        f"{count_noun(len(values['runs']), 'run')} of {count_noun(values['steps'], 'step')} in all, standard deviation "
         f"{number(values['spread_ul'], 2)} uL): {values['change_percent']:+.3g} % against "
         f"{number(values['before_ul'])} uL until now{within}"
     )

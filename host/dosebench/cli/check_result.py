@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dosebench.base.words import YEAR_DAYS, counted, lasting
+from dosebench.base.words import YEAR_DAYS, count_noun, format_days
 from dosebench.cli import output
 from dosebench.regimen.summary import summarize
 
@@ -25,7 +25,7 @@ def show(result: CheckResult) -> None:
     for problem in result.warnings:
         _problem("confirm" if problem.needs_confirm else "warning", result.file, problem, "yellow")
     if result.errors:
-        click.echo(f"{result.file}: {counted(len(result.errors), 'mistake')}; nothing would be programmed")
+        click.echo(f"{result.file}: {count_noun(len(result.errors), 'mistake')}; nothing would be programmed")
     elif result.needs_confirm:
         click.echo(f"{result.file}: good once you confirm what is marked confirm (--confirm)")
     else:
@@ -67,7 +67,7 @@ def _refill(refill: dict[str, Any]) -> str:
 
 def _battery(battery: dict[str, Any]) -> str:
     years, service = battery["years_to_low"], battery["service_years"]
-    text = f"low about {lasting(years * YEAR_DAYS)} after a fresh one, no alarm sounding"
+    text = f"low about {format_days(years * YEAR_DAYS)} after a fresh one, no alarm sounding"
     return text if service is None else f"{text}; service at most {service} years"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
 from dosebench.cli.pump import outcome_json
 
@@ -36,7 +36,7 @@ def stop(port: str | None, baud: int, as_json: bool) -> None:
 
 def _count(values: dict[str, Any]) -> str:
     low, high = values["low_steps"], values["high_steps"]
-    return f"Delivered in its life: {counted(low if low == high else f'{low} to {high}', 'step')}."
+    return f"Delivered in its life: {count_noun(low if low == high else f'{low} to {high}', 'step')}."
 
 
 @click.command()

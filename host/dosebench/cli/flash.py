@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from dosebench.base.errors import DosebenchError
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output
 
 if TYPE_CHECKING:
@@ -217,11 +217,11 @@ def _show(result: dict[str, Any], prepared: Prepared) -> None:
 
 def _firmware_line(result: dict[str, Any]) -> str:
     if not result["sent"] and not result["copied"]:
-        files = counted(result["unchanged"], "file")
+        files = count_noun(result["unchanged"], "file")
         return f"{result['version']}, {files}, as they should be, in slot {result['slot']}"
     form = "compiled" if result["compiled"] else "source"
     return (
-        f"{result['version']} ({form}) into slot {result['slot']}: {counted(len(result['sent']), 'file')} sent "
+        f"{result['version']} ({form}) into slot {result['slot']}: {count_noun(len(result['sent']), 'file')} sent "
         f"({result['sent_bytes']} bytes), {len(result['copied'])} copied on the board, "
         f"{result['unchanged']} there already"
     )
@@ -297,7 +297,9 @@ def _confirm_removal(planned: Removal) -> None:
 def _removed(planned: Removal, device: bytes | None) -> str:
     if device is None:
         return "Nothing of dosebench is on this board."
-    kept = f" Its journal and therapy are still there ({counted(len(planned.kept), 'file')})." if planned.kept else ""
+    kept = (
+        f" Its journal and therapy are still there ({count_noun(len(planned.kept), 'file')})." if planned.kept else ""
+    )
     restored = " Its own main.py is back." if planned.restores else ""
     removed = f"The files of pump {device.hex()} were removed ({len(planned.files)}).{restored}{kept}"
     return f"{removed} `dosebench pair --forget {device.hex()}` drops its keys here."

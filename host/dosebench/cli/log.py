@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from dosebench_protocol.tables import CHAIN_BYTES
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
 from dosebench.cli.pump import held_journal
 
@@ -54,7 +54,7 @@ def pull(port: str | None, baud: int, as_json: bool) -> None:
         return
     if is_new_epoch:
         click.echo("The pump's journal does not continue the one held here: a new one was begun, the old one is kept.")
-    pulled = f"Pulled {counted(new, 'record')} of pump {held.device.hex()}"
+    pulled = f"Pulled {count_noun(new, 'record')} of pump {held.device.hex()}"
     click.echo(f"{pulled}; {held.count} are held, up to number {held.last}.")
 
 
@@ -206,7 +206,7 @@ def verify(device: str | None, faults: bool, as_json: bool) -> int:
     if as_json:
         output.emit(_journal_json(journal) | {"ok": problem is None, "problem": problem, "gaps": gaps(raw)})
     else:
-        held = f"{counted(journal.count, 'record')} of pump {journal.device.hex()}"
+        held = f"{count_noun(journal.count, 'record')} of pump {journal.device.hex()}"
         click.echo(f"{held}: {problem or 'the chain is whole'}")
     return 0 if problem is None else 1
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dosebench.base.words import lasting
+from dosebench.base.words import format_days
 from dosebench.cli import options, output
 from dosebench.cli.options import figure_path, library
 from dosebench.regimen.summary import summarize
@@ -74,7 +74,7 @@ def _given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]
     path = Path(what)
     if not path.is_file():
         return pump_profile.load(what), None, ""
-    if KINDS["profile"].marks & toml_file.read(path).data.keys():
+    if KINDS["profile"].marks & toml_file.read_toml(path).data.keys():
         return pump_profile.load_file(path), None, ""
     from dosebench.cli.output import title_of  # noqa: PLC0415
     from dosebench.regimen.check import load_regimen  # noqa: PLC0415
@@ -120,7 +120,7 @@ def _show(profile: Profile, points: list[Point]) -> None:
         life = point.life
         shares = {name: 100 * sum(life.shares[each] for each in names) for name, (names, _) in GROUPS.items()}
         cells = "".join(f"{share:>{len(name) + 2}.1f}" for name, share in shares.items())
-        click.echo(f"{point.ml_per_day:>8g}{life.day_uah / 24:>8.1f}{lasting(life.days_to_low):>12}{cells}")
+        click.echo(f"{point.ml_per_day:>8g}{life.day_uah / 24:>8.1f}{format_days(life.days_to_low):>12}{cells}")
     if profile.energy.service_years:
         click.echo(f"Service ends after {profile.energy.service_years} calendar years, or 90 days after ERI.")
 
@@ -144,6 +144,6 @@ def _regimen_lines(profile: Profile, title: str, mark: Point, day: datetime.date
         ("regimen", title),
         ("flow", f"{mark.ml_per_day:.4g} mL/day, every patient bolus taken"),
         ("charge", f"{mark.life.day_uah:.1f} uAh/day = {mark.life.day_uah / 24:.1f} uA: {share_text(mark.life)}"),
-        (low, f"{dates.low}, {lasting(mark.life.days_to_low)} from {day} with a fresh battery{_later(dates)}"),
+        (low, f"{dates.low}, {format_days(mark.life.days_to_low)} from {day} with a fresh battery{_later(dates)}"),
         ("service ends", f"{dates.ends}, {reasons[dates.limited_by]}"),
     ]

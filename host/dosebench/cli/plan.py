@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output
 from dosebench.cli.check_result import show as show_check
 from dosebench.cli.options import FILE, bench_option, figure_path, library, pump_of
@@ -84,7 +84,7 @@ def _show(made: Plan, title: str) -> None:
         click.echo(f"... and {len(events) - ROWS_MAX} more; --json has all")
     number, total = output.shown_number, report["totals"][-1]
     days = made.length_ms / 1000 / DAY_S
-    click.echo(f"in {counted(number(days), 'day')}: {number(total['ug'])} ug in {number(total['ml'])} mL")
+    click.echo(f"in {count_noun(number(days), 'day')}: {number(total['ug'])} ug in {number(total['ml'])} mL")
 
 
 def _events(report: dict[str, Any]) -> list[tuple[datetime, str]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dosebench.base.errors import DosebenchError
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output
 from dosebench.cli import pump as pump_
 from dosebench.cli.check_result import show as show_check
@@ -215,7 +215,7 @@ def _show_review(review: Review, theirs: Reading) -> None:
     click.echo(
         f"The pump's own reading, equal to this host's: {theirs.drug.decode(errors='replace')}, "
         f"{theirs.mode.replace('_', ' ')}, {number(theirs.daily_dose_ng / 1000)} ug a day in "
-        f"{number(theirs.daily_volume_nl / 10**6)} mL ({counted(theirs.daily_steps, 'step')}), "
+        f"{number(theirs.daily_volume_nl / 10**6)} mL ({count_noun(theirs.daily_steps, 'step')}), "
         f"{number(theirs.hour_dose_ng / 1000)} ug in its largest hour, refill on day {theirs.refill_days}."
     )
 

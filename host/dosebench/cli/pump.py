@@ -99,7 +99,7 @@ def dose_steps(dose: str, therapy: dict[str, Any]) -> int:
     else:
         from dosebench.base import units  # noqa: PLC0415
 
-        amount = units.parse(dose, units.MASS, units.VOLUME)
+        amount = units.parse_quantity(dose, units.MASS, units.VOLUME)
         unit = "ng" if amount.dimension is units.MASS else "nl"
         steps = math.floor(amount.value * therapy[f"step_{unit}_den"] / therapy[f"step_{unit}_num"])
     if steps < 1:
@@ -120,7 +120,7 @@ def volume_steps(volume: str, step_nl: Fraction) -> int:
         return int(counted[1])
     from dosebench.base import units  # noqa: PLC0415
 
-    return math.floor(units.value(volume, units.VOLUME) / step_nl)
+    return math.floor(units.parse_value(volume, units.VOLUME) / step_nl)
 
 
 class NoJournalError(DosebenchError):

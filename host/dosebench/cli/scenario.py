@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import output
 from dosebench.cli.progress import bar
 from dosebench.regimen.summary import summarize
@@ -72,7 +72,7 @@ def _mistakes(error: ScenarioError, as_json: bool) -> None:
     for problem in error.problems:
         click.echo(f"{error.name}:{problem.line}: {click.style('error', fg='red')}: {problem.message}")
     count = len(error.problems)
-    click.echo(f"{error.name}: {counted(count, 'mistake')}; nothing was run")
+    click.echo(f"{error.name}: {count_noun(count, 'mistake')}; nothing was run")
 
 
 def _leave(history: CaseHistory, files: Files) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import click
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options as options_
 from dosebench.cli import output
 from dosebench.cli.progress import bar
@@ -137,7 +137,7 @@ def _acts(faults: tuple[str, ...], fill: str | None) -> _Acts:
     from dosebench.base import units  # noqa: PLC0415
     from dosebench.twin.faults import parse  # noqa: PLC0415
 
-    fill_nl = None if fill is None else float(units.value(fill, units.VOLUME))
+    fill_nl = None if fill is None else float(units.parse_value(fill, units.VOLUME))
     return _Acts(tuple(parse(text) for text in faults), fill_nl)
 
 
@@ -225,7 +225,7 @@ def _advance(url: str, name: str, acts: _Acts, duration: str | None, as_json: bo
     from dosebench.twin.persistent import open_url  # noqa: PLC0415
     from dosebench.twin.twin import one_core  # noqa: PLC0415
 
-    length_us = round(units.value(duration, units.DURATION) * 1000) if duration else 0
+    length_us = round(units.parse_value(duration, units.DURATION) * 1000) if duration else 0
     with one_core():
         twin, release = open_url(url)
         began, before = twin.machine.now_us, twin.plant.encoder()
@@ -245,7 +245,7 @@ def _advance(url: str, name: str, acts: _Acts, duration: str | None, as_json: bo
     }
     text = f"sim://{name}: "
     if duration:
-        text += f"{duration} have passed, {counted(steps, 'step')}; it is day {twin.now_s / 86_400:.3f}; "
+        text += f"{duration} have passed, {count_noun(steps, 'step')}; it is day {twin.now_s / 86_400:.3f}; "
     text += f"{show(twin.plant.faults.present())}; {twin.plant.reservoir_nl() / 1e6:.4g} mL in the reservoir"
     output.answer(as_json, values, text)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dosebench.base.units import MINUTE_MS
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli.progress import bar
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run_days(
 def _every_ms(text: str) -> int:
     from dosebench.base import units  # noqa: PLC0415
 
-    every_ms = int(units.value(text, units.DURATION))
+    every_ms = int(units.parse_value(text, units.DURATION))
     if every_ms < MINUTE_MS:
         raise click.UsageError("a patient asks once a minute at most")
     return every_ms
@@ -64,4 +64,4 @@ def show(run: SimulationResult, title: str) -> None:
 
     from dosebench.report.run_table import simulation_table  # noqa: PLC0415
 
-    Console().print(simulation_table(run, f"{title}, {counted(f'{run.days:g}', 'day')}"))
+    Console().print(simulation_table(run, f"{title}, {count_noun(f'{run.days:g}', 'day')}"))

@@ -48,7 +48,7 @@ def sniff(
 
     if spy is not None and (only_listen or link is not None or length is not None):
         raise click.UsageError("--spy reads a log: --listen, --link and --for do not go with it")
-    length_s = None if length is None else float(units.value(length, units.DURATION)) / 1000
+    length_s = None if length is None else float(units.parse_value(length, units.DURATION)) / 1000
     try:
         file = out.open("wb")
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from dosebench_protocol.alarms import ordered
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _memory_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
         ring = report[name]
         held = f"{ring['next'] - ring['first']} records held of {ring['next']}"
         lines.append((label, f"{held}, {ring['sectors']} sectors"))
-        amiss = f"{counted(ring['voids'], 'record')} cut, {ring['damaged']} damaged"
+        amiss = f"{count_noun(ring['voids'], 'record')} cut, {ring['damaged']} damaged"
         lines.append((f"{label} at boot", amiss if ring["voids"] or ring["damaged"] else "all sound"))
         lines.append((f"{label} wear", _wear(ring)))
     therapy = report["therapy"]
@@ -258,8 +258,12 @@ def _lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     lines += [
         ("battery", f"{report['battery_mv']} mV"),
         ("clock", _clock(report)),
-        ("age", f"{counted(report['pump_time']['day'], 'day')} {hours:.1f} h, {counted(report['boot_count'], 'boot')}"),
-        ("journal", f"{counted(report['journal_next'], 'record')}, from {report['journal_first']}"),
+        (
+            "age",
+            f"{count_noun(report['pump_time']['day'], 'day')} {hours:.1f} h, "
+            f"{count_noun(report['boot_count'], 'boot')}",
+        ),
+        ("journal", f"{count_noun(report['journal_next'], 'record')}, from {report['journal_first']}"),
         ("alarms", _alarms(report)),
         *_trust(report),
     ]
@@ -291,9 +295,9 @@ def _therapy_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
         content += f", empty in {output.span(report['lasts_days'])} at this rate"
     lines.append(("reservoir", content + (" (low)" if report["reservoir_low"] else "")))
     low, high = report["delivered_steps_low"], report["delivered_steps_high"]
-    lines.append(("delivered", f"{counted(low, 'step')} in all" if low == high else f"{low} to {high} steps in all"))
+    lines.append(("delivered", f"{count_noun(low, 'step')} in all" if low == high else f"{low} to {high} steps in all"))
     if report["missed_steps"]:
-        lines.append(("missed", counted(report["missed_steps"], "step")))
+        lines.append(("missed", count_noun(report["missed_steps"], "step")))
     return lines
 
 
@@ -313,18 +317,18 @@ def _bolus_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     number = output.shown_number
     lines = []
     if report["bolus_left_steps"]:
-        left = f"{number(report['bolus_left_ug'])} ug to go ({counted(report['bolus_left_steps'], 'step')})"
+        left = f"{number(report['bolus_left_ug'])} ug to go ({count_noun(report['bolus_left_steps'], 'step')})"
         lines.append(("bolus", f"{report['bolus_kind']}, {left}"))
     if report["square_left_steps"]:
         waits = ", waiting for the other one" if report["bolus_left_steps"] else ""
-        left = f"{number(report['square_left_ug'])} ug to go ({counted(report['square_left_steps'], 'step')})"
+        left = f"{number(report['square_left_ug'])} ug to go ({count_noun(report['square_left_steps'], 'step')})"
         lines.append(("square", f"{left}{waits}"))
     if report["bridge_left_steps"]:
         lines.append(("bridge", f"{number(report['bridge_left_ml'])} mL of the old solution still to go"))
     if report["patient_left"] is not None:
         lockout = report["lockout_left_s"]
         locked = f", locked for {number(lockout / 60, 3)} min" if lockout else ""
-        lines.append(("patient", f"{counted(report['patient_left'], 'bolus')} left in 24 h{locked}"))
+        lines.append(("patient", f"{count_noun(report['patient_left'], 'bolus')} left in 24 h{locked}"))
     return lines
 
 

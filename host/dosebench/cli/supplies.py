@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
 from dosebench.cli.pump import outcome_json, step_nl, volume_steps
 
@@ -110,7 +110,7 @@ def _check_record(client: PumpClient, record: int) -> Record | None:
 def _told(values: dict[str, Any]) -> str:
     number = output.shown_number
     lines = [
-        f"The reservoir holds {number(values['volume_ml'])} mL ({counted(values['steps'], 'step')})."
+        f"The reservoir holds {number(values['volume_ml'])} mL ({count_noun(values['steps'], 'step')})."
         + output.lasts(values["lasts_days"])
     ]
     if values["refill_days"] is not None:

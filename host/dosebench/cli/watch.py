@@ -37,7 +37,7 @@ def watch(
     from dosebench.base import units  # noqa: PLC0415
     from dosebench.link.telemetry import table_of  # noqa: PLC0415
 
-    period_ms = round(units.value(period, units.DURATION))
+    period_ms = round(units.parse_value(period, units.DURATION))
     with pump.connected(port, baud) as client:
         if list_fields:
             table = table_of(client)

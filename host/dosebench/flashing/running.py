@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dosebench.base.errors import DosebenchError
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.flashing.errors import FlashError
 from dosebench.link import ports
 
@@ -77,7 +77,7 @@ def check_no_bolus(running: Running | None) -> None:
     """Raises BolusRunningError."""
     if running is not None and running.bolus_steps:
         raise BolusRunningError(
-            f"pump {running.device.hex()} delivers a bolus with {counted(running.bolus_steps, 'step')} to go: "
+            f"pump {running.device.hex()} delivers a bolus with {count_noun(running.bolus_steps, 'step')} to go: "
             "flashing would cut it",
             hint="wait for its end, or end it with `dosebench bolus --cancel`",
         )

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dosebench_protocol.alarms import ALARMS, ordered
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 
 HOUR_MS: Final = 3_600_000
 
@@ -105,7 +105,7 @@ def _slowed(state: dict[str, Any], therapy: dict[str, Any]) -> Iterator[Why]:
         yield Why(
             "bridge",
             "A bridge is under way: the old solution goes on at the bridge's rate until it is out of the path "
-            f"({counted(state['bridge_left_steps'], 'step')} to go).",
+            f"({count_noun(state['bridge_left_steps'], 'step')} to go).",
         )
 
 

@@ -22,5 +22,5 @@ def calibrated(pump: Profile, step_nl: Fraction) -> Profile:
     measured = pump.model_copy(update={"delivery": delivery})
     faults = [Problem("", 1, message, "contradiction") for message in measured_faults(measured)]
     if faults:
-        raise ProfileError(f"{pump.name} with a step of {units.show(step_nl, 'uL')}", faults)
+        raise ProfileError(f"{pump.name} with a step of {units.format_amount(step_nl, 'uL')}", faults)
     return measured

@@ -46,14 +46,14 @@ def load(name: str, directories: Sequence[Path] = ()) -> Profile:
     file = _merged(name, directories, _EXTENDS_MAX)
     profile = _validate(file)
     if profile.name != name:
-        problem = file.problem(("name",), f'is "{profile.name}", but the file is called "{name}"', "name")
+        problem = file.make_problem(("name",), f'is "{profile.name}", but the file is called "{name}"', "name")
         raise ProfileError(file.name, [problem])
     return profile
 
 
 def load_file(path: Path) -> Profile:
     """Load a profile from a file of its own; what it extends is looked for beside it and in the package."""
-    own = toml_file.read(path)
+    own = toml_file.read_toml(path)
     return _validate(_extended(own, [path.parent], _EXTENDS_MAX))
 
 
@@ -67,7 +67,7 @@ def _extended(own: TomlFile, directories: Sequence[Path], depth: int) -> TomlFil
     if base_name is None:
         return own
     if depth == 0 or not isinstance(base_name, str):
-        raise ProfileError(own.name, [own.problem(("extends",), "must name a profile, at most 4 deep", "extends")])
+        raise ProfileError(own.name, [own.make_problem(("extends",), "must name a profile, at most 4 deep", "extends")])
     base = _merged(base_name, directories, depth - 1)
     for key, value in base.data.items():
         if key in ("name", "title"):
@@ -87,11 +87,11 @@ def _find(name: str, directories: Sequence[Path]) -> TomlFile:
     for directory in directories:
         path = directory / f"{name}.toml"
         if path.is_file() and path.parent == directory:
-            return toml_file.read(path)
+            return toml_file.read_toml(path)
     names = builtin_names()
     if name in names:
         text = resources.files("dosebench.profile").joinpath("library", f"{name}.toml").read_text(encoding="utf-8")
-        return toml_file.parse(text, f"{name}.toml")
+        return toml_file.parse_toml(text, f"{name}.toml")
     near = difflib.get_close_matches(name, names, n=1)
     guess = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(names)}"
     raise DosebenchError(f'no pump profile "{name}"; {guess}')
@@ -104,14 +104,14 @@ def _validate(file: TomlFile) -> Profile:
         profile = Profile.model_validate(file.data)
     except ValidationError as error:
         raise ProfileError(file.name, toml_file.from_validation(file, error, partial(_unknown, file))) from None
-    faults = [file.problem(key, message, "contradiction") for key, message in contradictions(profile)]
+    faults = [file.make_problem(key, message, "contradiction") for key, message in contradictions(profile)]
     if faults:
         raise ProfileError(file.name, faults)
     return profile
 
 
 def _unknown(file: TomlFile, key: Key) -> Problem:
-    return file.problem(key, toml_file.unknown_key(str(key[-1]), _known(key[:-1])), "unknown-key")
+    return file.make_problem(key, toml_file.unknown_key(str(key[-1]), _known(key[:-1])), "unknown-key")
 
 
 def _is_table(kind: Any) -> bool:

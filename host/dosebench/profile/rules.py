@@ -84,7 +84,8 @@ def _motor_faults(profile: Profile) -> Iterator[Contradiction]:
     if gap_ms <= FLASH_FREEZE_MS:
         yield (
             ("delivery", "rate_max"),
-            f"leaves {units.decimal(gap_ms, 4)} ms between two steps; more than {FLASH_FREEZE_MS} ms are needed, "
+            f"leaves {units.format_decimal(gap_ms, 4)} ms between two steps; more than {FLASH_FREEZE_MS} ms are "
+            f"needed, "
             "because flash is written only between steps and one operation can hold a board that long",
         )
     if delivery.activation_time_max < delivery.activation_steps_max * delivery.step_time:

@@ -20,7 +20,7 @@ THERAPY_SECTORS: Final = 2
 
 def reader(*dimensions: units.Dimension) -> BeforeValidator:
     """A pydantic validator that reads a quantity of one of `dimensions` into its exact base value."""
-    return BeforeValidator(lambda text: units.value(text, *dimensions))
+    return BeforeValidator(lambda text: units.parse_value(text, *dimensions))
 
 
 Volume = Annotated[Fraction, reader(units.VOLUME)]

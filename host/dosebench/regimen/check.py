@@ -140,12 +140,12 @@ def _profile(
     if name is None:
         return None, []
     if pump is not None:
-        wrong = document.file.problem(("profile",), f'is "{name}", but the bench has {pump.name}', "profile")
+        wrong = document.file.make_problem(("profile",), f'is "{name}", but the bench has {pump.name}', "profile")
         return (pump, []) if pump.name == name else (None, [wrong])
     try:
         return pump_profile.load(name, directories), []
     except DosebenchError as error:
-        return None, [document.file.problem(("profile",), str(error), "profile")]
+        return None, [document.file.make_problem(("profile",), str(error), "profile")]
 
 
 def _by_line(problems: list[Problem]) -> tuple[Problem, ...]:

@@ -51,7 +51,7 @@ def read(path: Path) -> Document:
         DosebenchError: It cannot be read.
         TomlFileError: It is not TOML, with line and column; or a file of another kind, with the command for that.
     """
-    return from_file(toml_file.read(path))
+    return from_file(toml_file.read_toml(path))
 
 
 def from_file(file: TomlFile) -> Document:
@@ -90,7 +90,7 @@ def _missing(file: TomlFile) -> Iterator[Problem]:
 def _absent(file: TomlFile, key: Key, example: str) -> Iterator[Problem]:
     parent = _get(file.data, key[:-1])
     if parent is None or (isinstance(parent, dict) and key[-1] not in parent):
-        yield file.problem(key, f"missing; {example}", "missing")
+        yield file.make_problem(key, f"missing; {example}", "missing")
 
 
 def _tables(data: Any, path: Key, at: Key = ()) -> Iterator[Key]:
@@ -130,5 +130,5 @@ def _prune(data: Any, key: Key) -> None:
 def _unknown(file: TomlFile, key: Key) -> Problem:
     table = ".".join(part for part in key[:-1] if isinstance(part, str))
     if not table and key[-1] in ELSEWHERE:
-        return file.problem(key, f'unknown key "{key[-1]}"; {ELSEWHERE[str(key[-1])]}', "unknown-key")
-    return file.problem(key, toml_file.unknown_key(str(key[-1]), TABLES[table].model_fields), "unknown-key")
+        return file.make_problem(key, f'unknown key "{key[-1]}"; {ELSEWHERE[str(key[-1])]}', "unknown-key")
+    return file.make_problem(key, toml_file.unknown_key(str(key[-1]), TABLES[table].model_fields), "unknown-key")

@@ -27,13 +27,13 @@ def drug_concentration(facts: Facts) -> Iterator[Finding]:
     if facts.drug is None or facts.concentration is None:
         return
     limits = facts.drug.concentration
-    text = units.show(facts.concentration, f"{facts.drug.unit}/mL")
+    text = units.format_amount(facts.concentration, f"{facts.drug.unit}/mL")
     if limits.hard_max and facts.concentration > limits.hard_max.value:
-        most = units.show(limits.hard_max.value, f"{facts.drug.unit}/mL")
+        most = units.format_amount(limits.hard_max.value, f"{facts.drug.unit}/mL")
         message = f"{text} is above the hard maximum of {most} ({limits.hard_max.source})"
         yield error(facts, "drug.concentration", message, "concentration-hard-max")
     elif limits.soft_max and facts.concentration > limits.soft_max.value:
-        most = units.show(limits.soft_max.value, f"{facts.drug.unit}/mL")
+        most = units.format_amount(limits.soft_max.value, f"{facts.drug.unit}/mL")
         message = f"{text} is above {most} ({limits.soft_max.source})"
         yield warning(facts, "drug.concentration", message, "concentration-soft-max")
 
@@ -129,7 +129,10 @@ def drug_replaced(facts: Facts) -> Iterator[Finding]:
         yield warning(facts, "drug.name", message, "drug-changed")
     elif facts.concentration is not None and facts.concentration != facts.previous.concentration:
         unit = f"{facts.drug.unit if facts.drug else 'ug'}/mL"
-        old, new = units.show(facts.previous.concentration, unit), units.show(facts.concentration, unit)
+        old, new = (
+            units.format_amount(facts.previous.concentration, unit),
+            units.format_amount(facts.concentration, unit),
+        )
         message = f"changes from {old} to {new}"
         if facts.bridge is None:
             message += ": until the old solution has left pump and catheter, the dose is wrong"
@@ -145,7 +148,7 @@ def _limit(facts: Facts, limit: DoseFigure) -> str:
 
 
 def _percent(old: Fraction, new: Fraction) -> str:
-    return f"{units.decimal((new - old) / old * 100, 3)} %"
+    return f"{units.format_decimal((new - old) / old * 100, 3)} %"
 
 
 def _percent_limit(limit: PercentFigure) -> str:

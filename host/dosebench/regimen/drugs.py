@@ -186,11 +186,11 @@ def load(directories: Sequence[Path] | None = None) -> DrugLibrary:
 def _files(directories: Iterable[Path]) -> Iterator[TomlFile]:
     for directory in directories:
         for path in sorted(directory.glob("*.toml")):
-            yield toml_file.read(path)
+            yield toml_file.read_toml(path)
     package = resources.files("dosebench.regimen").joinpath("library")
     for entry in sorted(package.iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".toml"):
-            yield toml_file.parse(entry.read_text(encoding="utf-8"), f"dosebench/regimen/library/{entry.name}")
+            yield toml_file.parse_toml(entry.read_text(encoding="utf-8"), f"dosebench/regimen/library/{entry.name}")
 
 
 def _validate(file: TomlFile) -> Drug:

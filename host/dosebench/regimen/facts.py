@@ -203,11 +203,11 @@ class Facts:
 
     def dose(self, daily_ng: Fraction) -> str:
         """A daily dose as text, in the unit in which doses of this drug are written."""
-        return units.show(daily_ng / DAY_MS, f"{self.unit}/day")
+        return units.format_amount(daily_ng / DAY_MS, f"{self.unit}/day")
 
     def mass(self, amount_ng: Fraction) -> str:
         """A drug mass as text, in the unit in which doses of this drug are written."""
-        return units.show(amount_ng, self.unit)
+        return units.format_amount(amount_ng, self.unit)
 
     @property
     def unit(self) -> str:

@@ -39,12 +39,12 @@ def findings(facts: Facts, rules: tuple[Rule, ...]) -> Iterator[Finding]:
 
 def error(facts: Facts, key: Key | str, message: str, code: str) -> Finding:
     """A finding that refuses; `key` is a path or a dotted one."""
-    return Finding(facts.document.file.problem(_path(key), message, code), True)
+    return Finding(facts.document.file.make_problem(_path(key), message, code), True)
 
 
 def warning(facts: Facts, key: Key | str, message: str, code: str, *, confirm: bool = True) -> Finding:
     """A finding that is shown, and that a person must confirm unless `confirm` is false; `key` as in `error`."""
-    return Finding(facts.document.file.problem(_path(key), message, code, needs_confirm=confirm), False)
+    return Finding(facts.document.file.make_problem(_path(key), message, code, needs_confirm=confirm), False)
 
 
 def _path(key: Key | str) -> Key:
@@ -53,7 +53,7 @@ def _path(key: Key | str) -> Key:
 
 def volume_rate(rate: Fraction) -> str:
     """A rate as text, in mL/day, or in mL/h where it is a fast one."""
-    return units.show(rate, "mL/day" if rate * DAY_MS < FAST_DAY_NL else "mL/h")
+    return units.format_amount(rate, "mL/day" if rate * DAY_MS < FAST_DAY_NL else "mL/h")
 
 
 def dose_and_volume(facts: Facts, rate: Fraction) -> str:

@@ -76,7 +76,7 @@ def basal_below_hard_cap(facts: Facts) -> Iterator[Finding]:
         steps = facts.window_steps(span_ms)
         if steps is not None and steps + 1 > profile.steps(cap):
             message = f"{dose_and_volume(facts, facts.rate)}{_periodic(facts)} needs all or more of what "
-            message += f"{profile.name} lets through in a {name}, {units.show(cap, 'mL')}"
+            message += f"{profile.name} lets through in a {name}, {units.format_amount(cap, 'mL')}"
             yield error(facts, facts.basal.key, message, "above-hard-cap")
 
 
@@ -111,14 +111,17 @@ def minimum_above_basal(facts: Facts) -> Iterator[Finding]:
 def reservoir_levels(facts: Facts) -> Iterator[Finding]:
     """A reservoir that holds what is filled in, and levels in their order."""
     if facts.filled is not None and facts.profile is not None and facts.filled > facts.profile.reservoir.capacity:
-        capacity = units.show(facts.profile.reservoir.capacity, "mL")
-        message = f"{units.show(facts.filled, 'mL')} is more than {facts.profile.name} holds, {capacity}"
+        capacity = units.format_amount(facts.profile.reservoir.capacity, "mL")
+        message = f"{units.format_amount(facts.filled, 'mL')} is more than {facts.profile.name} holds, {capacity}"
         yield error(facts, "reservoir.filled", message, "reservoir-size")
     if facts.filled and facts.low is not None and not _is_below(facts, facts.low, facts.filled):
-        message = f"the low alarm, at {units.show(facts.low, 'mL')}, is not below the filling, "
-        yield error(facts, "reservoir.low", message + units.show(facts.filled, "mL"), "level-order")
+        message = f"the low alarm, at {units.format_amount(facts.low, 'mL')}, is not below the filling, "
+        yield error(facts, "reservoir.low", message + units.format_amount(facts.filled, "mL"), "level-order")
     if facts.low is not None and facts.empty is not None and facts.empty >= facts.low:
-        message = f"empty, at {units.show(facts.empty, 'mL')}, is not below low, at {units.show(facts.low, 'mL')}"
+        message = (
+            f"empty, at {units.format_amount(facts.empty, 'mL')}, is not below low, at "
+            f"{units.format_amount(facts.low, 'mL')}"
+        )
         yield error(facts, "reservoir.empty", message, "level-order")
 
 
@@ -232,7 +235,8 @@ def countable(facts: Facts) -> Iterator[Finding]:
         yield error(facts, "drug.concentration", "has more digits than the pump can hold; round it", "digits")
     if facts.step_ng is not None and 0 < facts.step_ng < 1:
         message = (
-            f"leaves {units.show(facts.step_ng, 'ng', 3)} in a motor step; the pump counts drug in whole nanograms"
+            f"leaves {units.format_amount(facts.step_ng, 'ng', 3)} in a motor step; the pump counts drug in "
+            f"whole nanograms"
         )
         yield error(facts, "drug.concentration", message, "count")
     if facts.daily_ng is not None and facts.daily_ng > COUNT_MAX:
@@ -250,7 +254,7 @@ def rounding(facts: Facts) -> Iterator[Finding]:
             continue
         lost = rounding_steps(facts.profile.steps(rate.nl), fraction)
         if abs(lost) >= ROUNDING_STEPS_MAX:
-            message = f"as the pump's fraction this dose is off by {units.decimal(lost, 2)} steps in ten years"
+            message = f"as the pump's fraction this dose is off by {units.format_decimal(lost, 2)} steps in ten years"
             yield warning(facts, rate.key, message, "rounding", confirm=False)
 
 

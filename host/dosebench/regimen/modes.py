@@ -131,8 +131,8 @@ def titration_change(facts: Facts) -> Iterator[Finding]:
     for old, new in pairwise(facts.basal.rates):
         if not old.nl or new.nl is None or new.nl * 1000 <= old.nl * (1000 + bound):
             continue
-        rise = units.decimal((new.nl / old.nl - 1) * 100, 3)
-        most = f"{units.decimal(Fraction(bound, 10))} %"
+        rise = units.format_decimal((new.nl / old.nl - 1) * 100, 3)
+        most = f"{units.format_decimal(Fraction(bound, 10))} %"
         reason = f"titration.change_max allows {most}"
         if not said:
             reason = f"{most} is usual for this drug, and more needs titration.change_max"
@@ -168,13 +168,13 @@ def bolus_size(facts: Facts) -> Iterator[Finding]:
     }
     for key, volume in sizes.items():
         if volume and volume < profile.delivery.step_volume:
-            step = units.show(profile.delivery.step_volume, "uL")
-            message = f"{units.show(volume, 'uL')} is less than one step, {step}"
+            step = units.format_amount(profile.delivery.step_volume, "uL")
+            message = f"{units.format_amount(volume, 'uL')} is less than one step, {step}"
             yield error(facts, key, message, "bolus-size")
         if volume and volume > profile.caps.bolus:
             what = "priming of " if key == "catheter.volume" else ""
-            message = f"{what}{units.show(volume, 'mL')} is above the largest bolus of {profile.name}, "
-            yield error(facts, key, message + units.show(profile.caps.bolus, "mL"), "bolus-size")
+            message = f"{what}{units.format_amount(volume, 'mL')} is above the largest bolus of {profile.name}, "
+            yield error(facts, key, message + units.format_amount(profile.caps.bolus, "mL"), "bolus-size")
 
 
 def bolus_speed(facts: Facts) -> Iterator[Finding]:
@@ -199,7 +199,7 @@ def bolus_speed(facts: Facts) -> Iterator[Finding]:
             message = (
                 f"runs at {volume_rate(used)}, what the largest basal leaves of the pump's highest rate, in place of "
             )
-            message += f"{volume_rate(rate)}: it takes {units.decimal(rate / used, 4)} times as long"
+            message += f"{volume_rate(rate)}: it takes {units.format_decimal(rate / used, 4)} times as long"
             yield warning(facts, key, message, "bolus-limited", confirm=False)
 
 
@@ -272,7 +272,7 @@ def bridge_known(facts: Facts) -> Iterator[Finding]:
         message += "against the therapy in force"
         yield error(facts, "bridge", message, "bridge-unknown")
     elif held is not None and before is not None and held != before.concentration:
-        message = f"the therapy in force has {units.show(before.concentration, f'{facts.unit}/mL')}"
+        message = f"the therapy in force has {units.format_amount(before.concentration, f'{facts.unit}/mL')}"
         yield error(facts, "bridge.previous_concentration", message, "bridge-unknown")
     elif held is not None and held == facts.concentration:
         message = "old and new concentration are the same: no bridge runs"
@@ -293,9 +293,11 @@ def bridge_rate(facts: Facts) -> Iterator[Finding]:
     for span_ms, cap in ((HOUR_MS, profile.caps.hour), (DAY_MS, profile.caps.day)):
         if window_steps(fraction, span_ms) > profile.steps(cap):
             message = f"needs {volume_rate(bridge.rate)} of the old solution, more than {profile.name} lets through in "
-            yield error(facts, "bridge", f"{message}{show_time(span_ms)}, {units.show(cap, 'mL')}", "bridge-rate")
+            yield error(
+                facts, "bridge", f"{message}{show_time(span_ms)}, {units.format_amount(cap, 'mL')}", "bridge-rate"
+            )
     if bridge.volume < profile.delivery.step_volume or bridge.volume > profile.reservoir.capacity:
-        message = f"{units.show(bridge.volume, 'mL')} of path and catheter cannot be bridged by {profile.name}"
+        message = f"{units.format_amount(bridge.volume, 'mL')} of path and catheter cannot be bridged by {profile.name}"
         yield error(facts, "catheter.volume", message, "bridge-rate")
     worth = profile.delivery.step_volume * bridge.concentration
     if max(worth.numerator, worth.denominator) > SPAN_MS_MAX:
@@ -310,12 +312,14 @@ def bridge_told(facts: Facts) -> Iterator[Finding]:
         return
     old_ng = bridge.volume * bridge.concentration
     after = volume_rate(facts.basal.start_ng / facts.concentration)
-    message = f"{units.show(bridge.volume, 'mL')} of the old solution, {facts.mass(old_ng)}, run first: "
-    message += f"{volume_rate(bridge.rate)} for {units.show(bridge.volume / bridge.rate, 'h', 4)}, then {after}"
+    message = f"{units.format_amount(bridge.volume, 'mL')} of the old solution, {facts.mass(old_ng)}, run first: "
+    message += (
+        f"{volume_rate(bridge.rate)} for {units.format_amount(bridge.volume / bridge.rate, 'h', 4)}, then {after}"
+    )
     yield warning(facts, "bridge", message, "bridge")
     extras = facts.boluses
     if extras.max_nl or extras.square_nl or extras.patient or extras.periodic:
-        share = units.decimal(bridge.concentration / facts.concentration, 3)
+        share = units.format_decimal(bridge.concentration / facts.concentration, 3)
         message = f"until then a bolus, which is given by volume, holds {share} times its dose"
         yield warning(facts, "bridge", message, "bridge-bolus")
 
@@ -329,7 +333,7 @@ def unbridged(facts: Facts) -> Iterator[Finding]:
         return
     rate = facts.basal.start_ng / facts.concentration
     message = f"without a [bridge], {facts.dose(rate * before.concentration * DAY_MS)} flow for "
-    message += units.show(path / rate, "h", 4)
+    message += units.format_amount(path / rate, "h", 4)
     yield warning(facts, "catheter", message, "no-bridge")
 
 

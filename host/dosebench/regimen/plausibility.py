@@ -85,12 +85,12 @@ def concentration_unit(facts: Facts) -> Iterator[Finding]:
 
 def _neighbours(quantity: Quantity) -> list[Quantity]:
     """The same number with one part of its unit exchanged: another mass, or another time."""
-    number, unit = units.split(quantity.text)
+    number, unit = units.split_quantity(quantity.text)
     mass, per, last = re.split(r"(\s*/\s*|\s+per\s+)", unit, maxsplit=1)
     swapped = [f"{number} {other}{per}{last}" for other in _MASS_UNITS]
     if quantity.dimension is units.MASS_RATE:
         swapped += [f"{number} {mass}{per}{other}" for other in _TIME_UNITS]
-    parsed = [units.parse(text, quantity.dimension) for text in swapped]
+    parsed = [units.parse_quantity(text, quantity.dimension) for text in swapped]
     return [other for other in parsed if other.value != quantity.value]
 
 
@@ -110,7 +110,7 @@ def total_ratio(facts: Facts) -> Iterator[Finding]:
             yield warning(facts, facts.basal.key, f"{totals}: one part in {meaning}?", "slip-ratio")
             return
     if not Fraction(1, RATIO_CONFIRM) <= ratio <= RATIO_CONFIRM:
-        message = f"{totals}: {units.decimal(ratio, 3)} times as much"
+        message = f"{totals}: {units.format_decimal(ratio, 3)} times as much"
         yield warning(facts, facts.basal.key, message, "ratio")
 
 
@@ -120,8 +120,10 @@ def reservoir_time(facts: Facts) -> Iterator[Finding]:
         return
     lasts_ms = (facts.filled - facts.empty) / facts.most_daily_nl * DAY_MS
     if 0 < lasts_ms < facts.profile.reservoir.lasts_min:
-        least = units.show(facts.profile.reservoir.lasts_min, "h")
-        message = f"would be empty after {units.show(lasts_ms, 'h', 3)}; at least {least} are expected of this pump"
+        least = units.format_amount(facts.profile.reservoir.lasts_min, "h")
+        message = (
+            f"would be empty after {units.format_amount(lasts_ms, 'h', 3)}; at least {least} are expected of this pump"
+        )
         yield error(facts, "reservoir.filled", message, "reservoir-short")
 
 
@@ -161,7 +163,7 @@ def period_unit(facts: Facts) -> Iterator[Finding]:
 def _totals(facts: Facts, volume: Fraction, every_ms: int) -> str:
     count = DAY_MS // every_ms
     total = count * volume
-    shown = facts.mass(total * facts.concentration) if facts.concentration else units.show(total, "mL")
+    shown = facts.mass(total * facts.concentration) if facts.concentration else units.format_amount(total, "mL")
     return f"{count} boluses and {shown} a day"
 
 
@@ -205,11 +207,11 @@ def _shorter(quantity: Quantity) -> Quantity | None:
 
 def _in_neighbour(quantity: Quantity, places: int) -> Quantity | None:
     """The same number in the next longer or shorter unit of time; None where there is none."""
-    number, unit = units.split(quantity.text)
-    length = units.value(f"1 {unit}", units.DURATION)
-    lengths = [units.value(f"1 {name}", units.DURATION) for name in _CLOCK_UNITS]
+    number, unit = units.split_quantity(quantity.text)
+    length = units.parse_value(f"1 {unit}", units.DURATION)
+    lengths = [units.parse_value(f"1 {name}", units.DURATION) for name in _CLOCK_UNITS]
     at = lengths.index(length) + places if length in lengths else -1
-    return units.parse(f"{number} {_CLOCK_UNITS[at]}", units.DURATION) if 0 <= at < len(_CLOCK_UNITS) else None
+    return units.parse_quantity(f"{number} {_CLOCK_UNITS[at]}", units.DURATION) if 0 <= at < len(_CLOCK_UNITS) else None
 
 
 SLIP_RULES: Final[tuple[Rule, ...]] = (

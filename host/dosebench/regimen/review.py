@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.base import units
 from dosebench.base.units import DAY_MINUTES, HOUR_MS, MINUTE_MS, show_time
-from dosebench.base.words import counted, lasting
+from dosebench.base.words import count_noun, format_days
 from dosebench.profile.model import Profile
 from dosebench.regimen.schema import WEEKDAYS
 from dosebench.therapy.energy import BatteryState, life, service, usage_of
@@ -99,7 +99,7 @@ def _battery_rows(old: Program | None, new: Program, profile: Profile, state: Ba
     ends = [service(profile, expected, state) for expected in lives]
     lows, services = [end.low.isoformat() for end in ends], [end.ends.isoformat() for end in ends]
     ratio = years[1] / years[0] if old else None
-    texts = [lasting(expected.days_to_low) for expected in lives]
+    texts = [format_days(expected.days_to_low) for expected in lives]
     low = "battery ERI" if profile.kind == "implant" else "battery low"
     return [
         _battery_row("battery_years", "new battery lasts", texts, ratio),
@@ -145,7 +145,7 @@ def _text_row(name: str, old: Program | None, new: Program) -> Row:
 
 
 def _amount(exact: Callable[[Program], Fraction], unit: str) -> _Number:
-    return lambda program: (exact(program), units.show(exact(program), unit))
+    return lambda program: (exact(program), units.format_amount(exact(program), unit))
 
 
 def _optional(exact: Callable[[Program], Fraction], unit: str) -> _Number:
@@ -153,7 +153,7 @@ def _optional(exact: Callable[[Program], Fraction], unit: str) -> _Number:
 
     def figure(program: Program) -> tuple[Fraction | None, str]:
         value = exact(program)
-        return (value, units.show(value, unit)) if value else (None, NOTHING)
+        return (value, units.format_amount(value, unit)) if value else (None, NOTHING)
 
     return figure
 
@@ -161,14 +161,14 @@ def _optional(exact: Callable[[Program], Fraction], unit: str) -> _Number:
 def _cap(minutes: int) -> _Number:
     def figure(program: Program) -> tuple[Fraction | None, str]:
         ng = next((cap.ng for cap in program.caps if cap.minutes == minutes), None)
-        return (None, NOTHING) if ng is None else (Fraction(ng), units.show(Fraction(ng), "ug"))
+        return (None, NOTHING) if ng is None else (Fraction(ng), units.format_amount(Fraction(ng), "ug"))
 
     return figure
 
 
 def _refill_days(program: Program) -> tuple[Fraction | None, str]:
     days = program.reading().refill_days
-    return Fraction(days), counted(days, "day")
+    return Fraction(days), count_noun(days, "day")
 
 
 _NUMBERS: Final[dict[str, tuple[str, _Number]]] = {
@@ -190,7 +190,7 @@ _NUMBERS: Final[dict[str, tuple[str, _Number]]] = {
 
 
 def _bolus(steps: int, rate: Fraction, program: Program) -> str:
-    return f"{units.show(steps * program.step_ng, 'ug')} over {show_time(steps / rate)}"
+    return f"{units.format_amount(steps * program.step_ng, 'ug')} over {show_time(steps / rate)}"
 
 
 def _periodic(program: Program) -> str:
@@ -209,30 +209,35 @@ def _patient(program: Program) -> str:
 
 def _other_caps(program: Program) -> str:
     others = [cap for cap in program.caps if cap.minutes not in (HOUR_MINUTES, DAY_MINUTES)]
-    texts = [f"{units.show(Fraction(cap.ng), 'ug')} in any {show_time(cap.minutes * MINUTE_MS)}" for cap in others]
+    texts = [
+        f"{units.format_amount(Fraction(cap.ng), 'ug')} in any {show_time(cap.minutes * MINUTE_MS)}" for cap in others
+    ]
     return ", ".join(texts) or NOTHING
 
 
 def _priming(program: Program) -> str:
     if not program.prime_steps_max:
         return NOTHING
-    return f"{units.show(program.prime_steps_max * program.step_nl, 'mL')}, path table {program.path_version}"
+    return f"{units.format_amount(program.prime_steps_max * program.step_nl, 'mL')}, path table {program.path_version}"
 
 
 def _bridge(program: Program) -> str:
     if not program.bridge_steps:
         return NOTHING
     held = program.bridge_ng / program.step_nl
-    volume = units.show(program.bridge_steps * program.step_nl, "mL")
-    rate = units.show(program.bridge_rate * program.step_nl, "mL/day", 4)
+    volume = units.format_amount(program.bridge_steps * program.step_nl, "mL")
+    rate = units.format_amount(program.bridge_rate * program.step_nl, "mL/day", 4)
     return (
-        f"{volume} of {units.show(held, 'ug/mL')} at {rate} for {show_time(program.bridge_steps / program.bridge_rate)}"
+        f"{volume} of {units.format_amount(held, 'ug/mL')} at {rate} for "
+        f"{show_time(program.bridge_steps / program.bridge_rate)}"
     )
 
 
 def _schedule(program: Program) -> str:
     if program.mode == "titration":
-        steps = [f"{units.show(rate * program.step_ng, 'ug/day', 4)} after {day} d" for day, rate in program.ramp]
+        steps = [
+            f"{units.format_amount(rate * program.step_ng, 'ug/day', 4)} after {day} d" for day, rate in program.ramp
+        ]
         return _listed(steps)
     if program.mode != "flex":
         return NOTHING
@@ -245,12 +250,12 @@ def _schedule(program: Program) -> str:
 
 def _flex_step(step: tuple[int, Fraction], program: Program) -> str:
     minute, rate = step
-    return f"{minute // 60:02}:{minute % 60:02} {units.show(rate * program.step_ng, 'ug/h', 4)}"
+    return f"{minute // 60:02}:{minute % 60:02} {units.format_amount(rate * program.step_ng, 'ug/h', 4)}"
 
 
 def _days(number: int, program: Program) -> str:
     names = [name for name, used in zip(WEEKDAYS, program.weekdays, strict=True) if used == number]
-    daily = units.show(program.weekday_steps()[program.weekdays.index(number)] * program.step_ng, "ug")
+    daily = units.format_amount(program.weekday_steps()[program.weekdays.index(number)] * program.step_ng, "ug")
     return f"{' '.join(names)} ({daily}):"
 
 
@@ -271,5 +276,5 @@ _TEXTS: Final[dict[str, tuple[str, _Text]]] = {
     "refill_limit": ("refill because of", lambda p: p.reading().refill_limit),
     "on_low": ("when low", lambda p: p.on_low),
     "on_cap": ("at a cap", lambda p: p.on_cap),
-    "fallback": ("fallback rate", lambda p: units.show(p.minimum_rate * p.step_nl, "mL/day")),
+    "fallback": ("fallback rate", lambda p: units.format_amount(p.minimum_rate * p.step_nl, "mL/day")),
 }

@@ -30,7 +30,7 @@ _TABLE_VERSION_MAX: Final = 65535
 
 
 def _quantity(*dimensions: units.Dimension) -> BeforeValidator:
-    return BeforeValidator(lambda text: units.parse(text, *dimensions))
+    return BeforeValidator(lambda text: units.parse_quantity(text, *dimensions))
 
 
 def _drug_name(name: object) -> object:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from dosebench.base import units
-from dosebench.base.toml_file import Problem, dotted
+from dosebench.base.toml_file import Problem, format_key
 from dosebench.base.units import DAY_MINUTES, DAY_MS, HOUR_MS
 from dosebench.regimen.check import CheckResult
 from dosebench.regimen.facts import CAP_RULE, HOUR_MINUTES, Facts
@@ -247,7 +247,7 @@ def _rounding(facts: Facts | None) -> list[dict[str, Any]] | None:
         fraction = facts.fraction_of(rate.nl) if rate.nl is not None else None
         if rate.nl is not None and fraction is not None:
             steps = rounding_steps(facts.profile.steps(rate.nl), fraction)
-            rows.append({"key": dotted(rate.key), "steps_10y": float(steps)})
+            rows.append({"key": format_key(rate.key), "steps_10y": float(steps)})
     return rows
 
 

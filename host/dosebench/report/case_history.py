@@ -20,7 +20,7 @@ from dosebench_protocol.tables import ENUMS
 
 from dosebench.base import units
 from dosebench.base.units import DAY_MS, HOUR_MS
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.simulation.scenario_result import AlarmSpan, Done, ScenarioResult, calendar_of, day_of
 from dosebench.therapy.energy import ERI_DAYS
 from dosebench.therapy.program import Program
@@ -239,9 +239,9 @@ class _Story:
         counts = Counter(done.act.replace("_", " ") for done in told if done.act in QUIET_ACTS)
         steps = self._steps_in(from_ms, to_ms)
         program = _program_at(self.run, from_ms)
-        made = f"{volume(float(steps * program.step_nl))} in {counted(steps, 'step')}"
+        made = f"{volume(float(steps * program.step_nl))} in {count_noun(steps, 'step')}"
         what = made if steps else "the pump stands still"
-        also = "".join(f", {counted(count, name)}" for name, count in counts.items())
+        also = "".join(f", {count_noun(count, name)}" for name, count in counts.items())
         text = f"{length(to_ms - from_ms)} without incident: {what}{also}."
         yield Chapter("calm", from_ms, to_ms, [Line(from_ms, text, "note")], quiet=True)
 
@@ -294,7 +294,7 @@ class _Story:
 
     def _dose(self, done: Done) -> str:
         steps = int(done.details["steps"])
-        return f"{drug(float(steps * _program_at(self.run, done.at_ms).step_ng / 1000))} ({counted(steps, 'step')})"
+        return f"{drug(float(steps * _program_at(self.run, done.at_ms).step_ng / 1000))} ({count_noun(steps, 'step')})"
 
     def _tell_refill(self, done: Done) -> tuple[str, str]:
         found = done.details
@@ -390,7 +390,7 @@ class _Story:
     def _record_missed(self, at_ms: int, record: Record) -> Iterator[Told]:
         fields = record.fields
         steps = fields["missed_now_steps"]
-        text = f"{counted(steps, 'step')} that came due {'was' if steps == 1 else 'were'} not made."
+        text = f"{count_noun(steps, 'step')} that came due {'was' if steps == 1 else 'were'} not made."
         yield Line(at_ms, text, "pump"), "", False
 
     def _record_refill_check(self, at_ms: int, record: Record) -> Iterator[Told]:

@@ -106,7 +106,7 @@ def verdict(run: ScenarioResult) -> str:
 
 def judged(run: ScenarioResult) -> str:
     """What was held against the exact schedule, and what was not: never more than is true."""
-    worst = f"{units.decimal(run.worst, 4)} steps off at most, {units.decimal(run.limit, 4)} allowed"
+    worst = f"{units.format_decimal(run.worst, 4)} steps off at most, {units.format_decimal(run.limit, 4)} allowed"
     text = f"Every motor step was held against the exact schedule ({worst})"
     away = run.not_judged
     if away:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.base.units import DAY_MS
-from dosebench.base.words import YEAR_DAYS, counted
+from dosebench.base.words import YEAR_DAYS, count_noun
 from dosebench.profile.model import Profile
 from dosebench.profile.power import CONSUMERS
 from dosebench.report.canvas import AMBER, BLUE, GREEN, INK, MUTED, PLUM, RED, page, plain
@@ -119,7 +119,7 @@ def _mark(top: Axes, bottom: Axes, mark: Point, name: str) -> None:
     top.plot([mark.ml_per_day], [years * factor], "o", color=INK, markersize=6, zorder=5)
     # A falling curve leaves room below it on the left, and above it where it is low.
     low = years * factor < 0.35 * top.get_ylim()[1]
-    told = f"{years:.1f} years" if factor == 1.0 else counted(f"{years * factor:.0f}", "day")
+    told = f"{years:.1f} years" if factor == 1.0 else count_noun(f"{years * factor:.0f}", "day")
     top.annotate(
         f"{name}\n{mark.ml_per_day:.4g} mL/day: {told}",
         (mark.ml_per_day, years * factor), xytext=(0, 26) if low else (-10, -26), textcoords="offset points",

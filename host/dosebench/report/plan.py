@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.base import units
 from dosebench.base.units import HOUR_MS
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.report.canvas import AMBER, BLUE, GREEN, INK, PLUM, RED, page, plain
 from dosebench.therapy.plan import Plan
 
@@ -35,9 +35,9 @@ def draw_plan(plan: Plan, path: Path, title: str = "") -> None:
 
 def _summary(plan: Plan) -> str:
     total = plan.totals[-1]
-    days = units.decimal(units.in_unit(units.value(f"{plan.length_ms} ms", units.DURATION), "day"), 4)
-    text = f"{counted(days, 'day')} from {plan.start:%a %d %b %Y %H:%M}: {units.show(total.nl, 'mL', 4)}, "
-    return text + units.show(total.ng, "ug", 5)
+    days = units.format_decimal(units.in_unit(units.parse_value(f"{plan.length_ms} ms", units.DURATION), "day"), 4)
+    text = f"{count_noun(days, 'day')} from {plan.start:%a %d %b %Y %H:%M}: {units.format_amount(total.nl, 'mL', 4)}, "
+    return text + units.format_amount(total.ng, "ug", 5)
 
 
 def _moments(plan: Plan, times: Sequence[int]) -> list[Any]:
@@ -57,7 +57,7 @@ def _rates(axes: Axes, plan: Plan) -> None:
         mine = [bolus for bolus in plan.boluses if bolus.kind == kind]
         if mine:
             at: Any = _moments(plan, [bolus.t_ms for bolus in mine])
-            label = f"{name}, {units.show(mine[-1].ng, 'ug', 4)} each"
+            label = f"{name}, {units.format_amount(mine[-1].ng, 'ug', 4)} each"
             height = [top * (1.12 + 0.1 * row)] * len(mine)
             axes.plot(at, height, marker, color=colour, markersize=4, linestyle="none", label=label)
     axes.set_ylabel("basal [ug/h]")

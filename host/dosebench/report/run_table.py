@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dosebench.base import units
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.journal.history import DAY_MS, Calendar, record_json
 from dosebench.simulation.days import SimulationResult
 
@@ -45,16 +45,16 @@ def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
     program = result.program
     made = len(result.step_times_ms)
     deviation = result.max_deviation
-    records = counted(len(result.journal), "record")
+    records = count_noun(len(result.journal), "record")
     return [
         ("delivered", _both(result, Fraction(made))),
         ("expected", _both(result, result.expected_steps)),
-        ("steps", f"{made} made, {units.decimal(result.expected_steps, 8)} due"),
+        ("steps", f"{made} made, {units.format_decimal(result.expected_steps, 8)} due"),
         (
             "largest deviation",
-            f"{units.decimal(deviation, 6)} steps = {units.show(deviation * program.step_nl, 'uL', 4)}",
+            f"{units.format_decimal(deviation, 6)} steps = {units.format_amount(deviation * program.step_nl, 'uL', 4)}",
         ),
-        ("allowed", f"{units.decimal(result.limit, 6)} steps"),
+        ("allowed", f"{units.format_decimal(result.limit, 6)} steps"),
         *([("boluses", boluses)] if (boluses := _boluses(result)) else []),
         ("events", _events(result)),
         ("alarms", _alarms(result)),
@@ -69,8 +69,8 @@ def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
 
 
 def _both(result: SimulationResult, steps: Fraction) -> str:
-    volume = units.show(steps * result.program.step_nl, "mL", 8)
-    return f"{volume} = {units.show(result.drug_ng(steps), 'ug')}"
+    volume = units.format_amount(steps * result.program.step_nl, "mL", 8)
+    return f"{volume} = {units.format_amount(result.drug_ng(steps), 'ug')}"
 
 
 def _boluses(result: SimulationResult) -> str:

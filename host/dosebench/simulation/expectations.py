@@ -71,7 +71,7 @@ def _of_amount(
         within = tolerance.value / _worth(tolerance, seen.program)
     worth = _worth(asked, seen.program)
     met = abs(steps - asked.value / worth) <= within
-    shown = units.show(steps * worth, units.split(asked.text)[1])
+    shown = units.format_amount(steps * worth, units.split_quantity(asked.text)[1])
     return Verdict(seen.at_ms, event.line, f"{what} {asked.text}", met, f"it is {shown}")
 
 

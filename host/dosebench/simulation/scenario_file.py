@@ -25,7 +25,7 @@ from dosebench.base.errors import DosebenchError
 from dosebench.base.file_kinds import of_another_kind
 from dosebench.base.toml_file import Key, Problem, TomlFile, TomlFileError
 from dosebench.base.units import DAY_MS, MINUTE_MS, Quantity
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.regimen.check import check
 from dosebench.regimen.drugs import DrugLibrary
 from dosebench.therapy.program import Program
@@ -65,7 +65,7 @@ def time_ms(text: object) -> int:
         words = part.split()
         if len(words) == 2 and words[0] == "day":
             words = [words[1], "days"]
-        total += units.value(" ".join(words), units.DURATION)
+        total += units.parse_value(" ".join(words), units.DURATION)
     if total.denominator != 1:
         raise ValueError(f'"{text}" is no whole number of milliseconds')
     return int(total)
@@ -79,7 +79,7 @@ def _duration(text: object) -> int:
 
 
 def _withdrawn(text: object) -> object:
-    return text if text == "measured" else units.parse(text, units.VOLUME)
+    return text if text == "measured" else units.parse_quantity(text, units.VOLUME)
 
 
 def _alarm(name: object) -> object:
@@ -136,7 +136,7 @@ def _yes(value: object) -> object:
 
 
 def _quantity(*dimensions: units.Dimension) -> BeforeValidator:
-    return BeforeValidator(lambda text: units.parse(text, *dimensions))
+    return BeforeValidator(lambda text: units.parse_quantity(text, *dimensions))
 
 
 AMOUNTS: Final = (units.MASS, units.VOLUME)
@@ -282,7 +282,7 @@ def load(path: Path, first: Program, profile: str, drugs: DrugLibrary | None = N
         ScenarioError: It has mistakes; all are in `problems`.
     """
     try:
-        file = toml_file.read(path)
+        file = toml_file.read_toml(path)
     except TomlFileError as error:
         raise ScenarioError(error.name, error.problems) from None
     if other := of_another_kind(file, "scenario"):
@@ -321,7 +321,7 @@ def _content(file: TomlFile) -> tuple[ScenarioFile, list[Problem]]:
 
 def _unknown(file: TomlFile, key: Key) -> Problem:
     known = _KEYS if key[0] == "event" and len(key) > 1 else list(ScenarioFile.model_fields)
-    return file.problem(key, toml_file.unknown_key(str(key[-1]), known), "unknown-key")
+    return file.make_problem(key, toml_file.unknown_key(str(key[-1]), known), "unknown-key")
 
 
 def _take_out(data: dict[str, Any], key: tuple[str | int, ...]) -> None:
@@ -337,11 +337,11 @@ def _take_out(data: dict[str, Any], key: tuple[str | int, ...]) -> None:
 def _whole(file: TomlFile, content: ScenarioFile) -> list[Problem]:
     found = []
     if "format" not in file.data:
-        found.append(file.problem(("format",), "missing; write: format = 1", "missing"))
+        found.append(file.make_problem(("format",), "missing; write: format = 1", "missing"))
     if "length" not in file.data:
-        found.append(file.problem(("length",), 'missing; how long it is, e.g. length = "30 days"', "missing"))
+        found.append(file.make_problem(("length",), 'missing; how long it is, e.g. length = "30 days"', "missing"))
     elif content.length is not None and content.length > LENGTH_MS_MAX:
-        found.append(file.problem(("length",), "longer than 20 years", "range"))
+        found.append(file.make_problem(("length",), "longer than 20 years", "range"))
     return found
 
 
@@ -351,22 +351,22 @@ def _mistakes(file: TomlFile, place: int, table: EventTable, content: ScenarioFi
     key = ("event", place)
     acts = [name for name in ACTS if name in given]
     if "at" not in given:
-        yield file.problem(key, 'missing: when it happens, e.g. at = "day 30"', "missing")
+        yield file.make_problem(key, 'missing: when it happens, e.g. at = "day 30"', "missing")
     if len(acts) > 1:
-        yield file.problem(key, f"an event has one act, not {' and '.join(acts)}; write two events", "acts")
+        yield file.make_problem(key, f"an event has one act, not {' and '.join(acts)}; write two events", "acts")
     if not acts and not any(name in given for name in EXPECTATIONS) and "note" not in given:
-        yield file.problem(
+        yield file.make_problem(
             key, f"nothing happens: it has none of {', '.join(ACTS)}, no expectation and no note", "acts"
         )
     for name, owners in BELONGS.items():
         if name in given and not any(owner in given for owner in owners):
-            yield file.problem((*key, name), f"means nothing without {' or '.join(owners)}", "alone")
+            yield file.make_problem((*key, name), f"means nothing without {' or '.join(owners)}", "alone")
     if "square" in given and "over" not in given:
-        yield file.problem(key, 'a square bolus needs its time, e.g. over = "4 h"', "missing")
+        yield file.make_problem(key, 'a square bolus needs its time, e.g. over = "4 h"', "missing")
     if "expect" in given and acts and acts[0] not in COMMANDS:
-        yield file.problem((*key, "expect"), f"the pump cannot refuse {acts[0]}", "alone")
+        yield file.make_problem((*key, "expect"), f"the pump cannot refuse {acts[0]}", "alone")
     if "expect" in given and not acts:
-        yield file.problem((*key, "expect"), "there is no act whose outcome it could be", "alone")
+        yield file.make_problem((*key, "expect"), "there is no act whose outcome it could be", "alone")
     if table.tolerance is not None:
         yield from _tolerance(file, key, table.tolerance, given)
     yield from _times(file, key, table, content)
@@ -379,19 +379,19 @@ def _tolerance(file: TomlFile, key: Key, tolerance: Quantity, given: Mapping[str
     else:
         owner, other, such = "expect_delivered", "expect_rate", "1 ug/day"
     if owner not in given and other in given:
-        yield file.problem((*key, "tolerance"), f'is no tolerance of {other}; write one such as "{such}"', "unit")
+        yield file.make_problem((*key, "tolerance"), f'is no tolerance of {other}; write one such as "{such}"', "unit")
 
 
 def _times(file: TomlFile, key: Key, table: EventTable, content: ScenarioFile) -> Iterator[Problem]:
     begin = content.starts_at or 0
     if table.at is not None and table.at < begin:
-        yield file.problem((*key, "at"), "is before delivery starts", "range")
+        yield file.make_problem((*key, "at"), "is before delivery starts", "range")
     if table.at is not None and content.length is not None and table.at > begin + content.length:
-        yield file.problem((*key, "at"), "is after the scenario has ended: see its length", "range")
+        yield file.make_problem((*key, "at"), "is after the scenario has ended: see its length", "range")
     if table.every is not None and content.length is not None and content.length // table.every > EVENTS_MAX:
-        yield file.problem((*key, "every"), f"comes more than {EVENTS_MAX} times", "range")
+        yield file.make_problem((*key, "every"), f"comes more than {EVENTS_MAX} times", "range")
     if table.at is not None and table.until is not None and table.until < table.at:
-        yield file.problem((*key, "until"), "is before its first time", "range")
+        yield file.make_problem((*key, "until"), "is before its first time", "range")
 
 
 @dataclass
@@ -409,7 +409,7 @@ class _Programs:
         result = check(path, self.drugs, self.current)
         if result.program is None:
             count = len(result.errors)
-            raise DosebenchError(f"{path} has {counted(count, 'mistake')}: run `dosebench check {path}`")
+            raise DosebenchError(f"{path} has {count_noun(count, 'mistake')}: run `dosebench check {path}`")
         if result.profile_name != self.profile:
             raise DosebenchError(f"{path} is for the pump {result.profile_name}, not for {self.profile}")
         self.current = result.program
@@ -422,7 +422,7 @@ def _events(file: TomlFile, content: ScenarioFile, programs: _Programs) -> tuple
     for place, table in enumerate(content.event):
         act = next((name for name in ACTS if getattr(table, name) is not None), "")
         for at in _moments(table, begin + (content.length or 0)):
-            found.append(Event(at - begin, file.line(("event", place)), act, table))
+            found.append(Event(at - begin, file.find_line(("event", place)), act, table))
     found.sort(key=lambda event: event.at_ms)
     problems: dict[int, Problem] = {}
     events = []
@@ -435,7 +435,7 @@ def _events(file: TomlFile, content: ScenarioFile, programs: _Programs) -> tuple
                 problems[event.line] = Problem("event.program", event.line, str(error), "regimen")
         events.append(Event(event.at_ms, event.line, event.act, event.table, program))
     if len(found) > EVENTS_MAX:
-        problems[1] = file.problem(("event",), f"more than {EVENTS_MAX} events", "range")
+        problems[1] = file.make_problem(("event",), f"more than {EVENTS_MAX} events", "range")
     return tuple(events), list(problems.values())
 
 
