@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from dosebench.image.source import OTHER_FIRMWARE
 from dosebench.link.client import program_hash
-from dosebench.profile.device_config import sealed
-from dosebench.profile.load import load
+from dosebench.profile.device_config import seal_config
+from dosebench.profile.load import load_profile
 from dosebench_protocol.auth import Challenge, Session, device_nonce, session_id
 from dosebench_protocol.codec import by_name, encode_request
 from dosebench_protocol.frame import Frame, encode
@@ -55,7 +55,8 @@ class ChipError(Exception):
 
 def figures(rounds: int = 2) -> list[Figure]:
     """Instructions and bytes; every count is taken `rounds` times and must be the same."""
-    config = sealed(load(PROFILE).device_config() | {"flash_sectors": SECTORS, "fault_sectors": 4, "watchdog_ms": 0})
+    flash = {"flash_sectors": SECTORS, "fault_sectors": 4, "watchdog_ms": 0}
+    config = seal_config(load_profile(PROFILE).device_config() | flash)
     basics = {"PROGRAM": program(), "HARD_STEPS": HARD_STEPS}
     whole = {"CONFIG": config, "REQUESTS": requests()}
     found = {

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from dosebench.image.build import FAMILIES, build
 from dosebench.image.source import firmware_dir
-from dosebench.profile.device_config import sealed
-from dosebench.profile.load import load
+from dosebench.profile.device_config import seal_config
+from dosebench.profile.load import load_profile
 from mpremote.romfs import make_romfs
 
 from . import chip
@@ -109,7 +109,9 @@ def heap(
     rounds: int, modules: Sequence[str], *, firmware: Path | None = None, files: Mapping[str, bytes] | None = None
 ) -> dict[str, int]:
     """Bytes that each module holds after its import and a collection, and that the pump's own objects hold."""
-    config = sealed(load(PROFILE).device_config() | {"flash_sectors": SECTORS, "fault_sectors": 4, "watchdog_ms": 0})
+    config = seal_config(
+        load_profile(PROFILE).device_config() | {"flash_sectors": SECTORS, "fault_sectors": 4, "watchdog_ms": 0}
+    )
     params: dict[str, Any] = {"CONFIG": config, "MODULES": modules, "ROMFS": ROMFS if files else ""}
     told = {chip.run("heap.py", params, firmware=firmware, files=files) for _ in range(rounds)}
     if len(told) != 1:

@@ -14,8 +14,8 @@ from typing import Any, Final
 from dosebench.base.units import DAY_MS
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
-from dosebench.profile.device_config import sealed
-from dosebench.profile.load import load
+from dosebench.profile.device_config import seal_config
+from dosebench.profile.load import load_profile
 from dosebench.profile.model import Profile
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.serial_port import Serial
@@ -61,9 +61,9 @@ def figures() -> list[Figure]:
 
 def occlude(rate_nl_per_day: int, seed: int, config: dict[str, int]) -> Found:
     """Close the catheter of a running pump and wait for the alarm; then open it."""
-    profile = load(PROFILE)
+    profile = load_profile(PROFILE)
     settings = profile_settings(PROFILE, "cpython", seed)
-    settings.config = sealed(settings.config | {"watchdog_ms": 0} | UNBOUNDED | config)
+    settings.config = seal_config(settings.config | {"watchdog_ms": 0} | UNBOUNDED | config)
     with Twin(settings) as twin:
         twin.power_on()
         client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), MemoryIds())

@@ -26,7 +26,7 @@ from dosebench.journal.download import Coding, download
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.endpoint import TcpEndpoint
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.live import Live
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.serial_port import Serial
@@ -59,7 +59,7 @@ def figures(rounds: int = ROUNDS) -> list[Figure]:
 def grown(days: int, baud: int) -> Twin:
     """A pump that has delivered for some days, with a bolus every other day."""
     settings = profile_settings(PROFILE, "cpython", 0, baud)
-    settings.config = sealed(settings.config | {"watchdog_ms": 0})
+    settings.config = seal_config(settings.config | {"watchdog_ms": 0})
     twin = Twin(settings).power_on()
     client = client_of(twin)
     client.stage(program())

@@ -137,7 +137,7 @@ class Bench(ABC):
         if "reservoir_level" in self.features:
             twin = self.twin("reservoir_level")
             twin.plant.refill(float(capacity), twin.machine.now_us)
-        client.refill(int(self.profile.steps(capacity)))
+        client.refill(int(self.profile.count_steps(capacity)))
         self._clear_alarms()
         status = client.status()
         # A pump that has been stopped for long says so until it is started.
@@ -212,9 +212,9 @@ class Bench(ABC):
         self.wire = Wire(self.line, self.client)
 
     def _load_profile(self, name: str | None) -> None:
-        from dosebench.profile.load import load  # noqa: PLC0415
+        from dosebench.profile.load import load_profile  # noqa: PLC0415
 
-        self.profile = load(name or self.client.hello_reply["profile"].decode())
+        self.profile = load_profile(name or self.client.hello_reply["profile"].decode())
 
 
 @dataclass(frozen=True)

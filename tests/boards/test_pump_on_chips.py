@@ -12,7 +12,7 @@ from dosebench.bench.file import Bench, load
 from dosebench.image.build import build
 from dosebench.image.source import OTHER_FIRMWARE, code_hash
 from dosebench.link.client import PumpClient
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.from_profile import plant_settings
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName, available
@@ -78,7 +78,7 @@ def settings(runtime: RuntimeName = "wasm", **changes: Any) -> Any:
     if not available()[runtime]:
         pytest.skip(f"the {runtime} runtime is not installed here")
     given = profile_settings("implant-40", runtime, seed=1)
-    given.config = sealed(given.config | changes)
+    given.config = seal_config(given.config | changes)
     return given
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
-from dosebench.profile.device_config import commissioned, sealed
+from dosebench.profile.device_config import mark_commissioned, seal_config
 from dosebench.twin.flash import Flash, PowerCut
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.serial_port import Serial
@@ -129,11 +129,11 @@ def content(operation: Operation, when: When, seed: int) -> Flash:
 def fresh(flash: Flash | None = None, steps_us: array[int] | None = None, now_us: int = 0) -> Iterator[PumpSide]:
     """A pump that is not powered yet: new, or with this flash and this past."""
     settings = profile_settings("implant-40", "cpython", 0)
-    settings.config = sealed(settings.config | CONFIG)
+    settings.config = seal_config(settings.config | CONFIG)
     with Twin(settings) as twin:
         twin.machine.flash = flash or Recorder(CONFIG["flash_sectors"])
         if flash is not None:
-            twin.machine.config = commissioned(twin.machine.config)
+            twin.machine.config = mark_commissioned(twin.machine.config)
             twin.plant.steps_us = array("q", steps_us or ())
             twin.machine.now_us = now_us
         client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), MemoryIds())

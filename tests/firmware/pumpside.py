@@ -11,7 +11,7 @@ from typing import Any
 
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.serial_port import Serial
@@ -193,7 +193,7 @@ def pump(
     There is no watchdog unless `config` says so: proving it costs a second boot.
     """
     settings = profile_settings(profile, runtime, seed)
-    settings.config = sealed(settings.config | {"watchdog_ms": 0} | config)
+    settings.config = seal_config(settings.config | {"watchdog_ms": 0} | config)
     with Twin(settings) as twin:
         twin.power_on()
         client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), MemoryIds())

@@ -11,7 +11,7 @@ from typing import Any
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.keys import BoardKeys
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.serial_port import Serial
@@ -166,7 +166,7 @@ def line(
 ) -> Iterator[Line]:
     """The line to a new pump; `keys` {} makes an unpaired one, `config` replaces figures of its profile."""
     settings = profile_settings("implant-40", runtime, seed)
-    settings.config = sealed(settings.config | config)
+    settings.config = seal_config(settings.config | config)
     settings.keys = keys
     with Twin(settings) as twin:
         twin.power_on()

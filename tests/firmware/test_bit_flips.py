@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from cuts import ALARMS, CONFIG, Scenario, fresh
 from dosebench.link.client import RefusedError
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.flash import Flash
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
@@ -149,7 +149,7 @@ def test_settings_that_leave_a_ring_no_room_are_the_safe_state_and_touch_no_flas
         side.program()
         side.twin.power_off()
         sectors = {"flash_sectors": flash_sectors, "fault_sectors": fault_sectors}
-        side.twin.machine.config = sealed(side.twin.machine.config | sectors)
+        side.twin.machine.config = seal_config(side.twin.machine.config | sectors)
         before = bytes(side.twin.flash.data)
         side.twin.start(_boot(side), "power_on")
         side.client.connect()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from dosebench.link.client import RefusedError
-from dosebench.profile.calibrated import calibrated
-from dosebench.profile.device_config import sealed
-from dosebench.profile.load import load
+from dosebench.profile.calibrated import calibrate_profile
+from dosebench.profile.device_config import seal_config
+from dosebench.profile.load import load_profile
 from dosebench.twin.runtimes import RUNTIMES, RuntimeName
 from pump.guard.guard import Guard
 from pumpside import PumpSide, pump
@@ -23,9 +23,11 @@ SMALL = {"flash_sectors": 6, "fault_sectors": 2}
 
 def flashed(side: PumpSide, step_nl: Fraction, **config: int) -> None:
     """Flash the settings of a pump with that step volume, and let it boot."""
-    settings = dict(calibrated(load("implant-40"), step_nl).device_config()) | {"watchdog_ms": 0} | config
+    settings = (
+        dict(calibrate_profile(load_profile("implant-40"), step_nl).device_config()) | {"watchdog_ms": 0} | config
+    )
     side.twin.power_off()
-    side.twin.machine.config = sealed(settings)
+    side.twin.machine.config = seal_config(settings)
     side.twin.power_on()
     if side.twin.powered:
         side.client.connect()

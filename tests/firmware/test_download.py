@@ -10,7 +10,7 @@ import pytest
 from dosebench.journal.download import Coding, download
 from dosebench.link.client import PumpClient, SilentError
 from dosebench.link.command_ids import MemoryIds
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
@@ -59,7 +59,7 @@ class Tap:
 def grown(days: int, baud: int = 115_200, **config: int) -> Twin:
     """A pump that has delivered for some days, with a bolus each day."""
     options = profile_settings("implant-40", "cpython", 0, baud)
-    options.config = sealed(options.config | {"watchdog_ms": 0} | config)
+    options.config = seal_config(options.config | {"watchdog_ms": 0} | config)
     twin = Twin(options).power_on()
     client, _ = client_of(twin)
     client.stage(therapy())

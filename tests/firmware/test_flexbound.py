@@ -85,7 +85,7 @@ def test_no_rate_of_any_pump_leaves_the_small_ints(fastest: int) -> None:
 @given(flex_days(slowest=440_000, fastest=30_000), SPANS)
 def test_the_pump_takes_what_the_host_takes_and_nothing_below_the_exact_bound(days: dict[str, Any], span: int) -> None:
     program = from_bytes(therapy(**days))
-    device = Profile(pump_profile.load("implant-40").device_config())
+    device = Profile(pump_profile.load_profile("implant-40").device_config())
 
     def answer(steps: int) -> tuple[int, int]:
         caps = (Cap(60, 4_000 * 500), Cap(1440, 24_000 * 500), Cap(span // 60_000, steps * 500))

@@ -12,7 +12,7 @@ import pytest
 from dosebench.journal.download import download
 from dosebench.link.client import PumpClient
 from dosebench.link.telemetry import watch
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import ProcessRuntime
 from dosebench.twin.serial_port import Serial
@@ -37,7 +37,7 @@ sample, and when it carries out a command (a commit writes and reads back the th
 def probed(request: pytest.FixtureRequest) -> object:
     settings = profile_settings(getattr(request, "param", "implant-40"), "wasm", seed=1)
     # The proof of the watchdog would end the process that is measured.
-    settings.config = sealed(settings.config | {"watchdog_ms": 0})
+    settings.config = seal_config(settings.config | {"watchdog_ms": 0})
     twin = Twin(settings)
     runtime = ProcessRuntime.start(twin.machine, "wasm", PROBE)
     with one_core():

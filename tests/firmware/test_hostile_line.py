@@ -14,7 +14,7 @@ import pytest
 from dosebench.base.errors import DosebenchError
 from dosebench.link.client import EarlierCommandError, PumpClient, Settled
 from dosebench.link.command_ids import MemoryIds
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
@@ -142,7 +142,7 @@ class HostileLineMachine(RuleBasedStateMachine):
         super().__init__()
         made = profile_settings("implant-40", "cpython", 3)
         # The safe state after many resets in a short time (R58) is another test's.
-        made.config = sealed(made.config | {"resets_max": MANY_RESETS})
+        made.config = seal_config(made.config | {"resets_max": MANY_RESETS})
         self.twin = Twin(made)
         self.hosts = [Host(self.twin, name) for name in (b"one ", b"two ")]
         self.pump = self.twin.machine.device_id + Keys().pairing

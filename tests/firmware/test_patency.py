@@ -10,7 +10,7 @@ from dosebench.base.errors import DosebenchError
 from dosebench.bench.patency import expected_peak, judge
 from dosebench.cli.sensors import check
 from dosebench.link.client import RefusedError
-from dosebench.profile.load import load
+from dosebench.profile.load import load_profile
 from pumpside import pump
 
 EVERY_S, RISE_PA, TAU_S, STEPS = 0.9, 1_000.0, 20.0, 8
@@ -61,8 +61,8 @@ def test_on_a_pump(fault: str, verdict: str, profile: str, changes: dict[str, in
         side.program(**changes)
         side.twin.advance(60)
         side.twin.fault(fault, 0.8 if fault == "leak" else None)
-        figures = load(profile)
-        steps = int(figures.steps(figures.watch.patency))
+        figures = load_profile(profile)
+        steps = int(figures.count_steps(figures.watch.patency))
         outcome, found = check(side.client, figures, steps)
         assert found.verdict == verdict
         # It is drug: counted in the windows, and in the journal with its end.
@@ -90,7 +90,7 @@ def test_a_test_volume_is_small_and_only_for_a_stopped_pump() -> None:
         side.twin.fault("air", 5)
         side.twin.fault("pressure_open")
         with pytest.raises(DosebenchError, match="no pressure sensor"):
-            check(side.client, load("implant-40"), 4)
+            check(side.client, load_profile("implant-40"), 4)
 
 
 @pytest.mark.requirement("R61")

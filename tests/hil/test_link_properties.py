@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from dosebench.profile.load import load
+from dosebench.profile.load import load_profile
 from dosebench.profile.model import Profile
 from dosebench.therapy.program import Cap, FlexStep, Program, Rate, TitrationStep, from_bytes
 from dosebench.therapy.timeline import Segment, Timeline
@@ -36,7 +36,7 @@ from dosebench_protocol.tables import CAP_MINUTES_MAX, COUNT_MAX, FLEX_STEPS_MAX
 from hypothesis import HealthCheck, assume, example, given, note, settings
 from hypothesis import strategies as st
 
-PROFILE = load("implant-40")
+PROFILE = load_profile("implant-40")
 KNOWN_TYPES = {message.type for message in MESSAGES}
 TIMES = 50 if os.environ.get("DOSEBENCH_LONG") else 1
 MANY, FEW = 200 * TIMES, 12 * TIMES
@@ -125,8 +125,8 @@ def programs(draw: Draw, profile: Profile = PROFILE) -> Program:
 
 def draw_rates(draw: Draw, profile: Profile) -> dict[str, Any]:
     """Mode and rates; the basal in force stays below half the hard cap of a day, and all leave boluses room."""
-    rate_min, rate_max = profile.steps(profile.delivery.rate_min), profile.steps(profile.delivery.rate_max)
-    day = profile.steps(profile.caps.day) / 2
+    rate_min, rate_max = profile.count_steps(profile.delivery.rate_min), profile.count_steps(profile.delivery.rate_max)
+    day = profile.count_steps(profile.caps.day) / 2
     sustained = min(rate_max, Fraction(int(day), DAY_MS + DAY_MS // 240))
     mode = draw(st.sampled_from(["continuous", "minimum_rate", "stopped", "flex", "titration"]))
     basal = draw(fraction_between(rate_min, sustained) if mode == "continuous" else any_fraction() | st.just((0, 1)))
@@ -164,8 +164,8 @@ def draw_ramp(draw: Draw, rates: int) -> dict[str, Any]:
 
 def draw_boluses(draw: Draw, profile: Profile) -> dict[str, Any]:
     """Boluses of every kind, at rates that leave room for the basal, and priming."""
-    rate_min, rate_max = profile.steps(profile.delivery.rate_min), profile.steps(profile.delivery.rate_max)
-    most = int(profile.steps(profile.caps.bolus))
+    rate_min, rate_max = profile.count_steps(profile.delivery.rate_min), profile.count_steps(profile.delivery.rate_max)
+    most = int(profile.count_steps(profile.caps.bolus))
     made = {"bolus_steps_max": draw(st.integers(0, most)), "square_steps_max": draw(st.integers(0, most))}
     made |= zip(("bolus_num", "bolus_den"), draw(fraction_between(rate_min / 1000, rate_max / 2)), strict=True)
     if draw(st.booleans()):
@@ -184,7 +184,7 @@ def draw_worth(draw: Draw, profile: Profile) -> dict[str, int]:
     """What a step is worth: its volume as the profile says, its drug such that the hard caps can be counted in ng."""
     step_nl = profile.delivery.step_volume
     scale = draw(st.integers(1, FRACTION_MAX // max(step_nl.numerator, step_nl.denominator)))
-    highest = Fraction(COUNT_MAX - 1, int(profile.steps(profile.caps.day)) + 1)
+    highest = Fraction(COUNT_MAX - 1, int(profile.count_steps(profile.caps.day)) + 1)
     step_ng = draw(fraction_between(Fraction(1, 100), highest.limit_denominator(FRACTION_MAX // int(highest + 1))))
     return {
         "step_nl_num": step_nl.numerator * scale,
@@ -198,7 +198,7 @@ def draw_caps(draw: Draw, profile: Profile, made: dict[str, Any]) -> tuple[Cap, 
     """Caps between what comes by itself and what the pump permits: of an hour, of a day, and perhaps two more."""
     program = Program(**made | {"caps": ()})
     step_ng = Fraction(made["step_ng_num"], made["step_ng_den"])
-    hour, day = int(profile.steps(profile.caps.hour)), int(profile.steps(profile.caps.day))
+    hour, day = int(profile.count_steps(profile.caps.hour)), int(profile.count_steps(profile.caps.day))
     others = draw(st.sets(st.integers(1, CAP_MINUTES_MAX), max_size=2)) - {60, 1440}
     caps = []
     for minutes in (60, 1440, *others):
@@ -214,7 +214,7 @@ def draw_caps(draw: Draw, profile: Profile, made: dict[str, Any]) -> tuple[Cap, 
 
 def draw_volumes(draw: Draw, profile: Profile) -> dict[str, Any]:
     """Levels in their order, stability, and what a low reservoir and a reached cap do."""
-    reservoir = draw(st.integers(1, int(profile.steps(profile.reservoir.capacity))))
+    reservoir = draw(st.integers(1, int(profile.count_steps(profile.reservoir.capacity))))
     low = draw(st.integers(0, reservoir - 1))
     return {
         "reservoir_steps": reservoir,

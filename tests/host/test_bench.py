@@ -22,8 +22,8 @@ from dosebench.bench.file import Bench, BenchError, flattened, from_file, load, 
 from dosebench.bench.pins import BOARDS
 from dosebench.bench.rules import pin_uses
 from dosebench.bench.schema import CalibrationStep
-from dosebench.profile.calibrated import calibrated
-from dosebench.profile.load import load as load_profile
+from dosebench.profile.calibrated import calibrate_profile
+from dosebench.profile.load import load_profile
 from dosebench.profile.model import ProfileError
 
 BENCHES = sorted((Path(__file__).parents[2] / "examples" / "benches").glob("*.toml"))
@@ -347,4 +347,4 @@ def test_a_calibrated_pump_counts_everything_in_its_own_steps(tmp_path: Path) ->
 
 def test_a_step_with_which_the_pump_cannot_work_is_refused() -> None:
     with pytest.raises(ProfileError, match="ms between two steps"):
-        calibrated(load_profile("implant-40"), Fraction(100))
+        calibrate_profile(load_profile("implant-40"), Fraction(100))

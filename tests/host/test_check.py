@@ -480,14 +480,14 @@ def optional(data: st.DataObject, text: str, values: st.SearchStrategy[Any]) -> 
 def draw_regimen(data: st.DataObject) -> tuple[str, str]:
     """A profile and a regimen whose figures lie on both sides of every limit of that pump, mostly within."""
     name = data.draw(st.sampled_from(load.builtin_names()))
-    pump = load.load(name)
+    pump = load.load_profile(name)
     step = int(pump.delivery.step_volume)
-    least, most = (pump.steps(rate * DAY_MS) for rate in (pump.delivery.rate_min, pump.caps.day / DAY_MS))
+    least, most = (pump.count_steps(rate * DAY_MS) for rate in (pump.delivery.rate_min, pump.caps.day / DAY_MS))
     daily = data.draw(st.decimals(int(least) - 1, int(most) + 1, places=3))
     near = st.integers(-2, 3)
     hour = near.map(lambda extra: (int(daily) * 241 // 240 // 24 + extra) * step)
     day = near.map(lambda extra: (int(daily) * 241 // 240 + extra) * step)
-    content = int(pump.steps(pump.reservoir.capacity))
+    content = int(pump.count_steps(pump.reservoir.capacity))
     filled = data.draw(st.integers(content * 9 // 10, content + 1)) * step
     text = f'format = 1\nprofile = "{name}"\n[drug]\nname = "unlisted"\n'
     concentration = data.draw(st.sampled_from(["2000", "2002", "25", "4", "333.333"]))
@@ -498,7 +498,9 @@ def draw_regimen(data: st.DataObject) -> tuple[str, str]:
     text += f'dose = "{daily * step} nL/day"\n'
     text += optional(data, 'minimum = "{} nL/day"\n', near.map(lambda extra: (int(least) + extra) * step))
     text += optional(
-        data, '[bolus]\nmax = "{} nL"\n', near.map(lambda extra: (int(pump.steps(pump.caps.bolus)) + extra) * step)
+        data,
+        '[bolus]\nmax = "{} nL"\n',
+        near.map(lambda extra: (int(pump.count_steps(pump.caps.bolus)) + extra) * step),
     )
     text += "[limits]\n" + optional(data, 'per_hour = "{} nL"\n', hour | st.just(int(pump.caps.hour)))
     return name, text + optional(data, 'per_day = "{} nL"\n', day | st.just(int(pump.caps.day)))
@@ -512,7 +514,7 @@ def test_what_passes_the_check_is_taken_by_the_pump(bench: Bench, pump: SimpleNa
     result = bench.check(text)
     assert result.ok == (result.program is not None)
     if result.program is not None:
-        device = pump.Profile(load.load(name).device_config())
+        device = pump.Profile(load.load_profile(name).device_config())
         assert pump.Therapy(result.program.encode()).check(device) == (0, 0), text
 
 

@@ -29,8 +29,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from regimens import EXAMPLES
 
-IMPLANT = load.load("implant-40")
-PROFILES = [load.load(name) for name in load.builtin_names()]
+IMPLANT = load.load_profile("implant-40")
+PROFILES = [load.load_profile(name) for name in load.builtin_names()]
 DAYS = st.dates(date(2001, 1, 1), date(2080, 1, 1))
 STATUS: dict[str, Any] = {"day": 10, "ms": 43_200_000, "high_steps": 4_200, "journal_next": 300, "battery_mv": 3_590}
 COUNTERS: dict[str, Any] = {
@@ -119,14 +119,14 @@ def test_a_battery_below_its_level_is_at_eri_whatever_the_estimate_says() -> Non
 
 
 def test_a_pump_that_is_not_implanted_runs_until_its_battery_is_empty() -> None:
-    pump = load.load("external-mlh")
+    pump = load.load_profile("external-mlh")
     told = service(pump, life_at(pump, 24e6), BatteryState.fresh(date(2026, 1, 1)))
     assert told.limited_by == "empty"
     assert told.low < told.ends
 
 
 def test_a_service_life_does_not_outlast_the_battery_of_a_pump_without_an_eri() -> None:
-    pump = load.load("external-mlh")
+    pump = load.load_profile("external-mlh")
     energy = pump.energy.model_copy(update={"service_years": 50, "reserve": Fraction(9, 10)})
     saving = pump.model_copy(update={"energy": energy})
     today = date(2026, 1, 1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from dosebench.base.errors import DosebenchError
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
-from dosebench.profile.load import load
+from dosebench.profile.load import load_profile
 from dosebench.regimen.check import check
 from dosebench.regimen.drugs import DrugLibrary
 from dosebench.report.plan import draw_plan
@@ -105,7 +105,7 @@ def test_what_cannot_be_planned(library: DrugLibrary, start: datetime.datetime, 
 
 
 @settings(deadline=None, max_examples=60)
-@given(programs(load("implant-40")), st.integers(0, 14 * DAY_MS), st.integers(1, 9), st.booleans())
+@given(programs(load_profile("implant-40")), st.integers(0, 14 * DAY_MS), st.integers(1, 9), st.booleans())
 def test_a_plan_adds_up(program: Program, start_ms: int, days: int, patient: bool) -> None:
     start = MONDAY + datetime.timedelta(milliseconds=start_ms)
     made: Plan = plan(program, start, days, patient=patient)

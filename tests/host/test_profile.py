@@ -10,7 +10,7 @@ import pytest
 from dosebench.base.errors import DosebenchError
 from dosebench.base.units import DAY_MS
 from dosebench.profile import load
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.profile.model import Profile, ProfileError
 
 CONFIG_KEYS = {
@@ -86,11 +86,11 @@ def edited(tmp_path: Path, old: str, new: str, name: str = "implant-40") -> Path
 
 @pytest.mark.parametrize("name", load.builtin_names())
 def test_device_config_is_what_the_firmware_takes(name: str) -> None:
-    config = load.load(name).device_config()
-    fitted = FITTED[load.load(name).kind]
+    config = load.load_profile(name).device_config()
+    fitted = FITTED[load.load_profile(name).kind]
     assert set(config) == CONFIG_KEYS.union(*(SENSOR_KEYS[sensor] for sensor in fitted))
     assert config.pop("profile") == name
-    assert sealed(config | {"profile": name})["checksum"] == config.pop("checksum")
+    assert seal_config(config | {"profile": name})["checksum"] == config.pop("checksum")
     for key, value in config.items():
         assert isinstance(value, int)
         limit = 1 << 29 if key.endswith(("_num", "_den")) else (1 << 30) - 1
@@ -99,7 +99,7 @@ def test_device_config_is_what_the_firmware_takes(name: str) -> None:
 
 @pytest.mark.requirement("C1")
 def test_implant_figures() -> None:
-    config = load.load("implant-40").device_config()
+    config = load.load_profile("implant-40").device_config()
     assert (config["step_nl_num"], config["step_nl_den"]) == (250, 1)
     assert (config["rate_min_num"], config["rate_min_den"]) == (1, 450_000)
     assert (config["rate_max_num"], config["rate_max_den"]) == (1, 900)
@@ -107,16 +107,16 @@ def test_implant_figures() -> None:
     assert config["lease_ms"] == 3_600_000
     assert (config["low_steps_default"], config["empty_steps_default"]) == (8000, 4000)
     small = {"profile": "implant-20", "reservoir_steps_max": 80_000, "disagree_steps": 4_000, "level_high": 80_000}
-    assert load.load("implant-20").device_config() == sealed(config | small)
+    assert load.load_profile("implant-20").device_config() == seal_config(config | small)
 
 
 @pytest.mark.requirement("C15")
 def test_external_pulses() -> None:
-    coarse, fine = load.load("external-mlh"), load.load("external-mlh-fine")
+    coarse, fine = load.load_profile("external-mlh"), load.load_profile("external-mlh-fine")
     per_hour = Fraction(1_000_000, 3_600_000)
-    assert 1 / coarse.steps(20 * per_hour) == 18_000
-    assert 1 / fine.steps(1 * per_hour) == 180_000
-    assert coarse.steps(coarse.delivery.rate_max) == Fraction(1, 6000)
+    assert 1 / coarse.count_steps(20 * per_hour) == 18_000
+    assert 1 / fine.count_steps(1 * per_hour) == 180_000
+    assert coarse.count_steps(coarse.delivery.rate_max) == Fraction(1, 6000)
     assert 2 * coarse.delivery.step_time <= 1000, "52 priming pulses at one a second"
 
 
@@ -134,7 +134,7 @@ def test_mistakes_of_the_external_sensors(tmp_path: Path, old: str, new: str, ke
 
 
 def test_a_table_inside_a_table_extends_that_of_the_base() -> None:
-    level, base = load.load("implant-20").sensors.level, load.load("implant-40").sensors.level
+    level, base = load.load_profile("implant-20").sensors.level, load.load_profile("implant-40").sensors.level
     assert level is not None
     assert base is not None
     assert (level.high, level.noise, level.high_output) == (20_000_000, 5, base.high_output)
@@ -151,7 +151,7 @@ def test_sensors_and_currents_are_optional(tmp_path: Path) -> None:
 @pytest.mark.requirement("R14")
 @pytest.mark.parametrize("name", load.builtin_names())
 def test_hard_caps_leave_room_for_the_lowest_rate_and_bound_the_highest(name: str) -> None:
-    pump = load.load(name)
+    pump = load.load_profile(name)
     assert pump.delivery.rate_min * DAY_MS < pump.caps.day < pump.delivery.rate_max * DAY_MS
 
 
@@ -214,20 +214,20 @@ def test_gap_between_steps_must_outlast_a_flash_operation(tmp_path: Path) -> Non
 
 def test_directories_come_before_the_package(tmp_path: Path) -> None:
     edited(tmp_path, 'lease = "1 h"', 'lease = "2 h"')
-    assert load.load("implant-40", [tmp_path]).delivery.lease == 7_200_000
-    assert load.load("implant-20", [tmp_path]).delivery.lease == 7_200_000, "extends is looked for there too"
-    assert load.load("implant-40").delivery.lease == 3_600_000
+    assert load.load_profile("implant-40", [tmp_path]).delivery.lease == 7_200_000
+    assert load.load_profile("implant-20", [tmp_path]).delivery.lease == 7_200_000, "extends is looked for there too"
+    assert load.load_profile("implant-40").delivery.lease == 3_600_000
 
 
 def test_unknown_profile_names_the_nearest() -> None:
     with pytest.raises(DosebenchError, match='did you mean "implant-40"'):
-        load.load("implant40")
+        load.load_profile("implant40")
 
 
 def test_name_must_be_the_file_name(tmp_path: Path) -> None:
     edited(tmp_path, 'name = "implant-40"', 'name = "other"')
     with pytest.raises(ProfileError, match='the file is called "implant-40"'):
-        load.load("implant-40", [tmp_path])
+        load.load_profile("implant-40", [tmp_path])
 
 
 @pytest.mark.parametrize("name", ["../implant-40", "a/../implant-40", ""])
@@ -235,11 +235,11 @@ def test_name_is_no_path(tmp_path: Path, name: str) -> None:
     (tmp_path / "a").mkdir()
     edited(tmp_path, "format", "format")
     with pytest.raises(DosebenchError, match="no pump profile"):
-        load.load(name, [tmp_path / "a"])
+        load.load_profile(name, [tmp_path / "a"])
 
 
 def test_profiles_that_extend_each_other(tmp_path: Path) -> None:
     for name, base in (("a", "b"), ("b", "a")):
         (tmp_path / f"{name}.toml").write_text(f'format = 1\nname = "{name}"\nextends = "{base}"\n')
     with pytest.raises(ProfileError, match="at most 4 deep"):
-        load.load("a", [tmp_path])
+        load.load_profile("a", [tmp_path])

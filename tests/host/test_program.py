@@ -38,7 +38,7 @@ LIMIT = 1 << 29
 
 @pytest.fixture(scope="session")
 def implant() -> Profile:
-    return load.load("implant-40")
+    return load.load_profile("implant-40")
 
 
 u32 = st.integers(0, (1 << 32) - 1)
@@ -321,7 +321,7 @@ def test_large_figures_stop_at_what_the_pump_can_count(implant: Profile) -> None
 @pytest.mark.requirement("R7")
 @pytest.mark.requirement("C8")
 def test_a_bolus_gets_what_the_highest_rate_leaves() -> None:
-    pump = load.load("external-mlh")
+    pump = load.load_profile("external-mlh")
     hourly = Fraction(1_000_000, HOUR_MS)
     regimen = replace(
         BACLOFEN,
@@ -333,8 +333,8 @@ def test_a_bolus_gets_what_the_highest_rate_leaves() -> None:
         patient=PatientBolus(Fraction(1_000_000), MINUTE_MS, 30 * MINUTE_MS, 6),
     )
     item = build(regimen, pump)
-    assert item.bolus_rate == pump.steps(50 * hourly)
-    assert item.patient_rate == pump.steps(54 * hourly)
+    assert item.bolus_rate == pump.count_steps(50 * hourly)
+    assert item.patient_rate == pump.count_steps(54 * hourly)
 
 
 @pytest.mark.requirement("R7")
@@ -343,7 +343,7 @@ def test_a_bolus_gets_what_the_highest_rate_leaves() -> None:
 def test_no_bolus_passes_the_highest_rate(implant: Profile, data: st.DataObject) -> None:
     order = replace(data.draw(orders()), bolus_rate=implant.delivery.rate_max)
     item = build(order, implant)
-    highest = implant.steps(implant.delivery.rate_max)
+    highest = implant.count_steps(implant.delivery.rate_max)
     for rate in (item.bolus_rate, item.patient_rate, item.periodic_rate):
         assert rate + max(item.rate, item.bridge_rate, item.minimum_rate) <= highest
         assert max(rate.numerator, rate.denominator) <= LIMIT

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
-from dosebench.profile.load import load
+from dosebench.profile.load import load_profile
 from dosebench.regimen.compile import build
 from dosebench.regimen.order import Bridge, PatientBolus, Pattern, PatternStep, PeriodicBolus, Priming, RampStep
 from dosebench.therapy.program import Program
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from orders import BACLOFEN, programs
 
 HALF = Fraction(1, 2)
-IMPLANT = load("implant-40")
+IMPLANT = load_profile("implant-40")
 MONDAY = 8766
 """2024-01-01, a Monday, in days since 2000-01-01."""
 

@@ -40,7 +40,7 @@ def test_c7_bridge(library: DrugLibrary, pump: SimpleNamespace) -> None:
     assert (program.bridge_steps, program.path_version) == (1360, 3)
     assert program.bridge_ng == 125
     assert program.bridge_rate * program.step_nl * DAY_MS == 600_000
-    device = pump.Profile(load.load("implant-40").device_config())
+    device = pump.Profile(load.load_profile("implant-40").device_config())
     assert pump.Therapy(program.encode()).check(device) == (0, 0)
 
 

@@ -62,7 +62,7 @@ ONE_HIGH_HOUR = (
 
 
 def test_one_high_hour_a_day_does_not_count_as_a_high_day(bench: Bench, pump: SimpleNamespace) -> None:
-    device = pump.Profile(load.load("implant-40").device_config())
+    device = pump.Profile(load.load_profile("implant-40").device_config())
     text = flex("[[therapy.pattern]]\n" + ONE_HIGH_HOUR + '[limits]\nper_day = "{} ug"\n')
     passed = bench.check(text.replace("{}", "640"))
     assert passed.program is not None
@@ -71,7 +71,7 @@ def test_one_high_hour_a_day_does_not_count_as_a_high_day(bench: Bench, pump: Si
 
 
 def test_default_caps_of_a_flex_regimen_leave_room_for_its_clock(bench: Bench, pump: SimpleNamespace) -> None:
-    device = pump.Profile(load.load("implant-40").device_config())
+    device = pump.Profile(load.load_profile("implant-40").device_config())
     result = bench.check(flex("[[therapy.pattern]]\n" + ONE_HIGH_HOUR))
     assert result.program is not None
     assert pump.Therapy(result.program.encode()).check(device) == (0, 0)
@@ -354,7 +354,7 @@ def test_c6_the_pump_refuses_by_its_daily_cap(bench: Bench, pump: SimpleNamespac
     text = (EXAMPLES / "c6-slip.toml").read_text(encoding="utf-8").replace('"6 min"', '"6 h"')
     meant = bench.check(text)
     assert meant.program is not None
-    device = pump.Profile(load.load("implant-40").device_config())
+    device = pump.Profile(load.load_profile("implant-40").device_config())
     assert pump.Therapy(meant.program.encode()).check(device) == (0, 0)
     slip = replace(meant.program, periodic_ms=6 * MINUTE_MS)
     reason = pump.Therapy(slip.encode()).check(device)
@@ -404,9 +404,9 @@ def test_patient_boluses_count_for_a_reservoir_that_lasts_less_than_a_day(bench:
 
 def nl_per_day(data: st.DataObject, name: str) -> str:
     """A basal rate, mostly one that the pump can do."""
-    pump = load.load(name)
+    pump = load.load_profile(name)
     step_nl = int(pump.delivery.step_volume)
-    least, most = (int(pump.steps(rate * DAY_MS)) for rate in (pump.delivery.rate_min, pump.caps.day / DAY_MS))
+    least, most = (int(pump.count_steps(rate * DAY_MS)) for rate in (pump.delivery.rate_min, pump.caps.day / DAY_MS))
     steps = data.draw(st.integers(least, most // 3) | st.sampled_from([least - 1, least, most]))
     return f'"{steps * step_nl} nL/day"'
 
@@ -436,8 +436,8 @@ def draw_basal(data: st.DataObject, name: str) -> str:
 
 
 def draw_extras(data: st.DataObject, name: str) -> str:
-    pump = load.load(name)
-    step_nl, most = int(pump.delivery.step_volume), int(pump.steps(pump.caps.bolus))
+    pump = load.load_profile(name)
+    step_nl, most = int(pump.delivery.step_volume), int(pump.count_steps(pump.caps.bolus))
     sizes = (st.integers(1, 20) | st.sampled_from([most, most + 1])).map(lambda steps: f"{steps * step_nl} nL")
     minutes = st.sampled_from([1, 2, 10, 30, 60, 120, 360, 1440])
     some = st.booleans()
@@ -465,7 +465,7 @@ def draw_extras(data: st.DataObject, name: str) -> str:
 @given(data=st.data())
 def test_what_passes_the_check_is_taken_by_the_pump(bench: Bench, pump: SimpleNamespace, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(load.builtin_names()))
-    filled = int(load.load(name).reservoir.capacity)
+    filled = int(load.load_profile(name).reservoir.capacity)
     text = f'format = 1\nprofile = "{name}"\n[drug]\nname = "unlisted"\nconcentration = "2000 ug/mL"\n'
     text += f'[reservoir]\nfilled = "{filled} nL"\n' + draw_basal(data, name) + draw_extras(data, name)
     cap = data.draw(st.none() | st.tuples(st.sampled_from([1, 30, 60, 240, 2880]), st.integers(1, 100)))
@@ -473,7 +473,7 @@ def test_what_passes_the_check_is_taken_by_the_pump(bench: Bench, pump: SimpleNa
     result = bench.check(text)
     json.dumps(summarize(result), allow_nan=False)
     if result.program is not None:
-        device = pump.Profile(load.load(name).device_config())
+        device = pump.Profile(load.load_profile(name).device_config())
         assert pump.Therapy(result.program.encode()).check(device) == (0, 0), text
 
 

@@ -29,7 +29,7 @@ CLOSE = 0.01
 """What the estimate may be off, as a share; R33 allows 0.25."""
 
 PUMP = "implant-40"
-IMPLANT = pump_profile.load(PUMP)
+IMPLANT = pump_profile.load_profile(PUMP)
 USUAL = Regimen(
     title="",
     profile=PUMP,
@@ -114,7 +114,7 @@ def test_every_consumer_is_counted_by_both(twin: Twin) -> None:
 @pytest.mark.parametrize("name", pump_profile.builtin_names())
 def test_the_level_of_a_low_battery_leaves_the_reserve(name: str) -> None:
     """The twin's cell shows the low level when the share of its charge is left that the estimate reckons with."""
-    pump = pump_profile.load(name)
+    pump = pump_profile.load_profile(name)
     battery = pump.battery
     left = voltage_left(battery.cell, 1 - float(pump.energy.reserve))
     assert float(battery.stop + (battery.start - battery.stop) * Fraction(left)) == pytest.approx(battery.low, abs=10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from dosebench.profile.load import builtin_names, load
+from dosebench.profile.load import builtin_names, load_profile
 from dosebench.twin import noise
 from dosebench.twin.from_profile import plant_settings
 from dosebench.twin.plant import DAY_US, Plant
@@ -17,7 +17,7 @@ BATTERY, LEVEL, PRESSURE, TEMPERATURE, AIR = range(5)
 
 def fitted(profile: str = "implant-40", seed: int = 0) -> Plant:
     """The plant of a profile of the package."""
-    return Plant(plant_settings(load(profile)), seed=seed)
+    return Plant(plant_settings(load_profile(profile)), seed=seed)
 
 
 def mean_mv(plant: Plant, channel: int, samples: int = 400) -> float:

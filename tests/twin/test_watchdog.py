@@ -10,8 +10,8 @@ import pytest
 from dosebench.image.source import code_hash
 from dosebench.link.client import PumpClient
 from dosebench.link.ports import open_port
-from dosebench.profile.device_config import sealed
-from dosebench.profile.load import load
+from dosebench.profile.device_config import seal_config
+from dosebench.profile.load import load_profile
 from dosebench.twin import persistent
 from dosebench.twin.bus import WORDS, Op
 from dosebench.twin.machine import READS_PER_RUN_MAX, Machine, SpinError
@@ -67,7 +67,7 @@ def scripted(turn: Turn) -> tuple[Twin, list[tuple[int, int]]]:
 def unwatched(runtime: RuntimeName) -> Twin:
     """The project's firmware on a board without a watchdog: the test arms one itself."""
     settings = profile_settings("implant-40", runtime, 0)
-    settings.config = sealed(settings.config | {"watchdog_ms": 0})
+    settings.config = seal_config(settings.config | {"watchdog_ms": 0})
     return Twin(settings).power_on()
 
 
@@ -267,7 +267,7 @@ def test_the_code_hash_is_that_of_the_flashed_code_until_a_bit_flips() -> None:
 @pytest.mark.parametrize("profile", ["implant-40", "external-mlh"])
 def test_what_hello_tells_fits_the_firmwares_buffer(profile: str) -> None:
     machine = Twin(profile_settings(profile, "cpython", 0)).machine
-    assert set(machine.config) == set(load(profile).device_config())
+    assert set(machine.config) == set(load_profile(profile).device_config())
     assert len(machine.handle(Op.HELLO, 0, 0, 0, b"")[1]) < 4_096
 
 

@@ -43,7 +43,7 @@ def test_the_known_state_is_what_docs_say(bench: Bench) -> None:
     assert status["clock_known"] == 1
     assert status["bolus_left_steps"] == 0
     assert (status["rate_num"], status["reservoir_known"]) == (0, 1)
-    assert status["reservoir_steps"] == bench.profile.steps(bench.profile.reservoir.capacity)
+    assert status["reservoir_steps"] == bench.profile.count_steps(bench.profile.reservoir.capacity)
 
 
 @pytest.mark.hil_feature("fresh_device")

@@ -135,22 +135,22 @@ def test_a_commit_of_another_hash_is_refused(bench: Bench, program: Program) -> 
 
 
 def _too_slow(_program: Program, bench: Bench) -> dict[str, Any]:
-    slow = bench.profile.steps(bench.profile.delivery.rate_min) * Fraction(999, 1000)
+    slow = bench.profile.count_steps(bench.profile.delivery.rate_min) * Fraction(999, 1000)
     return {"basal_num": slow.numerator, "basal_den": slow.denominator}
 
 
 def _too_fast(_program: Program, bench: Bench) -> dict[str, Any]:
-    fast = bench.profile.steps(bench.profile.delivery.rate_max) * Fraction(1001, 1000)
+    fast = bench.profile.count_steps(bench.profile.delivery.rate_max) * Fraction(1001, 1000)
     return {"basal_num": fast.numerator, "basal_den": fast.denominator}
 
 
 def _bolus_too_fast(_program: Program, bench: Bench) -> dict[str, Any]:
-    fast = bench.profile.steps(bench.profile.delivery.rate_max) * Fraction(1001, 1000)
+    fast = bench.profile.count_steps(bench.profile.delivery.rate_max) * Fraction(1001, 1000)
     return {"bolus_num": fast.numerator, "bolus_den": fast.denominator}
 
 
 def _bolus_too_large(_program: Program, bench: Bench) -> dict[str, Any]:
-    return {"bolus_steps_max": int(bench.profile.steps(bench.profile.caps.bolus)) + 1}
+    return {"bolus_steps_max": int(bench.profile.count_steps(bench.profile.caps.bolus)) + 1}
 
 
 def _other_step(program: Program, _bench: Bench) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _other_step(program: Program, _bench: Bench) -> dict[str, Any]:
 
 
 def _too_full(_program: Program, bench: Bench) -> dict[str, Any]:
-    return {"reservoir_steps": int(bench.profile.steps(bench.profile.reservoir.capacity)) + 1}
+    return {"reservoir_steps": int(bench.profile.count_steps(bench.profile.reservoir.capacity)) + 1}
 
 
 def _levels_turned(program: Program, _bench: Bench) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def _cap_below_basal(program: Program, _bench: Bench) -> dict[str, Any]:
 
 
 def _cap_above_hard(program: Program, bench: Bench) -> dict[str, Any]:
-    hard = int(bench.profile.steps(bench.profile.caps.hour))
+    hard = int(bench.profile.count_steps(bench.profile.caps.hour))
     return _with_cap(program, 60, int((hard + 1) * program.step_ng) + 1)
 
 

@@ -27,9 +27,9 @@ from dosebench.bench.pins import BoardPins
 from dosebench.bench.pins import find as find_board
 from dosebench.bench.rules import findings
 from dosebench.bench.schema import BenchTables
-from dosebench.profile.calibrated import calibrated
-from dosebench.profile.device_config import CHECKSUM_DIGITS, sealed
-from dosebench.profile.load import load as load_profile
+from dosebench.profile.calibrated import calibrate_profile
+from dosebench.profile.device_config import CHECKSUM_DIGITS, seal_config
+from dosebench.profile.load import load_profile
 from dosebench.profile.model import Profile
 
 DEVICE_FORMAT: Final = 1
@@ -86,7 +86,7 @@ class Bench:
 
     def profile(self) -> Profile:
         """The pump as it is on this bench: its profile with the calibrated step volume. Raises ProfileError."""
-        return calibrated(self.nominal, self.step_nl)
+        return calibrate_profile(self.nominal, self.step_nl)
 
     def device_config(self) -> dict[str, int | str]:
         """The pump's settings on this bench, sealed (`config.json`): without the sensors that it does without."""
@@ -94,7 +94,7 @@ class Bench:
         for sensor in self.tables.sensors.without:
             for name in _SENSOR_KEYS[sensor]:
                 config.pop(name, None)
-        return sealed(config)
+        return seal_config(config)
 
     def device_json(self) -> dict[str, Any]:
         """What the board is told of its wiring, sealed (`bench.json`): see `sealed_bench`."""

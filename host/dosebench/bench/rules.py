@@ -25,7 +25,7 @@ from dosebench.bench.schema import (
     UnipolarMotor,
     UsbPort,
 )
-from dosebench.profile.calibrated import calibrated
+from dosebench.profile.calibrated import calibrate_profile
 from dosebench.profile.parts import RAIL_MV
 
 if TYPE_CHECKING:
@@ -358,7 +358,7 @@ def _calibration_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
         )
         return
     try:
-        calibrated(profile, calibration.step_volume)
+        calibrate_profile(profile, calibration.step_volume)
     except DosebenchError as error:
         yield ("calibration", "step_volume"), str(error), "calibration"
 

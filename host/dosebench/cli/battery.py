@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def profile_of(client: PumpClient) -> Profile | None:
     """The profile that a pump names; None where there is none of that name here."""
     try:
-        return pump_profile.load(client.hello_reply["profile"].decode(errors="replace"))
+        return pump_profile.load_profile(client.hello_reply["profile"].decode(errors="replace"))
     except DosebenchError:
         return None
 

@@ -73,7 +73,7 @@ def _given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]
 
     path = Path(what)
     if not path.is_file():
-        return pump_profile.load(what), None, ""
+        return pump_profile.load_profile(what), None, ""
     if KINDS["profile"].marks & toml_file.read_toml(path).data.keys():
         return pump_profile.load_file(path), None, ""
     from dosebench.cli.output import title_of  # noqa: PLC0415

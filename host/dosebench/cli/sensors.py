@@ -88,7 +88,7 @@ def patency(port: str | None, baud: int, as_json: bool) -> int:
     with pump.commanding(port, baud) as client:
         programmed(client)
         profile = _profile(client)
-        steps = int(profile.steps(profile.watch.patency))
+        steps = int(profile.count_steps(profile.watch.patency))
         outcome, found = check(client, profile, steps)
     values = {
         **outcome_json(client, outcome),
@@ -106,9 +106,9 @@ def patency(port: str | None, baud: int, as_json: bool) -> int:
 
 
 def _profile(client: PumpClient) -> Profile:
-    from dosebench.profile.load import load  # noqa: PLC0415
+    from dosebench.profile.load import load_profile  # noqa: PLC0415
 
-    return load(client.hello_reply["profile"].decode(errors="replace"))
+    return load_profile(client.hello_reply["profile"].decode(errors="replace"))
 
 
 def check(client: PumpClient, profile: Profile, steps: int) -> tuple[dict[str, Any], Patency]:
@@ -116,7 +116,7 @@ def check(client: PumpClient, profile: Profile, steps: int) -> tuple[dict[str, A
     from dosebench.bench.patency import WATCHED, expected_peak, judge  # noqa: PLC0415
 
     tau_s = float(profile.catheter.time_constant / 1000)
-    every_s = float(1 / profile.steps(profile.delivery.rate_max) / 1000)
+    every_s = float(1 / profile.count_steps(profile.delivery.rate_max) / 1000)
     rise_pa = float(profile.delivery.step_volume / profile.catheter.compliance)
     before = [_pressure(client) for _ in range(READINGS_BEFORE)]
     outcome = client.patency(steps)

@@ -22,7 +22,7 @@ from dosebench.image.build import Form, build
 from dosebench.image.source import firmware_dir
 from dosebench.link import ports
 from dosebench.link.ports import PortError
-from dosebench.profile.device_config import commissioned
+from dosebench.profile.device_config import mark_commissioned
 
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench
@@ -220,7 +220,7 @@ def _settings(shell: Shell, held: Held, bench: Bench | None) -> dict[str, bytes]
         _check_kept(held)
     if held.stored_bytes:
         # It kept a journal before: from now on an empty flash is a loss.
-        config = commissioned(config)
+        config = mark_commissioned(config)
     return {CONFIG: _json(config), BENCH: _json(wiring)}
 
 

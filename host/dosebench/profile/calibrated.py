@@ -10,7 +10,7 @@ from dosebench.profile.model import Profile, ProfileError
 from dosebench.profile.rules import measured_faults
 
 
-def calibrated(pump: Profile, step_nl: Fraction) -> Profile:
+def calibrate_profile(pump: Profile, step_nl: Fraction) -> Profile:
     """This pump with a step volume that was measured, in nL; contents and caps round down to whole steps of it.
 
     Raises:

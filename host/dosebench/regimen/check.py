@@ -143,7 +143,7 @@ def _profile(
         wrong = document.file.make_problem(("profile",), f'is "{name}", but the bench has {pump.name}', "profile")
         return (pump, []) if pump.name == name else (None, [wrong])
     try:
-        return pump_profile.load(name, directories), []
+        return pump_profile.load_profile(name, directories), []
     except DosebenchError as error:
         return None, [document.file.make_problem(("profile",), str(error), "profile")]
 

@@ -38,8 +38,8 @@ def build(regimen: Regimen, profile: Profile) -> Program:
         **_pair("step_ng", fit(step_nl * regimen.concentration)),
         **_pair("step_nl", step_nl),
         mode=regimen.mode,
-        **_pair("basal", best_fraction(profile.steps(regimen.basal))),
-        **_pair("minimum", best_fraction(profile.steps(regimen.minimum))),
+        **_pair("basal", best_fraction(profile.count_steps(regimen.basal))),
+        **_pair("minimum", best_fraction(profile.count_steps(regimen.minimum))),
         **_reservoir(regimen, profile),
         on_cap=regimen.on_cap,
         **_clinician(regimen, profile, limit),
@@ -74,7 +74,7 @@ def bolus_rate_limit(regimen: Regimen, profile: Profile) -> Fraction:
     """
     rates = [_fraction(regimen.basal, profile), _fraction(regimen.minimum, profile), *rate_table(regimen, profile)]
     rates += [_fraction(regimen.bridge.rate, profile)] if regimen.bridge else []
-    return profile.steps(profile.delivery.rate_max) - max(rates)
+    return profile.count_steps(profile.delivery.rate_max) - max(rates)
 
 
 def weekdays(patterns: tuple[Pattern, ...]) -> bytes:
@@ -88,20 +88,20 @@ def weekdays(patterns: tuple[Pattern, ...]) -> bytes:
 
 def _reservoir(regimen: Regimen, profile: Profile) -> dict[str, Any]:
     return {
-        "reservoir_steps": _count(math.floor(profile.steps(regimen.filled))),
-        "low_steps": _count(math.ceil(profile.steps(regimen.low))),
-        "empty_steps": _count(math.ceil(profile.steps(regimen.empty))),
+        "reservoir_steps": _count(math.floor(profile.count_steps(regimen.filled))),
+        "low_steps": _count(math.ceil(profile.count_steps(regimen.low))),
+        "empty_steps": _count(math.ceil(profile.count_steps(regimen.empty))),
         "stability_days": regimen.stability_days,
         "on_low": regimen.on_low,
     }
 
 
 def _clinician(regimen: Regimen, profile: Profile, limit: Fraction) -> dict[str, Any]:
-    steps = _count(math.floor(profile.steps(regimen.bolus_max)))
-    rate = best_fraction_within(profile.steps(regimen.bolus_rate), limit) if steps else Fraction(0)
+    steps = _count(math.floor(profile.count_steps(regimen.bolus_max)))
+    rate = best_fraction_within(profile.count_steps(regimen.bolus_rate), limit) if steps else Fraction(0)
     return {
         "bolus_steps_max": steps,
-        "square_steps_max": _count(math.floor(profile.steps(regimen.square_max))),
+        "square_steps_max": _count(math.floor(profile.count_steps(regimen.square_max))),
         **_pair("bolus", rate),
     }
 
@@ -126,7 +126,7 @@ def _periodic(bolus: PeriodicBolus | None, profile: Profile, limit: Fraction) ->
 
 
 def _steps(bolus: PatientBolus | PeriodicBolus, profile: Profile) -> int:
-    return _count(math.floor(profile.steps(bolus.volume)))
+    return _count(math.floor(profile.count_steps(bolus.volume)))
 
 
 def _asked(bolus: PatientBolus | PeriodicBolus | None, profile: Profile) -> Fraction:
@@ -136,7 +136,7 @@ def _asked(bolus: PatientBolus | PeriodicBolus | None, profile: Profile) -> Frac
 
 def _priming(regimen: Regimen, profile: Profile) -> dict[str, Any]:
     priming = regimen.priming
-    steps = _count(math.floor(profile.steps(priming.volume))) if priming else 0
+    steps = _count(math.floor(profile.count_steps(priming.volume))) if priming else 0
     rate = _fraction(priming.rate, profile) if priming else Fraction(0)
     return {"prime_steps_max": steps, "path_version": regimen.path_version, **_pair("prime", rate)}
 
@@ -148,14 +148,14 @@ def _bridge(regimen: Regimen, profile: Profile) -> dict[str, Any]:
         return {"bridge_steps": 0, **_pair("bridge", Fraction(0)), **_pair("bridge_ng", Fraction(0))}
     whole = math.floor if regimen.concentration >= bridge.concentration else math.ceil
     return {
-        "bridge_steps": _count(whole(profile.steps(bridge.volume))),
+        "bridge_steps": _count(whole(profile.count_steps(bridge.volume))),
         **_pair("bridge", _fraction(bridge.rate, profile)),
         **_pair("bridge_ng", fit(profile.delivery.step_volume * bridge.concentration)),
     }
 
 
 def _fraction(rate_nl: Fraction, profile: Profile) -> Fraction:
-    return best_fraction(profile.steps(rate_nl))
+    return best_fraction(profile.count_steps(rate_nl))
 
 
 def _pair(name: str, value: Fraction) -> dict[str, Any]:

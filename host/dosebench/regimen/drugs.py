@@ -20,11 +20,11 @@ from dosebench.base import toml_file, units
 from dosebench.base.errors import DosebenchError
 from dosebench.base.toml_file import TomlFile, TomlFileError
 from dosebench.base.units import DAY_MS
-from dosebench.profile.schema import reader
+from dosebench.profile.schema import quantity_reader
 
-Concentration = Annotated[Fraction, reader(units.CONCENTRATION)]
-Dose = Annotated[Fraction, reader(units.MASS_RATE)]
-Days = Annotated[Fraction, reader(units.DURATION)]
+Concentration = Annotated[Fraction, quantity_reader(units.CONCENTRATION)]
+Dose = Annotated[Fraction, quantity_reader(units.MASS_RATE)]
+Days = Annotated[Fraction, quantity_reader(units.DURATION)]
 Percent = Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 

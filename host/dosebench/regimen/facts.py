@@ -177,14 +177,14 @@ class Facts:
         known = [rate for rate in used if rate is not None]
         if self.profile is None or len(known) < len(rates):
             return None
-        return self.profile.steps(self.profile.delivery.rate_max) - max(known)
+        return self.profile.count_steps(self.profile.delivery.rate_max) - max(known)
 
     def window_steps(self, span_ms: int) -> int | None:
         """Most steps that the pump demands of a cap for basal and periodic boluses; see `windows.window_steps`."""
         if self.fraction is None or self.profile is None:
             return None
         periodic = self.boluses.periodic
-        steps = int(self.profile.steps(periodic.volume)) if periodic else 0
+        steps = int(self.profile.count_steps(periodic.volume)) if periodic else 0
         patterns = _pattern_fractions(self.basal, self.profile)
         return window_steps(self.fraction, span_ms, steps, periodic.every_ms if periodic else 0, patterns)
 
@@ -269,7 +269,7 @@ def _fraction_of(rate: Fraction, profile: Profile) -> Fraction | None:
     delivery = profile.delivery
     if rate and not delivery.rate_min <= rate <= delivery.rate_max:
         return None
-    return best_fraction(profile.steps(rate))
+    return best_fraction(profile.count_steps(rate))
 
 
 def _pattern_fractions(basal: Basal, profile: Profile) -> list[DayPattern]:

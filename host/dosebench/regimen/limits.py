@@ -74,7 +74,7 @@ def basal_below_hard_cap(facts: Facts) -> Iterator[Finding]:
         return
     for name, span_ms, cap in (("hour", HOUR_MS, profile.caps.hour), ("day", DAY_MS, profile.caps.day)):
         steps = facts.window_steps(span_ms)
-        if steps is not None and steps + 1 > profile.steps(cap):
+        if steps is not None and steps + 1 > profile.count_steps(cap):
             message = f"{dose_and_volume(facts, facts.rate)}{_periodic(facts)} needs all or more of what "
             message += f"{profile.name} lets through in a {name}, {units.format_amount(cap, 'mL')}"
             yield error(facts, facts.basal.key, message, "above-hard-cap")
@@ -129,7 +129,7 @@ def _is_below(facts: Facts, level: Fraction, content: Fraction) -> bool:
     """Whether a level is below a content, in the whole steps that the pump stores where the pump is known."""
     if facts.profile is None:
         return level < content
-    return math.ceil(facts.profile.steps(level)) < math.floor(facts.profile.steps(content))
+    return math.ceil(facts.profile.count_steps(level)) < math.floor(facts.profile.count_steps(content))
 
 
 # Caps
@@ -252,7 +252,7 @@ def rounding(facts: Facts) -> Iterator[Finding]:
         fraction = facts.fraction_of(rate.nl) if rate.nl is not None else None
         if rate.nl is None or fraction is None:
             continue
-        lost = rounding_steps(facts.profile.steps(rate.nl), fraction)
+        lost = rounding_steps(facts.profile.count_steps(rate.nl), fraction)
         if abs(lost) >= ROUNDING_STEPS_MAX:
             message = f"as the pump's fraction this dose is off by {units.format_decimal(lost, 2)} steps in ten years"
             yield warning(facts, rate.key, message, "rounding", confirm=False)

@@ -191,10 +191,10 @@ def bolus_speed(facts: Facts) -> Iterator[Finding]:
             yield error(facts, key, message, "bolus-rate")
         elif limit is None or key == "priming.rate":
             continue
-        elif limit < profile.steps(slowest):
+        elif limit < profile.count_steps(slowest):
             message = f"the basal leaves nothing of the pump's highest rate, {volume_rate(fastest)}, to a bolus"
             yield error(facts, key, message, "bolus-rate")
-        elif profile.steps(rate) > limit:
+        elif profile.count_steps(rate) > limit:
             used = limit * profile.delivery.step_volume
             message = (
                 f"runs at {volume_rate(used)}, what the largest basal leaves of the pump's highest rate, in place of "
@@ -247,7 +247,7 @@ def _takes_ms(facts: Facts, bolus: PatientBolus | PeriodicBolus) -> Fraction | N
     """How long a bolus takes, with the rate that is left to it."""
     if facts.profile is None:
         return None
-    steps = math.floor(facts.profile.steps(bolus.volume))
+    steps = math.floor(facts.profile.count_steps(bolus.volume))
     limit = facts.bolus_limit
     asked = Fraction(bolus.over_ms)
     return asked if not limit or limit <= 0 else max(asked, steps / limit)
@@ -291,7 +291,7 @@ def bridge_rate(facts: Facts) -> Iterator[Finding]:
         yield error(facts, "bridge", message, "bridge-rate")
         return
     for span_ms, cap in ((HOUR_MS, profile.caps.hour), (DAY_MS, profile.caps.day)):
-        if window_steps(fraction, span_ms) > profile.steps(cap):
+        if window_steps(fraction, span_ms) > profile.count_steps(cap):
             message = f"needs {volume_rate(bridge.rate)} of the old solution, more than {profile.name} lets through in "
             yield error(
                 facts, "bridge", f"{message}{show_time(span_ms)}, {units.format_amount(cap, 'mL')}", "bridge-rate"

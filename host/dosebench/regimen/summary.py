@@ -246,7 +246,7 @@ def _rounding(facts: Facts | None) -> list[dict[str, Any]] | None:
     for rate in facts.basal.rates:
         fraction = facts.fraction_of(rate.nl) if rate.nl is not None else None
         if rate.nl is not None and fraction is not None:
-            steps = rounding_steps(facts.profile.steps(rate.nl), fraction)
+            steps = rounding_steps(facts.profile.count_steps(rate.nl), fraction)
             rows.append({"key": format_key(rate.key), "steps_10y": float(steps)})
     return rows
 

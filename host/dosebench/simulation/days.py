@@ -22,7 +22,7 @@ from dosebench.base.errors import DosebenchError
 from dosebench.journal.history import DAY_MS, pump_ms
 from dosebench.journal.store import verify_held
 from dosebench.link.client import EPOCH, PumpClient, RefusedError
-from dosebench.profile.load import load
+from dosebench.profile.load import load_profile
 from dosebench.profile.model import Profile
 from dosebench.profile.power import charges_uah
 from dosebench.simulation.run import CALENDAR, FLASH_MS, Progress, VirtualRun, powered
@@ -244,7 +244,7 @@ def simulate(
         raise SimulationError("a simulation needs more than zero days")
     with powered(program, profile, runtime, seed) as (twin, client):
         run = _Run(twin, client, program, round(days * DAY_MS), progress=progress)
-        return run.all(load(profile), boluses)
+        return run.all(load_profile(profile), boluses)
 
 
 @dataclass

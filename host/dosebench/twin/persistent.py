@@ -80,10 +80,10 @@ class SimOptions:
 
 def profile_settings(profile: str, runtime: str | None, seed: int, baud: int = 115_200, name: str = "") -> TwinSettings:
     """Settings of a twin of a pump profile: the firmware's figures, and the plant's constants."""
-    from dosebench.profile.load import load  # noqa: PLC0415
+    from dosebench.profile.load import load_profile  # noqa: PLC0415
     from dosebench.twin.from_profile import plant_settings  # noqa: PLC0415
 
-    loaded = load(profile)
+    loaded = load_profile(profile)
     config, plant = loaded.device_config(), plant_settings(loaded)
     return TwinSettings(config, runtime, seed, baud, plant, _device_id(name))  # type: ignore[arg-type]
 

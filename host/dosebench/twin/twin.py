@@ -13,7 +13,7 @@ from typing import Any, Final
 from dosebench_protocol.codec import KEYED_ROLES
 
 from dosebench.base.errors import DosebenchError
-from dosebench.profile.device_config import commissioned
+from dosebench.profile.device_config import mark_commissioned
 from dosebench.twin.faults import Value
 from dosebench.twin.flash import CutPlan, Flash, PowerCut, When
 from dosebench.twin.machine import Machine, WatchdogBite
@@ -99,7 +99,7 @@ class Twin:
         self.advance_us(0)
         if self.powered:
             # As whoever flashes a pump does, once it has booted.
-            self.machine.config = commissioned(self.machine.config)
+            self.machine.config = mark_commissioned(self.machine.config)
 
     def detach(self) -> None:
         """Let go of a firmware process without ending it."""

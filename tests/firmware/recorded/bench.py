@@ -17,8 +17,8 @@ from typing import Any
 from chip import Chip
 from dosebench.link.client import EarlierCommandError, LinkError, PumpClient, RefusedError, program_hash
 from dosebench.link.command_ids import MemoryIds
-from dosebench.profile.device_config import sealed
-from dosebench.profile.load import load
+from dosebench.profile.device_config import seal_config
+from dosebench.profile.load import load_profile
 from dosebench.twin.serial_port import Serial
 from dosebench.twin.flash import SECTOR_BYTES, When
 from dosebench.twin.persistent import profile_settings
@@ -342,9 +342,9 @@ class Bench:
 
     def flashed(self, step_nl: tuple[int, int], **config: int) -> None:
         """Flash the settings of a pump with that step volume, and let it boot."""
-        settings = dict(load(self.profile).calibrated(Fraction(*step_nl)).device_config())
+        settings = dict(load_profile(self.profile).calibrated(Fraction(*step_nl)).device_config())
         self.twin.power_off()
-        self.twin.machine.config = sealed(settings | self.config | config | {"commissioned": 1})
+        self.twin.machine.config = seal_config(settings | self.config | config | {"commissioned": 1})
         self.twin.power_on()
         if self.twin.powered:
             self.wake()
@@ -413,7 +413,7 @@ class Bench:
 def benched(runtime: RuntimeName, seed: int, profile: str, config: dict[str, int]) -> Iterator[Bench]:
     """A fresh pump, powered and connected. There is no watchdog unless `config` says so."""
     settings = profile_settings(profile, runtime, seed, BAUD)
-    settings.config = sealed(settings.config | {"watchdog_ms": 0} | config)
+    settings.config = seal_config(settings.config | {"watchdog_ms": 0} | config)
     with Twin(settings) as twin:
         twin.machine.flash = Chip(int(settings.config["flash_sectors"]), seed=seed)
         twin.power_on()
