@@ -17,4 +17,4 @@ def program() -> bytes:
     """The therapy as the pump stores it."""
     checked = check(REGIMEN).program
     assert checked is not None
-    return checked.encode()
+    return checked.encode_program()

@@ -90,12 +90,12 @@ def test_a_regimen_with_mistakes_never_reaches_the_pump(run: Run) -> None:
 def test_a_pump_that_reads_it_differently_is_refused(
     run: Run, c5: Path, programmed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = Program.reading
+    own = Program.expected_reading
 
     def other(program: Program) -> Reading:
         return Reading(**vars(own(program)) | {"daily_dose_ng": 1})
 
-    monkeypatch.setattr(Program, "reading", other)
+    monkeypatch.setattr(Program, "expected_reading", other)
     ran = run("program", c5, "-p", programmed, "--yes")
     assert ran.code == 1
     assert "host and pump read the program differently: daily_dose_ng" in ran.err

@@ -118,7 +118,7 @@ class Beside:
     def commit(self, changes: dict[str, Any]) -> None:
         data = therapy(**changes)
         worth = (changes["step_ng_num"], changes["step_ng_den"])
-        self.ideal.advance(self.pump_ms)
+        self.ideal.advance_to(self.pump_ms)
         if self.side.client.status()["bridge_left_steps"] and worth != self.worth:
             # Not a third concentration while a bridge still brings the second one.
             try:
@@ -130,7 +130,7 @@ class Beside:
         else:
             self.side.client.stage(data)
         when = self._time(self.side.client.commit(data))
-        self.ideal.commit(when, from_bytes(data))
+        self.ideal.commit_program(when, from_bytes(data))
         self.worth = worth
 
     def bridge(self, value: tuple[dict[str, Any], int, tuple[int, int]]) -> None:
@@ -140,28 +140,29 @@ class Beside:
 
     def toggle(self, _: None) -> None:
         if self.ideal.running:
-            self.ideal.stop(self._time(self.side.client.stop()))
+            self.ideal.stop_delivery(self._time(self.side.client.stop()))
         else:
-            self.ideal.start(self._time(self.side.client.start()))
+            self.ideal.start_delivery(self._time(self.side.client.start()))
 
     def bolus(self, steps: int) -> None:
-        self._ask(lambda: self.side.client.bolus(steps), lambda at: self.ideal.bolus(at, steps))
+        self._ask(lambda: self.side.client.bolus(steps), lambda at: self.ideal.ask_bolus(at, steps))
 
     def square(self, value: tuple[int, int]) -> None:
         steps, duration = value
         self._ask(
-            lambda: self.side.client.square_bolus(steps, duration), lambda at: self.ideal.square(at, steps, duration)
+            lambda: self.side.client.square_bolus(steps, duration),
+            lambda at: self.ideal.ask_square_bolus(at, steps, duration),
         )
 
     def patient(self, _: None) -> None:
-        self._ask(self.side.client.patient_bolus, self.ideal.patient)
+        self._ask(self.side.client.patient_bolus, self.ideal.ask_patient_bolus)
 
     def cancel(self, which: str) -> None:
         client, ideal = self.side.client, self.ideal
         try:
             outcome = client.bolus_cancel() if which == "bolus" else client.square_cancel()
         except RefusedError:
-            ideal.advance(self.pump_ms)
+            ideal.advance_to(self.pump_ms)
             assert (ideal.running_bolus if which == "bolus" else ideal.running_square) is None
             return
         (ideal.cancel_bolus if which == "bolus" else ideal.cancel_square)(self._time(outcome))
@@ -173,7 +174,7 @@ class Beside:
         when = self._time(self.side.client.set_clock(local))
         since = local - EPOCH
         ms = (since - timedelta(days=since.days)) // timedelta(milliseconds=1)
-        self.ideal.clock(when, since.days, ms)
+        self.ideal.set_clock(when, since.days, ms)
 
     def _ask(self, ask: Callable[[], dict[str, Any]], ideal: Callable[[int], bool]) -> None:
         """Both give a bolus, or both refuse it."""
@@ -188,7 +189,7 @@ class Beside:
     def reset(self, _: None) -> None:
         """The power fails: at most one lease slice is lost, the interval says so, and what goes on is exact again."""
         client, ideal = self.side.client, self.ideal
-        ideal.advance(self.pump_ms)
+        ideal.advance_to(self.pump_ms)
         left = sum(dose.steps for dose in (ideal.running_bolus, ideal.running_square) if dose)
         before = client.status()
         self.side.reset()
@@ -204,13 +205,13 @@ class Beside:
         assert old.program is not None
         assert (status["delivery"] == "running") == old.running
         at = self.side.boot_ms
-        ideal.commit(at, old.program)
+        ideal.commit_program(at, old.program)
         ideal._delivery_ms = status["titration_day"] * DAY_MS
         ideal._commit_made = status["bridge_left_steps"] - old.program.bridge_steps
         ideal._patient_times = old._patient_times
         ideal._periodic_ms = max(1, old.program.periodic_ms - (at - self._period_began()))
         ideal.running = old.running
-        ideal._mark()
+        ideal._mark_corner()
         self.ideal = ideal
         self.made_before = self.side.twin.plant.encoder()
 
@@ -233,7 +234,7 @@ class Beside:
 
     def compare(self) -> None:
         """The pump has made exactly the steps that a perfect pump has made by now."""
-        self.ideal.advance(self.pump_ms)
+        self.ideal.advance_to(self.pump_ms)
         made = self.side.twin.plant.encoder() - self.made_before
         if made != self.ideal.made:
             # Leases that resets left open count as delivered: so many of them may reach a cap, which is another test.

@@ -31,8 +31,8 @@ def program(name: str, previous: str | None = None) -> Program:
 
 def load(side: PumpSide, wanted: Program) -> dict[str, Any]:
     """Program the pump; the pump's own reading is what the host reads too."""
-    reading = side.client.stage(wanted.encode())
-    side.client.commit(wanted.encode())
+    reading = side.client.stage(wanted.encode_program())
+    side.client.commit(wanted.encode_program())
     return reading
 
 

@@ -232,9 +232,9 @@ def test_any_valid_therapy_is_read_back_equal(shared: Bench) -> None:
     def check(program: Program) -> None:
         with recorded(shared):
             shared.reset()
-            data = program.encode()
+            data = program.encode_program()
             generation = dut.status()["generation"]
-            assert reading_of(dut.stage(data)) == program.reading()
+            assert reading_of(dut.stage(data)) == program.expected_reading()
             assert dut.commit(data)["accepted"] == generation + 1
             assert dut.therapy() == (generation + 1, data)
             assert from_bytes(data) == program

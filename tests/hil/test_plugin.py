@@ -83,8 +83,8 @@ def test_every_test_gets_a_pump_in_the_known_state(pytester: pytest.Pytester) ->
         @pytest.mark.parametrize("time", range(3))
         def test_program(dut, program, time):
             assert dut.status()["generation"] == 0
-            dut.stage(program.encode())
-            assert dut.commit(program.encode())["accepted"] == 1
+            dut.stage(program.encode_program())
+            assert dut.commit(program.encode_program())["accepted"] == 1
             dut.start()
     """)
     result = pytester.runpytest("--hil-runtime", "cpython", "--hil-seed", "5")
@@ -110,8 +110,8 @@ def test_the_small_therapy_fits_every_profile(pytester: pytest.Pytester, profile
         from dosebench.therapy.program import Reading
 
         def test_program(dut, program):
-            assert Reading.of(dut.stage(program.encode())) == program.reading()
-            dut.commit(program.encode())
+            assert Reading.from_answer(dut.stage(program.encode_program())) == program.expected_reading()
+            dut.commit(program.encode_program())
             dut.start()
             assert dut.bolus(program.bolus_steps_max)["accepted"] == 24
     """)
@@ -244,8 +244,8 @@ def test_a_pump_that_is_lost_on_the_way_fails_once_and_skips_the_rest(pytester: 
 def test_a_pump_that_stays_in_alarm_is_no_pump_to_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         def test_that_breaks_the_motor(bench, program):
-            bench.client.stage(program.encode())
-            bench.client.commit(program.encode())
+            bench.client.stage(program.encode_program())
+            bench.client.commit(program.encode_program())
             bench.client.start()
             bench.line.twin.plant.faults.stall = True
             bench.advance(30)
@@ -336,8 +336,8 @@ def test_a_pump_on_a_port_is_left_stopped(pytester: pytest.Pytester, monkeypatch
     monkeypatch.setattr(PumpClient, "stop", counted)
     pytester.makepyfile("""
         def test_start(dut, program):
-            dut.stage(program.encode())
-            dut.commit(program.encode())
+            dut.stage(program.encode_program())
+            dut.commit(program.encode_program())
             dut.start()
     """)
     pytester.runpytest("--hil-port=sim://?runtime=cpython").assert_outcomes(passed=1)

@@ -465,8 +465,8 @@ def test_a_reading_that_differs_is_named(bench: Bench) -> None:
     other = bench.dose(BACLOFEN, "410 ug/day").program
     assert one is not None
     assert other is not None
-    assert reading.disagreements(one.reading(), one.reading()) == []
-    assert "daily_dose_ng" in reading.disagreements(one.reading(), other.reading())
+    assert reading.list_disagreements(one.expected_reading(), one.expected_reading()) == []
+    assert "daily_dose_ng" in reading.list_disagreements(one.expected_reading(), other.expected_reading())
 
 
 # Whatever the file says
@@ -515,7 +515,7 @@ def test_what_passes_the_check_is_taken_by_the_pump(bench: Bench, pump: SimpleNa
     assert result.ok == (result.program is not None)
     if result.program is not None:
         device = pump.Profile(load.load_profile(name).device_config())
-        assert pump.Therapy(result.program.encode()).check(device) == (0, 0), text
+        assert pump.Therapy(result.program.encode_program()).check(device) == (0, 0), text
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -75,9 +75,9 @@ encodable = st.builds(
 
 @given(encodable)
 def test_encoding_round_trip(item: Program) -> None:
-    data = item.encode()
+    data = item.encode_program()
     assert from_bytes(data) == item
-    assert from_bytes(data).encode() == data
+    assert from_bytes(data).encode_program() == data
     assert item.program_hash() == hashlib.sha256(data).digest()[:16]
 
 
@@ -87,22 +87,22 @@ def test_any_bytes_are_a_program_or_an_error(data: bytes) -> None:
         item = from_bytes(data)
     except ProgramError:
         return
-    assert data.startswith(item.encode())
+    assert data.startswith(item.encode_program())
 
 
 def test_a_later_format_is_refused_with_a_sentence(implant: Profile) -> None:
-    data = bytearray(build(BACLOFEN, implant).encode())
+    data = bytearray(build(BACLOFEN, implant).encode_program())
     data[0] = 2
     with pytest.raises(ProgramError, match="has format 2; this dosebench reads format 1"):
         from_bytes(bytes(data))
 
 
 def test_division_by_zero_is_refused(implant: Profile) -> None:
-    data = replace(build(BACLOFEN, implant), basal_den=0).encode()
+    data = replace(build(BACLOFEN, implant), basal_den=0).encode_program()
     with pytest.raises(ProgramError, match="divides by zero: basal_den"):
         from_bytes(data)
     unused = replace(build(BACLOFEN, implant), bridge_den=0)
-    assert from_bytes(unused.encode()).bridge_rate == 0
+    assert from_bytes(unused.encode_program()).bridge_rate == 0
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,12 @@ def test_division_by_zero_is_refused(implant: Profile) -> None:
 )
 def test_a_number_that_points_nowhere_is_refused(implant: Profile, change: dict[str, Any], words: str) -> None:
     with pytest.raises(ProgramError, match=words):
-        from_bytes(replace(build(BACLOFEN, implant), **change).encode())
+        from_bytes(replace(build(BACLOFEN, implant), **change).encode_program())
 
 
 def test_a_figure_that_is_too_large_is_refused(implant: Profile) -> None:
     with pytest.raises(ProgramError, match="cannot be encoded"):
-        replace(build(BACLOFEN, implant), caps=(Cap(60, 1 << 32),)).encode()
+        replace(build(BACLOFEN, implant), caps=(Cap(60, 1 << 32),)).encode_program()
     with pytest.raises(ProgramError, match="more than the pump can count"):
         build(replace(BACLOFEN, caps=(DoseCap(60, Fraction(1 << 30)),)), implant)
 
@@ -135,7 +135,7 @@ def test_known_program(implant: Profile) -> None:
     assert (item.step_nl_num, item.step_nl_den) == (250, 1)
     assert (item.reservoir_steps, item.low_steps, item.empty_steps) == (160_000, 8000, 4000)
     assert item.bolus_steps_max == 100
-    reading = item.reading()
+    reading = item.expected_reading()
     assert (reading.daily_steps, reading.daily_dose_ng, reading.daily_volume_nl) == (1600, 800_000, 400_000)
     assert reading.hour_dose_ng == 33_333
     assert (reading.refill_days, reading.refill_limit) == (95, "volume")
@@ -150,7 +150,7 @@ def test_known_program(implant: Profile) -> None:
 def test_other_modes(implant: Profile, mode: Mode, daily_steps: int, refill: tuple[int, str]) -> None:
     item = build(replace(BACLOFEN, mode=mode, basal=Fraction(0)), implant)
     assert (item.basal_num, item.basal_den) == (0, 1)
-    reading = item.reading()
+    reading = item.expected_reading()
     assert reading.daily_steps == daily_steps
     assert reading.daily_dose_ng == daily_steps * 500
     assert reading.hour_dose_ng == daily_steps // 24 * 500
@@ -172,7 +172,7 @@ def test_other_modes(implant: Profile, mode: Mode, daily_steps: int, refill: tup
     ],
 )
 def test_refill(by_volume: Fraction | None, stability: int, expected: tuple[Fraction, str]) -> None:
-    assert program.refill(by_volume, stability) == expected
+    assert program.estimate_refill(by_volume, stability) == expected
 
 
 @given(st.fractions(min_value=Fraction(1, LIMIT), max_value=LIMIT), st.integers(1, LIMIT))
@@ -263,8 +263,8 @@ def test_the_pump_reads_a_program_as_the_host_does(
     implant: Profile, pump: SimpleNamespace, data: st.DataObject
 ) -> None:
     item = data.draw(programs(implant))
-    own = dataclasses.asdict(item.reading())
-    device = pump.Program(item.encode()).reading()
+    own = dataclasses.asdict(item.expected_reading())
+    device = pump.Program(item.encode_program()).reading()
     limits = {"volume": 0, "stability": 1, "cap": 2}
     assert device.pop("refill") == (own["refill_days"], limits[own["refill_limit"]])
     assert device == {name: own[name] for name in device}
@@ -272,9 +272,9 @@ def test_the_pump_reads_a_program_as_the_host_does(
 
 
 def test_a_reading_from_the_devices_answer(implant: Profile) -> None:
-    own = build(BACLOFEN, implant).reading()
+    own = build(BACLOFEN, implant).expected_reading()
     answer = dataclasses.asdict(own) | {"caps": [{"minutes": 60, "ng": 117_667}, {"minutes": 1440, "ng": 1_051_000}]}
-    assert Reading.of(answer) == own
+    assert Reading.from_answer(answer) == own
 
 
 def test_figures_of_a_flex_week(implant: Profile) -> None:
@@ -287,7 +287,7 @@ def test_figures_of_a_flex_week(implant: Profile) -> None:
     assert item.weekdays == bytes([0, 0, 0, 0, 0, 1, 1])
     assert [step.rate for step in item.flex] == [0, 1, 2, 3]
     assert item.weekday_steps() == (Fraction(1440),) * 5 + (Fraction(2160),) * 2
-    reading = item.reading()
+    reading = item.expected_reading()
     assert (reading.daily_steps, reading.daily_dose_ng) == (2160, 1_080_000)
     assert reading.hour_dose_ng == 160 * 500
     assert reading.weekly_dose_ng == (5 * 1440 + 2 * 2160) * 500
@@ -302,7 +302,7 @@ def test_boluses_count_for_totals_and_refill(implant: Profile) -> None:
         ),
         implant,
     )
-    reading = item.reading()
+    reading = item.expected_reading()
     assert (item.periodic_per_day, item.patient_per_day_steps) == (4 * 10, 3 * 20)
     assert (reading.daily_steps, reading.weekly_dose_ng) == (1640, 7 * 1640 * 500)
     assert (reading.periodic_dose_ng, reading.patient_dose_ng) == (20_000, 30_000)
@@ -312,7 +312,7 @@ def test_boluses_count_for_totals_and_refill(implant: Profile) -> None:
 
 def test_large_figures_stop_at_what_the_pump_can_count(implant: Profile) -> None:
     item = replace(build(BACLOFEN, implant), step_ng_num=1 << 29, step_ng_den=1)
-    assert item.reading().daily_dose_ng == (1 << 30) - 1
+    assert item.expected_reading().daily_dose_ng == (1 << 30) - 1
 
 
 # Boluses and the highest rate

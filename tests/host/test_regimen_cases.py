@@ -41,7 +41,7 @@ def test_c7_bridge(library: DrugLibrary, pump: SimpleNamespace) -> None:
     assert program.bridge_ng == 125
     assert program.bridge_rate * program.step_nl * DAY_MS == 600_000
     device = pump.Profile(load.load_profile("implant-40").device_config())
-    assert pump.Therapy(program.encode()).check(device) == (0, 0)
+    assert pump.Therapy(program.encode_program()).check(device) == (0, 0)
 
 
 @pytest.mark.requirement("C7")
@@ -112,9 +112,9 @@ def test_c8_the_cap_is_reached_at_295_minutes(library: DrugLibrary) -> None:
     assert told.message.startswith("runs at 54 mL/h, what the largest basal leaves")
     assert told.message.endswith("in place of 60 mL/h: it takes 1.111 times as long")
     perfect = ReferencePump()
-    perfect.commit(0, program)
-    perfect.start(60 * MINUTE_MS)
-    assert [perfect.patient(at * MINUTE_MS) for at in (100, 140, 180)] == [True, True, True]
+    perfect.commit_program(0, program)
+    perfect.start_delivery(60 * MINUTE_MS)
+    assert [perfect.ask_patient_bolus(at * MINUTE_MS) for at in (100, 140, 180)] == [True, True, True]
     cap = next(cap.ng for cap in program.caps if cap.minutes == 240)
     at_cap = perfect.ideal_steps(295 * MINUTE_MS) * program.step_ng
     assert at_cap == cap == 26_500_000
@@ -125,10 +125,10 @@ def test_c8_the_cap_is_reached_at_295_minutes(library: DrugLibrary) -> None:
 def test_c9_the_third_bolus_does_not_fit(library: DrugLibrary) -> None:
     program = external(library, "c8-external")
     perfect = ReferencePump()
-    perfect.commit(0, program)
-    perfect.start(60 * MINUTE_MS)
-    assert perfect.patient(300 * MINUTE_MS)
-    assert perfect.patient(340 * MINUTE_MS)
+    perfect.commit_program(0, program)
+    perfect.start_delivery(60 * MINUTE_MS)
+    assert perfect.ask_patient_bolus(300 * MINUTE_MS)
+    assert perfect.ask_patient_bolus(340 * MINUTE_MS)
     window = perfect.ideal_steps(380 * MINUTE_MS) - perfect.ideal_steps(140 * MINUTE_MS)
     assert window * program.step_nl == 26_000_000
     assert window * program.step_ng + program.patient_steps * program.step_ng > 26_500_000
@@ -140,10 +140,10 @@ def test_c10_low_and_empty(library: DrugLibrary) -> None:
     assert program.on_low == "minimum_rate"
     start, low, empty = (at * MINUTE_MS for at in (60, 120, 150))
     perfect = ReferencePump()
-    perfect.commit(0, program)
-    perfect.start(start)
+    perfect.commit_program(0, program)
+    perfect.start_delivery(start)
     assert program.reservoir_steps - perfect.ideal_steps(low) == program.low_steps
-    perfect.limit(low, "minimum_rate")
+    perfect.limit_basal(low, "minimum_rate")
     assert program.reservoir_steps - perfect.ideal_steps(empty) == program.empty_steps
 
 
@@ -151,10 +151,10 @@ def test_c10_low_and_empty(library: DrugLibrary) -> None:
 @pytest.mark.requirement("R4")
 def test_c11_lockout(library: DrugLibrary) -> None:
     perfect = ReferencePump()
-    perfect.commit(0, external(library, "c11-external-lockout"))
-    perfect.start(60 * MINUTE_MS)
-    assert perfect.patient(120 * MINUTE_MS)
-    assert not perfect.patient(123 * MINUTE_MS)
+    perfect.commit_program(0, external(library, "c11-external-lockout"))
+    perfect.start_delivery(60 * MINUTE_MS)
+    assert perfect.ask_patient_bolus(120 * MINUTE_MS)
+    assert not perfect.ask_patient_bolus(123 * MINUTE_MS)
     assert [item.steps for item in perfect.given] == [10]
 
 

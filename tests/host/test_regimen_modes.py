@@ -66,7 +66,7 @@ def test_one_high_hour_a_day_does_not_count_as_a_high_day(bench: Bench, pump: Si
     text = flex("[[therapy.pattern]]\n" + ONE_HIGH_HOUR + '[limits]\nper_day = "{} ug"\n')
     passed = bench.check(text.replace("{}", "640"))
     assert passed.program is not None
-    assert pump.Therapy(passed.program.encode()).check(device) == (0, 0)
+    assert pump.Therapy(passed.program.encode_program()).check(device) == (0, 0)
     assert places(bench.check(text.replace("{}", "637"))) == [("limits.per_day", "cap-below-basal")]
 
 
@@ -74,7 +74,7 @@ def test_default_caps_of_a_flex_regimen_leave_room_for_its_clock(bench: Bench, p
     device = pump.Profile(load.load_profile("implant-40").device_config())
     result = bench.check(flex("[[therapy.pattern]]\n" + ONE_HIGH_HOUR))
     assert result.program is not None
-    assert pump.Therapy(result.program.encode()).check(device) == (0, 0)
+    assert pump.Therapy(result.program.encode_program()).check(device) == (0, 0)
     assert 638 <= figures(result)["limits"]["per_day_ug"] < 641
 
 
@@ -355,9 +355,9 @@ def test_c6_the_pump_refuses_by_its_daily_cap(bench: Bench, pump: SimpleNamespac
     meant = bench.check(text)
     assert meant.program is not None
     device = pump.Profile(load.load_profile("implant-40").device_config())
-    assert pump.Therapy(meant.program.encode()).check(device) == (0, 0)
+    assert pump.Therapy(meant.program.encode_program()).check(device) == (0, 0)
     slip = replace(meant.program, periodic_ms=6 * MINUTE_MS)
-    reason = pump.Therapy(slip.encode()).check(device)
+    reason = pump.Therapy(slip.encode_program()).check(device)
     assert reason == (47, 0), "cap_below_basal"
 
 
@@ -474,7 +474,7 @@ def test_what_passes_the_check_is_taken_by_the_pump(bench: Bench, pump: SimpleNa
     json.dumps(summarize(result), allow_nan=False)
     if result.program is not None:
         device = pump.Profile(load.load_profile(name).device_config())
-        assert pump.Therapy(result.program.encode()).check(device) == (0, 0), text
+        assert pump.Therapy(result.program.encode_program()).check(device) == (0, 0), text
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -14,7 +14,7 @@ from dosebench.profile import load as pump_profile
 from dosebench.profile.power import charges_uah
 from dosebench.regimen.compile import build
 from dosebench.regimen.order import DoseCap, Regimen
-from dosebench.therapy.energy import life, usage_by, usage_of
+from dosebench.therapy.energy import estimate_life, usage_by, usage_of
 from dosebench.therapy.program import Program
 from dosebench.twin.battery import voltage_left
 from dosebench.twin.persistent import profile_settings
@@ -64,8 +64,8 @@ def deliver(twin: Twin, program: Program, days: int) -> PumpClient:
     """Program and start, and let days pass, with a refill whenever the reservoir would be low."""
     client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
     client.connect()
-    client.stage(program.encode())
-    client.commit(program.encode())
+    client.stage(program.encode_program())
+    client.commit(program.encode_program())
     client.start()
     for _ in range(days):
         twin.advance(86_400)
@@ -83,7 +83,7 @@ def used_uah(twin: Twin) -> float:
 @pytest.mark.parametrize("ml_per_day", [Fraction(1, 10), Fraction(1, 2), Fraction(4)], ids=str)
 def test_the_estimate_is_what_the_plant_counts(twin: Twin, ml_per_day: Fraction) -> None:
     program = program_at(ml_per_day)
-    expected = life(IMPLANT, usage_of(IMPLANT, program))
+    expected = estimate_life(IMPLANT, usage_of(IMPLANT, program))
     deliver(twin, program, DAYS)
     days = twin.machine.now_us / 1000 / DAY_MS
     assert used_uah(twin) == pytest.approx(days * expected.day_uah, rel=CLOSE)

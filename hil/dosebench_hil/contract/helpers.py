@@ -68,7 +68,7 @@ def reading_of(answer: dict[str, Any]) -> Reading:
     """The reply to `therapy_verify` as the host's own readings are."""
     from dosebench.therapy.program import Reading  # noqa: PLC0415
 
-    return Reading.of(answer)
+    return Reading.from_answer(answer)
 
 
 def same(outcome: dict[str, Any]) -> dict[str, Any]:
@@ -81,8 +81,8 @@ def same(outcome: dict[str, Any]) -> dict[str, Any]:
 
 def put_in_force(dut: PumpClient, program: Program) -> dict[str, Any]:
     """Stage, verify and commit a program; return the outcome of the commit."""
-    dut.stage(program.encode())
-    return dut.commit(program.encode())
+    dut.stage(program.encode_program())
+    return dut.commit(program.encode_program())
 
 
 def pump_ms(status: dict[str, Any]) -> int:

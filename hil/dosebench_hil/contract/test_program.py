@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def test_the_pump_reads_the_program_as_the_host_does(dut: PumpClient, program: Program) -> None:
-    assert reading_of(dut.stage(program.encode())) == program.reading()
+    assert reading_of(dut.stage(program.encode_program())) == program.expected_reading()
 
 
 def test_a_committed_program_is_read_back_equal(dut: PumpClient, program: Program) -> None:
     before = dut.status()["generation"]
     outcome = put_in_force(dut, program)
-    assert dut.therapy() == (before + 1, program.encode())
+    assert dut.therapy() == (before + 1, program.encode_program())
     assert outcome["accepted"] == before + 1
     status = dut.status()
     assert (status["delivery"], status["therapy_id"]) == ("stopped", program.therapy_id)
@@ -36,30 +36,30 @@ def test_a_committed_program_is_read_back_equal(dut: PumpClient, program: Progra
 
 def test_nothing_is_in_force_before_the_commit(dut: PumpClient, program: Program) -> None:
     before = dut.status()
-    dut.stage(replace(program, therapy_id=b"not-yet!").encode())
+    dut.stage(replace(program, therapy_id=b"not-yet!").encode_program())
     after = dut.status()
-    assert after["staged_bytes"] == len(program.encode())
+    assert after["staged_bytes"] == len(program.encode_program())
     assert (after["generation"], after["therapy_id"]) == (before["generation"], before["therapy_id"])
 
 
 def test_an_abort_drops_the_stage(dut: PumpClient, program: Program) -> None:
-    dut.stage(program.encode())
+    dut.stage(program.encode_program())
     dut.abort()
     assert dut.status()["staged_bytes"] == 0
     with pytest.raises(RefusedError) as refused:
-        dut.commit(program.encode())
+        dut.commit(program.encode_program())
     assert refused.value.reason == "no_stage"
 
 
 def test_a_new_begin_replaces_the_stage(dut: PumpClient, program: Program) -> None:
     other = replace(program, therapy_id=b"another!")
-    dut.stage(other.encode())
+    dut.stage(other.encode_program())
     put_in_force(dut, program)
-    assert dut.therapy()[1] == program.encode()
+    assert dut.therapy()[1] == program.encode_program()
 
 
 def test_a_gap_is_refused_and_says_where(bench: Bench, program: Program) -> None:
-    wire, data = bench.wire, program.encode()
+    wire, data = bench.wire, program.encode_program()
     wire.ask("therapy_begin", length=len(data), program_hash=program_hash(data))
     wire.ask("therapy_chunk", offset=0, data=data[:20])
     with pytest.raises(RefusedError) as refused:
@@ -68,15 +68,15 @@ def test_a_gap_is_refused_and_says_where(bench: Bench, program: Program) -> None
 
 
 def test_repeated_chunks_are_accepted(bench: Bench, program: Program) -> None:
-    wire, data = bench.wire, program.encode()
+    wire, data = bench.wire, program.encode_program()
     wire.ask("therapy_begin", length=len(data), program_hash=program_hash(data))
     for start, end in ((0, 50), (0, 50), (20, 70), (70, len(data))):
         wire.ask("therapy_chunk", offset=start, data=data[start:end])
-    assert reading_of(wire.ask("therapy_verify")) == program.reading()
+    assert reading_of(wire.ask("therapy_verify")) == program.expected_reading()
 
 
 def test_an_incomplete_stage_is_not_verified(bench: Bench, program: Program) -> None:
-    wire, data = bench.wire, program.encode()
+    wire, data = bench.wire, program.encode_program()
     wire.ask("therapy_begin", length=len(data), program_hash=program_hash(data))
     wire.ask("therapy_chunk", offset=0, data=data[:-1])
     with pytest.raises(RefusedError) as refused:
@@ -85,7 +85,7 @@ def test_an_incomplete_stage_is_not_verified(bench: Bench, program: Program) -> 
 
 
 def test_a_stage_with_another_hash_is_not_verified(bench: Bench, program: Program) -> None:
-    wire, data = bench.wire, program.encode()
+    wire, data = bench.wire, program.encode_program()
     wire.ask("therapy_begin", length=len(data), program_hash=bytes(16))
     wire.ask("therapy_chunk", offset=0, data=data)
     with pytest.raises(RefusedError) as refused:
@@ -94,7 +94,7 @@ def test_a_stage_with_another_hash_is_not_verified(bench: Bench, program: Progra
 
 
 def test_chunks_beyond_the_announced_length_are_refused(bench: Bench, program: Program) -> None:
-    wire, data = bench.wire, program.encode()
+    wire, data = bench.wire, program.encode_program()
     wire.ask("therapy_begin", length=len(data), program_hash=program_hash(data))
     with pytest.raises(RefusedError) as refused:
         wire.ask("therapy_chunk", offset=0, data=data + b"\x00")
@@ -109,7 +109,7 @@ def test_impossible_lengths_are_refused(bench: Bench, length: int) -> None:
 
 
 def test_an_unverified_stage_is_not_committed(bench: Bench, program: Program) -> None:
-    wire, data = bench.wire, program.encode()
+    wire, data = bench.wire, program.encode_program()
     before = bench.client.status()["generation"]
     wire.ask("therapy_begin", length=len(data), program_hash=program_hash(data))
     wire.ask("therapy_chunk", offset=0, data=data)
@@ -120,7 +120,7 @@ def test_an_unverified_stage_is_not_committed(bench: Bench, program: Program) ->
 
 
 def test_a_chunk_after_the_verification_voids_it(bench: Bench, program: Program) -> None:
-    data = program.encode()
+    data = program.encode_program()
     bench.client.stage(data)
     bench.wire.ask("therapy_chunk", offset=0, data=data[:1])
     with pytest.raises(RefusedError) as refused:
@@ -129,7 +129,7 @@ def test_a_chunk_after_the_verification_voids_it(bench: Bench, program: Program)
 
 
 def test_a_commit_of_another_hash_is_refused(bench: Bench, program: Program) -> None:
-    bench.client.stage(program.encode())
+    bench.client.stage(program.encode_program())
     outcome = bench.wire.ask("therapy_commit", host=OTHER_HOST, counter=next_command(bench), program_hash=bytes(16))
     assert outcome["reason"] == "stage_hash"
 
@@ -228,7 +228,7 @@ def test_an_impossible_program_is_refused_by_the_pump_itself(
     before = bench.client.status()
     bad = replace(program, **change(program, bench))
     with pytest.raises(RefusedError) as refused:
-        bench.client.stage(bad.encode())
+        bench.client.stage(bad.encode_program())
     assert refused.value.reason == reason
     bench.client.abort()
     after = bench.client.status()
@@ -246,14 +246,14 @@ def test_the_old_therapy_goes_on_under_a_refused_one(dut: PumpClient, program: P
     put_in_force(dut, program)
     dut.start()
     with pytest.raises(RefusedError):
-        dut.stage(replace(program, basal_den=0).encode())
+        dut.stage(replace(program, basal_den=0).encode_program())
     status = dut.status()
     assert (status["delivery"], status["therapy_id"]) == ("running", program.therapy_id)
-    assert dut.therapy()[1] == program.encode()
+    assert dut.therapy()[1] == program.encode_program()
 
 
 def test_a_stage_without_an_end_times_out(bench: Bench, program: Program) -> None:
-    data = program.encode()
+    data = program.encode_program()
     bench.wire.ask("therapy_begin", length=len(data), program_hash=program_hash(data))
     bench.wire.ask("therapy_chunk", offset=0, data=data[:40])
     assert bench.client.status()["staged_bytes"] == 40

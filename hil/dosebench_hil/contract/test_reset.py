@@ -113,7 +113,7 @@ def test_a_command_is_known_after_a_reset(running: Bench) -> None:
 
 
 def test_the_therapy_survives_and_the_stage_does_not(running: Bench, program: Program) -> None:
-    data = program.encode()
+    data = program.encode_program()
     running.wire.ask("therapy_begin", length=len(data), program_hash=program_hash(data))
     running.wire.ask("therapy_chunk", offset=0, data=data)
     cut(running)

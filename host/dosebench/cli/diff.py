@@ -53,7 +53,7 @@ def diff(
     before, after = (_device(port, baud) if name == DEVICE else _file(name, files) for name in (old, new))
     review = compare(before.program, after.program, date.today(), _battery(before, after))
     if as_json:
-        same = before.program.encode() == after.program.encode()
+        same = before.program.encode_program() == after.program.encode_program()
         output.emit({"old": old, "new": new, "same": same, "review": review.to_json()})
         return
     from rich.console import Console  # noqa: PLC0415
@@ -111,4 +111,4 @@ def _battery(before: _Side, after: _Side) -> tuple[Profile, BatteryState] | None
     for side in (before, after):
         if side.profile is not None and side.battery is not None:
             return side.profile, side.battery
-    return (after.profile, BatteryState.fresh(date.today())) if after.profile else None
+    return (after.profile, BatteryState.fresh_battery(date.today())) if after.profile else None

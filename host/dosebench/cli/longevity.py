@@ -87,10 +87,10 @@ def _given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]
 
 def _point(profile: Profile, program: Program) -> Point:
     from dosebench.report.longevity import NL_PER_ML, Point  # noqa: PLC0415
-    from dosebench.therapy.energy import life, usage_of  # noqa: PLC0415
+    from dosebench.therapy.energy import estimate_life, usage_of  # noqa: PLC0415
 
     used = usage_of(profile, program)
-    return Point(used.steps * float(program.step_nl) / NL_PER_ML, life(profile, used))
+    return Point(used.steps * float(program.step_nl) / NL_PER_ML, estimate_life(profile, used))
 
 
 def _battery(profile: Profile) -> dict[str, Any]:
@@ -102,9 +102,9 @@ def _battery(profile: Profile) -> dict[str, Any]:
 
 
 def _regimen(what: str, profile: Profile, mark: Point, day: datetime.date) -> dict[str, Any]:
-    from dosebench.therapy.energy import BatteryState, service  # noqa: PLC0415
+    from dosebench.therapy.energy import BatteryState, estimate_service  # noqa: PLC0415
 
-    dates = service(profile, mark.life, BatteryState.fresh(day))
+    dates = estimate_service(profile, mark.life, BatteryState.fresh_battery(day))
     told = {"implanted": day, "low": dates.low, "service_ends": dates.ends, "limited_by": dates.limited_by}
     return {"file": what} | mark.to_json() | told
 
@@ -131,9 +131,9 @@ def _later(dates: Service) -> str:
 
 def _regimen_lines(profile: Profile, title: str, mark: Point, day: datetime.date) -> list[tuple[str, str]]:
     from dosebench.report.longevity import share_text  # noqa: PLC0415
-    from dosebench.therapy.energy import BatteryState, service  # noqa: PLC0415
+    from dosebench.therapy.energy import BatteryState, estimate_service  # noqa: PLC0415
 
-    dates = service(profile, mark.life, BatteryState.fresh(day))
+    dates = estimate_service(profile, mark.life, BatteryState.fresh_battery(day))
     low = "ERI" if profile.kind == "implant" else "low"
     reasons = {
         "eri": "90 days after ERI",

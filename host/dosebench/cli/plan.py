@@ -51,7 +51,7 @@ def plan(
     from fractions import Fraction  # noqa: PLC0415
 
     from dosebench.regimen.check import check  # noqa: PLC0415
-    from dosebench.therapy.plan import plan as plan_days  # noqa: PLC0415
+    from dosebench.therapy.plan import forecast_delivery  # noqa: PLC0415
 
     if figure is not None:
         figure_path(figure)
@@ -62,7 +62,9 @@ def plan(
         else:
             show_check(result)
         return 1
-    made = plan_days(result.program, output.moment(start).replace(microsecond=0), Fraction(days), patient=patient)
+    made = forecast_delivery(
+        result.program, output.moment(start).replace(microsecond=0), Fraction(days), patient=patient
+    )
     if figure is not None:
         from dosebench.report.plan import draw_plan  # noqa: PLC0415
 

@@ -129,7 +129,7 @@ def _program(order: _Order, store: Store, client: PumpClient) -> dict[str, Any] 
         theirs = _staged(client, new)
         _confirm(order, result, review, theirs)
         outcome = _commit(client, new)
-    store.add_program(client.device_id, new.program_hash()[:4], new.encode(), str(order.file))
+    store.add_program(client.device_id, new.program_hash()[:4], new.encode_program(), str(order.file))
     return _after(order, client, result, review, theirs=theirs, outcome=outcome)
 
 
@@ -167,7 +167,7 @@ def _stage_dropped_on_failure(client: PumpClient) -> Iterator[None]:
 def _staged(client: PumpClient, new: Program) -> Reading:
     from dosebench.therapy.reading import same_reading  # noqa: PLC0415
 
-    return same_reading(new, client.stage(new.encode()))
+    return same_reading(new, client.stage(new.encode_program()))
 
 
 def _commit(client: PumpClient, new: Program) -> dict[str, Any]:
@@ -175,12 +175,12 @@ def _commit(client: PumpClient, new: Program) -> dict[str, Any]:
     from dosebench.link.client import RefusedError  # noqa: PLC0415
 
     try:
-        return client.commit(new.encode())
+        return client.commit(new.encode_program())
     except RefusedError as refused:
         if refused.reason != "no_stage":
             raise
     _staged(client, new)
-    return client.commit(new.encode())
+    return client.commit(new.encode_program())
 
 
 def _confirm(order: _Order, result: CheckResult, review: Review, theirs: Reading) -> None:

@@ -71,7 +71,7 @@ def _due(client: PumpClient, steps: int, state: dict[str, Any]) -> dict[str, Any
     data = pump.therapy_bytes(client)
     if data is None:
         return {"refill_days": None, "refill_limit": None, "refill_date": None}
-    reading = replace(from_bytes(data), reservoir_steps=steps).reading()
+    reading = replace(from_bytes(data), reservoir_steps=steps).expected_reading()
     today = output.local_time(state["local_days"], 0).date() if state["clock_known"] else None
     return {
         "refill_days": reading.refill_days,

@@ -121,7 +121,7 @@ class History:
 
         A step, whose fraction the first point cuts off; more where boluses ran, and half a step for each reset.
         """
-        boluses = self.expected.allowed(LATE_MS) if self.expected.given else Fraction(1)
+        boluses = self.expected.allowed_deviation(LATE_MS) if self.expected.given else Fraction(1)
         return max(Fraction(1), boluses) + self.expected.resets * HALF
 
     def volumes_nl(self) -> list[tuple[Fraction, Fraction]]:
@@ -171,7 +171,7 @@ class _Walk:
     def take(self, record: Record) -> None:
         fields, kind, t_ms = record.fields, record.kind, pump_ms(record)
         self.whole = self.whole or record.sequence == 0
-        self.expected.advance(t_ms)
+        self.expected.advance_to(t_ms)
         self._programs(kind, fields, t_ms)
         self._running(kind, fields, t_ms)
         self._bolus(kind, fields, t_ms)
@@ -213,11 +213,11 @@ class _Walk:
     def _put_in_force(self, t_ms: int) -> None:
         pump = self.expected.pump
         if self.program is None:
-            pump.stop(t_ms)
+            pump.stop_delivery(t_ms)
             return
-        pump.commit(t_ms, self.program)
+        pump.commit_program(t_ms, self.program)
         if self.running and not pump.running:
-            pump.start(t_ms)
+            pump.start_delivery(t_ms)
 
     def _running(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
         pump, before = self.expected.pump, self.running
@@ -225,34 +225,36 @@ class _Walk:
             self.running, self.period_from = True, t_ms
         elif kind in ("stop", "close"):
             self.running = False
-            pump.stop(t_ms)
+            pump.stop_delivery(t_ms)
         elif kind == "state":
             self.running = fields["running"]
         elif kind == "boot" and self.program is not None:
             self._reset(fields["high_steps"], t_ms)
         if self.running and not before and self.program is not None and not pump.running:
-            pump.start(t_ms)
+            pump.start_delivery(t_ms)
 
     def _reset(self, high: int, t_ms: int) -> None:
         assert self.program is not None
         bridge_left = max(0, self.program.bridge_steps - (high - self.commit_high))
         periodic_ms = max(1, self.program.periodic_ms - (t_ms - self.period_from))
-        self.expected.reset(t_ms, titration_day=self.titration_day, bridge_left=bridge_left, periodic_ms=periodic_ms)
+        self.expected.record_reset(
+            t_ms, titration_day=self.titration_day, bridge_left=bridge_left, periodic_ms=periodic_ms
+        )
 
     def _bolus(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
         pump = self.expected.pump
         if kind == "bolus":
-            pump.bolus(t_ms, fields["steps"])
+            pump.ask_bolus(t_ms, fields["steps"])
         elif kind == "patient_bolus":
-            self._patient(pump.patient(t_ms), t_ms, "")
+            self._patient(pump.ask_patient_bolus(t_ms), t_ms, "")
         elif kind == "refused" and fields["reason"] in ("lockout", "patient_count"):
             self._patient(pump.patient_wait_ms == 0, t_ms, fields["reason"])
         elif kind == "prime":
-            pump.prime(t_ms, fields["steps"])
+            pump.ask_priming(t_ms, fields["steps"])
         elif kind == "patency":
-            pump.patency(t_ms, fields["steps"], fields["step_every_ms"])
+            pump.ask_patency(t_ms, fields["steps"], fields["step_every_ms"])
         elif kind == "square":
-            pump.square(t_ms, fields["steps"], fields["duration_ms"])
+            pump.ask_square_bolus(t_ms, fields["steps"], fields["duration_ms"])
         elif kind == "periodic_bolus":
             self.period_from = t_ms
         elif kind == "bolus_cancel" or (kind == "bolus_end" and _cut(fields)):
@@ -274,7 +276,7 @@ class _Walk:
             # The beginning of the journal is gone, and with it the time of day that the patterns went by.
             self.points.clear()
         self.whole = True
-        pump.clock(t_ms, fields["local_days"], fields["local_ms"])
+        pump.set_clock(t_ms, fields["local_days"], fields["local_ms"])
 
     def _begins_pattern(self, fields: dict[str, Any]) -> bool:
         """Whether a checkpoint tells the time that the patterns go by, which nothing before it did."""

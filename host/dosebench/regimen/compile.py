@@ -15,7 +15,7 @@ from dosebench_protocol.tables import COUNT_MAX, THERAPY_FORMAT
 
 from dosebench.profile.model import Profile
 from dosebench.regimen.order import PatientBolus, Pattern, PeriodicBolus, Regimen
-from dosebench.therapy.fractions import ProgramError, best_fraction, best_fraction_within, fit
+from dosebench.therapy.fractions import ProgramError, best_fraction, best_fraction_within, fit_fraction
 from dosebench.therapy.program import WEEK, Cap, FlexStep, Program, Rate, TitrationStep
 
 
@@ -35,7 +35,7 @@ def build(regimen: Regimen, profile: Profile) -> Program:
         format=THERAPY_FORMAT,
         therapy_id=regimen.therapy_id(),
         drug=regimen.drug.encode(),
-        **_pair("step_ng", fit(step_nl * regimen.concentration)),
+        **_pair("step_ng", fit_fraction(step_nl * regimen.concentration)),
         **_pair("step_nl", step_nl),
         mode=regimen.mode,
         **_pair("basal", best_fraction(profile.count_steps(regimen.basal))),
@@ -50,7 +50,7 @@ def build(regimen: Regimen, profile: Profile) -> Program:
         change_permille_max=regimen.change_permille,
         weekdays=weekdays(regimen.patterns),
         caps=tuple(Cap(cap.minutes, _count(math.floor(cap.ng))) for cap in regimen.caps),
-        rates=tuple(Rate.of(rate) for rate in rates),
+        rates=tuple(Rate.from_fraction(rate) for rate in rates),
         flex=tuple(
             FlexStep(at, step.minute, number[_fraction(step.rate, profile)])
             for at, pattern in enumerate(regimen.patterns)
@@ -150,7 +150,7 @@ def _bridge(regimen: Regimen, profile: Profile) -> dict[str, Any]:
     return {
         "bridge_steps": _count(whole(profile.count_steps(bridge.volume))),
         **_pair("bridge", _fraction(bridge.rate, profile)),
-        **_pair("bridge_ng", fit(profile.delivery.step_volume * bridge.concentration)),
+        **_pair("bridge_ng", fit_fraction(profile.delivery.step_volume * bridge.concentration)),
     }
 
 

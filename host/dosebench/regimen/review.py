@@ -17,7 +17,7 @@ from dosebench.base.units import DAY_MINUTES, HOUR_MS, MINUTE_MS, show_time
 from dosebench.base.words import count_noun, format_days
 from dosebench.profile.model import Profile
 from dosebench.regimen.schema import WEEKDAYS
-from dosebench.therapy.energy import BatteryState, life, service, usage_of
+from dosebench.therapy.energy import BatteryState, estimate_life, estimate_service, usage_of
 from dosebench.therapy.program import Program
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def compare(
     rows = [_text_row(name, old, new) for name in ("drug", "mode")]
     rows += [_number_row(name, old, new) for name in _NUMBERS]
     if filled_on is not None:
-        due = filled_on + datetime.timedelta(days=new.reading().refill_days)
+        due = filled_on + datetime.timedelta(days=new.expected_reading().refill_days)
         rows.append(Row("refill_date", "refill by", NOTHING, due.isoformat(), None, True))
     if battery is not None:
         rows += _battery_rows(old, new, *battery)
@@ -94,9 +94,9 @@ def compare(
 
 def _battery_rows(old: Program | None, new: Program, profile: Profile, state: BatteryState) -> list[Row]:
     """How long a fresh battery lasts on either therapy, and with which dates the present one would end on it."""
-    lives = [life(profile, usage_of(profile, program)) for program in (old, new) if program]
+    lives = [estimate_life(profile, usage_of(profile, program)) for program in (old, new) if program]
     years = [expected.years_to_low for expected in lives]
-    ends = [service(profile, expected, state) for expected in lives]
+    ends = [estimate_service(profile, expected, state) for expected in lives]
     lows, services = [end.low.isoformat() for end in ends], [end.ends.isoformat() for end in ends]
     ratio = years[1] / years[0] if old else None
     texts = [format_days(expected.days_to_low) for expected in lives]
@@ -167,7 +167,7 @@ def _cap(minutes: int) -> _Number:
 
 
 def _refill_days(program: Program) -> tuple[Fraction | None, str]:
-    days = program.reading().refill_days
+    days = program.expected_reading().refill_days
     return Fraction(days), count_noun(days, "day")
 
 
@@ -273,7 +273,7 @@ _TEXTS: Final[dict[str, tuple[str, _Text]]] = {
     "patient_bolus": ("patient bolus", _patient),
     "priming": ("priming", _priming),
     "other_caps": ("further caps", _other_caps),
-    "refill_limit": ("refill because of", lambda p: p.reading().refill_limit),
+    "refill_limit": ("refill because of", lambda p: p.expected_reading().refill_limit),
     "on_low": ("when low", lambda p: p.on_low),
     "on_cap": ("at a cap", lambda p: p.on_cap),
     "fallback": ("fallback rate", lambda p: units.format_amount(p.minimum_rate * p.step_nl, "mL/day")),

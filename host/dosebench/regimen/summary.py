@@ -171,7 +171,7 @@ def _refill(facts: Facts | None) -> dict[str, Any]:
     """When the reservoir must be refilled (R22): days from the filling, each rounded down to a tenth."""
     volume = _days(facts, facts.low if facts else None)
     stability = facts.stability_days if facts else 0
-    due, limit = pump_program.refill(volume, stability)
+    due, limit = pump_program.estimate_refill(volume, stability)
     return {
         "due_days": _tenth(due) if facts else None,
         "due_days_by_volume": _tenth(volume),
@@ -195,9 +195,9 @@ def _battery(facts: Facts | None, program: Program | None) -> dict[str, Any] | N
     """How long a fresh battery lasts on this therapy, every patient bolus taken (R33), and when service ends (R31)."""
     if facts is None or facts.profile is None or program is None:
         return None
-    expected = energy.life(facts.profile, energy.usage_of(facts.profile, program))
+    expected = energy.estimate_life(facts.profile, energy.usage_of(facts.profile, program))
     today = datetime.date.today()
-    ends = energy.service(facts.profile, expected, energy.BatteryState.fresh(today))
+    ends = energy.estimate_service(facts.profile, expected, energy.BatteryState.fresh_battery(today))
     return {
         "years_to_low": round(expected.years_to_low, 2),
         "uah_per_day": round(expected.day_uah, 1),
@@ -272,7 +272,7 @@ def _change(facts: Facts | None) -> dict[str, Any] | None:
 def _reading(program: Program | None) -> dict[str, Any] | None:
     if program is None:
         return None
-    values = asdict(program.reading())
+    values = asdict(program.expected_reading())
     names = {name: values[name].hex() for name in ("therapy_id", "program_hash")}
     return values | names | {"drug": program.drug.decode(), "caps": list(values["caps"])}
 

@@ -41,7 +41,7 @@ def _summary(plan: Plan) -> str:
 
 
 def _moments(plan: Plan, times: Sequence[int]) -> list[Any]:
-    return [plan.moment(t_ms) for t_ms in times]
+    return [plan.local_time(t_ms) for t_ms in times]
 
 
 def _rates(axes: Axes, plan: Plan) -> None:
@@ -90,7 +90,7 @@ def _events(top: Axes, bottom: Axes, plan: Plan) -> None:
     for label, t_ms in events.items():
         if t_ms is None:
             continue
-        moment: Any = plan.moment(t_ms)
+        moment: Any = plan.local_time(t_ms)
         for axes in (top, bottom):
             axes.axvline(moment, color=LIMIT, linewidth=0.8, alpha=0.6)
         top.annotate(

@@ -87,7 +87,7 @@ def _alarms(result: SimulationResult) -> str:
 
 
 def _refill(result: SimulationResult) -> str:
-    reading = result.program.reading()
+    reading = result.program.expected_reading()
     left = reading.refill_days - result.days
     when = f"in {left:.1f} days" if left > 0 else f"{-left:.1f} days ago"
     return f"day {reading.refill_days} ({reading.refill_limit}), {when}"

@@ -212,7 +212,7 @@ class SimulationResult:
         }
 
     def _refill(self) -> dict[str, Any]:
-        reading = self.program.reading()
+        reading = self.program.expected_reading()
         return {"due_days": reading.refill_days, "limited_by": reading.refill_limit}
 
 
@@ -286,9 +286,9 @@ class _Run(VirtualRun):
         set_ms = self._moment(self.client.set_clock(CALENDAR))
         self.start_ms = self._moment(self.client.start())
         pump = self.expected.pump
-        pump.commit(committed_ms, self.program)
-        pump.clock(set_ms, since.days, since.seconds * 1000)
-        pump.start(self.start_ms)
+        pump.commit_program(committed_ms, self.program)
+        pump.set_clock(set_ms, since.days, since.seconds * 1000)
+        pump.start_delivery(self.start_ms)
 
     def _ask(self, order: BolusOrder) -> None:
         """Ask for a bolus, and keep when and whether it was given. Other refusals than those of a bolus are errors."""
@@ -340,7 +340,7 @@ class _Run(VirtualRun):
             refused=self.asked.refused,
             disagreements=self.disagreements,
             max_deviation=self.expected.pump.max_deviation(steps, self.start_ms, end_ms),
-            limit=self.expected.allowed(int(config["step_ms"]) + FLASH_MS),
+            limit=self.expected.allowed_deviation(int(config["step_ms"]) + FLASH_MS),
             journal=journal,
             journal_whole=_whole(journal),
             counted_steps=(status["low_steps"], status["high_steps"]),
@@ -374,9 +374,9 @@ class _Run(VirtualRun):
         if to_empty <= len(steps):
             events.append((steps[to_empty - 1], 0, lambda t_ms: self._empty(t_ms, alarms)))
         for at, _, event in sorted(events, key=lambda event: event[:2]):
-            self.expected.advance(at)
+            self.expected.advance_to(at)
             event(at)
-        self.expected.advance(end_ms)
+        self.expected.advance_to(end_ms)
         return alarms
 
     def _alarm(self, t_ms: int, name: str, alarms: set[str]) -> None:
@@ -387,7 +387,7 @@ class _Run(VirtualRun):
         alarms.add("reservoir_empty")
         if self.end_ms - t_ms >= self.twin.machine.config["stopped_ms"]:
             alarms.add("pump_stopped")
-        self.expected.pump.stop(t_ms)
+        self.expected.pump.stop_delivery(t_ms)
 
     def _refused(self, t_ms: int, refused: Refused, alarms: set[str]) -> None:
         if refused.reason == "bolus_over_cap":
@@ -399,11 +399,11 @@ class _Run(VirtualRun):
         """Ask the perfect pump too; `reason` is why the real one refused, empty where it did not."""
         pump = self.expected.pump
         if order.kind == "patient":
-            given = pump.patient(t_ms)
+            given = pump.ask_patient_bolus(t_ms)
         elif order.kind == "square":
-            given = pump.square(t_ms, order.steps, order.duration_ms)
+            given = pump.ask_square_bolus(t_ms, order.steps, order.duration_ms)
         else:
-            given = pump.bolus(t_ms, order.steps)
+            given = pump.ask_bolus(t_ms, order.steps)
         if given == bool(reason):
             when = f"the {order.kind} bolus {(t_ms - self.start_ms) / 60_000:.1f} min after the start"
             verb = f"was refused ({reason}) and should have been given" if reason else "should have been refused"

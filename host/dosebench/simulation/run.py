@@ -125,7 +125,7 @@ class VirtualRun:
 
     def put_in_force(self, program: Program) -> dict[str, Any]:
         """Stage and commit a program; outcome of the commit. Raises DosebenchError, as `begin_therapy`."""
-        encoded = program.encode()
+        encoded = program.encode_program()
         same_reading(program, self.client.stage(encoded))
         return self.client.commit(encoded)
 

@@ -343,7 +343,7 @@ class _Run(VirtualRun):
                 Stretch(each.from_ms - self.start_ms, each.to_ms - self.start_ms, each.deviation, each.why)
                 for each in stretches
             ],
-            limit=history.expected.allowed(int(twin.machine.config["step_ms"]) + FLASH_MS),
+            limit=history.expected.allowed_deviation(int(twin.machine.config["step_ms"]) + FLASH_MS),
             history=history,
             charges_uah=plant.charges_uah(twin.machine.now_us),
             battery_uah=plant.settings.battery_uah,
