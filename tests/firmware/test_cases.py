@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from dosebench.link.client import RefusedError
-from dosebench.regimen.check import check
+from dosebench.regimen.check import check_regimen
 from dosebench.therapy.program import Cap, Program
 from pumpside import PumpSide, pump, therapy
 
@@ -24,7 +24,7 @@ DAY_S = 86_400
 def program(name: str, previous: str | None = None) -> Program:
     """The program of an example."""
     before = EXAMPLES / f"{previous}.toml" if previous else None
-    made = check(EXAMPLES / f"{name}.toml", previous=before).program
+    made = check_regimen(EXAMPLES / f"{name}.toml", previous=before).program
     assert made is not None
     return made
 

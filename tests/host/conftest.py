@@ -18,7 +18,7 @@ from regimens import ROOT, Bench
 
 @pytest.fixture(scope="session")
 def library() -> DrugLibrary:
-    return drugs.load([])
+    return drugs.load_drugs([])
 
 
 @pytest.fixture

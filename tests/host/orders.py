@@ -7,25 +7,25 @@ from fractions import Fraction
 
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.profile.model import Profile
-from dosebench.regimen.compile import build
+from dosebench.regimen.compile import compile_order
 from dosebench.regimen.order import (
     Bridge,
     DoseCap,
     Mode,
+    Order,
     PatientBolus,
     Pattern,
     PatternStep,
     PeriodicBolus,
     Priming,
     RampStep,
-    Regimen,
 )
 from dosebench.therapy.program import Program
 from hypothesis import strategies as st
 
 MODES: tuple[Mode, ...] = ("continuous", "minimum_rate", "stopped", "flex", "titration")
 
-BACLOFEN = Regimen(
+BACLOFEN = Order(
     title="Baclofen",
     profile="implant-40",
     drug="baclofen",
@@ -93,7 +93,7 @@ bridges = st.none() | st.builds(
 
 
 @st.composite
-def orders(draw: st.DrawFn) -> Regimen:
+def orders(draw: st.DrawFn) -> Order:
     """Orders of every mode for the implant, with and without boluses and a bridge."""
     mode: Mode = draw(st.sampled_from(MODES))
     return replace(
@@ -116,4 +116,4 @@ def orders(draw: st.DrawFn) -> Regimen:
 
 def programs(profile: Profile) -> st.SearchStrategy[Program]:
     """Programs of `orders`."""
-    return orders().map(lambda order: build(order, profile))
+    return orders().map(lambda order: compile_order(order, profile))

@@ -16,9 +16,9 @@ from dosebench.profile import load
 from dosebench.regimen import check as check_module
 from dosebench.regimen import document, drugs
 from dosebench.regimen import review as diff
-from dosebench.regimen.check import check
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.drugs import DrugLibrary
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.summary import summarize_check
 from dosebench.therapy import reading
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -31,7 +31,7 @@ RULE_FILES = ("limits", "modes", "drug_limits", "plausibility")
 
 @pytest.mark.requirement("C1")
 def test_c1_exactly_the_lowest_rate(bench: Bench) -> None:
-    low = figures(check(EXAMPLES / "c1-ziconotide-1.2.toml", bench.library))
+    low = figures(check_regimen(EXAMPLES / "c1-ziconotide-1.2.toml", bench.library))
     assert low["daily_volume_ml"] == 0.048
     assert low["reading"]["daily_steps"] == 192
     refused = bench.dose(ZICONOTIDE, "1.19 ug/day")
@@ -46,7 +46,7 @@ def test_c1_exactly_the_lowest_rate(bench: Bench) -> None:
 @pytest.mark.requirement("C2")
 @pytest.mark.parametrize(("name", "volume"), [("c2-baclofen-96", 0.0480), ("c2-baclofen-674", 0.3365)])
 def test_c2_volumes(library: DrugLibrary, name: str, volume: float) -> None:
-    result = check(EXAMPLES / f"{name}.toml", library)
+    result = check_regimen(EXAMPLES / f"{name}.toml", library)
     assert round(figures(result)["daily_volume_ml"], 4) == volume
     assert not result.needs_confirm, "2002 ug/mL is a measured 2000"
 
@@ -55,7 +55,7 @@ def test_c2_volumes(library: DrugLibrary, name: str, volume: float) -> None:
 @pytest.mark.requirement("R22")
 def test_c3_refill(bench: Bench) -> None:
     path = EXAMPLES / "c3-ziconotide-19.2.toml"
-    result = check(path, bench.library)
+    result = check_regimen(path, bench.library)
     found = figures(result)
     assert found["daily_volume_ml"] == 0.768
     assert found["refill"]["due_days_by_volume"] == 22.1
@@ -93,7 +93,7 @@ def test_c4_hard_maximum_and_steps(bench: Bench) -> None:
 
 @pytest.mark.requirement("C5")
 def test_c5_low_alarm(library: DrugLibrary) -> None:
-    found = figures(check(EXAMPLES / "c5-baclofen-800.toml", library))
+    found = figures(check_regimen(EXAMPLES / "c5-baclofen-800.toml", library))
     assert found["daily_dose_ug"] == 800
     assert found["daily_volume_ml"] == 0.4
     assert found["refill"] == {
@@ -109,14 +109,14 @@ def test_c5_low_alarm(library: DrugLibrary) -> None:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_example_is_what_it_says(path: Path, library: DrugLibrary) -> None:
-    result = check(path, library)
+    result = check_regimen(path, library)
     assert result.ok == (path.stem not in ("mistakes", "c6-slip"))
     assert "never for people" in path.read_text(encoding="utf-8")
 
 
 def test_ten_mistakes_at_once(library: DrugLibrary) -> None:
     path = EXAMPLES / "mistakes.toml"
-    result = check(path, library)
+    result = check_regimen(path, library)
     marked = [at for at, text in enumerate(path.read_text().splitlines(), 1) if "#" in text[1:] and at > 4]
     assert len(marked) == 10
     assert [problem.line for problem in result.errors] == marked
@@ -133,16 +133,16 @@ def test_ten_mistakes_at_once(library: DrugLibrary) -> None:
         "value",
     ]
     assert result.program is None
-    assert summarize(result)["program_hash"] is None
+    assert summarize_check(result)["program_hash"] is None
 
 
 # The form of the answer
 
 
 def test_json_keys_are_always_there(bench: Bench) -> None:
-    good = summarize(check(EXAMPLES / "c5-baclofen-800.toml", bench.library))
+    good = summarize_check(check_regimen(EXAMPLES / "c5-baclofen-800.toml", bench.library))
     for text in ("", "not toml", "format = 1\n", 'profile = "implant-99"\n'):
-        bad = summarize(bench.check(text))
+        bad = summarize_check(bench.check(text))
         assert list(bad) == list(good)
         assert bad["ok"] is False
         assert bad["errors"]
@@ -170,7 +170,7 @@ def test_load_regimen_insists(bench: Bench) -> None:
 
 def test_previous_with_mistakes_is_refused(bench: Bench) -> None:
     with pytest.raises(DosebenchError, match="has mistakes itself"):
-        check(EXAMPLES / "c5-baclofen-800.toml", bench.library, EXAMPLES / "mistakes.toml")
+        check_regimen(EXAMPLES / "c5-baclofen-800.toml", bench.library, EXAMPLES / "mistakes.toml")
 
 
 def test_the_format_page_is_complete(bench: Bench) -> None:
@@ -184,7 +184,7 @@ def test_the_format_page_is_complete(bench: Bench) -> None:
     used = set(re.findall(r"""(?:error|warning)\(\s*facts,\s.*?"([a-z-]+)"(?:, confirm=False)?,?\s*\)\n""", source))
     assert len(used) > 50
     built = {f"{name}-{limit}" for name in ("bolus", "square", "patient") for limit in ("hard-max", "soft-max")}
-    for name in used | built | set(summarize(result)) | {"unknown-key", "not-toml"}:
+    for name in used | built | set(summarize_check(result)) | {"unknown-key", "not-toml"}:
         assert f"`{name}`" in page, name
 
 
@@ -345,18 +345,18 @@ def test_own_drug_files_come_first(tmp_path: Path, bench: Bench) -> None:
     folder.mkdir()
     text = (ROOT / "host/dosebench/regimen/library/baclofen.toml").read_text()
     (folder / "own.toml").write_text(text.replace('"2003 ug/day"', '"1500 ug/day"'))
-    own = drugs.load([folder])
+    own = drugs.load_drugs([folder])
     path = bench.write((HEAD + BODY).format(**BACLOFEN, dose="1600 ug/day"))
-    assert codes(check(path, own).errors) == ["dose-hard-max"]
-    assert check(path, bench.library).ok
+    assert codes(check_regimen(path, own).errors) == ["dose-hard-max"]
+    assert check_regimen(path, bench.library).ok
     assert own.files["baclofen"].endswith("own.toml")
     (folder / "own.toml").write_text(text.replace('"2003 ug/day"', '"1500 ug"').replace("percent = ", "percnt = "))
     with pytest.raises(drugs.DrugError, match=r"line 16: dose.hard_max.value.*drug mass"):
-        drugs.load([folder])
+        drugs.load_drugs([folder])
     with pytest.raises(drugs.DrugError, match=r'line 23: change.soft_up_percnt: unknown key "soft_up_percnt"'):
-        drugs.load([folder])
+        drugs.load_drugs([folder])
     with pytest.raises(DosebenchError, match="no such directory"):
-        drugs.load([tmp_path / "none"])
+        drugs.load_drugs([tmp_path / "none"])
 
 
 def test_every_figure_of_the_library_has_a_source(library: DrugLibrary) -> None:
@@ -364,8 +364,8 @@ def test_every_figure_of_the_library_has_a_source(library: DrugLibrary) -> None:
     for drug in library.drugs.values():
         assert drug.dose.hard_max.value > 0
         assert drug.dose.usual_min.value < drug.dose.usual_max.value <= drug.dose.hard_max.value
-    assert library.find("LIORESAL") is library.find("baclofen")
-    assert library.nearest("baclofn") == "baclofen"
+    assert library.find_drug("LIORESAL") is library.find_drug("baclofen")
+    assert library.nearest_name("baclofn") == "baclofen"
 
 
 # The slips behind recalls
@@ -444,7 +444,7 @@ def test_review(bench: Bench) -> None:
     new = bench.dose(BACLOFEN, "600 ug/day").program
     assert old is not None
     assert new is not None
-    review = diff.compare(old, new, datetime.date(2024, 2, 1))
+    review = diff.compare_programs(old, new, datetime.date(2024, 2, 1))
     rows = {row.name: row for row in review.rows}
     assert (rows["daily_dose_ug"].old, rows["daily_dose_ug"].new) == ("400 ug", "600 ug")
     assert rows["daily_dose_ug"].ratio == 1.5
@@ -454,10 +454,10 @@ def test_review(bench: Bench) -> None:
     assert not rows["drug"].changed
     assert not rows["concentration_ug_per_ml"].changed
     json.dumps(review.to_json())
-    first = {row.name: row for row in diff.compare(None, new).rows}
+    first = {row.name: row for row in diff.compare_programs(None, new).rows}
     assert first["daily_dose_ug"].old == "-"
     assert first["daily_dose_ug"].changed
-    assert diff.table(review).row_count == len(review.rows)
+    assert diff.build_table(review).row_count == len(review.rows)
 
 
 def test_a_reading_that_differs_is_named(bench: Bench) -> None:
@@ -524,4 +524,4 @@ def test_any_damage_gives_an_answer(bench: Bench, at: int, put: str, cut: int) -
     text = (EXAMPLES / "morphine-tolerant.toml").read_text(encoding="utf-8")
     result = bench.check(text[:at] + put + text[at + cut :])
     assert result.ok == (not result.errors)
-    json.dumps(summarize(result), allow_nan=False)
+    json.dumps(summarize_check(result), allow_nan=False)

@@ -13,7 +13,7 @@ import pytest
 from dosebench.base.errors import DosebenchError
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.profile.load import load_profile
-from dosebench.regimen.check import check
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.drugs import DrugLibrary
 from dosebench.report.plan import draw_plan
 from dosebench.therapy.plan import Plan, forecast_delivery
@@ -27,7 +27,7 @@ MONDAY = datetime.datetime(2024, 1, 1)
 
 
 def example(library: DrugLibrary, name: str) -> Program:
-    result = check(EXAMPLES / f"{name}.toml", library)
+    result = check_regimen(EXAMPLES / f"{name}.toml", library)
     assert result.program is not None
     return result.program
 

@@ -14,7 +14,7 @@ import pytest
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.profile import load
 from dosebench.profile.model import Profile
-from dosebench.regimen.compile import build
+from dosebench.regimen.compile import compile_order
 from dosebench.regimen.order import (
     Bridge,
     DoseCap,
@@ -91,17 +91,17 @@ def test_any_bytes_are_a_program_or_an_error(data: bytes) -> None:
 
 
 def test_a_later_format_is_refused_with_a_sentence(implant: Profile) -> None:
-    data = bytearray(build(BACLOFEN, implant).encode_program())
+    data = bytearray(compile_order(BACLOFEN, implant).encode_program())
     data[0] = 2
     with pytest.raises(ProgramError, match="has format 2; this dosebench reads format 1"):
         from_bytes(bytes(data))
 
 
 def test_division_by_zero_is_refused(implant: Profile) -> None:
-    data = replace(build(BACLOFEN, implant), basal_den=0).encode_program()
+    data = replace(compile_order(BACLOFEN, implant), basal_den=0).encode_program()
     with pytest.raises(ProgramError, match="divides by zero: basal_den"):
         from_bytes(data)
-    unused = replace(build(BACLOFEN, implant), bridge_den=0)
+    unused = replace(compile_order(BACLOFEN, implant), bridge_den=0)
     assert from_bytes(unused.encode_program()).bridge_rate == 0
 
 
@@ -115,19 +115,19 @@ def test_division_by_zero_is_refused(implant: Profile) -> None:
 )
 def test_a_number_that_points_nowhere_is_refused(implant: Profile, change: dict[str, Any], words: str) -> None:
     with pytest.raises(ProgramError, match=words):
-        from_bytes(replace(build(BACLOFEN, implant), **change).encode_program())
+        from_bytes(replace(compile_order(BACLOFEN, implant), **change).encode_program())
 
 
 def test_a_figure_that_is_too_large_is_refused(implant: Profile) -> None:
     with pytest.raises(ProgramError, match="cannot be encoded"):
-        replace(build(BACLOFEN, implant), caps=(Cap(60, 1 << 32),)).encode_program()
+        replace(compile_order(BACLOFEN, implant), caps=(Cap(60, 1 << 32),)).encode_program()
     with pytest.raises(ProgramError, match="more than the pump can count"):
-        build(replace(BACLOFEN, caps=(DoseCap(60, Fraction(1 << 30)),)), implant)
+        compile_order(replace(BACLOFEN, caps=(DoseCap(60, Fraction(1 << 30)),)), implant)
 
 
 @pytest.mark.requirement("C5")
 def test_known_program(implant: Profile) -> None:
-    item = build(BACLOFEN, implant)
+    item = compile_order(BACLOFEN, implant)
     assert (item.basal_num, item.basal_den) == (1, 54_000)
     assert (item.minimum_num, item.minimum_den) == (1, 450_000)
     assert (item.bolus_num, item.bolus_den) == (1, 9000)
@@ -148,7 +148,7 @@ def test_known_program(implant: Profile) -> None:
     ("mode", "daily_steps", "refill"), [("minimum_rate", 192, (180, "cap")), ("stopped", 0, (180, "cap"))]
 )
 def test_other_modes(implant: Profile, mode: Mode, daily_steps: int, refill: tuple[int, str]) -> None:
-    item = build(replace(BACLOFEN, mode=mode, basal=Fraction(0)), implant)
+    item = compile_order(replace(BACLOFEN, mode=mode, basal=Fraction(0)), implant)
     assert (item.basal_num, item.basal_den) == (0, 1)
     reading = item.expected_reading()
     assert reading.daily_steps == daily_steps
@@ -240,7 +240,7 @@ def test_same_order_same_id() -> None:
 
 def test_volumes_are_rounded_to_the_safe_side(implant: Profile) -> None:
     half_a_step = Fraction(125)
-    item = build(
+    item = compile_order(
         replace(
             BACLOFEN,
             filled=BACLOFEN.filled - half_a_step,
@@ -272,7 +272,7 @@ def test_the_pump_reads_a_program_as_the_host_does(
 
 
 def test_a_reading_from_the_devices_answer(implant: Profile) -> None:
-    own = build(BACLOFEN, implant).expected_reading()
+    own = compile_order(BACLOFEN, implant).expected_reading()
     answer = dataclasses.asdict(own) | {"caps": [{"minutes": 60, "ng": 117_667}, {"minutes": 1440, "ng": 1_051_000}]}
     assert Reading.from_answer(answer) == own
 
@@ -283,7 +283,7 @@ def test_figures_of_a_flex_week(implant: Profile) -> None:
         return Pattern(weekdays, steps)
 
     patterns = (day((0, 1, 2, 3, 4), 10_000, 20_000), day((5, 6), 5000, 40_000))
-    item = build(replace(BACLOFEN, mode="flex", basal=Fraction(0), patterns=patterns), implant)
+    item = compile_order(replace(BACLOFEN, mode="flex", basal=Fraction(0), patterns=patterns), implant)
     assert item.weekdays == bytes([0, 0, 0, 0, 0, 1, 1])
     assert [step.rate for step in item.flex] == [0, 1, 2, 3]
     assert item.weekday_steps() == (Fraction(1440),) * 5 + (Fraction(2160),) * 2
@@ -294,7 +294,7 @@ def test_figures_of_a_flex_week(implant: Profile) -> None:
 
 
 def test_boluses_count_for_totals_and_refill(implant: Profile) -> None:
-    item = build(
+    item = compile_order(
         replace(
             BACLOFEN,
             periodic=PeriodicBolus(Fraction(2500), 600_000, 5 * HOUR_MS),
@@ -311,7 +311,7 @@ def test_boluses_count_for_totals_and_refill(implant: Profile) -> None:
 
 
 def test_large_figures_stop_at_what_the_pump_can_count(implant: Profile) -> None:
-    item = replace(build(BACLOFEN, implant), step_ng_num=1 << 29, step_ng_den=1)
+    item = replace(compile_order(BACLOFEN, implant), step_ng_num=1 << 29, step_ng_den=1)
     assert item.expected_reading().daily_dose_ng == (1 << 30) - 1
 
 
@@ -332,7 +332,7 @@ def test_a_bolus_gets_what_the_highest_rate_leaves() -> None:
         bolus_rate=50 * hourly,
         patient=PatientBolus(Fraction(1_000_000), MINUTE_MS, 30 * MINUTE_MS, 6),
     )
-    item = build(regimen, pump)
+    item = compile_order(regimen, pump)
     assert item.bolus_rate == pump.count_steps(50 * hourly)
     assert item.patient_rate == pump.count_steps(54 * hourly)
 
@@ -342,7 +342,7 @@ def test_a_bolus_gets_what_the_highest_rate_leaves() -> None:
 @given(data=st.data())
 def test_no_bolus_passes_the_highest_rate(implant: Profile, data: st.DataObject) -> None:
     order = replace(data.draw(orders()), bolus_rate=implant.delivery.rate_max)
-    item = build(order, implant)
+    item = compile_order(order, implant)
     highest = implant.count_steps(implant.delivery.rate_max)
     for rate in (item.bolus_rate, item.patient_rate, item.periodic_rate):
         assert rate + max(item.rate, item.bridge_rate, item.minimum_rate) <= highest

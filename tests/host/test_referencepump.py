@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.profile.load import load_profile
-from dosebench.regimen.compile import build
+from dosebench.regimen.compile import compile_order
 from dosebench.regimen.order import Bridge, PatientBolus, Pattern, PatternStep, PeriodicBolus, Priming, RampStep
 from dosebench.therapy.program import Program
 from dosebench.therapy.reference_pump import ReferencePump
@@ -231,7 +231,7 @@ def flex(*steps: tuple[str, int], weekend: tuple[tuple[str, int], ...] = ()) -> 
         return Pattern(tuple(days), tuple(PatternStep(at, Fraction(1000 * ul, DAY_MS)) for at, ul in times))
 
     patterns = (day(range(5), steps), day(range(5, 7), weekend)) if weekend else (day(range(7), steps),)
-    return build(replace(BACLOFEN, mode="flex", basal=Fraction(0), patterns=patterns), IMPLANT)
+    return compile_order(replace(BACLOFEN, mode="flex", basal=Fraction(0), patterns=patterns), IMPLANT)
 
 
 def running(program: Program, local_days: int = MONDAY, local_ms: int = 0) -> ReferencePump:
@@ -350,7 +350,7 @@ def test_ten_years_of_a_flex_regimen_are_its_weeks() -> None:
 
 def test_a_titration_counts_days_of_delivery() -> None:
     ramp = tuple(RampStep(day, Fraction(1000 * ul, DAY_MS)) for day, ul in ((0, 100), (2, 120), (5, 144)))
-    program = build(replace(BACLOFEN, mode="titration", basal=Fraction(0), ramp=ramp), IMPLANT)
+    program = compile_order(replace(BACLOFEN, mode="titration", basal=Fraction(0), ramp=ramp), IMPLANT)
     pump = running(program)
     pump.stop_delivery(DAY_MS)
     pump.start_delivery(4 * DAY_MS)
@@ -363,7 +363,7 @@ def test_a_titration_counts_days_of_delivery() -> None:
 @pytest.mark.requirement("C7")
 def test_c7_bridge() -> None:
     bridge = Bridge(Fraction(340_000), Fraction(1, 2), Fraction(600_000, DAY_MS))
-    program = build(replace(BACLOFEN, basal=Fraction(150_000, DAY_MS), bridge=bridge), IMPLANT)
+    program = compile_order(replace(BACLOFEN, basal=Fraction(150_000, DAY_MS), bridge=bridge), IMPLANT)
     assert (program.bridge_steps, program.expected_reading().bridge_ms) == (1360, 136 * HOUR_MS // 10)
     assert program.bridge_steps * program.bridge_ng == 170_000, "170 ug of old drug"
     pump = running(program)
@@ -379,7 +379,7 @@ def test_c7_bridge() -> None:
 @pytest.mark.requirement("R17")
 def test_every_step_since_the_commit_shortens_a_bridge() -> None:
     bridge = Bridge(Fraction(25_000), Fraction(1, 2), Fraction(600_000, DAY_MS))
-    pump = running(build(replace(BACLOFEN, bridge=bridge), IMPLANT))
+    pump = running(compile_order(replace(BACLOFEN, bridge=bridge), IMPLANT))
     assert pump.ask_bolus(1000, 90)
     pump.advance_to(1000 + 9000 * 50)
     assert pump.bridge_left == 100 - pump.made == 37
@@ -391,7 +391,7 @@ def test_every_step_since_the_commit_shortens_a_bridge() -> None:
 # Boluses
 
 
-EXTRA = build(
+EXTRA = compile_order(
     replace(
         BACLOFEN,
         square_max=Fraction(25_000),

@@ -43,7 +43,7 @@ def test_good_file_has_no_problems() -> None:
 def test_line_endings_and_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "windows.toml"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").replace("800", "-800").encode())
-    assert [(p.line, p.key) for p in regimen.read(path).problems] == [(14, "therapy.dose")]
+    assert [(p.line, p.key) for p in regimen.read_regimen(path).problems] == [(14, "therapy.dose")]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_not_toml(tmp_path: Path, text: str, line: int, words: str) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(TomlFileError) as caught:
-        regimen.read(path)
+        regimen.read_regimen(path)
     (problem,) = caught.value.problems
     assert problem.line == line
     assert problem.message.startswith("not TOML: ")
@@ -117,22 +117,22 @@ def test_not_text(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_bytes(b"format = 1\ntitle = '\xff'\n")
     with pytest.raises(TomlFileError, match="line 2: not TOML: not UTF-8"):
-        regimen.read(path)
+        regimen.read_regimen(path)
 
 
 def test_too_long_and_too_deep(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_text("#" * (toml_file.FILE_BYTES_MAX + 1), encoding="utf-8")
     with pytest.raises(TomlFileError, match="longer than"):
-        regimen.read(path)
+        regimen.read_regimen(path)
     path.write_text("a = " + "[" * 100_000, encoding="utf-8")
     with pytest.raises(TomlFileError, match="not TOML"):
-        regimen.read(path)
+        regimen.read_regimen(path)
 
 
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(DosebenchError, match="cannot read"):
-        regimen.read(tmp_path / "none.toml")
+        regimen.read_regimen(tmp_path / "none.toml")
 
 
 def test_key_lines_of_everything_that_toml_has() -> None:

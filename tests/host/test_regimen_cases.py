@@ -10,7 +10,7 @@ import pytest
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.profile import load
 from dosebench.regimen import review
-from dosebench.regimen.check import check
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.drugs import DrugLibrary
 from dosebench.therapy.program import Program
 from dosebench.therapy.reference_pump import ReferencePump
@@ -22,7 +22,7 @@ from regimens import EXAMPLES, Bench, codes, figures, places
 @pytest.mark.requirement("C7")
 @pytest.mark.requirement("R13")
 def test_c7_bridge(library: DrugLibrary, pump: SimpleNamespace) -> None:
-    result = check(EXAMPLES / "c7-bridge.toml", library, EXAMPLES / "c7-bridge-before.toml")
+    result = check_regimen(EXAMPLES / "c7-bridge.toml", library, EXAMPLES / "c7-bridge-before.toml")
     found = figures(result)
     assert found["bridge"] == {
         "volume_ml": 0.34,
@@ -48,7 +48,7 @@ def test_c7_bridge(library: DrugLibrary, pump: SimpleNamespace) -> None:
 def test_c7_without_a_bridge(bench: Bench, library: DrugLibrary) -> None:
     text = (EXAMPLES / "c7-bridge.toml").read_text(encoding="utf-8")
     path = bench.write(text[: text.index("[bridge]")])
-    result = check(path, library, EXAMPLES / "c7-bridge-before.toml")
+    result = check_regimen(path, library, EXAMPLES / "c7-bridge-before.toml")
     (told,) = [problem for problem in result.needs_confirm if problem.code == "no-bridge"]
     assert "75 ug/day flow for 54.4 h" in told.message
 
@@ -81,7 +81,7 @@ def test_the_same_file_again_makes_no_second_bridge(bench: Bench) -> None:
     first = bench.check(text, (EXAMPLES / "c7-bridge-before.toml").read_text(encoding="utf-8"))
     assert first.program is not None
     assert first.program.bridge_steps == 1360
-    again = check(bench.write(text), bench.library, first.program)
+    again = check_regimen(bench.write(text), bench.library, first.program)
     assert codes(again.warnings) == ["bridge-unused"]
     assert again.program is not None
     assert again.program.bridge_steps == 0
@@ -97,7 +97,7 @@ def test_boluses_in_a_bridge_are_told(bench: Bench) -> None:
 
 
 def external(library: DrugLibrary, name: str) -> Program:
-    result = check(EXAMPLES / f"{name}.toml", library)
+    result = check_regimen(EXAMPLES / f"{name}.toml", library)
     assert result.program is not None
     return result.program
 
@@ -107,7 +107,7 @@ def external(library: DrugLibrary, name: str) -> Program:
 def test_c8_the_cap_is_reached_at_295_minutes(library: DrugLibrary) -> None:
     program = external(library, "c8-external")
     assert program.patient_rate * program.step_nl == Fraction(54_000_000, HOUR_MS)
-    warnings = check(EXAMPLES / "c8-external.toml", library).warnings
+    warnings = check_regimen(EXAMPLES / "c8-external.toml", library).warnings
     (told,) = [problem for problem in warnings if problem.code == "bolus-limited"]
     assert told.message.startswith("runs at 54 mL/h, what the largest basal leaves")
     assert told.message.endswith("in place of 60 mL/h: it takes 1.111 times as long")
@@ -173,15 +173,17 @@ def test_c15_pulses(library: DrugLibrary) -> None:
 @pytest.mark.requirement("R63")
 def test_review_of_the_new_modes(library: DrugLibrary) -> None:
     old, new = external(library, "c5-baclofen-800"), external(library, "flex-weekdays")
-    rows = {row.name: row for row in review.compare(old, new, datetime.date(2026, 1, 1)).rows}
+    rows = {row.name: row for row in review.compare_programs(old, new, datetime.date(2026, 1, 1)).rows}
     assert rows["schedule"].new.startswith("mon tue wed thu fri (502.5 ug): 00:00 15 ug/h, 05:30 30 ug/h")
     assert rows["weekly_dose_ug"].ratio == pytest.approx(3352.5 / 5600)
     assert "bridge" not in rows
-    bridge = {row.name: row for row in review.compare(old, external(library, "c7-bridge")).rows}["bridge"]
+    bridge = {row.name: row for row in review.compare_programs(old, external(library, "c7-bridge")).rows}["bridge"]
     assert bridge.new == "0.34 mL of 500 ug/mL at 0.6 mL/day for 13.6 h"
-    ramp = {row.name: row for row in review.compare(None, external(library, "titration-morphine")).rows}["schedule"]
+    ramp = {row.name: row for row in review.compare_programs(None, external(library, "titration-morphine")).rows}[
+        "schedule"
+    ]
     assert ramp.new == "400 ug/day after 0 d, 500 ug/day after 3 d, 600 ug/day after 6 d, 720 ug/day after 9 d"
-    rows = {row.name: row for row in review.compare(old, external(library, "patient-bolus")).rows}
+    rows = {row.name: row for row in review.compare_programs(old, external(library, "patient-bolus")).rows}
     assert rows["patient_bolus"].new == "200 ug over 15 min, lockout 3 h, 4 a day"
     assert rows["periodic_bolus"].new == "200 ug over 30 min, every 12 h"
     assert rows["other_caps"].new == "1600 ug in any 4 h"

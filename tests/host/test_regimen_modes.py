@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from dosebench.base.units import DAY_MS, MINUTE_MS
 from dosebench.profile import load
-from dosebench.regimen.check import check
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.drugs import DrugLibrary
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.summary import summarize_check
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from regimens import BACLOFEN, EXAMPLES, HEAD, ZICONOTIDE, Bench, codes, figures, places
@@ -79,7 +79,7 @@ def test_default_caps_of_a_flex_regimen_leave_room_for_its_clock(bench: Bench, p
 
 
 def test_flex_example(library: DrugLibrary) -> None:
-    result = check(EXAMPLES / "flex-weekdays.toml", library)
+    result = check_regimen(EXAMPLES / "flex-weekdays.toml", library)
     found = figures(result)
     assert not result.warnings
     assert (found["daily_dose_ug"], found["weekly_dose_ug"], found["largest_hour_ug"]) == (502.5, 3352.5, 30)
@@ -148,7 +148,7 @@ def test_mistakes_in_patterns(bench: Bench, patterns: str, place: tuple[str, str
     assert [
         problem for problem in result.errors if (problem.key, problem.code) == place and words in problem.message
     ], [str(problem) for problem in result.errors]
-    json.dumps(summarize(result), allow_nan=False)
+    json.dumps(summarize_check(result), allow_nan=False)
 
 
 def test_ten_mistakes_in_the_new_tables_at_once(bench: Bench) -> None:
@@ -170,7 +170,7 @@ def test_ten_mistakes_in_the_new_tables_at_once(bench: Bench) -> None:
 
 
 def test_titration_example(library: DrugLibrary) -> None:
-    result = check(EXAMPLES / "titration-morphine.toml", library)
+    result = check_regimen(EXAMPLES / "titration-morphine.toml", library)
     found = figures(result)
     assert [row["after_days"] for row in found["titration"]] == [0, 3, 6, 9]
     assert found["daily_dose_ug"] == 720
@@ -234,7 +234,7 @@ def test_each_step_of_a_titration_is_held_against_the_drug_library(bench: Bench)
 
 
 def test_patient_bolus_example(library: DrugLibrary) -> None:
-    result = check(EXAMPLES / "patient-bolus.toml", library)
+    result = check_regimen(EXAMPLES / "patient-bolus.toml", library)
     found = figures(result)
     assert not result.warnings
     assert (found["daily_dose_ug"], found["patient_bolus"]["daily_ug"], found["periodic_bolus"]["daily_ug"]) == (
@@ -342,7 +342,7 @@ def test_tables_of_another_mode_are_not_delivered(bench: Bench) -> None:
 @pytest.mark.requirement("C6")
 @pytest.mark.requirement("R14")
 def test_c6_minutes_for_hours(library: DrugLibrary) -> None:
-    result = check(EXAMPLES / "c6-slip.toml", library)
+    result = check_regimen(EXAMPLES / "c6-slip.toml", library)
     assert codes(result.errors) == ["dose-hard-max", "cap-below-basal", "cap-below-basal"]
     (slip,) = result.warnings
     assert slip.code == "slip-time"
@@ -471,7 +471,7 @@ def test_what_passes_the_check_is_taken_by_the_pump(bench: Bench, pump: SimpleNa
     cap = data.draw(st.none() | st.tuples(st.sampled_from([1, 30, 60, 240, 2880]), st.integers(1, 100)))
     text += f'[[limits.cap]]\nwindow = "{cap[0]} min"\ndose = "{cap[1] * filled // 200} nL"\n' if cap else ""
     result = bench.check(text)
-    json.dumps(summarize(result), allow_nan=False)
+    json.dumps(summarize_check(result), allow_nan=False)
     if result.program is not None:
         device = pump.Profile(load.load_profile(name).device_config())
         assert pump.Therapy(result.program.encode_program()).check(device) == (0, 0), text
@@ -488,4 +488,4 @@ def test_any_damage_gives_an_answer(bench: Bench, name: str, at: int, put: str, 
     text: Any = (EXAMPLES / f"{name}.toml").read_text(encoding="utf-8")
     result = bench.check(text[:at] + put + text[at + cut :])
     assert result.ok == (not result.errors)
-    json.dumps(summarize(result), allow_nan=False)
+    json.dumps(summarize_check(result), allow_nan=False)

@@ -12,8 +12,8 @@ from dosebench.base.units import DAY_MS
 from dosebench.link.client import PumpClient
 from dosebench.profile import load as pump_profile
 from dosebench.profile.power import charges_uah
-from dosebench.regimen.compile import build
-from dosebench.regimen.order import DoseCap, Regimen
+from dosebench.regimen.compile import compile_order
+from dosebench.regimen.order import DoseCap, Order
 from dosebench.therapy.energy import estimate_life, usage_by, usage_of
 from dosebench.therapy.program import Program
 from dosebench.twin.battery import voltage_left
@@ -30,7 +30,7 @@ CLOSE = 0.01
 
 PUMP = "implant-40"
 IMPLANT = pump_profile.load_profile(PUMP)
-USUAL = Regimen(
+USUAL = Order(
     title="",
     profile=PUMP,
     drug="saline",
@@ -51,7 +51,7 @@ USUAL = Regimen(
 
 
 def program_at(ml_per_day: Fraction) -> Program:
-    return build(replace(USUAL, basal=ml_per_day * 1_000_000 / DAY_MS), IMPLANT)
+    return compile_order(replace(USUAL, basal=ml_per_day * 1_000_000 / DAY_MS), IMPLANT)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import click
 
 from dosebench.base.words import YEAR_DAYS, count_noun, format_days
 from dosebench.cli import output
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
     from dosebench.base.toml_file import Problem
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def show(result: CheckResult) -> None:
     """Print the figures, and every mistake and warning with its line."""
-    figures = summarize(result)
+    figures = summarize_check(result)
     if result.ok:
         output.rows(_lines(figures))
     for problem in result.errors:

@@ -11,7 +11,7 @@ from dosebench.cli import options, output
 from dosebench.cli.check_result import show as show_check
 from dosebench.cli.output import title_of
 from dosebench.cli.simulated_days import leave_files, run_days, show
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
     from dosebench.simulation.days import SimulationResult
@@ -67,9 +67,9 @@ def _case(name: str, days: float, runtime: str | None, seed: int, out: Path, *, 
             click.echo(line.format(runtime=RUNTIME_NAMES[runtime or default_runtime()], days=days))
     run = run_days(result, days, runtime, seed, quiet)
     files = _files(out, name)
-    leave_files(run, title_of(summarize(result)), Path(files["log"]), Path(files["figure"]))
+    leave_files(run, title_of(summarize_check(result)), Path(files["log"]), Path(files["figure"]))
     if not quiet:
-        show(run, title_of(summarize(result)))
+        show(run, title_of(summarize_check(result)))
         click.echo(f"log {files['log']}, figure {files['figure']}")
     return run
 

@@ -45,20 +45,20 @@ def diff(
     """
     from datetime import date  # noqa: PLC0415
 
-    from dosebench.regimen.review import compare, table  # noqa: PLC0415
+    from dosebench.regimen.review import build_table, compare_programs  # noqa: PLC0415
 
     if old == new == DEVICE:
         raise click.UsageError("give at least one regimen file")
     files = _Files(library(drugs), pump_of(bench))
     before, after = (_device(port, baud) if name == DEVICE else _file(name, files) for name in (old, new))
-    review = compare(before.program, after.program, date.today(), _battery(before, after))
+    review = compare_programs(before.program, after.program, date.today(), _battery(before, after))
     if as_json:
         same = before.program.encode_program() == after.program.encode_program()
         output.emit({"old": old, "new": new, "same": same, "review": review.to_json()})
         return
     from rich.console import Console  # noqa: PLC0415
 
-    drawn = table(review)
+    drawn = build_table(review)
     drawn.title = None
     drawn.columns[2].header, drawn.columns[3].header = Path(old).name, Path(new).name
     Console().print(drawn)

@@ -10,7 +10,7 @@ import click
 from dosebench.base.words import format_days
 from dosebench.cli import options, output
 from dosebench.cli.options import figure_path, library
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
     import datetime
@@ -82,7 +82,7 @@ def _given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]
     result = load_regimen(path, library(drugs))
     assert result.facts is not None
     assert result.facts.profile is not None
-    return result.facts.profile, result.program, title_of(summarize(result))
+    return result.facts.profile, result.program, title_of(summarize_check(result))
 
 
 def _point(profile: Profile, program: Program) -> Point:

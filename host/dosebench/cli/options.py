@@ -27,7 +27,7 @@ def library(directory: Path | None) -> Any:
         return None
     from dosebench.regimen import drugs  # noqa: PLC0415
 
-    return drugs.load([directory])
+    return drugs.load_drugs([directory])
 
 
 def pump_of(bench: Path | None) -> Profile | None:

@@ -13,7 +13,7 @@ from dosebench.cli import options, output
 from dosebench.cli.check_result import show as show_check
 from dosebench.cli.options import FILE, bench_option, figure_path, library, pump_of
 from dosebench.cli.output import title_of
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
     from dosebench.therapy.plan import Plan
@@ -50,15 +50,15 @@ def plan(
     """
     from fractions import Fraction  # noqa: PLC0415
 
-    from dosebench.regimen.check import check  # noqa: PLC0415
+    from dosebench.regimen.check import check_regimen  # noqa: PLC0415
     from dosebench.therapy.plan import forecast_delivery  # noqa: PLC0415
 
     if figure is not None:
         figure_path(figure)
-    result = check(file, library(drugs), pump=pump_of(bench))
+    result = check_regimen(file, library(drugs), pump=pump_of(bench))
     if result.program is None:
         if as_json:
-            output.emit(summarize(result))
+            output.emit(summarize_check(result))
         else:
             show_check(result)
         return 1
@@ -68,11 +68,11 @@ def plan(
     if figure is not None:
         from dosebench.report.plan import draw_plan  # noqa: PLC0415
 
-        draw_plan(made, figure, title_of(summarize(result)))
+        draw_plan(made, figure, title_of(summarize_check(result)))
     if as_json:
         output.emit({"file": str(file)} | made.to_json() | {"figure": None if figure is None else str(figure)})
     else:
-        _show(made, title_of(summarize(result)))
+        _show(made, title_of(summarize_check(result)))
     return 0
 
 

@@ -19,7 +19,7 @@ from dosebench.cli import options, output
 from dosebench.cli import pump as pump_
 from dosebench.cli.check_result import show as show_check
 from dosebench.cli.options import FILE, bench_option, library, pump_of
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
     from dosebench.journal.store import Store
@@ -78,12 +78,12 @@ def program(
     you confirm it. When anything goes wrong before that, the old therapy runs on and the pump keeps nothing of the new
     one.
     """
-    from dosebench.regimen.check import check  # noqa: PLC0415
+    from dosebench.regimen.check import check_regimen  # noqa: PLC0415
 
     if not yes and (as_json or not sys.stdin.isatty()):
         raise click.UsageError("a person must confirm the new therapy, and this is no terminal: give --yes")
     order = _Order(file, drugs, pump_of(bench), yes, confirm, start, set_clock, as_json)
-    alone = check(file, library(drugs), pump=order.pump)
+    alone = check_regimen(file, library(drugs), pump=order.pump)
     if not alone.ok:
         return _refuse(alone, as_json)
     with _session(port, baud) as (store, client):
@@ -107,7 +107,7 @@ def _session(port: str | None, baud: int) -> Iterator[tuple[Store, PumpClient]]:
 
 def _refuse(result: CheckResult, as_json: bool) -> int:
     if as_json:
-        output.emit(summarize(result))
+        output.emit(summarize_check(result))
     else:
         show_check(result)
     return 1
@@ -116,15 +116,15 @@ def _refuse(result: CheckResult, as_json: bool) -> int:
 def _program(order: _Order, store: Store, client: PumpClient) -> dict[str, Any] | None:
     """The report of a program that is in force; None when the check against the old therapy refused it."""
     from dosebench.regimen import review as diff  # noqa: PLC0415
-    from dosebench.regimen.check import check  # noqa: PLC0415
+    from dosebench.regimen.check import check_regimen  # noqa: PLC0415
 
     old = _in_force(client)
-    result = check(order.file, library(order.drugs), old, pump=order.pump)
+    result = check_regimen(order.file, library(order.drugs), old, pump=order.pump)
     new = result.program
     if new is None:
         _refuse(result, order.as_json)
         return None
-    review = diff.compare(old, new, None, _battery(result, client))
+    review = diff.compare_programs(old, new, None, _battery(result, client))
     with _stage_dropped_on_failure(client):
         theirs = _staged(client, new)
         _confirm(order, result, review, theirs)
@@ -209,7 +209,7 @@ def _show_review(review: Review, theirs: Reading) -> None:
 
     from dosebench.regimen import review as diff  # noqa: PLC0415
 
-    Console().print(diff.table(review))
+    Console().print(diff.build_table(review))
     click.echo("The battery's dates follow from the pump's own count of days, steps and wakes, were nothing changed.")
     number = output.shown_number
     click.echo(

@@ -13,7 +13,7 @@ import click
 from dosebench.base.words import count_noun
 from dosebench.cli import output
 from dosebench.cli.progress import bar
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
     from dosebench.regimen.check import CheckResult
@@ -55,7 +55,7 @@ def run_scenario(
         return 1
     with bar("living", "days", as_json) as advance:
         run = scenario.run(read, result.program, profile, runtime, seed, progress=advance)
-    history = tell(run, title_of(summarize(result)), result.file)
+    history = tell(run, title_of(summarize_check(result)), result.file)
     _leave(history, files)
     if as_json:
         output.emit({"file": result.file} | run_json(history) | _written(files))

@@ -26,7 +26,7 @@ from dosebench.base.file_kinds import of_another_kind
 from dosebench.base.toml_file import Key, Problem, TomlFile, TomlFileError
 from dosebench.base.units import DAY_MS, MINUTE_MS, Quantity
 from dosebench.base.words import count_noun
-from dosebench.regimen.check import check
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.drugs import DrugLibrary
 from dosebench.therapy.program import Program
 from dosebench.twin import faults
@@ -406,7 +406,7 @@ class _Programs:
     def next(self, name: str) -> Program:
         """The program of a regimen file. Raises DosebenchError, which says what is wrong with it."""
         path = self.directory / name
-        result = check(path, self.drugs, self.current)
+        result = check_regimen(path, self.drugs, self.current)
         if result.program is None:
             count = len(result.errors)
             raise DosebenchError(f"{path} has {count_noun(count, 'mistake')}: run `dosebench check {path}`")
