@@ -131,7 +131,7 @@ def test_a_fresh_board_gets_firmware_bench_and_keys(run: Run, boards: Boards) ->
     assert (held.active, held.runs) == ("a", "a")
     assert "pump/controller.mpy" in held.slots["a"]
     assert not held.slots["b"]
-    kept = KeyStore().get(CHIP)
+    kept = KeyStore().get_keys(CHIP)
     assert kept is not None
     assert json.loads(_look(board, lambda shell: shell.read(KEYS))) == board_form(kept.roles)
     # The same again changes nothing, and says so.
@@ -145,7 +145,7 @@ def test_an_update_sends_what_changed_and_keeps_the_rest(
 ) -> None:
     board = boards()
     assert _flash(run, board, "--bench", PICO).code == 0
-    before = KeyStore().get(CHIP)
+    before = KeyStore().get_keys(CHIP)
     _look(board, lambda shell: shell.write("/dosebench/flash/0", bytes(4096)))
     files = onto.build("rp2", "linked") | {"pump/small_int.mpy": b"M\x06\x00\x1f\x00"}
     del files["pump/wake_counts.mpy"]
@@ -165,21 +165,21 @@ def test_an_update_sends_what_changed_and_keeps_the_rest(
     assert held.runs == "b"
     assert "pump/wake_counts.mpy" not in held.slots["b"]
     assert held.stored_bytes == 4096
-    after = KeyStore().get(CHIP)
+    after = KeyStore().get_keys(CHIP)
     assert (before and before.pairing) == (after and after.pairing)
 
 
 def test_new_keys_replace_those_that_were_lost(run: Run, boards: Boards) -> None:
     board = boards()
     assert _flash(run, board, "--bench", PICO).code == 0
-    old = KeyStore().get(CHIP)
+    old = KeyStore().get_keys(CHIP)
     assert run("pair", "--forget", CHIP.hex()).code == 0
     message, hint = _failed(run("pair", "--port", board.port, "--json"))
     assert "board at hand" in message
     assert "dosebench flash --new-keys" in hint
     told = _flash(run, board, "--new-keys").json
     assert (told["sent"], told["keys"], told["changed"]) == ([], "written", True)
-    new = KeyStore().get(CHIP)
+    new = KeyStore().get_keys(CHIP)
     assert new is not None
     assert old is not None
     assert not set(new.roles.values()) & set(old.roles.values())
@@ -577,7 +577,7 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
     inward, outward = (os.open(fifo, os.O_RDWR) for fifo in fifos)
     board = boards(bus=fifos)
     assert _flash(run, board, "--bench", PICO).code == 0
-    kept = KeyStore().get(CHIP)
+    kept = KeyStore().get_keys(CHIP)
     assert kept is not None
     bench = load_bench(PICO)
     settings = persistent.profile_settings(bench.nominal.name, "unix", 0)
@@ -653,7 +653,7 @@ def test_the_dry_run_shows_what_would_be_done(run: Run, boards: Boards) -> None:
     assert ran.out.endswith("Nothing was written.\n")
     held: Held = _look(board)
     assert dict(held.sizes) == {}
-    assert KeyStore().get(CHIP) is None
+    assert KeyStore().get_keys(CHIP) is None
 
 
 # A package for mip

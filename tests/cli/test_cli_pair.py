@@ -60,17 +60,17 @@ def test_keys_that_were_lost_are_set_anew_with_the_board_at_hand(run: Run, progr
 @pytest.mark.requirement("R62")
 def test_rotated_keys_take_the_place_of_the_old_ones(run: Run, programmed: str) -> None:
     device = bytes.fromhex(_device(run))
-    old = KeyStore().get(device)
+    old = KeyStore().get_keys(device)
     assert old is not None
     ran = run("pair", "-p", programmed, "--rotate", "--json")
     assert (ran.code, ran.json["state"]) == (0, "rotated")
-    new = KeyStore().get(device)
+    new = KeyStore().get_keys(device)
     assert new is not None
     assert not set(new.roles.values()) & set(old.roles.values())
     assert run("clock", "--set", "now", "-p", programmed).code == 0
     # The therapy went through it: setting keys is a loss of power, no more.
     assert run("status", "-p", programmed, "--json").json["delivery"] == "running"
-    KeyStore().put(device, old.roles, secret=False)
+    KeyStore().put_keys(device, old.roles, secret=False)
     ran = run("clock", "--set", "now", "-p", programmed)
     assert ran.code == 1
     assert "does not have the key" in ran.err
@@ -109,7 +109,7 @@ def test_keys_are_random_and_whole() -> None:
 
 
 def test_a_key_file_of_another_release(run: Run, state: Path) -> None:
-    KeyStore().put(PUMP, new_keys(), secret=False)
+    KeyStore().put_keys(PUMP, new_keys(), secret=False)
     (state / "keys.json").write_text(json.dumps({"format": 99}))
     ran = run("pair", "--list")
     assert ran.code == 1
@@ -146,7 +146,7 @@ def test_a_board_that_was_removed_and_made_anew_is_another_one(run: Run, program
 @pytest.mark.requirement("R60")
 def test_a_command_that_a_process_left_open_is_told_about_before_the_next(run: Run, programmed: str) -> None:
     device = bytes.fromhex(_device(run))
-    held = KeyStore().get(device)
+    held = KeyStore().get_keys(device)
     assert held is not None
     with Store.open() as store:
         store.next_id(device + held.pairing, "bolus", 0)
@@ -203,39 +203,39 @@ def ring(monkeypatch: pytest.MonkeyPatch) -> FakeRing:
 
 def test_keys_of_real_boards_go_to_the_keyring(ring: FakeRing, state: Path, run: Run) -> None:
     made = new_keys()
-    assert KeyStore().put(PUMP, made) == "keyring"
+    assert KeyStore().put_keys(PUMP, made) == "keyring"
     assert not any(key.hex() in (state / "keys.json").read_text() for key in made.values())
-    held = KeyStore().get(PUMP)
+    held = KeyStore().get_keys(PUMP)
     assert held is not None
     assert dict(held.roles) == made
     assert run("pair", "--list", "--json").json["pumps"][0]["where"] == "keyring"
     ring.locked = True
     with pytest.raises(KeyStoreError, match="locked"):
-        KeyStore().get(PUMP)
+        KeyStore().get_keys(PUMP)
     ring.locked = False
-    assert KeyStore().forget(PUMP)
+    assert KeyStore().forget_keys(PUMP)
     assert ring.kept == {}
 
 
 def test_without_a_backend_or_when_it_is_locked_the_file_serves(ring: FakeRing) -> None:
     made = new_keys()
     ring.locked = True
-    assert KeyStore().put(PUMP, made) == "file"
+    assert KeyStore().put_keys(PUMP, made) == "file"
     ring.locked = False
     ring.backend = sys.modules["keyring.backends.fail"].Keyring()
-    assert KeyStore().put(PUMP, made) == "file"
-    held = KeyStore().get(PUMP)
+    assert KeyStore().put_keys(PUMP, made) == "file"
+    held = KeyStore().get_keys(PUMP)
     assert held is not None
     assert dict(held.roles) == made
 
 
 def test_keys_that_the_keyring_lost(ring: FakeRing) -> None:
-    KeyStore().put(PUMP, new_keys())
+    KeyStore().put_keys(PUMP, new_keys())
     ring.kept.clear()
     with pytest.raises(KeyStoreError, match="does not give them"):
-        KeyStore().get(PUMP)
-    assert KeyStore().forget(PUMP)
-    assert KeyStore().pairings() == []
+        KeyStore().get_keys(PUMP)
+    assert KeyStore().forget_keys(PUMP)
+    assert KeyStore().list_pairings() == []
 
 
 def test_set_keys_needs_an_open_board() -> None:
@@ -254,12 +254,12 @@ for number in range(20):
 def test_keys_of_two_processes_do_not_overwrite_each_other() -> None:
     children = [subprocess.Popen([sys.executable, "-c", ADD_MANY, str(number)]) for number in (1, 2)]
     assert [child.wait(timeout=60) for child in children] == [0, 0]
-    assert len(KeyStore().pairings()) == 40
+    assert len(KeyStore().list_pairings()) == 40
 
 
 def test_keys_that_another_process_is_changing_are_waited_for_and_then_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    KeyStore().put(PUMP, new_keys(), secret=False)
+    KeyStore().put_keys(PUMP, new_keys(), secret=False)
     monkeypatch.setattr(keys, "LOCK_S", 0.05)
     with FileLock(state_dir() / "keys.json.lock"), pytest.raises(KeyStoreError, match="another process holds it"):
-        KeyStore().forget(PUMP)
-    assert KeyStore().forget(PUMP)
+        KeyStore().forget_keys(PUMP)
+    assert KeyStore().forget_keys(PUMP)

@@ -102,7 +102,7 @@ class Watched:
             "square": lambda: client.square_bolus(*value),
             "patient": client.patient_bolus,
             "clear": lambda: client.alarm_clear(["dose_cap", "missed_volume"]),
-            "clock": lambda: client._command("clock_set", local_days=value[0], local_ms=value[1]),
+            "clock": lambda: client._run_command("clock_set", local_days=value[0], local_ms=value[1]),
             "reset": self.reset,
             "noise": lambda: self.side.twin.host_write(value + b"\x00"),
             "prime": lambda: self.prime(value),

@@ -176,10 +176,10 @@ def test_the_id_is_durable_before_the_command_is_sent() -> None:
         port, client = deaf_client(pump, ids)
         client.refill(1000)
         seen = []
-        port.on_write = lambda: seen.append((ids.counter, [one.name for one in ids.unsettled(client._pump)]))
+        port.on_write = lambda: seen.append((ids.counter, [one.name for one in ids.open_commands(client._pump)]))
         client.refill(900)
         assert seen == [(2, ["refill"])]
-        assert ids.unsettled(client._pump) == []
+        assert ids.open_commands(client._pump) == []
 
 
 def go_deaf_after_the_offer(port: Deaf) -> None:
@@ -276,10 +276,10 @@ def test_a_new_process_asks_what_became_of_the_last_command_of_the_old_one(runti
         ids, _, _ = unanswered_bolus(pump)
         pump.reset()
         fresh = client_of(pump.twin, ids, Keys())
-        told = fresh.settle()
+        told = fresh.resolve_commands()
         assert [(one.command, one.carried_out) for one in told] == [("bolus", True)]
         assert pump.records(told[0].record or 0)[0].kind in ("bolus", "host_done")
-        assert fresh.settle() == ()
+        assert fresh.resolve_commands() == ()
 
 
 @pytest.mark.requirement("R60")
@@ -290,7 +290,7 @@ def test_an_old_command_is_looked_up_in_the_journal() -> None:
         other = MemoryIds(b"host", counter=ids.counter)
         client_of(pump.twin, other, Keys()).refill(90_000)
         port.mute = False
-        (told,) = client.settle()
+        (told,) = client.resolve_commands()
         assert (told.carried_out, told.reason) == (True, "done")
         record = pump.records(told.record or 0)[0]
         assert (record.kind, record.fields["steps"]) == ("bolus", 4)
@@ -336,7 +336,7 @@ def test_a_refusal_of_the_pump_settles_the_command() -> None:
         client = client_of(pump.twin, ids, Keys())
         with pytest.raises(RefusedError, match="no therapy"):
             client.start()
-        assert ids.unsettled(client._pump) == []
+        assert ids.open_commands(client._pump) == []
 
 
 @pytest.mark.requirement("R60")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from dosebench.journal.download import download
 from dosebench.link.client import PumpClient
-from dosebench.link.telemetry import watch
+from dosebench.link.telemetry import watch_samples
 from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import ProcessRuntime
@@ -156,7 +156,7 @@ def test_a_turn_of_a_stream_takes_a_bounded_amount_of_heap(probed: tuple[Twin, P
     printed(runtime)
     for coding in ("whole", "delta"):
         assert len(list(download(client, coding=coding))) > 60
-    list(islice(watch(client, (), 100), 30))
+    list(islice(watch_samples(client, (), 100), 30))
     spent: dict[int, list[int]] = {}
     for _, kind, _, used in (line for line in printed(runtime) if line[0] == "frame"):
         spent.setdefault(int(kind), []).append(int(used))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from dosebench.base.errors import DosebenchError
-from dosebench.link.client import EarlierCommandError, PumpClient, Settled
+from dosebench.link.client import CommandOutcome, EarlierCommandError, PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
@@ -129,7 +129,7 @@ class Host:
     def learn(self, counter: int, carried_out: bool) -> None:
         assert self.known.setdefault(counter, carried_out) == carried_out, "the host was told two different things"
 
-    def learn_all(self, told: tuple[Settled, ...]) -> None:
+    def learn_all(self, told: tuple[CommandOutcome, ...]) -> None:
         for one in told:
             assert one.carried_out is not None
             self.learn(one.counter, one.carried_out)
@@ -235,7 +235,7 @@ class HostileLineMachine(RuleBasedStateMachine):
             host.learn_all(told.outcomes)
             assert host.ids.counter == before, "a command was sent while another one was unknown"
         except DosebenchError:
-            if host.ids.counter > before and not host.ids.unsettled(self.pump):
+            if host.ids.counter > before and not host.ids.open_commands(self.pump):
                 # Refused, or never carried out: it was told so.
                 host.learn(host.ids.counter, False)
             # Else nothing was heard, or too little: the host does not know, and asks before the next command.
@@ -280,8 +280,8 @@ class HostileLineMachine(RuleBasedStateMachine):
         # The other host's session ends by itself.
         self.twin.advance(130)
         host.client = None
-        host.learn_all(host.connected().settle())
-        assert host.ids.unsettled(self.pump) == []
+        host.learn_all(host.connected().resolve_commands())
+        assert host.ids.open_commands(self.pump) == []
         host.client._end_session()
         host.client = None
 

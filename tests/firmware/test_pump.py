@@ -191,7 +191,7 @@ def test_a_repeated_command_is_answered_and_not_repeated() -> None:
         side.program()
         side.start()
         first = side.client.bolus(10)
-        ask = side.client._ask
+        ask = side.client._ask_question
         again = ask("bolus", host=first["host"], counter=first["counter"], steps=10)
         assert again == first
         assert refused(lambda: ask("start", host=first["host"], counter=first["counter"])) == "counter_used"
@@ -206,7 +206,7 @@ def test_stop_stops_whatever_its_counter_says() -> None:
         side.program()
         side.start()
         used = side.client.bolus(100)
-        assert refused(lambda: side.client._ask("stop", host=used["host"], counter=1)) == "counter_old"
+        assert refused(lambda: side.client._ask_question("stop", host=used["host"], counter=1)) == "counter_old"
         assert not delivering(side)
         assert side.client.status()["delivery"] == "stopped"
         side.twin.power_cycle()

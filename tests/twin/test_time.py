@@ -102,7 +102,7 @@ def test_the_same_seed_gives_the_same_run() -> None:
             statuses = []
             for _ in range(3):
                 port.twin.advance(400)
-                statuses.append(client._ask("sensors"))
+                statuses.append(client._ask_question("sensors"))
             return client.journal_info()["chain"].hex(), statuses
 
     assert run(1) == run(1)

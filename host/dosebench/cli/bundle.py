@@ -50,10 +50,10 @@ def _add_pump(made: Bundle, port: str | None, baud: int) -> None:
     from dosebench.link import ports  # noqa: PLC0415
     from dosebench.report.bug_report import add_pump  # noqa: PLC0415
 
-    chosen = ports.choose(port)
+    chosen = ports.choose_port(port)
     with pump.connected(chosen, baud) as client:
         add_pump(made, client)
-        _add_transcript(made, client.transcript())
+        _add_transcript(made, client.read_transcript())
     if chosen.startswith("sim:"):
         _add_simulation(made, chosen)
 

@@ -179,8 +179,8 @@ def _deliver(client: PumpClient, begin: Callable[[], None], steps: int, settle_s
     with bar("delivering", "steps", quiet) as moved:
         while left := int(client.status()["bolus_left_steps"]):
             moved(steps - left, steps)
-            client.wait(POLL_S)
-    client.wait(settle_s)
+            client.wait_time(POLL_S)
+    client.wait_time(settle_s)
     low, high = (after - since for after, since in zip(_counts(client), before, strict=True))
     if low != high or low < steps:
         made = f"{low}" if low == high else f"{low} to {high}"

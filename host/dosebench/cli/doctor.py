@@ -65,7 +65,7 @@ def _report() -> dict[str, Any]:
         "state_dir_writable": writable,
         "ports": [
             {"device": device, "serial_number": number, "description": text}
-            for device, number, text in ports.candidates()
+            for device, number, text in ports.list_candidates()
         ],
         "port_variable": os.environ.get(ports.PORT_VARIABLE),
         "simulations": list_names(),

@@ -63,7 +63,7 @@ def pair(
 
 
 def _list(store: KeyStore, as_json: bool) -> None:
-    pairings = store.pairings()
+    pairings = store.list_pairings()
     pumps = [
         {"device_id": one.device, "where": one.where, "paired_at": one.paired_at, "roles": list(one.roles)}
         for one in pairings
@@ -74,7 +74,7 @@ def _list(store: KeyStore, as_json: bool) -> None:
 
 def _forget(store: KeyStore, given: str, as_json: bool) -> None:
     device = _device(given)
-    if not store.forget(device):
+    if not store.forget_keys(device):
         raise PairError(f"this host has no keys of pump {device.hex()}", hint="see `dosebench pair --list`")
     output.answer(as_json, {"forgotten": device}, f"This host has no keys of pump {device.hex()} any more.")
 
@@ -94,7 +94,7 @@ def _accept_journal(keys_here: KeyStore, port: str | None, baud: int, as_json: b
 
     with Store.open() as store, pump.connected(port, baud) as client:
         device = client.device_id
-        keys = keys_here.get(device)
+        keys = keys_here.get_keys(device)
         if keys is None:
             raise PairError(f"this host has no keys of pump {device.hex()}", hint="`dosebench pair` sets them")
         info = client.journal_info()
@@ -110,7 +110,7 @@ def _pair(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> Non
     from dosebench.link import ports  # noqa: PLC0415
     from dosebench.twin.persistent import NamedTwin, SimOptions  # noqa: PLC0415
 
-    chosen = ports.choose(port)
+    chosen = ports.choose_port(port)
     options = SimOptions.parse(chosen) if chosen.startswith("sim:") else None
     if options is None:
         raise PairError(
@@ -123,7 +123,7 @@ def _pair(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> Non
     twin = board.open()
     try:
         device = twin.machine.device_id
-        held = store.get(device)
+        held = store.get_keys(device)
         fits = held is not None and dict(held.roles) == dict(twin.machine.keys)
         if not fits or rotate:
             _set_keys(store, board, device)
@@ -143,4 +143,4 @@ def _set_keys(store: KeyStore, board: NamedTwin, device: bytes) -> None:
 
     keys = new_keys()
     board.set_keys(keys)
-    store.put(device, keys, secret=False)
+    store.put_keys(device, keys, secret=False)

@@ -35,7 +35,7 @@ def connected(port: str | None, baud: int, ids: CommandIds | None = None) -> Ite
     """
     from dosebench.link.client import PumpClient  # noqa: PLC0415
 
-    with PumpClient(ports.open_port(ports.choose(port), baud), ids) as client:
+    with PumpClient(ports.open_port(ports.choose_port(port), baud), ids) as client:
         client.connect()
         yield client
 

@@ -125,7 +125,7 @@ def check(client: PumpClient, profile: Profile, steps: int) -> tuple[dict[str, A
     readings = []
     while (at := client.clock() - began) < end_s + WATCHED * tau_s:
         readings.append((at, float(_pressure(client))))
-        client.wait(min(tau_s, every_s) / READINGS_PER_TAU)
+        client.wait_time(min(tau_s, every_s) / READINGS_PER_TAU)
     expected = expected_peak(steps, every_s, rise_pa, tau_s)
     return outcome, judge(readings, sum(before) / len(before), end_s, expected)
 

@@ -274,7 +274,7 @@ def _serve(
         try:
             if not SimOptions.parse(url).name:
                 # Of a named board they were kept when it was made.
-                KeyStore().put(twin.machine.device_id, twin.machine.keys, secret=False)
+                KeyStore().put_keys(twin.machine.device_id, twin.machine.keys, secret=False)
             acts.carry_out(twin)
             _announce(url, twin, endpoint, speed, as_json)
             Live(twin, endpoint, speed).run()

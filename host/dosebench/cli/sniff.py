@@ -44,7 +44,7 @@ def sniff(
     protocol/wireshark/dosebench.lua.
     """
     from dosebench.base import units  # noqa: PLC0415
-    from dosebench.link.capture import Capture, CaptureError, convert  # noqa: PLC0415
+    from dosebench.link.capture import Capture, CaptureError, convert_log  # noqa: PLC0415
 
     if spy is not None and (only_listen or link is not None or length is not None):
         raise click.UsageError("--spy reads a log: --listen, --link and --for do not go with it")
@@ -56,7 +56,7 @@ def sniff(
     with file:
         capture = Capture(file)
         if spy is not None:
-            convert(spy, capture)
+            convert_log(spy, capture)
         else:
             _live(port, baud, capture, link=link, length_s=length_s, only_listen=only_listen, as_json=as_json)
     text = f"{out}: {capture.packets} packets; look at it with tshark -X lua_script:dosebench.lua -r {out}"
@@ -74,7 +74,7 @@ def _live(
     as_json: bool,
 ) -> None:
     from dosebench.link import ports  # noqa: PLC0415
-    from dosebench.link.capture import listen, tee  # noqa: PLC0415
+    from dosebench.link.capture import listen_port, relay_bytes  # noqa: PLC0415
     from dosebench.link.endpoint import PtyEndpoint  # noqa: PLC0415
 
     until = None if length_s is None else time.monotonic() + length_s
@@ -83,12 +83,12 @@ def _live(
         return until is None or time.monotonic() < until
 
     output.interruptible()
-    opened = ports.open_port(ports.choose(port), baud)
+    opened = ports.open_port(ports.choose_port(port), baud)
     with contextlib.closing(opened), contextlib.suppress(KeyboardInterrupt):
         if only_listen:
-            listen(opened, capture, going)
+            listen_port(opened, capture, going)
             return
         with contextlib.closing(PtyEndpoint(link)) as endpoint:
             use = f"use {endpoint.name} as the port; Ctrl-C ends it"
             click.echo(json.dumps({"port": endpoint.name}) if as_json else use, err=as_json)
-            tee(opened, endpoint, capture, going)
+            relay_bytes(opened, endpoint, capture, going)

@@ -339,9 +339,9 @@ def _delivery(report: dict[str, Any]) -> str:
         return f"running, {_runs(report)}"
     if report["delivery"] == "safe":
         return "safe state: see the alarms, put the cause right, then `dosebench clear`"
-    from dosebench.link.why import span  # noqa: PLC0415
+    from dosebench.link.why import format_span  # noqa: PLC0415
 
-    return f"stopped ({report['stop_reason']}) for {span(report['stopped_s'] * 1000)}"
+    return f"stopped ({report['stop_reason']}) for {format_span(report['stopped_s'] * 1000)}"
 
 
 def _clock(report: dict[str, Any]) -> str:

@@ -46,9 +46,9 @@ def watch(
             else:
                 output.rows([(field.name, field.unit if field.unit != "-" else field.type) for field in table])
             return
-        from dosebench.link.telemetry import watch as samples_of  # noqa: PLC0415
+        from dosebench.link.telemetry import watch_samples  # noqa: PLC0415
 
-        for taken, sample in enumerate(samples_of(client, fields, period_ms), 1):
+        for taken, sample in enumerate(watch_samples(client, fields, period_ms), 1):
             _show(sample, taken, as_json)
             if taken == count:
                 return

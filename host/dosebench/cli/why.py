@@ -15,13 +15,13 @@ def why(port: str | None, baud: int, as_json: bool) -> int:
 
     The exit code is 0 when it is, and 1 when something holds it back.
     """
-    from dosebench.link.why import lower, reasons  # noqa: PLC0415
+    from dosebench.link.why import list_reasons, lower_first  # noqa: PLC0415
 
     with pump.connected(port, baud) as client:
         state, therapy = client.status(), pump.therapy_of(client)
-    found = reasons(state, therapy)
+    found = list_reasons(state, therapy)
     first = found[0].sentence if found else "The pump delivers what was asked."
-    others = [f"Besides: {lower(each.sentence)}" for each in found[1:]]
+    others = [f"Besides: {lower_first(each.sentence)}" for each in found[1:]]
     values = {
         "delivers": not found,
         "sentence": first,

@@ -74,7 +74,7 @@ def choose(port: str | None) -> str:
     there = boards()
     if port:
         return next((board.device for board in there if port in (board.serial_number, board.location)), None) or (
-            ports.choose(port)
+            ports.choose_port(port)
         )
     if len(there) == 1:
         return there[0].device

@@ -273,7 +273,7 @@ def keep_keys(device: bytes, keys: dict[str, bytes]) -> str:
     """Keep this host's copy; return where. Raises KeyStoreError."""
     from dosebench.link.keys import KeyStore  # noqa: PLC0415
 
-    return KeyStore().put(device, keys)
+    return KeyStore().put_keys(device, keys)
 
 
 def hello(line: Line, prepared: Prepared, protocol_port: str | None, within_s: float) -> dict[str, Any] | None:

@@ -101,7 +101,7 @@ class _Stream:
         self._coding: Coding = coding
         self._progress = progress
         # Another download's frames must not be taken for this one's, nor its window.
-        self._number = client.random(1)[0]
+        self._number = client.random_bytes(1)[0]
         self._sequences: list[int] = []
         self._per_frame = FRAME_RECORDS[coding]
         self._until = 0
@@ -115,7 +115,7 @@ class _Stream:
         stalls = misfits = 0
         self._begin()
         while self.at < self._end:
-            replies = self._client.hear("journal_stream", self._sequences, self._stall_s)
+            replies = self._client.receive_replies("journal_stream", self._sequences, self._stall_s)
             stalls = 0 if replies else stalls + 1
             if stalls > STALLS_MAX:
                 raise SilentError(
@@ -175,7 +175,7 @@ class _Stream:
 
     def _ask(self) -> None:
         self._until = min(self._end, self.at + WINDOW_FRAMES * self._per_frame)
-        sequence = self._client.tell(
+        sequence = self._client.send_request(
             "journal_stream",
             stream=self._number,
             first=self.at,

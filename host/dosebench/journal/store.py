@@ -204,12 +204,12 @@ class Store:
             self._db.execute("INSERT INTO open_commands VALUES (?, ?, ?, ?, ?)", (pump, host, counter, name, now))
         return bytes(host), int(counter)
 
-    def settle(self, pump: bytes, counter: int) -> None:
+    def close_command(self, pump: bytes, counter: int) -> None:
         """The outcome of a command is known."""
         with self._writing():
             self._db.execute("DELETE FROM open_commands WHERE pump = ? AND counter = ?", (pump, counter))
 
-    def unsettled(self, pump: bytes) -> list[OpenCommand]:
+    def open_commands(self, pump: bytes) -> list[OpenCommand]:
         """Commands to a pump whose outcome this host does not know, oldest first."""
         rows = self._db.execute(
             "SELECT host, counter, name FROM open_commands WHERE pump = ? ORDER BY counter", (pump,)
@@ -218,7 +218,7 @@ class Store:
 
     # What the pump's journal came to
 
-    def head(self, pump: bytes) -> tuple[int, bytes] | None:
+    def known_head(self, pump: bytes) -> tuple[int, bytes] | None:
         """Number of the record that came next when this host last looked, and the chain value before it."""
         row = self._db.execute("SELECT next, chain FROM heads WHERE pump = ?", (pump,)).fetchone()
         return (int(row[0]), bytes(row[1])) if row else None

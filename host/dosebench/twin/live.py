@@ -42,7 +42,7 @@ class Live:
             now = time.monotonic()
             self._move(min(now - before, TURN_S))
             before = now
-            self._hear(self._endpoint.wait(BUSY_S if now < self._busy_until else IDLE_S))
+            self._hear(self._endpoint.receive_bytes(BUSY_S if now < self._busy_until else IDLE_S))
 
     def _move(self, real_s: float) -> None:
         """Let virtual time pass, and give on what the pump says in it."""
@@ -56,18 +56,18 @@ class Live:
                 return
 
     def _say(self, data: bytes) -> None:
-        baud = self._endpoint.baud()
+        baud = self._endpoint.read_baud()
         if data and baud is not None:
             data = garble(data, self._twin.machine.baud, baud, self._rng)
         self._unread = (self._unread + data)[-UNREAD_BYTES_MAX:]
         if self._unread:
             self._busy_until = time.monotonic() + QUIET_AFTER_S
-            self._unread = self._unread[self._endpoint.send(self._unread) :]
+            self._unread = self._unread[self._endpoint.send_bytes(self._unread) :]
 
     def _hear(self, data: bytes) -> None:
         if not data:
             return
-        baud = self._endpoint.baud()
+        baud = self._endpoint.read_baud()
         if baud is not None:
             data = garble(data, baud, self._twin.machine.baud, self._rng)
         self._busy_until = time.monotonic() + QUIET_AFTER_S

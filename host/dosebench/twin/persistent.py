@@ -157,7 +157,7 @@ class NamedTwin:
         twin = Twin(settings)
         twin.booter = self._booter(twin)
         twin.power_on()
-        KeyStore().put(twin.machine.device_id, twin.machine.keys, secret=False)
+        KeyStore().put_keys(twin.machine.device_id, twin.machine.keys, secret=False)
         return twin
 
     def set_keys(self, keys: Mapping[str, bytes]) -> None:

@@ -123,8 +123,10 @@ class Bench:
         """Begin to send a therapy, and send no more than a part."""
         data = therapy(**changes)
         named = program_hash(data)
-        self._say("therapy_begin", lambda: self.client._ask("therapy_begin", length=len(data), program_hash=named))
-        self._say("therapy_chunk", lambda: self.client._ask("therapy_chunk", offset=0, data=data[:100]))
+        self._say(
+            "therapy_begin", lambda: self.client._ask_question("therapy_begin", length=len(data), program_hash=named)
+        )
+        self._say("therapy_chunk", lambda: self.client._ask_question("therapy_chunk", offset=0, data=data[:100]))
 
     def commit(self) -> None:
         """Put what was staged last in force."""
@@ -240,7 +242,7 @@ class Bench:
     def find_out(self) -> None:
         """Ask what became of commands that were never answered."""
         self._ready()
-        self.answers += [f"settled {one.command}: {one.reason}" for one in self.client.settle()]
+        self.answers += [f"settled {one.command}: {one.reason}" for one in self.client.resolve_commands()]
 
     def strangers(self, count: int, forged: bool = False) -> None:
         """Commands of somebody without a session; `forged`: within this host's session, with a tag that no key made."""
