@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from dosebench.journal.download import Coding, download
+from dosebench.journal.download import Coding, download_records
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.endpoint import TcpEndpoint
@@ -85,7 +85,7 @@ def share(baud: int, coding: Coding) -> Figure:
     with grown(DAYS, baud) as twin:
         client = client_of(twin)
         began = twin.now_s
-        data = b"".join(download(client, coding=coding))
+        data = b"".join(download_records(client, coding=coding))
         capacity = (twin.now_s - began) * baud / 10
     name = "payload" if coding == "whole" else "decoded bytes"
     title = f"log: {name} / line capacity, {coding} records, {baud} baud"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dosebench.journal.download import download
+from dosebench.journal.download import download_records
 from dosebench.link.client import PumpClient
 from dosebench.link.telemetry import watch_samples
 from dosebench.profile.device_config import seal_config
@@ -155,7 +155,7 @@ def test_a_turn_of_a_stream_takes_a_bounded_amount_of_heap(probed: tuple[Twin, P
     client = connect(twin)
     printed(runtime)
     for coding in ("whole", "delta"):
-        assert len(list(download(client, coding=coding))) > 60
+        assert len(list(download_records(client, coding=coding))) > 60
     list(islice(watch_samples(client, (), 100), 30))
     spent: dict[int, list[int]] = {}
     for _, kind, _, used in (line for line in printed(runtime) if line[0] == "frame"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from dosebench.journal.download import download
+from dosebench.journal.download import download_records
 from dosebench.link.client import GarbledError, SilentError
 from dosebench.twin.faults import KINDS
 from dosebench.twin.uart import Line, Noise
@@ -28,7 +28,7 @@ def test_noise_costs_time_and_nothing_else(name: str) -> None:
         side.twin.fault(name, 2.0)
         for _ in range(12):
             assert side.client.record(5) == wanted
-        assert list(download(side.client))[5] == wanted
+        assert list(download_records(side.client))[5] == wanted
         side.client.stop()
         assert side.client.status()["delivery"] == "stopped"
         side.twin.fault("none")

@@ -46,7 +46,7 @@ def pull(port: str | None, baud: int, as_json: bool) -> None:
         new = _pull(store, client, journal, quiet=as_json)
         new_faults = _pull(store, client, _journal_of(store, client, faults=True)[0], quiet=as_json)
         _keep_program(store, client)
-        held = store.newest(client.device_id)
+        held = store.newest_journal(client.device_id)
     assert held is not None
     values = _journal_json(held) | {"pulled": new, "pulled_faults": new_faults, "replaced": is_new_epoch}
     if as_json:
@@ -60,7 +60,7 @@ def pull(port: str | None, baud: int, as_json: bool) -> None:
 
 def _journal_of(store: Store, client: PumpClient, *, faults: bool) -> tuple[Journal, bool]:
     """The epoch that this pump's records go to, and whether it replaces an older one."""
-    held = store.newest(client.device_id, faults=faults)
+    held = store.newest_journal(client.device_id, faults=faults)
     if held is None:
         return store.begin_epoch(client.device_id, faults=faults), False
     if held.last is None or _continues(store, client, held):
@@ -77,17 +77,17 @@ def _continues(store: Store, client: PumpClient, held: Journal) -> bool:
     if info["first"] > held.last:
         return True
     told = client.faults(held.last) if held.epoch < 0 else client.journal(held.last)
-    return next(told) == store.record(held, held.last)
+    return next(told) == store.get_record(held, held.last)
 
 
 def _records_of(
     client: PumpClient, journal: Journal, first: int, before: bytes | None, progress: Callable[[int, int], None]
 ) -> Iterator[bytes]:
-    from dosebench.journal.download import download  # noqa: PLC0415
+    from dosebench.journal.download import download_records  # noqa: PLC0415
 
     if journal.epoch < 0:
         return client.faults(first, progress)
-    return download(client, first, before=before, progress=progress)
+    return download_records(client, first, before=before, progress=progress)
 
 
 def _pull(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> int:
@@ -96,7 +96,7 @@ def _pull(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> in
     first, before = 0, None
     if journal.last is not None:
         first = journal.last + 1
-        newest = store.record(journal, journal.last)
+        newest = store.get_record(journal, journal.last)
         before = None if newest is None else newest[-CHAIN_BYTES:]
     new, batch = 0, []
     with bar("pulling", "records", quiet) as advance:
@@ -129,21 +129,21 @@ def show(device: str | None, last: int | None, kind: tuple[str, ...], faults: bo
     """Show pulled records, oldest first, with their meaning."""
     from dosebench_protocol.records import KINDS  # noqa: PLC0415
 
-    from dosebench.journal.store import Store, gaps  # noqa: PLC0415
+    from dosebench.journal.store import Store, find_gaps  # noqa: PLC0415
 
     if wrong := [name for name in kind if name not in KINDS]:
         raise click.UsageError(f"there is no record kind {wrong[0]}; known are {', '.join(KINDS)}")
     with Store.open() as store:
         journal = held_journal(store, device, faults=faults)
         raw = store.raw_records(journal)
-        whole = store.newest(journal.device) if faults else journal
+        whole = store.newest_journal(journal.device) if faults else journal
         told_raw = store.raw_records(whole) if whole else b""
     shown = [record for record in _dated(raw, told_raw, faults=faults) if not kind or record["kind"] in kind]
     shown = shown[-last:] if last else shown
     if as_json:
-        output.emit(_journal_json(journal) | {"gaps": gaps(raw), "records": shown})
+        output.emit(_journal_json(journal) | {"gaps": find_gaps(raw), "records": shown})
         return
-    for first, end in gaps(raw):
+    for first, end in find_gaps(raw):
         click.echo(f"records {first} to {end} were overwritten before they were pulled", err=True)
     for record in shown:
         click.echo(_line(record))
@@ -156,7 +156,7 @@ def _dated(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[str, Any]]
     from dosebench.journal.history import Calendar, record_json  # noqa: PLC0415
 
     calendar = Calendar()
-    local = {record.sequence: calendar.local(record) for record in decode_records(told_raw)}
+    local = {record.sequence: calendar.local_time(record) for record in decode_records(told_raw)}
     if not faults:
         return [record_json(record, local[record.sequence]) for record in decode_records(raw)]
     shown = []
@@ -193,7 +193,7 @@ def verify(device: str | None, faults: bool, as_json: bool) -> int:
     """Check sequence numbers and hash chain of a pulled journal. Exit code 1 when it was changed."""
     from dosebench_protocol.records import RecordError, decode_records  # noqa: PLC0415
 
-    from dosebench.journal.store import Store, gaps, verify_held  # noqa: PLC0415
+    from dosebench.journal.store import Store, find_gaps, verify_held  # noqa: PLC0415
 
     with Store.open() as store:
         journal = held_journal(store, device, faults=faults)
@@ -204,7 +204,7 @@ def verify(device: str | None, faults: bool, as_json: bool) -> int:
     except RecordError as error:
         problem = str(error)
     if as_json:
-        output.emit(_journal_json(journal) | {"ok": problem is None, "problem": problem, "gaps": gaps(raw)})
+        output.emit(_journal_json(journal) | {"ok": problem is None, "problem": problem, "gaps": find_gaps(raw)})
     else:
         held = f"{count_noun(journal.count, 'record')} of pump {journal.device.hex()}"
         click.echo(f"{held}: {problem or 'the chain is whole'}")

@@ -60,16 +60,16 @@ def plot(device: str | None, out: Path, as_json: bool) -> int:
 def _history(store: Store, journal: Journal) -> History | None:
     from dosebench_protocol.records import decode_records  # noqa: PLC0415
 
-    from dosebench.journal.history import build  # noqa: PLC0415
+    from dosebench.journal.history import build_history  # noqa: PLC0415
 
-    return build(decode_records(store.raw_records(journal)), _programs(store, journal.device))
+    return build_history(decode_records(store.raw_records(journal)), _programs(store, journal.device))
 
 
 def _programs(store: Store, device: bytes) -> Callable[[bytes], Program | None]:
     from dosebench.therapy.program import from_bytes  # noqa: PLC0415
 
     def find(head: bytes) -> Program | None:
-        data = store.program(device, head)
+        data = store.get_program(device, head)
         return from_bytes(data) if data else None
 
     return find
@@ -91,7 +91,7 @@ def _json(journal: Journal, history: History, out: Path) -> dict[str, Any]:
     delivered_nl, expected_nl = history.volumes_nl()[-1]
     delivered = history.points[-1].low - history.points[0].low
     expected = history.expected_steps(history.points[-1].t_ms)
-    worst = max((abs(value) for value in history.deviations()), default=0)
+    worst = max((abs(value) for value in history.list_deviations()), default=0)
     return {
         "ok": worst <= history.limit and not history.missed_steps and not history.unknown_programs,
         "device_id": journal.device,

@@ -129,7 +129,7 @@ class NoJournalError(DosebenchError):
 
 def held_journal(store: Store, device: str | None, *, faults: bool = False) -> Journal:
     """The newest journal of the pump whose id begins with `device`, or of the only one. Raises NoJournalError."""
-    newest = {journal.device: journal for journal in store.journals(faults=faults) if journal.count}
+    newest = {journal.device: journal for journal in store.list_journals(faults=faults) if journal.count}
     found = [journal for name, journal in newest.items() if name.hex().startswith((device or "").lower())]
     if len(found) == 1:
         return found[0]

@@ -47,7 +47,7 @@ class MisfitError(Exception):
     """The records do not fit the chain. Never leaves this module."""
 
 
-def download(
+def download_records(
     client: PumpClient,
     first: int | None = None,
     *,
@@ -80,7 +80,7 @@ def download(
     stream = _Stream(client, info, coding, progress)
     stream.at, stream.chain = at, chain_before
     try:
-        for records in stream.frames():
+        for records in stream.receive_frames():
             yield from records
     except (MisfitError, RefusedError):
         yield from client.journal(stream.at, progress)
@@ -110,10 +110,10 @@ class _Stream:
         self.at = 0
         self.chain = GENESIS_CHAIN
 
-    def frames(self) -> Iterator[list[bytes]]:
+    def receive_frames(self) -> Iterator[list[bytes]]:
         """The records of each frame, once it is known that they fit the chain. Raises MisfitError and RefusedError."""
         stalls = misfits = 0
-        self._begin()
+        self._begin_stream()
         while self.at < self._end:
             replies = self._client.receive_replies("journal_stream", self._sequences, self._stall_s)
             stalls = 0 if replies else stalls + 1
@@ -125,7 +125,7 @@ class _Stream:
             try:
                 whole = bool(replies)
                 for reply in replies:
-                    whole = whole and (records := self._records(reply)) is not None
+                    whole = whole and (records := self._check_reply(reply)) is not None
                     if whole and records:
                         misfits = 0
                         yield records
@@ -135,17 +135,17 @@ class _Stream:
                 if misfits == MISFITS_MAX:
                     raise MisfitError from None
             if not whole:
-                self._begin()
+                self._begin_stream()
             elif self._until < self._end and self._until - self.at < WINDOW_FRAMES * self._per_frame // 2:
-                self._ask()
+                self._ask_again()
 
-    def _records(self, reply: dict[str, Any]) -> list[bytes] | None:
+    def _check_reply(self, reply: dict[str, Any]) -> list[bytes] | None:
         """The new records of a reply; None when one before it is missing."""
         if reply["stream"] != self._number or reply["first"] < self.at:
             return []
         if reply["first"] > self.at:
             return None
-        records = self._decoder.feed(reply["data"]) if self._coding == "delta" else self._split(reply["data"])
+        records = self._decoder.feed(reply["data"]) if self._coding == "delta" else self._split_records(reply["data"])
         if not records or records[-1][-CHAIN_BYTES:] != reply["chain"]:
             raise MisfitError
         # The pump may have written more since it was asked where its journal ends.
@@ -158,7 +158,7 @@ class _Stream:
             self._progress(self.at, self._end)
         return records
 
-    def _split(self, data: bytes) -> list[bytes]:
+    def _split_records(self, data: bytes) -> list[bytes]:
         records = [data[at : at + RECORD_BYTES] for at in range(0, len(data), RECORD_BYTES)]
         before = self.chain
         for number, record in enumerate(records, self.at):
@@ -167,13 +167,13 @@ class _Stream:
             before = record[-CHAIN_BYTES:]
         return records
 
-    def _begin(self) -> None:
+    def _begin_stream(self) -> None:
         self._number = (self._number + 1) % 256
         self._sequences.clear()
         self._decoder = DeltaDecoder(self.at, self.chain)
-        self._ask()
+        self._ask_again()
 
-    def _ask(self) -> None:
+    def _ask_again(self) -> None:
         self._until = min(self._end, self.at + WINDOW_FRAMES * self._per_frame)
         sequence = self._client.send_request(
             "journal_stream",

@@ -133,13 +133,13 @@ def _add_therapy(bundle: Bundle, client: PumpClient) -> None:
 def _add_records(bundle: Bundle, client: PumpClient, ring: str) -> None:
     from dosebench_protocol.records import decode_records  # noqa: PLC0415
 
-    from dosebench.journal.download import download  # noqa: PLC0415
+    from dosebench.journal.download import download_records  # noqa: PLC0415
     from dosebench.journal.history import Calendar, record_json  # noqa: PLC0415
 
-    raw = b"".join(download(client) if ring == "journal" else client.faults())
+    raw = b"".join(download_records(client) if ring == "journal" else client.faults())
     calendar = Calendar()
     lines = [
-        json.dumps(record_json(record, calendar.local(record) if ring == "journal" else None), default=_plain)
+        json.dumps(record_json(record, calendar.local_time(record) if ring == "journal" else None), default=_plain)
         for record in decode_records(raw)
     ]
     bundle.files[f"{ring}.bin"] = raw

@@ -202,7 +202,7 @@ def history_curves(history: History, title: str, subtitle: str) -> Curves:
     times = [point.t_ms for point in history.points]
     days = [(at - start) / DAY_MS for at in times]
     volumes = history.volumes_nl()
-    deviations = [float(value) for value in history.deviations()]
+    deviations = [float(value) for value in history.list_deviations()]
     spread = [point.high - point.low for point in history.points]
     marks = [((at - start) / DAY_MS, label) for at, label in history.marks if at >= start]
     return Curves(

@@ -99,4 +99,4 @@ def write_log(path: Path, records: Iterable[Record]) -> None:
     calendar = Calendar()
     with path.open("w", encoding="utf-8") as file:
         for record in records:
-            file.write(json.dumps(record_json(record, calendar.local(record))) + "\n")
+            file.write(json.dumps(record_json(record, calendar.local_time(record))) + "\n")

@@ -19,7 +19,7 @@ from dosebench_protocol.records import Record, decode_records
 
 from dosebench.base import units
 from dosebench.base.units import MINUTE_MS
-from dosebench.journal.history import DAY_MS, build
+from dosebench.journal.history import DAY_MS, build_history
 from dosebench.link.client import PumpClient, RefusedError
 from dosebench.simulation import expectations
 from dosebench.simulation.deviation import Disturbance, Stretch, judge
@@ -315,7 +315,7 @@ class _Run(VirtualRun):
         twin, plant = self.twin, self.twin.plant
         raw = decode_records(b"".join(self.journal))
         boots = boots_of(raw, twin.machine.boots_us)
-        history = build(raw, self.known.get)
+        history = build_history(raw, self.known.get)
         assert history is not None
         timed = timed_by_bench(raw, boots, self.start_ms)
         self._close_disturbances(timed)
