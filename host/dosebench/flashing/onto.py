@@ -18,7 +18,7 @@ from dosebench.flashing.layout import BENCH, CONFIG, slot_dir
 from dosebench.flashing.repl import Repl
 from dosebench.flashing.running import Running
 from dosebench.flashing.shell import About, Held, Shell
-from dosebench.image.build import Form, build
+from dosebench.image.build import Form, build_image
 from dosebench.image.source import firmware_dir
 from dosebench.link import ports
 from dosebench.link.ports import PortError
@@ -198,7 +198,7 @@ def packed(bench: Bench, form: Form) -> dict[str, bytes]:
 
     wiring = bench.device_json()
     settings = {CONFIG: _json(dict(bench.device_config())), BENCH: _json(wiring)}
-    image = Image(build(wiring["family"], form) | settings, wiring["family"], version("dosebench"))
+    image = Image(build_image(wiring["family"], form) | settings, wiring["family"], version("dosebench"))
     return package.files_of(image, (firmware_dir() / SELECTOR).read_bytes())
 
 
@@ -252,12 +252,12 @@ def _image(about: About, settings: dict[str, bytes], family: str, form: Form) ->
     from importlib.metadata import version  # noqa: PLC0415
 
     release = version("dosebench")
-    image = Image(build(family, form) | settings, family, release)
+    image = Image(build_image(family, form) | settings, family, release)
     if form != "source" and checks.takes_bytecode(about, image):
         checks.check_heap(about, form)
         return image, ["with the names and line numbers of the source"] if form == "named" else []
     checks.check_heap(about, "source")
-    image = Image(build(family, "source") | settings, family, release)
+    image = Image(build_image(family, "source") | settings, family, release)
     return image, ["source text, which the board compiles at each start"]
 
 
