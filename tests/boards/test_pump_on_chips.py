@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from dosebench.bench.file import Bench, load
+from dosebench.bench.file import Bench, load_bench
 from dosebench.image.build import build_image
 from dosebench.image.source import OTHER_FIRMWARE, code_hash
 from dosebench.link.client import PumpClient
@@ -151,7 +151,7 @@ def of_bench(bench: Bench) -> dict[str, Any]:
     """A therapy for the pump of a bench: ten minutes at eight times its lowest rate make a step or more."""
     config = bench.device_config()
     lowest = {"num": int(config["rate_min_num"]), "den": int(config["rate_min_den"])}
-    steps = int(float(bench.profile().reservoir.capacity) / float(bench.step_nl))
+    steps = int(float(bench.calibrated_profile().reservoir.capacity) / float(bench.step_nl))
     return {
         "step_nl_num": config["step_nl_num"],
         "step_nl_den": config["step_nl_den"],
@@ -173,11 +173,11 @@ def of_bench(bench: Bench) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_example_benches_run_as_they_are_wired(path: Path) -> None:
-    bench = load(path)
+    bench = load_bench(path)
     wiring = {name: part for name, part in bench.device_json().items() if name not in ("checksum", "format")}
     # The fake's line is a UART, whatever the bench's is; its own test has the other one.
     wiring["port"] = {"kind": "uart", "id": 0, "tx": 0, "rx": 1, "baud": 115_200}
-    given = TwinSettings(bench.device_config(), "unix", seed=1, plant=plant_settings(bench.profile()))
+    given = TwinSettings(bench.device_config(), "unix", seed=1, plant=plant_settings(bench.calibrated_profile()))
     twin = board_twin(given, wiring.pop("family"), runtime="unix", **wiring)
     program = of_bench(bench)
     with running(twin, **program) as client:

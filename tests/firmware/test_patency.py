@@ -7,7 +7,7 @@ import random
 
 import pytest
 from dosebench.base.errors import DosebenchError
-from dosebench.bench.patency import expected_peak, judge
+from dosebench.bench.patency import expected_peak, judge_patency
 from dosebench.cli.sensors import check
 from dosebench.link.client import RefusedError
 from dosebench.profile.load import load_profile
@@ -31,15 +31,15 @@ def readings(tau_s: float, share: float = 1.0, noise_pa: float = 150.0) -> list[
 
 @pytest.mark.parametrize("tau_s", [10.0, 20.0, 25.0])
 def test_an_open_line_is_open_with_its_time_constant(tau_s: float) -> None:
-    found = judge(readings(tau_s), 102_825, END_S, expected_peak(STEPS, EVERY_S, RISE_PA, TAU_S))
+    found = judge_patency(readings(tau_s), 102_825, END_S, expected_peak(STEPS, EVERY_S, RISE_PA, TAU_S))
     assert found.verdict == "open"
     assert found.time_constant_s == pytest.approx(tau_s, rel=0.15)
 
 
 def test_what_stays_is_an_occlusion_and_what_does_not_rise_a_leak() -> None:
     expected = expected_peak(STEPS, EVERY_S, RISE_PA, TAU_S)
-    assert judge(readings(1e9), 102_825, END_S, expected).verdict == "occluded"
-    assert judge(readings(TAU_S, 0.3), 102_825, END_S, expected).verdict == "leaking"
+    assert judge_patency(readings(1e9), 102_825, END_S, expected).verdict == "occluded"
+    assert judge_patency(readings(TAU_S, 0.3), 102_825, END_S, expected).verdict == "leaking"
 
 
 def test_the_peak_is_the_sum_of_the_steps() -> None:

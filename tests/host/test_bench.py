@@ -16,9 +16,9 @@ import pytest
 from dosebench.base import toml_file
 from dosebench.base.errors import DosebenchError
 from dosebench.bench import pages
-from dosebench.bench.drawing import draw
-from dosebench.bench.edit import edited, write
-from dosebench.bench.file import Bench, BenchError, flattened, from_file, load, sealed_bench
+from dosebench.bench.drawing import draw_bench
+from dosebench.bench.edit import edit_text, write_calibration
+from dosebench.bench.file import Bench, BenchError, flatten_values, from_file, load_bench, sealed_bench
 from dosebench.bench.pins import BOARDS
 from dosebench.bench.rules import pin_uses
 from dosebench.bench.schema import CalibrationStep
@@ -52,22 +52,22 @@ def mistakes(path: Path, *changes: tuple[str, str]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
 def test_the_examples_are_right(path: Path) -> None:
-    bench = load(path)
+    bench = load_bench(path)
     assert bench.tables.name == path.stem
     assert bench.tables.parts
     told = json.loads(json.dumps(bench.device_json()))
     assert told == bench.device_json()
-    assert told == load(path).device_json()
+    assert told == load_bench(path).device_json()
     assert set(told) == {
         *("format", "family", "name", "checksum", "port", "motor", "sense", "encoder", "flow", "adc", "hx711"),
         *("tone", "sleep", "storage"),
     }
-    pins = [value for key, value in flattened(told) if key.split(".")[-1] in ("pin", "a", "b") or ".coils." in key]
+    pins = [value for key, value in flatten_values(told) if key.split(".")[-1] in ("pin", "a", "b") or ".coils." in key]
     assert set(pins) <= {use.pin for use in pin_uses(bench.tables)}
 
 
 def test_the_examples_cover_what_a_drawer_holds() -> None:
-    benches = [load(path) for path in BENCHES]
+    benches = [load_bench(path) for path in BENCHES]
     assert {bench.tables.motor.kind for bench in benches} == {"step_dir", "unipolar", "dc", "solenoid"}
     assert {bench.board.family for bench in benches} == {"rp2", "esp32"}
     assert any(bench.device_json()["hx711"] for bench in benches)
@@ -75,22 +75,22 @@ def test_the_examples_cover_what_a_drawer_holds() -> None:
 
 def test_what_a_step_is_made_of() -> None:
     # Bore 19.1 mm, lead 1 mm, 12800 pulses a turn: pi / 4 * 364.81 mm2 * 1 mm / 12800 = 22.385 nL.
-    syringe = load(SYRINGE).motion
+    syringe = load_bench(SYRINGE).motion
     assert float(syringe.unit_nl) == pytest.approx(22.3847, rel=1e-4)
     assert syringe.units == 11
     assert syringe.time_ms == 11
-    peristaltic = load(PERISTALTIC).motion
+    peristaltic = load_bench(PERISTALTIC).motion
     assert (peristaltic.units, peristaltic.volume_nl, peristaltic.encoder_counts) == (16, 250, 2)
-    dc = load(DC).motion
+    dc = load_bench(DC).motion
     assert (dc.units, dc.volume_nl, dc.time_ms) == (132, 100_000, 450)
-    geared = load(GEARED)
+    geared = load_bench(GEARED)
     assert geared.motion.units == 16
-    assert geared.motion.error(Fraction(250)) == Fraction(16 * 64_000, 4_076) / 250 - 1
-    assert load(SOLENOID).motion.time_ms == 260
+    assert geared.motion.relative_error(Fraction(250)) == Fraction(16 * 64_000, 4_076) / 250 - 1
+    assert load_bench(SOLENOID).motion.time_ms == 260
 
 
 def test_what_the_board_is_told_of_its_motor() -> None:
-    told = {path.stem: load(path).device_json()["motor"] for path in BENCHES}
+    told = {path.stem: load_bench(path).device_json()["motor"] for path in BENCHES}
     assert told[SYRINGE.stem] == {
         **{"kind": "step_dir", "step": 2, "dir": 3, "enable": 4, "enable_on": 0, "forward": 1},
         **{"pulses": 11, "pulse_us": 1000},
@@ -101,7 +101,7 @@ def test_what_the_board_is_told_of_its_motor() -> None:
 
 
 def test_a_load_cell_shows_the_voltages_of_the_profiles_level() -> None:
-    cell = load(SYRINGE).device_json()["hx711"]
+    cell = load_bench(SYRINGE).device_json()["hx711"]
     level = load_profile("implant-20").sensors.level
     assert level is not None
     for raw, mv in ((84_000, level.low_output), (484_000, level.high_output)):
@@ -117,8 +117,8 @@ def test_a_load_cell_may_count_backwards_and_stays_in_small_ints() -> None:
 
 
 def test_the_seal_is_the_one_of_settings_over_the_leaves(pump: SimpleNamespace) -> None:
-    told = load(PERISTALTIC).device_json()
-    leaves = dict(flattened({key: value for key, value in told.items() if key != "checksum"}))
+    told = load_bench(PERISTALTIC).device_json()
+    leaves = dict(flatten_values({key: value for key, value in told.items() if key != "checksum"}))
     assert leaves["adc.battery.num"] == 2
     assert leaves["flow"] is None
     # The firmware's own rule, over the same leaves.
@@ -129,13 +129,13 @@ def test_the_seal_is_the_one_of_settings_over_the_leaves(pump: SimpleNamespace) 
 
 
 def test_a_list_and_every_change_are_in_the_seal() -> None:
-    before = load(GEARED).device_json()
+    before = load_bench(GEARED).device_json()
     swapped = changed(GEARED, ("coils = [2, 3, 4, 5]", "coils = [3, 2, 4, 5]")).device_json()
     assert before["checksum"] != swapped["checksum"]
 
 
 def test_settings_lack_what_the_bench_does_without(pump: SimpleNamespace) -> None:
-    bench = load(GEARED)
+    bench = load_bench(GEARED)
     config, whole = bench.device_config(), bench.nominal.device_config()
     assert set(whole) - set(config) == {
         *("level_low_mv", "level_high_mv", "level_low", "level_high"),
@@ -190,7 +190,7 @@ def test_settings_lack_what_the_bench_does_without(pump: SimpleNamespace) -> Non
 )
 def test_a_mistake_is_named_with_its_key(path: Path, old: str, new: str, key: str, code: str) -> None:
     if not code:
-        assert changed(path, (old, new)).motion.error(Fraction(50_000)) == Fraction(-1, 50)
+        assert changed(path, (old, new)).motion.relative_error(Fraction(50_000)) == Fraction(-1, 50)
         return
     assert (key, code) in mistakes(path, (old, new))
 
@@ -247,7 +247,7 @@ def test_a_divider_stays_in_the_small_ints_of_a_board(divider: str) -> None:
 
 def test_the_pages_are_those_of_the_files() -> None:
     directory = Path(__file__).parents[2] / "docs" / "boards"
-    made = pages.pages()
+    made = pages.generate_pages()
     assert {path.name for path in directory.iterdir()} == set(made)
     for name, text in made.items():
         assert (directory / name).read_text(encoding="utf-8") == text, f"docs/boards/{name}: run `make gen`"
@@ -255,18 +255,18 @@ def test_the_pages_are_those_of_the_files() -> None:
 
 @pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
 def test_every_pin_is_in_the_drawing_once(path: Path) -> None:
-    bench = load(path)
-    root = ElementTree.fromstring(draw(bench))
+    bench = load_bench(path)
+    root = ElementTree.fromstring(draw_bench(bench))
     texts = [element.text or "" for element in root if element.tag.endswith("text")]
     for use in pin_uses(bench.tables):
-        label = bench.board.label(use.pin)
+        label = bench.board.label_pin(use.pin)
         assert len([text for text in texts if text.split(" ")[0] == label]) == 1, label
     assert any("never for people" in text for text in texts)
 
 
 @pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
 def test_nothing_drawn_lies_outside_or_on_another_part(path: Path) -> None:
-    root = ElementTree.fromstring(draw(load(path)))
+    root = ElementTree.fromstring(draw_bench(load_bench(path)))
     boxes = [
         [float(element.get(name) or 0) for name in ("x", "y", "width", "height")]
         for element in root
@@ -293,8 +293,8 @@ def step(volume: int | Fraction, before: int | Fraction = 250) -> CalibrationSte
 def test_a_calibration_is_added_and_every_other_line_stays(tmp_path: Path) -> None:
     path = tmp_path / "bench.toml"
     path.write_text(PERISTALTIC.read_text())
-    bench = write(load(path), step(Fraction("261.2")))
-    again = write(bench, step(Fraction("262.05"), Fraction("261.2")))
+    bench = write_calibration(load_bench(path), step(Fraction("261.2")))
+    again = write_calibration(bench, step(Fraction("262.05"), Fraction("261.2")))
     assert again.step_nl == Fraction("262.05")
     assert again.tables.calibration is not None
     assert [one.step_volume for one in again.tables.calibration.history] == [Fraction("261.2"), Fraction("262.05")]
@@ -308,7 +308,7 @@ def test_a_comment_beside_the_measured_step_stays() -> None:
         '[[calibration.history]]\nmeasured = "2026-02-01T08:00:00"\nstep_volume = "0.26 uL"\nuncertainty = "1 nL"\n'
         'spread = "1 nL"\nbefore = "0.25 uL"\nruns = 3\nsteps = 30\nmethod = "volume"\n'
     )
-    made = edited(text, toml_file.parse_toml(text, "x"), step(255))
+    made = edit_text(text, toml_file.parse_toml(text, "x"), step(255))
     assert 'step_volume = "0.255 uL"   # by hand\n' in made
     assert len(tomllib.loads(made)["calibration"]["history"]) == 2
 
@@ -316,11 +316,11 @@ def test_a_comment_beside_the_measured_step_stays() -> None:
 def test_a_file_that_was_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "bench.toml"
     path.write_text(PERISTALTIC.read_text())
-    bench = load(path)
+    bench = load_bench(path)
     path.write_text(PERISTALTIC.read_text().replace("step = 2", "step = 9"))
     before = path.read_text()
     with pytest.raises(DosebenchError, match="changed meanwhile"):
-        write(bench, step(255))
+        write_calibration(bench, step(255))
     assert path.read_text() == before
 
 
@@ -328,21 +328,21 @@ def test_a_calibration_far_off_is_a_mistake(tmp_path: Path) -> None:
     path = tmp_path / "bench.toml"
     path.write_text(PERISTALTIC.read_text())
     with pytest.raises(BenchError, match="20 % off"):
-        write(load(path), step(301))
+        write_calibration(load_bench(path), step(301))
     assert path.read_text() == PERISTALTIC.read_text()
 
 
 def test_a_calibrated_pump_counts_everything_in_its_own_steps(tmp_path: Path) -> None:
     path = tmp_path / "bench.toml"
     path.write_text(PERISTALTIC.read_text())
-    bench = write(load(path), step(Fraction("261.2")))
+    bench = write_calibration(load_bench(path), step(Fraction("261.2")))
     config: dict[str, Any] = dict(bench.device_config())
     assert Fraction(config["step_nl_num"], config["step_nl_den"]) == Fraction("261.2")
     caps, delivery = bench.nominal.caps, bench.nominal.delivery
     assert config["hard_hour_steps"] == int(caps.hour / Fraction("261.2"))
     assert Fraction(config["rate_max_num"], config["rate_max_den"]) * Fraction("261.2") == delivery.rate_max
     # How the board moves a step is the same: the volume of it is what was measured.
-    assert bench.device_json() == load(PERISTALTIC).device_json()
+    assert bench.device_json() == load_bench(PERISTALTIC).device_json()
 
 
 def test_a_step_with_which_the_pump_cannot_work_is_refused() -> None:

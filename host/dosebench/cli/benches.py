@@ -29,10 +29,10 @@ def check_bench(file: Path, as_json: bool) -> int:
 
     Exit code 1 when the file has mistakes.
     """
-    from dosebench.bench.file import BenchError, load  # noqa: PLC0415
+    from dosebench.bench.file import BenchError, load_bench  # noqa: PLC0415
 
     try:
-        found = load(file)
+        found = load_bench(file)
     except BenchError as error:
         if as_json:
             output.emit(_nothing(file) | {"errors": [_problem(one) for one in error.problems]})
@@ -57,10 +57,10 @@ def _nothing(file: Path) -> dict[str, Any]:
 def report(file: Path, found: Bench) -> dict[str, Any]:
     """What a bench is, as JSON values under stable keys."""
     from dosebench.base import units  # noqa: PLC0415
-    from dosebench.bench.mechanics import counted  # noqa: PLC0415
+    from dosebench.bench.mechanics import count_motion  # noqa: PLC0415
     from dosebench.bench.rules import pin_uses  # noqa: PLC0415
 
-    profile, step = found.profile(), found.motion
+    profile, step = found.calibrated_profile(), found.motion
     calibration = found.tables.calibration
     per_hour = units.in_unit(profile.delivery.rate_max, "mL/h")
     return {
@@ -71,16 +71,16 @@ def report(file: Path, found: Bench) -> dict[str, Any]:
         "board": found.board.name,
         "profile": profile.name,
         "pins": [
-            {"pin": use.pin, "name": found.board.label(use.pin), "use": use.use, "role": use.role}
+            {"pin": use.pin, "name": found.board.label_pin(use.pin), "use": use.use, "role": use.role}
             for use in sorted(pin_uses(found.tables), key=lambda use: use.pin)
         ],
         "step": {
             "nominal_ul": float(found.nominal.delivery.step_volume / 1000),
             "mechanics_ul": float(step.volume_nl / 1000),
-            "error_percent": float(100 * step.error(found.nominal.delivery.step_volume)),
+            "error_percent": float(100 * step.relative_error(found.nominal.delivery.step_volume)),
             "measured_ul": float(calibration.step_volume / 1000) if calibration else None,
             "units": step.units,
-            "made_of": counted(found.tables.motor.kind, step.units),
+            "made_of": count_motion(found.tables.motor.kind, step.units),
             "time_ms": float(step.time_ms),
             "encoder_counts": None if step.encoder_counts is None else int(step.encoder_counts),
         },
@@ -131,12 +131,12 @@ def _show_problems(file: Path, word: str, problems: tuple[Problem, ...], colour:
 def list_benches(as_json: bool) -> None:
     """List the example benches of this package, and the boards that a bench can have."""
     from dosebench.base.paths import examples_dir  # noqa: PLC0415
-    from dosebench.bench.file import load  # noqa: PLC0415
+    from dosebench.bench.file import load_bench  # noqa: PLC0415
     from dosebench.bench.pins import BOARDS  # noqa: PLC0415
 
     benches = []
     for path in sorted((examples_dir() / "benches").glob("*.toml")):
-        found = load(path)
+        found = load_bench(path)
         benches.append(
             {
                 "name": found.tables.name,

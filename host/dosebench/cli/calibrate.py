@@ -77,7 +77,7 @@ def calibrate(
     to the board, and the therapy has to be programmed again then.
     """
     from dosebench.bench import calibration  # noqa: PLC0415
-    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
+    from dosebench.bench.file import load_bench  # noqa: PLC0415
 
     bench = load_bench(file)
     calibration.water_density(celsius)
@@ -88,7 +88,7 @@ def calibrate(
             measured, method = _measure(client, bench, _Order(amount, runs, celsius, as_json))
     else:
         measured, method = calibration.from_csv(from_csv, celsius)
-    result = calibration.evaluate(measured, digit_nl, weighed=method == "mass")
+    result = calibration.evaluate_runs(measured, digit_nl, weighed=method == "mass")
     values = _report(file, bench, measured, result, method)
     wanted = _acceptable(bench, result) and _wanted(yes, as_json, file, values)
     values["written"] = wanted and _write(bench, result, method)
@@ -250,7 +250,7 @@ def _write(bench: Bench, result: Result, method: Method) -> bool:
         steps=result.steps,
         method=method,
     )
-    edit.write(bench, step)
+    edit.write_calibration(bench, step)
     return True
 
 

@@ -95,7 +95,7 @@ def flash(
     if list_them:
         _list(as_json)
         return
-    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
+    from dosebench.bench.file import load_bench  # noqa: PLC0415
     from dosebench.flashing.onto import Line, Order  # noqa: PLC0415
 
     # Before anybody is asked to press a button: a mistake in the file needs no board.

@@ -34,9 +34,9 @@ def pump_of(bench: Path | None) -> Profile | None:
     """The pump of a bench file, with its calibrated step; None without one. Raises BenchError."""
     if bench is None:
         return None
-    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
+    from dosebench.bench.file import load_bench  # noqa: PLC0415
 
-    return load_bench(bench).profile()
+    return load_bench(bench).calibrated_profile()
 
 
 def json_option(function: F) -> F:

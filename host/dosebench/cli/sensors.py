@@ -113,7 +113,7 @@ def _profile(client: PumpClient) -> Profile:
 
 def check(client: PumpClient, profile: Profile, steps: int) -> tuple[dict[str, Any], Patency]:
     """Deliver `steps`, and watch the pressure. Raises DosebenchError without a pressure sensor that can be believed."""
-    from dosebench.bench.patency import WATCHED, expected_peak, judge  # noqa: PLC0415
+    from dosebench.bench.patency import WATCHED, expected_peak, judge_patency  # noqa: PLC0415
 
     tau_s = float(profile.catheter.time_constant / 1000)
     every_s = float(1 / profile.count_steps(profile.delivery.rate_max) / 1000)
@@ -127,7 +127,7 @@ def check(client: PumpClient, profile: Profile, steps: int) -> tuple[dict[str, A
         readings.append((at, float(_pressure(client))))
         client.wait_time(min(tau_s, every_s) / READINGS_PER_TAU)
     expected = expected_peak(steps, every_s, rise_pa, tau_s)
-    return outcome, judge(readings, sum(before) / len(before), end_s, expected)
+    return outcome, judge_patency(readings, sum(before) / len(before), end_s, expected)
 
 
 def _pressure(client: PumpClient) -> int:

@@ -190,7 +190,7 @@ def _manage(stop: str | None, remove: str | None, as_json: bool) -> None:
 
 
 def _flash(name: str | None, options: dict[str, Any], file: Path, as_json: bool) -> None:
-    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
+    from dosebench.bench.file import load_bench  # noqa: PLC0415
     from dosebench.twin.persistent import NamedTwin, SimOptions, list_names  # noqa: PLC0415
 
     if name is None:
