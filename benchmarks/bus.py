@@ -62,13 +62,13 @@ def in_new_process(runtime: RuntimeName, place: str) -> float:
 def trip_s(name: RuntimeName) -> float:
     """Seconds of one round trip of this process with a runtime that it starts."""
     machine = Twin(TwinSettings({"flash_sectors": 1})).machine
-    runtime = ProcessRuntime.start(machine, name, SCRIPT)
-    runtime.run()
+    runtime = ProcessRuntime.start_child(machine, name, SCRIPT)
+    runtime.run_turn()
     began = time.perf_counter()
     for _ in range(BATCHES):
-        runtime.run()
+        runtime.run_turn()
     taken = time.perf_counter() - began
-    runtime.kill()
+    runtime.cut_power()
     return taken / CALLS / BATCHES
 
 

@@ -70,18 +70,18 @@ def occlude(rate_nl_per_day: int, seed: int, config: dict[str, int]) -> Found:
         client.connect()
         step_s = _start(client, profile, rate_nl_per_day)
         # Long enough for a steady state and for a baseline; the seed decides when in the posture's course it closes.
-        twin.advance(step_s * 40 + seed * 137.0)
+        twin.advance_time(step_s * 40 + seed * 137.0)
         plant = twin.plant
-        twin.fault("occlusion")
+        twin.set_fault("occlusion")
         since_s, since_steps = twin.now_s, plant.commanded
         while "occlusion" not in client.status()["alarms"]:
             if plant.commanded - since_steps > STEPS_MAX:
                 raise RuntimeError(f"no alarm within {STEPS_MAX} steps at {rate_nl_per_day} nL/day")
-            twin.advance(step_s / 4)
+            twin.advance_time(step_s / 4)
         seconds, steps = twin.now_s - since_s, plant.commanded - since_steps
         before = plant.delivered_nl(twin.machine.now_us)
-        twin.fault("occlusion", 0)
-        twin.advance(OPEN_S)
+        twin.set_fault("occlusion", 0)
+        twin.advance_time(OPEN_S)
         return Found(seconds, steps, plant.delivered_nl(twin.machine.now_us) - before)
 
 

@@ -66,7 +66,7 @@ def grown(days: int, baud: int) -> Twin:
     client.commit(program())
     client.start()
     for day in range(days):
-        twin.advance(86_400)
+        twin.advance_time(86_400)
         if day % 2 == 0:
             client.bolus(20 + day)
     client.close()
@@ -145,7 +145,7 @@ def running(act: Callable[[Callable[[], bool]], None]) -> Iterator[None]:
 def board(twin: Twin) -> Iterator[int]:
     """The simulated pump in real time: a descriptor of its end of the line."""
     endpoint = TcpEndpoint("127.0.0.1", 0)
-    with running(Live(twin, endpoint).run):
+    with running(Live(twin, endpoint).run_until):
         link = socket.create_connection(("127.0.0.1", int(endpoint.name.rpartition(":")[2])))
         try:
             yield link.fileno()
@@ -194,6 +194,6 @@ def pass_on(device: int, host: int, baud: int, going: Callable[[], bool]) -> Non
         now_us = time.monotonic_ns() // 1000
         for source, (line, target) in lines.items():
             if source in ready:
-                line.send(now_us, os.read(source, 65_536))
-            if due := line.take(now_us, 65_536):
+                line.send_bytes(now_us, os.read(source, 65_536))
+            if due := line.take_bytes(now_us, 65_536):
                 os.write(target, due)

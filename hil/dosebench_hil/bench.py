@@ -56,7 +56,7 @@ class Fault:
     def __init__(self, twin: Twin, name: str, value: Value | str | None) -> None:
         self._twin = twin
         present = asdict(twin.plant.faults)
-        twin.fault(name, value)
+        twin.set_fault(name, value)
         self._before = present if name == "none" else {name: present[name]}
 
     def __enter__(self) -> Fault:
@@ -70,7 +70,7 @@ class Fault:
     def end(self) -> None:
         """Put back what was there before."""
         for name, value in self._before.items():
-            self._twin.fault(name, value)
+            self._twin.set_fault(name, value)
 
 
 class Bench(ABC):
@@ -136,7 +136,7 @@ class Bench(ABC):
         capacity = self.profile.reservoir.capacity
         if "reservoir_level" in self.features:
             twin = self.twin("reservoir_level")
-            twin.plant.refill(float(capacity), twin.machine.now_us)
+            twin.plant.refill_reservoir(float(capacity), twin.machine.now_us)
         client.refill(int(self.profile.count_steps(capacity)))
         self._clear_alarms()
         status = client.status()
@@ -197,7 +197,7 @@ class Bench(ABC):
 
     def no_faults(self) -> None:
         """Mend everything (faults)."""
-        self.twin("faults").fault("none")
+        self.twin("faults").set_fault("none")
 
     def twin(self, feature: str) -> Twin:
         """The simulation behind the port, for what `feature` covers. Raises FeatureMissingError."""
@@ -266,7 +266,7 @@ class TwinBench(Bench):
         self._kept.close()
 
     def advance(self, seconds: float) -> None:
-        self.twin("virtual_time").advance(seconds)
+        self.twin("virtual_time").advance_time(seconds)
 
     def now_s(self) -> float:
         return self.twin("virtual_time").now_s
@@ -311,7 +311,7 @@ class PortBench(Bench):
 
     def advance(self, seconds: float) -> None:
         if "virtual_time" in self.features:
-            self.twin("virtual_time").advance(seconds)
+            self.twin("virtual_time").advance_time(seconds)
         else:
             time.sleep(seconds / self._speed)
 

@@ -15,7 +15,7 @@ from dosebench.link.client import PumpClient
 from dosebench.profile.device_config import seal_config
 from dosebench.twin.from_profile import plant_settings
 from dosebench.twin.persistent import profile_settings
-from dosebench.twin.runtimes import RuntimeName, available
+from dosebench.twin.runtimes import RuntimeName, list_available
 from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin, TwinSettings, one_core
 from fakemachine import BENCH, FAMILIES, board_twin
@@ -62,7 +62,7 @@ def running(twin: Twin, **changes: Any) -> Iterator[PumpClient]:
     with one_core():
         twin.power_on()
         try:
-            twin.advance(5)
+            twin.advance_time(5)
             client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
             client.connect()
             program = therapy(**changes)
@@ -75,7 +75,7 @@ def running(twin: Twin, **changes: Any) -> Iterator[PumpClient]:
 
 
 def settings(runtime: RuntimeName = "wasm", **changes: Any) -> Any:
-    if not available()[runtime]:
+    if not list_available()[runtime]:
         pytest.skip(f"the {runtime} runtime is not installed here")
     given = profile_settings("implant-40", runtime, seed=1)
     given.config = seal_config(given.config | changes)
@@ -84,7 +84,7 @@ def settings(runtime: RuntimeName = "wasm", **changes: Any) -> Any:
 
 def exact(twin: Twin, client: PumpClient, days: float) -> None:
     """After so many days the motor has made every step, within half a one, and the pump knows it."""
-    twin.advance(days * DAY_S)
+    twin.advance_time(days * DAY_S)
     status = client.status()
     assert status["alarms"] == (), status
     assert status["low_steps"] == status["high_steps"] == len(twin.plant.steps_us)
@@ -106,7 +106,7 @@ def test_dosing_and_the_idle_loop_run_with_the_heap_locked(family: str) -> None:
     # The proof of the watchdog would end the process that is measured.
     twin = board_twin(settings(watchdog_ms=0), family, "run_locked.py")
     with running(twin):
-        twin.advance(0.7 * DAY_S)
+        twin.advance_time(0.7 * DAY_S)
         assert len(twin.plant.steps_us) > 1_000
         locked = [int(line[1]) for line in words(twin) if line[0] == "locked"]
         assert locked[-1] >= 1_024
@@ -127,7 +127,7 @@ def test_what_is_flashed_is_exact_too(family: str, tmp_path: Path, monkeypatch: 
             # A bit of the code turns over. The next look begins to read it, the one after knows.
             flipped = tmp_path / "pump" / "controller.mpy"
             flipped.write_bytes(flipped.read_bytes()[:-1] + b"\x55")
-            twin.advance(4 * 3_600)
+            twin.advance_time(4 * 3_600)
             assert "selftest_failed" in client.status()["alarms"]
     finally:
         code_hash.cache_clear()
@@ -141,7 +141,7 @@ def test_every_kind_of_pump_head_is_exact(family: str, head: str) -> None:
         exact(twin, client, 0.25)
         # A bolus: two steps at once now and then.
         client.bolus(24)
-        twin.advance(3_600)
+        twin.advance_time(3_600)
         status = client.status()
         assert status["bolus_left_steps"] == 0
         assert status["low_steps"] == status["high_steps"] == len(twin.plant.steps_us) >= 400 + 24
@@ -182,7 +182,7 @@ def test_the_example_benches_run_as_they_are_wired(path: Path) -> None:
     program = of_bench(bench)
     with running(twin, **program) as client:
         client.refill(program["reservoir_steps"])
-        twin.advance(6 * 3_600)
+        twin.advance_time(6 * 3_600)
         status = client.status()
         assert status["alarms"] == ()
         made = len(twin.plant.steps_us)

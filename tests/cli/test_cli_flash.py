@@ -552,7 +552,7 @@ class _OnTheBoard(ProcessRuntime):
         super().__init__(machine, "unix", *ends)
         self._board = board
 
-    def kill(self) -> None:
+    def cut_power(self) -> None:
         self._board.cut()
         while select.select([self._reader], [], [], 0)[0]:
             os.read(self._reader, 4096)

@@ -240,7 +240,7 @@ def test_keys_that_the_keyring_lost(ring: FakeRing) -> None:
 
 def test_set_keys_needs_an_open_board() -> None:
     with pytest.raises(Exception, match="is not open"):
-        NamedTwin(SimOptions.parse(BENCH)).set_keys({})
+        NamedTwin(SimOptions.parse_url(BENCH)).set_keys({})
 
 
 ADD_MANY = """

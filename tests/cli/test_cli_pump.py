@@ -203,7 +203,7 @@ def test_refill(run: Run, programmed: str) -> None:
 def fill(name: str, steps: int) -> None:
     """Fill the true reservoir of a named board."""
     twin, release = open_url(f"sim://{name}")
-    twin.plant.refill(steps * twin.plant.settings.step_nl)
+    twin.plant.refill_reservoir(steps * twin.plant.settings.step_nl)
     release()
 
 
@@ -274,7 +274,7 @@ def test_the_date_of_implant_and_what_follows(run: Run, programmed: str) -> None
     assert run("implant", "2017-01-15", "-p", programmed).out == text
     assert run("implant", "2017-01-16", "-p", programmed).code == 1
     twin, release = open_url("sim://bench")
-    twin.fault("battery_offset", -700)
+    twin.set_fault("battery_offset", -700)
     release()
     run("sim", "bench", "--advance", "10 min")
     found = run("implant", "-p", programmed, "--json").json

@@ -118,7 +118,7 @@ def test_wrong_usage(run: Run, c5: Path, arguments: tuple[str, str]) -> None:
 
 
 def test_a_runtime_that_is_missing(run: Run, c5: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtimes, "available", lambda: {"unix": False, "wasm": False, "cpython": True})
+    monkeypatch.setattr(runtimes, "list_available", lambda: {"unix": False, "wasm": False, "cpython": True})
     ran = run("simulate", c5, "--runtime", "unix")
     assert ran.code == 1
     assert "the unix runtime is not installed here; `dosebench doctor` shows which are" in ran.err

@@ -228,7 +228,7 @@ class Scenario:
 
     def _cancel(self, side: PumpSide) -> None:
         side.client.bolus(BOLUS)
-        side.twin.advance(60)
+        side.twin.advance_time(60)
         side.client.bolus_cancel()
 
     def _alarm(self, side: PumpSide) -> None:
@@ -236,10 +236,10 @@ class Scenario:
         side.client.refill(160_000)
 
     def _wait(self, side: PumpSide) -> None:
-        side.twin.advance(5_400)
+        side.twin.advance_time(5_400)
 
     def _long(self, side: PumpSide) -> None:
-        side.twin.advance(6 * 3_600)
+        side.twin.advance_time(6 * 3_600)
 
 
 def program_of(generation: int) -> dict[str, Any]:
@@ -326,7 +326,7 @@ def check_goes_on(side: PumpSide) -> None:
     """The therapy goes on at its rate, without catching up and without the bolus."""
     ledger = side.twin._runtime.pump.ledger  # type: ignore[union-attr]
     before, running = len(side.twin.plant.steps_us), ledger.running
-    side.twin.advance(3_600)
+    side.twin.advance_time(3_600)
     made = len(side.twin.plant.steps_us) - before
     expected = 3_600_000 / RATES[ledger.generation] if running else 0
     assert abs(made - expected) <= 1, (made, expected)

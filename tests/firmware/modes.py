@@ -113,7 +113,7 @@ class Beside:
         self.compare()
 
     def advance(self, ms: int) -> None:
-        self.side.twin.advance(ms / 1000)
+        self.side.twin.advance_time(ms / 1000)
 
     def commit(self, changes: dict[str, Any]) -> None:
         data = therapy(**changes)
@@ -195,7 +195,7 @@ class Beside:
         self.side.reset()
         status = client.status()
         unsure = status["high_steps"] - status["low_steps"] - (before["high_steps"] - before["low_steps"])
-        assert status["low_steps"] <= self.side.twin.plant.encoder() <= status["high_steps"]
+        assert status["low_steps"] <= self.side.twin.plant.read_encoder() <= status["high_steps"]
         # A slice is an hour at the rate that ran when it was leased: at most the largest of this test.
         assert 0 <= unsure <= 3_600_000 // 8_000 + left
         self._begin_again(status)
@@ -213,7 +213,7 @@ class Beside:
         ideal.running = old.running
         ideal._mark_corner()
         self.ideal = ideal
-        self.made_before = self.side.twin.plant.encoder()
+        self.made_before = self.side.twin.plant.read_encoder()
 
     def _period_began(self) -> int:
         """Pump time from which the period of the next periodic bolus counts."""
@@ -235,7 +235,7 @@ class Beside:
     def compare(self) -> None:
         """The pump has made exactly the steps that a perfect pump has made by now."""
         self.ideal.advance_to(self.pump_ms)
-        made = self.side.twin.plant.encoder() - self.made_before
+        made = self.side.twin.plant.read_encoder() - self.made_before
         if made != self.ideal.made:
             # Leases that resets left open count as delivered: so many of them may reach a cap, which is another test.
             assume("dose_cap" not in self.side.client.status()["alarms"])

@@ -139,7 +139,7 @@ class PumpSide:
     def refill(self, steps: int, withdrawn: int | None = None) -> None:
         """Fill the true reservoir to so many steps, and tell the pump."""
         plant = self.twin.plant
-        plant.refill(steps * plant.settings.step_nl)
+        plant.refill_reservoir(steps * plant.settings.step_nl)
         self.client.refill(steps, withdrawn)
 
     def start(self) -> None:

@@ -69,7 +69,7 @@ class Line:
     def reset(self) -> None:
         """A loss of power, and the boot after it."""
         self.twin.power_cycle(1)
-        self.twin.advance(BOOT_S)
+        self.twin.advance_time(BOOT_S)
 
     # Bytes and frames
 
@@ -98,7 +98,7 @@ class Line:
         end = self.twin.machine.now_us + ANSWER_MS * 1000
         line = self.twin.machine.to_host
         while self.twin.machine.now_us < end:
-            self.twin.advance_us(end, stop=lambda: line.arrived(self.twin.machine.now_us) > 0)
+            self.twin.advance_us(end, stop=lambda: line.count_arrived(self.twin.machine.now_us) > 0)
             for reply in self.heard():
                 if reply.sequence == frame.sequence:
                     return reply
@@ -170,7 +170,7 @@ def line(
     settings.keys = keys
     with Twin(settings) as twin:
         twin.power_on()
-        twin.advance(BOOT_S)
+        twin.advance_time(BOOT_S)
         yield Line(twin)
 
 

@@ -95,7 +95,7 @@ class Watched:
         name, value = act
         client = self.side.client
         plain: dict[str, Callable[[], Any]] = {
-            "advance": lambda: self.side.twin.advance(value / 1000),
+            "advance": lambda: self.side.twin.advance_time(value / 1000),
             "start": client.start,
             "stop": client.stop,
             "bolus": lambda: client.bolus(value),
@@ -126,7 +126,7 @@ class Watched:
         client.prime_arm(steps, 7)
         first = self.made
         client.prime(steps)
-        self.side.twin.advance(steps + 5)
+        self.side.twin.advance_time(steps + 5)
         self.primed |= set(range(first, self.made))
         assert self.made - first <= steps
 
@@ -175,7 +175,7 @@ def attack(runtime: RuntimeName, first: dict[str, Any], history: list[Act]) -> N
         side.client.start()
         for act in history:
             watched.do(act)
-        side.twin.advance(40_000)
+        side.twin.advance_time(40_000)
         watched.check()
         before = watched.made
         status = side.client.status()

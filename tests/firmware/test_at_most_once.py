@@ -230,7 +230,7 @@ def test_a_journal_that_went_back_is_noticed_though_the_first_look_failed() -> N
         pump.twin.power_off()
         pump.twin.flash.data[:] = old
         pump.twin.power_on()
-        pump.twin.advance(BOOT_S)
+        pump.twin.advance_time(BOOT_S)
         refills_of_another_host(pump, 59)
         go_deaf_after_the_offer(port)
         with pytest.raises(SilentError):
@@ -263,7 +263,7 @@ def test_nothing_is_dosed_while_an_outcome_is_unknown(heard: bool) -> None:
         assert ("was never carried out" in str(told.value)) is not heard
         assert boluses(pump) == ([4] if heard else [])
         # Now it is known; what is given now is meant.
-        pump.twin.advance(60)
+        pump.twin.advance_time(60)
         client.bolus(1)
         assert boluses(pump) == ([4, 1] if heard else [1])
 

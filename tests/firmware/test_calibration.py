@@ -47,15 +47,15 @@ def test_a_therapy_for_other_steps_is_not_delivered(runtime: RuntimeName) -> Non
     with pump(runtime) as side:
         side.program()
         side.start()
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         content = side.client.status()["reservoir_steps"]
         flashed(side, NEW)
-        steps = side.twin.plant.encoder()
-        side.twin.advance(7_200)
+        steps = side.twin.plant.read_encoder()
+        side.twin.advance_time(7_200)
         status = side.client.status()
         assert status["delivery"] == "stopped"
         assert "therapy_unfit" in status["alarms"]
-        assert side.twin.plant.encoder() == steps
+        assert side.twin.plant.read_encoder() == steps
         # The open lease of the boot counts as delivered; what is left is counted in the new steps.
         (told,) = calibrations(side)
         assert (told["step_nl_num"], told["step_nl_den"], told["carried_on"]) == (1306, 5, False)
@@ -77,7 +77,7 @@ def test_programming_it_again_ends_that() -> None:
         side.program(**ON_NEW, reservoir_steps=150_000)
         assert "therapy_unfit" not in side.client.status()["alarms"]
         side.start()
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         assert side.client.status()["delivery"] == "running"
 
 
@@ -150,13 +150,13 @@ def test_a_refill_after_it_is_held_against_the_new_steps_alone() -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(5 * 86_400)
+        side.twin.advance_time(5 * 86_400)
         side.stop()
         flashed(side, NEW)
         side.program(**ON_NEW, reservoir_steps=150_000, basal_den=9_000)
         content = side.client.status()["reservoir_steps"]
         side.start()
-        side.twin.advance(86_400)
+        side.twin.advance_time(86_400)
         side.stop()
         given = side.client.status()["low_steps"] - next(
             record.fields["low_steps"] for record in reversed(side.records()) if record.kind == "start"
@@ -174,7 +174,7 @@ def test_the_windows_keep_the_drug_that_was_delivered() -> None:
         side.program()
         side.start()
         side.bolus(400)
-        side.twin.advance(3_601)
+        side.twin.advance_time(3_601)
         side.stop()
         flashed(side, NEW)
         before = side.client.status()["window_ng"]
@@ -215,7 +215,7 @@ def test_what_was_delivered_before_it_leaves_no_more_room_than_its_volume_does()
         side.program(bolus_den=1_200)
         side.start()
         side.client.bolus(400)
-        side.twin.advance(600)
+        side.twin.advance_time(600)
         side.stop()
         low = side.client.status()["low_steps"]
         # 400 steps of 250 nL are 500 of 200 nL: of 600 that an hour may hold, 100 are left, less what the basal gave.
@@ -228,7 +228,7 @@ def test_what_was_delivered_before_it_leaves_no_more_room_than_its_volume_does()
         )
         side.start()
         side.client.bolus(300)
-        side.twin.advance(600)
+        side.twin.advance_time(600)
         assert "dose_cap" in side.client.status()["alarms"]
         assert side.client.status()["low_steps"] - low <= 600 - old
         assert side.client.status()["low_steps"] - low >= 600 - old - 5

@@ -110,12 +110,12 @@ def test_c9_a_patient_bolus_that_does_not_fit_is_refused_whole() -> None:
             case.until(minute)
             side.client.patient_bolus()
         case.until(380)
-        before = side.twin.plant.encoder()
+        before = side.twin.plant.read_encoder()
         in_window = sum(1 for at in case.steps() if at > 140) / 10
         assert in_window == pytest.approx(26.0, abs=0.11)
         assert refused(side.client.patient_bolus) == "bolus_over_cap"
-        side.twin.advance(30)
-        assert side.twin.plant.encoder() - before <= 1
+        side.twin.advance_time(30)
+        assert side.twin.plant.read_encoder() - before <= 1
         status = side.client.status()
         assert "dose_cap" in status["alarms"]
         assert Fraction(status["rate_num"], status["rate_den"]) == Fraction(10, 60 * MINUTE)
@@ -133,7 +133,7 @@ def test_c10_low_then_empty() -> None:
         assert case.alarm_minute("reservoir_empty") == pytest.approx(150, abs=6)
         status = side.client.status()
         assert (status["delivery"], status["stop_reason"]) == ("stopped", "reservoir_empty")
-        assert side.twin.plant.encoder() == 65
+        assert side.twin.plant.read_encoder() == 65
 
 
 @pytest.mark.requirement("C11")
@@ -161,23 +161,23 @@ def test_c7_a_bridge_delivers_the_dose_while_the_old_drug_leaves_the_path() -> N
     with pump() as side:
         load(side, program("c7-bridge-before"))
         side.client.start()
-        side.twin.advance(DAY_S)
+        side.twin.advance_time(DAY_S)
         wanted = program("c7-bridge", "c7-bridge-before")
         reading = load(side, wanted)
         assert reading["bridge_ms"] == pytest.approx(13.6 * 3_600_000)
-        before = side.twin.plant.encoder()
-        side.twin.advance(13.5 * 3_600)
+        before = side.twin.plant.read_encoder()
+        side.twin.advance_time(13.5 * 3_600)
         assert side.client.status()["bridge_left_steps"] > 0
-        side.twin.advance(0.2 * 3_600)
+        side.twin.advance_time(0.2 * 3_600)
         # 0.340 mL of old drug in 1360 steps of 0.25 uL, at 0.6 mL/day.
-        assert side.twin.plant.encoder() - before == pytest.approx(1_360, abs=12)
+        assert side.twin.plant.read_encoder() - before == pytest.approx(1_360, abs=12)
         status = side.client.status()
         assert status["bridge_left_steps"] == 0
         assert status["alarms"] == ()
         assert Fraction(status["rate_num"], status["rate_den"]) * DAY_S * 1000 == 600
         # 12.5 ug an hour throughout: 170 ug of old drug at 0.125 ug a step, then 0.5 ug a step.
-        side.twin.advance(10.3 * 3_600)
-        bridge, after = 1_360 * Fraction(1, 8), side.twin.plant.encoder() - before - 1_360
+        side.twin.advance_time(10.3 * 3_600)
+        bridge, after = 1_360 * Fraction(1, 8), side.twin.plant.read_encoder() - before - 1_360
         assert float(bridge + after * Fraction(1, 2)) == pytest.approx(300, abs=1)
 
 
@@ -189,14 +189,14 @@ def test_c7_a_bridge_survives_a_reset() -> None:
         # Room for what the open lease may have delivered before the reset, and for an hour told at its end.
         roomy = (Cap(60, 60_000), Cap(1440, 400_000))
         load(side, replace(program("c7-bridge", "c7-bridge-before"), caps=roomy))
-        side.twin.advance(5 * 3_600)
+        side.twin.advance_time(5 * 3_600)
         left = side.client.status()["bridge_left_steps"]
         side.reset()
         status = side.client.status()
         # What the open lease may have delivered counts as delivered.
         assert left - 101 <= status["bridge_left_steps"] <= left
         assert Fraction(status["rate_num"], status["rate_den"]) * DAY_S * 1000 == 2_400
-        side.twin.advance(9 * 3_600)
+        side.twin.advance_time(9 * 3_600)
         assert side.client.status()["bridge_left_steps"] == 0
 
 
@@ -208,7 +208,7 @@ def test_c15_pulses_come_at_the_published_intervals(name: str, profile: str, apa
     with pump(profile=profile) as side:
         load(side, program(f"c15-pulses-{name}"))
         side.client.start()
-        side.twin.advance(20 * apart_s)
+        side.twin.advance_time(20 * apart_s)
         times = side.twin.step_times_ms()
         assert len(times) == 20
         assert {b - a for a, b in pairwise(times)} == {apart_s * 1000}
@@ -223,7 +223,7 @@ def test_c15_fifty_two_priming_pulses_at_one_a_second() -> None:
         assert refused(lambda: side.client.prime(52)) == "priming_not_armed"
         side.client.prime_arm(52, wanted.path_version)
         side.client.prime(52)
-        side.twin.advance(60)
+        side.twin.advance_time(60)
         times = side.twin.step_times_ms()
         assert len(times) == 52
         assert times[-1] - times[0] == 51_000
@@ -241,11 +241,11 @@ def test_priming_takes_two_acts_of_the_same_volume_within_a_minute() -> None:
         client.prime_arm(50, 3)
         assert refused(lambda: client.prime(51)) == "priming_volume"
         client.prime_arm(50, 3)
-        side.twin.advance(61)
+        side.twin.advance_time(61)
         assert refused(lambda: client.prime(50)) == "priming_not_armed"
         side.start()
         assert refused(lambda: client.prime_arm(50, 3)) == "still_running"
-        assert side.twin.plant.encoder() <= 1
+        assert side.twin.plant.read_encoder() <= 1
         stored = [record.fields for record in side.records() if record.kind == "prime_arm"]
         assert {fields["path_version"] for fields in stored} == {3}
 
@@ -284,7 +284,7 @@ def runs(side: PumpSide, seconds: int) -> list[tuple[int, int]]:
     """(step of the flex pattern, how many minutes it ran), in order, looking once a minute."""
     seen: list[tuple[int, int]] = []
     for _ in range(seconds // 60):
-        side.twin.advance(60)
+        side.twin.advance_time(60)
         status = side.client.status()
         hour = (status["rate_den"] - 50_000) // 500
         if seen and seen[-1][0] == hour:
@@ -328,7 +328,7 @@ def test_c20_the_leap_day_is_a_day_of_its_own() -> None:
         side.program(**FLEX)
         side.client.set_clock(datetime(2028, 2, 28, 23, 0))
         side.client.start()
-        side.twin.advance(2 * DAY_S)
+        side.twin.advance_time(2 * DAY_S)
         status = side.client.status()
         days = (datetime(2028, 3, 1) - datetime(2000, 1, 1)).days
         assert (status["local_days"], status["local_ms"] // 3_600_000) == (days, 23)
@@ -356,19 +356,19 @@ def test_a_commit_a_clock_change_and_a_reset_unlock_no_patient_bolus() -> None:
         side.program(**patient, patient_per_day=2)
         side.start()
         side.client.patient_bolus()
-        side.twin.advance(1_800)
+        side.twin.advance_time(1_800)
         side.program(**patient, patient_per_day=2)
         side.client.set_clock(datetime(2026, 5, 5, 23, 59))
         assert refused(side.client.patient_bolus) == "lockout"
         side.reset()
         assert refused(side.client.patient_bolus) == "lockout"
-        side.twin.advance(1_900)
+        side.twin.advance_time(1_900)
         side.client.patient_bolus()
-        side.twin.advance(3_700)
+        side.twin.advance_time(3_700)
         assert refused(side.client.patient_bolus) == "patient_count"
         side.reset()
         assert refused(side.client.patient_bolus) == "patient_count"
-        side.twin.advance(DAY_S)
+        side.twin.advance_time(DAY_S)
         side.client.patient_bolus()
 
 
@@ -380,13 +380,13 @@ def test_a_square_bolus_waits_for_a_patient_bolus_and_goes_on() -> None:
         side.start()
         side.client.square_bolus(60, 3_600_000)
         assert refused(lambda: side.client.square_bolus(5, 600_000)) == "square_running"
-        side.twin.advance(1_800)
-        assert side.twin.plant.encoder() == 30
+        side.twin.advance_time(1_800)
+        assert side.twin.plant.read_encoder() == 30
         side.client.patient_bolus()
-        side.twin.advance(596)
+        side.twin.advance_time(596)
         assert side.client.status()["square_left_steps"] == 30
-        assert side.twin.plant.encoder() == 90
-        side.twin.advance(1_900)
-        assert side.twin.plant.encoder() == 120
+        assert side.twin.plant.read_encoder() == 90
+        side.twin.advance_time(1_900)
+        assert side.twin.plant.read_encoder() == 120
         ends = [record.kind for record in side.records() if record.kind in ("bolus_end", "square_end")]
         assert ends == ["bolus_end", "square_end"]

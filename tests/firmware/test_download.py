@@ -66,7 +66,7 @@ def grown(days: int, baud: int = 115_200, **config: int) -> Twin:
     client.commit(therapy())
     client.start()
     for day in range(days):
-        twin.advance(86_400)
+        twin.advance_time(86_400)
         client.bolus(20 + day % 50)
     client.close()
     return twin
@@ -194,7 +194,7 @@ def test_torn_records_are_passed_over(coding: Coding) -> None:
     with grown(4) as twin:
         for _ in range(4):
             twin.cut_at(twin.flash_operations + 3, "torn")
-            twin.advance(6 * 3600)
+            twin.advance_time(6 * 3600)
             twin.power_on("brown_out")
         client, _ = client_of(twin)
         wanted = list(client.journal())

@@ -39,9 +39,9 @@ def probed(request: pytest.FixtureRequest) -> object:
     # The proof of the watchdog would end the process that is measured.
     settings.config = seal_config(settings.config | {"watchdog_ms": 0})
     twin = Twin(settings)
-    runtime = ProcessRuntime.start(twin.machine, "wasm", PROBE)
+    runtime = ProcessRuntime.start_child(twin.machine, "wasm", PROBE)
     with one_core():
-        twin.start(runtime, "power_on")
+        twin.start_firmware(runtime, "power_on")
         yield twin, runtime
         twin.close()
 
@@ -86,8 +86,8 @@ def test_dosing_and_the_idle_loop_run_with_the_heap_locked(
     # The pattern clock catches up while the pump runs; nothing is sent meanwhile.
     client.set_clock(datetime(2026, 3, 29, 5, 0, 0))
     client.start()
-    twin.advance(4 * 86_400)
-    assert twin.plant.encoder() > 5_000
+    twin.advance_time(4 * 86_400)
+    assert twin.plant.read_encoder() > 5_000
     whole, dosing = next(line[1:] for line in reversed(printed(runtime)) if line[0] == "locked")
     assert whole >= 4_096
     assert dosing >= 200
@@ -114,8 +114,8 @@ def test_flow_meter_and_air_detector_allocate_nothing(probed: tuple[Twin, Proces
     client.stage(therapy(**EXTERNAL))
     client.commit(therapy(**EXTERNAL))
     client.start()
-    twin.advance(12 * 3_600)
-    assert twin.plant.encoder() > 600
+    twin.advance_time(12 * 3_600)
+    assert twin.plant.read_encoder() > 600
     whole, _ = next(line[1:] for line in reversed(printed(runtime)) if line[0] == "locked")
     assert whole >= 512
 
@@ -190,8 +190,8 @@ def test_the_heap_that_the_pump_holds_does_not_grow() -> None:
             side.start()
             for _ in range(25):
                 side.client.patient_bolus()
-                side.twin.advance(3_600)
-            side.twin.advance((PART_DAYS - 1) * 86_400)
+                side.twin.advance_time(3_600)
+            side.twin.advance_time((PART_DAYS - 1) * 86_400)
             side.records()
             side.refill(100_000)
             side.client.stop()

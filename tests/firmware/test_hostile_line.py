@@ -170,7 +170,7 @@ class HostileLineMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.2, 5.0, 60.0, 125.0, 3600.0]))
     def time_passes(self, seconds: float) -> None:
-        self.twin.advance(seconds)
+        self.twin.advance_time(seconds)
 
     @rule()
     def power_fails(self) -> None:
@@ -265,8 +265,8 @@ class HostileLineMachine(RuleBasedStateMachine):
         if not self.twin.powered:
             self.power_comes_back()
         self.twin.flash.cut = None
-        self.twin.advance(BOOT_S)
-        self.twin.machine.to_host.clear()
+        self.twin.advance_time(BOOT_S)
+        self.twin.machine.to_host.clear_bytes()
         line = Line(self.twin)
         line.sequence = 1 << 20
         return line
@@ -278,7 +278,7 @@ class HostileLineMachine(RuleBasedStateMachine):
         self.quiet()
         host.port.mend()
         # The other host's session ends by itself.
-        self.twin.advance(130)
+        self.twin.advance_time(130)
         host.client = None
         host.learn_all(host.connected().resolve_commands())
         assert host.ids.open_commands(self.pump) == []
@@ -310,7 +310,7 @@ class HostileLineMachine(RuleBasedStateMachine):
         last = next(record.kind for record in reversed(records) if record.kind in ("start", "stop"))
         assert status["delivery"] == ("running" if last == "start" else "stopped")
         assert status["generation"] == 1
-        assert status["low_steps"] <= self.twin.plant.encoder() <= status["high_steps"]
+        assert status["low_steps"] <= self.twin.plant.read_encoder() <= status["high_steps"]
 
 
 def is_stop(frame: bytes) -> bool:

@@ -59,8 +59,8 @@ def test_on_a_pump(fault: str, verdict: str, profile: str, changes: dict[str, in
         changes |= {"hour_ng_max": 300_000, "day_ng_max": 2_500_000}
     with pump(profile=profile, seed=6) as side:
         side.program(**changes)
-        side.twin.advance(60)
-        side.twin.fault(fault, 0.8 if fault == "leak" else None)
+        side.twin.advance_time(60)
+        side.twin.set_fault(fault, 0.8 if fault == "leak" else None)
         figures = load_profile(profile)
         steps = int(figures.count_steps(figures.watch.patency))
         outcome, found = check(side.client, figures, steps)
@@ -87,8 +87,8 @@ def test_a_test_volume_is_small_and_only_for_a_stopped_pump() -> None:
             side.client.patency(4)
         assert refused.value.reason == "still_running"
         side.client.stop()
-        side.twin.fault("air", 5)
-        side.twin.fault("pressure_open")
+        side.twin.set_fault("air", 5)
+        side.twin.set_fault("pressure_open")
         with pytest.raises(DosebenchError, match="no pressure sensor"):
             check(side.client, load_profile("implant-40"), 4)
 
@@ -98,11 +98,11 @@ def test_a_reset_in_the_middle_never_repeats_it() -> None:
     with pump() as side:
         side.program()
         side.client.patency(8)
-        side.twin.advance(3)
+        side.twin.advance_time(3)
         made = len(side.twin.plant.steps_us)
         assert 0 < made < 8
         side.reset()
-        side.twin.advance(600)
+        side.twin.advance_time(600)
         assert len(side.twin.plant.steps_us) == made
         status = side.client.status()
         assert status["low_steps"] <= made <= status["high_steps"] == 8

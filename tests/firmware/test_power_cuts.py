@@ -94,9 +94,9 @@ def test_a_damaged_therapy_copy_is_mended_and_two_are_noticed(copies: tuple[int,
         else:
             assert status["delivery"] == "safe"
             assert "therapy_lost" in status["alarms"]
-            before = side.twin.plant.encoder()
-            side.twin.advance(86_400)
-            assert side.twin.plant.encoder() == before
+            before = side.twin.plant.read_encoder()
+            side.twin.advance_time(86_400)
+            assert side.twin.plant.read_encoder() == before
 
 
 @pytest.mark.requirement("R53")
@@ -104,7 +104,7 @@ def test_a_flash_that_something_else_emptied_is_noticed() -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         side.twin.power_off()
         side.twin.machine.flash = Flash(side.twin.flash.sectors)
         side.twin.power_on()
@@ -112,9 +112,9 @@ def test_a_flash_that_something_else_emptied_is_noticed() -> None:
         status = side.client.status()
         assert status["delivery"] == "safe"
         assert "therapy_lost" in status["alarms"]
-        before = side.twin.plant.encoder()
-        side.twin.advance(86_400)
-        assert side.twin.plant.encoder() == before
+        before = side.twin.plant.read_encoder()
+        side.twin.advance_time(86_400)
+        assert side.twin.plant.read_encoder() == before
 
 
 def test_an_older_therapy_never_runs() -> None:
@@ -139,16 +139,16 @@ def test_a_reset_keeps_what_commands_became() -> None:
         side.program()
         side.start()
         outcome = side.client.bolus(BOLUS)
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         side.twin.power_cycle()
         side.client.connect()
         again = side.client._ask_question("outcome", host=outcome["host"], counter=outcome["counter"])
         assert again == outcome
-        before = side.twin.plant.encoder()
+        before = side.twin.plant.read_encoder()
         repeated = side.client._ask_question("bolus", host=outcome["host"], counter=outcome["counter"], steps=BOLUS)
         assert repeated == outcome
-        side.twin.advance(60)
-        assert side.twin.plant.encoder() - before <= 2
+        side.twin.advance_time(60)
+        assert side.twin.plant.read_encoder() - before <= 2
 
 
 def test_a_new_pump_with_an_empty_flash_is_no_loss() -> None:

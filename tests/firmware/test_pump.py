@@ -18,9 +18,9 @@ def refused(act: Callable[[], object]) -> str:
 
 def delivering(side: PumpSide) -> bool:
     """Whether steps come within ten minutes."""
-    before = side.twin.plant.encoder()
-    side.twin.advance(600)
-    return side.twin.plant.encoder() > before
+    before = side.twin.plant.read_encoder()
+    side.twin.advance_time(600)
+    return side.twin.plant.read_encoder() > before
 
 
 def test_nothing_moves_before_it_is_told_to() -> None:
@@ -85,7 +85,7 @@ def test_an_abandoned_stage_is_dropped_and_the_old_therapy_runs_on() -> None:
         side.start()
         side.client.stage(therapy(basal_den=60_000))
         assert side.client.status()["staged_bytes"] > 0
-        side.twin.advance(121)
+        side.twin.advance_time(121)
         status = side.client.status()
         assert (status["staged_bytes"], status["generation"], status["delivery"]) == (0, 1, "running")
         assert side.records()[-1].kind == "stage_dropped"
@@ -98,7 +98,7 @@ def test_a_bolus_is_cut_when_the_cap_is_reached_and_the_basal_waits_for_room() -
         side.program(hour_ng_max=50_000)
         side.start()
         side.bolus(90)
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         hour = [at for at in side.twin.step_times_ms() if at > side.pump_ms - 3_600_000]
         assert len(hour) <= 100
         status = side.client.status()
@@ -121,9 +121,9 @@ def test_a_low_reservoir_alarms_and_does_what_the_therapy_says(on_low: str, rate
         side.program(on_low=on_low)
         side.refill(8_100)
         side.start()
-        side.twin.advance(5_300)
+        side.twin.advance_time(5_300)
         assert side.client.status()["alarms"] == ()
-        side.twin.advance(200)
+        side.twin.advance_time(200)
         status = side.client.status()
         assert status["alarms"] == ("reservoir_low",)
         assert (status["rate_num"], status["rate_den"]) == rate
@@ -139,12 +139,12 @@ def test_an_empty_reservoir_stops_the_pump() -> None:
         side.program()
         side.refill(4_050)
         side.start()
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         status = side.client.status()
         assert (status["delivery"], status["stop_reason"]) == ("stopped", "reservoir_empty")
         assert set(status["alarms"]) == {"reservoir_low", "reservoir_empty"}
         assert status["reservoir_steps"] == 4_000
-        assert side.twin.plant.encoder() == 50
+        assert side.twin.plant.read_encoder() == 50
         assert refused(side.client.start) == "reservoir_empty"
 
 
@@ -153,10 +153,10 @@ def test_a_stalled_motor_ends_in_the_safe_state_within_three_steps() -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(3_600)
-        moved = side.twin.plant.encoder()
+        side.twin.advance_time(3_600)
+        moved = side.twin.plant.read_encoder()
         side.twin.plant.faults.stall = True
-        side.twin.advance(3 * 54 + 1)
+        side.twin.advance_time(3 * 54 + 1)
         status = side.client.status()
         assert (status["delivery"], status["stop_reason"]) == ("safe", "fault")
         assert "motor_stall" in status["alarms"]
@@ -175,13 +175,13 @@ def test_motion_that_nothing_commanded_ends_in_the_safe_state() -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(600)
+        side.twin.advance_time(600)
         side.twin.plant.faults.runaway = 4
-        side.twin.advance(60)
+        side.twin.advance_time(60)
         status = side.client.status()
         assert status["delivery"] == "safe"
         assert "motor_runaway" in status["alarms"]
-        assert status["low_steps"] == side.twin.plant.encoder()
+        assert status["low_steps"] == side.twin.plant.read_encoder()
 
 
 @pytest.mark.requirement("R60")
@@ -196,7 +196,7 @@ def test_a_repeated_command_is_answered_and_not_repeated() -> None:
         assert again == first
         assert refused(lambda: ask("start", host=first["host"], counter=first["counter"])) == "counter_used"
         assert refused(lambda: ask("start", host=first["host"], counter=first["counter"] - 1)) == "counter_old"
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         boluses = [record for record in side.records() if record.kind == "bolus"]
         assert len(boluses) == 1
 
@@ -222,7 +222,7 @@ def test_a_lost_clock_is_said_and_the_basal_goes_on() -> None:
         side.program()
         side.start()
         side.client.set_clock(datetime(2026, 2, 28, 23, 59, 50))
-        side.twin.advance(20)
+        side.twin.advance_time(20)
         status = side.client.status()
         assert (status["clock_known"], status["local_days"]) == (1, (datetime(2026, 3, 1) - datetime(2000, 1, 1)).days)
         side.twin.power_cycle()
@@ -237,7 +237,7 @@ def test_time_between_steps_survives_the_wrap_of_the_tick_counter() -> None:
     with pump() as side:
         side.program(basal_den=450_000)
         side.start()
-        side.twin.advance(30 * 86_400)
+        side.twin.advance_time(30 * 86_400)
         assert abs(side.deviation()) <= 1 / 2
         assert side.client.status()["day"] == 30
 

@@ -166,8 +166,8 @@ def test_a_flood_is_counted_and_written_down_once_an_hour(runtime: RuntimeName) 
             for frame in frames[::3]:
                 pump.send(frame)
             pump.send(encode(forged)[:-3] + b"\x01" + encode(forged)[-2:])
-            pump.twin.advance(HOUR_S / 6)
-        pump.twin.advance(HOUR_S)
+            pump.twin.advance_time(HOUR_S / 6)
+        pump.twin.advance_time(HOUR_S)
         written = noted(pump.records(first["journal_next"]))
         status = pump.status()
         assert hours <= len(written) <= hours + 2
@@ -236,7 +236,7 @@ def test_every_flipped_bit_of_every_golden_frame(repaired: bool) -> None:
                 sent += len(altered)
                 for at in range(0, len(altered), 32):
                     pump.send(b"".join(altered[at : at + 32]), wait_ms=1)
-            pump.twin.advance(1)
+            pump.twin.advance_time(1)
         status = pump.status()
         assert sent > 18_000
         assert pump.twin.machine.to_device.lost == 0

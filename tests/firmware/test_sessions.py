@@ -284,7 +284,7 @@ def test_the_back_off_ends_by_itself() -> None:
         session = pump.offer()
         for _ in range(20):
             guess(pump, session)
-        pump.twin.advance(60)
+        pump.twin.advance_time(60)
         pump.open()
 
 
@@ -345,7 +345,7 @@ def test_an_offer_that_nobody_takes_leaves_the_open_session_alone() -> None:
         session = pump.open()
         late = pump.offer()
         pump.ask(session, "status")
-        pump.twin.advance(OFFER_MS / 1000)
+        pump.twin.advance_time(OFFER_MS / 1000)
         assert pump.reason(pump.sealed(late, "status")) == "no_session"
         pump.ask(session, "status")
 
@@ -358,7 +358,7 @@ def test_a_forgotten_session_ends_and_the_therapy_goes_on(runtime: RuntimeName) 
         session = pump.open(host=b"mine")
         data = therapy(basal_den=50_000)
         pump.ask(session, "therapy_begin", length=len(data), program_hash=bytes(16))
-        pump.twin.advance(SESSION_IDLE_MS / 1000)
+        pump.twin.advance_time(SESSION_IDLE_MS / 1000)
         status = pump.status()
         assert (status["session_role"], status["session_left_ms"]) == ("none", 0)
         assert (status["staged_bytes"], status["delivery"], status["generation"]) == (0, "running", 1)
@@ -474,7 +474,7 @@ def test_a_journal_that_goes_back_is_noticed_before_anything_is_sent(loss: str) 
         pump.twin.power_off()
         pump.twin.flash.data[:] = old
         pump.twin.power_on()
-        pump.twin.advance(BOOT_S)
+        pump.twin.advance_time(BOOT_S)
         if loss == "replaced":
             # Other records in place of the ones that were seen, and more of them.
             other = pump.open(host=b"else")

@@ -33,8 +33,8 @@ def days(text: str) -> int:
 def battery(side: PumpSide, mv: float) -> None:
     """The battery's voltage, without noise, becomes `mv`."""
     plant = side.twin.plant
-    side.twin.fault("battery_offset", 0.0)
-    side.twin.fault("battery_offset", mv - plant.battery_mv(side.twin.machine.now_us))
+    side.twin.set_fault("battery_offset", 0.0)
+    side.twin.set_fault("battery_offset", mv - plant.battery_mv(side.twin.machine.now_us))
 
 
 # The battery's levels never flap
@@ -155,7 +155,7 @@ def test_it_is_sampled_at_least_once_in_three_minutes(monkeypatch: pytest.Monkey
             return sample(plant, channel, now_us)
 
         monkeypatch.setattr(Plant, "sample_mv", counted)
-        side.twin.advance(6 * 3_600)
+        side.twin.advance_time(6 * 3_600)
         assert len(times) >= 119
         assert max(b - a for a, b in pairwise(times)) <= 180_100_000, "a step takes 100 ms"
 
@@ -168,7 +168,7 @@ def test_the_load_of_the_motor_is_compensated() -> None:
         plant.settings.battery_ohm = 60.0
         side.program(basal_num=1, basal_den=4_000)
         side.start()
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         rested = plant.battery_mv(side.twin.machine.now_us + 15_000_000)
         assert abs(side.client.sensors()[0]["value"] - rested) <= 3
 
@@ -184,11 +184,11 @@ def test_a_sinking_supply_warns_and_stops_before_it_fails(mv_per_min: int, repla
     with pump(battery_replaceable=replaceable) as side:
         side.program()
         side.start()
-        side.twin.advance(600)
+        side.twin.advance_time(600)
         mv, fails_mv = 3_350.0, 2_600
         while mv > fails_mv:
             battery(side, mv)
-            side.twin.advance(60)
+            side.twin.advance_time(60)
             mv -= mv_per_min
         failed_ms = side.pump_ms
         raised = {}
@@ -209,15 +209,15 @@ def test_a_brown_out_needs_no_last_gasp() -> None:
     with pump() as side:
         side.program(basal_num=1, basal_den=4_000)
         side.start()
-        side.twin.advance(1_000)
+        side.twin.advance_time(1_000)
         operations = side.twin.flash_operations
-        side.twin.advance(2_000)
+        side.twin.advance_time(2_000)
         assert side.twin.flash_operations == operations, "an hour's lease is open"
-        true = side.twin.plant.encoder()
+        true = side.twin.plant.read_encoder()
         side.twin.power_off()
         assert side.twin.flash_operations == operations
-        side.twin.advance(5)
-        assert side.twin.plant.encoder() == true, "without power the driver is off"
+        side.twin.advance_time(5)
+        assert side.twin.plant.read_encoder() == true, "without power the driver is off"
         side.twin.power_on("brown_out")
         side.client.connect()
         boot = [record for record in side.records() if record.kind == "boot"][-1].fields
@@ -268,15 +268,15 @@ def test_c16_service_ends_ninety_days_after_the_replacement_indicator() -> None:
         at_noon(side, "2023-06-01")
         side.client.implant(date(2017, 1, 15))
         battery(side, 2_900)
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         found = side.client.service()
         assert found["implant_days"] == days("2017-01-15")
         assert found["cap_days"] == days("2024-01-15")
         assert found["replacement_days"] == days("2023-06-01")
-        side.twin.advance(90 * DAY_S - 7_200)
+        side.twin.advance_time(90 * DAY_S - 7_200)
         assert "end_of_service" not in side.client.status()["alarms"]
         assert side.client.service()["replacement_left_days"] == 0
-        side.twin.advance(2 * 3_600)
+        side.twin.advance_time(2 * 3_600)
         status = side.client.status()
         assert "end_of_service" in status["alarms"]
         assert (status["local_days"], status["delivery"]) == (days("2023-08-30"), "stopped")
@@ -289,9 +289,9 @@ def test_service_ends_at_the_cap_when_that_comes_first() -> None:
         side.start()
         at_noon(side, "2024-01-14")
         side.client.implant(date(2017, 1, 15))
-        side.twin.advance(12 * 3_600 - 600)
+        side.twin.advance_time(12 * 3_600 - 600)
         assert "end_of_service" not in side.client.status()["alarms"]
-        side.twin.advance(800)
+        side.twin.advance_time(800)
         assert "end_of_service" in side.client.status()["alarms"]
         # A calendar that was wrong ended nothing: put right, the alarm can be cleared.
         at_noon(side, "2023-01-14")
@@ -306,14 +306,14 @@ def test_the_cap_needs_a_calendar_and_the_indicator_does_not() -> None:
         at_noon(side, "2024-01-01")
         side.client.implant(date(2017, 1, 15))
         battery(side, 2_900)
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         side.reset()
         battery(side, 2_900)
-        side.twin.advance(60 * DAY_S)
+        side.twin.advance_time(60 * DAY_S)
         status = side.client.status()
         assert not status["clock_known"]
         assert "end_of_service" not in status["alarms"]
-        side.twin.advance(30 * DAY_S + 3_600)
+        side.twin.advance_time(30 * DAY_S + 3_600)
         assert "end_of_service" in side.client.status()["alarms"]
 
 
@@ -342,7 +342,7 @@ def test_a_wrapped_journal_keeps_the_dates_and_the_last_filling() -> None:
         side.refill(150_000)
         side.start()
         battery(side, 2_900)
-        side.twin.advance(3.5 * DAY_S)
+        side.twin.advance_time(3.5 * DAY_S)
         before = side.client.service()
         kinds = {record.kind for record in side.records()}
         assert "implant" not in kinds
@@ -368,11 +368,11 @@ def injected(profile: str, fill: int, told_ml: float, true_ml: float) -> tuple[s
         side.program(reservoir_steps=fill)
         side.refill(20_000)
         side.start()
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         plant = side.twin.plant
-        plant.refill(plant.reservoir_nl() + true_ml * 1e6)
+        plant.refill_reservoir(plant.reservoir_nl() + true_ml * 1e6)
         side.client.refill(side.client.status()["reservoir_steps"] + round(told_ml * 4_000))
-        side.twin.advance(12 * ROUND_S)
+        side.twin.advance_time(12 * ROUND_S)
         return side.client.status()["alarms"]
 
 
@@ -390,10 +390,10 @@ def test_an_over_infusion_that_no_step_shows() -> None:
     with pump(profile="implant-20") as side:
         side.program(reservoir_steps=80_000, basal_num=1, basal_den=8_000)
         side.start()
-        side.twin.fault("step_volume_factor", 1.2)
-        side.twin.advance(DAY_S)
+        side.twin.set_fault("step_volume_factor", 1.2)
+        side.twin.advance_time(DAY_S)
         assert side.client.status()["alarms"] == ()
-        side.twin.advance(DAY_S)
+        side.twin.advance_time(DAY_S)
         # 2.7 mL a day by the steps: the fifth that is too much is 1 mL after 1.85 days.
         raised = next(record for record in side.records() if "reservoir_disagrees" in record.fields.get("raised", ()))
         assert 1.83 <= raised.day + raised.ms / 86_400_000 <= 1.9
@@ -403,9 +403,9 @@ def test_an_over_infusion_that_no_step_shows() -> None:
 def test_a_free_flow_is_not_taken_for_work_on_the_reservoir_for_ever() -> None:
     with pump() as side:
         side.program()
-        side.twin.fault("free_flow", 20_000)
+        side.twin.set_fault("free_flow", 20_000)
         # 0.45 mL a round: after five rounds the level is 2 mL from its mean, and half an hour later it has not settled.
-        side.twin.advance(17 * ROUND_S)
+        side.twin.advance_time(17 * ROUND_S)
         assert "reservoir_disagrees" in side.client.status()["alarms"]
 
 
@@ -415,8 +415,8 @@ def test_a_broken_level_sensor_judges_nothing(way: str) -> None:
     with pump() as side:
         side.program(basal_num=1, basal_den=4_000)
         side.start()
-        side.twin.fault(way)
-        side.twin.advance(2 * DAY_S)
+        side.twin.set_fault(way)
+        side.twin.advance_time(2 * DAY_S)
         assert side.client.status()["alarms"] == ("sensor_fault",)
 
 
@@ -433,11 +433,11 @@ def test_a_refill_record_holds_both_volumes_and_their_ratio() -> None:
     with pump() as side:
         side.program(basal_num=1, basal_den=4_000)
         side.start()
-        side.twin.advance(40)
+        side.twin.advance_time(40)
         found = reconciled(side, 160_000)
         assert found["flag"] == "not_judged", "10 steps are too little to tell"
         assert found["ratio_permille"] is None
-        side.twin.advance(16_000 * 4)
+        side.twin.advance_time(16_000 * 4)
         side.stop()
         state = side.client.status()
         delivered = 160_000 - state["reservoir_steps"]
@@ -453,13 +453,13 @@ def test_what_a_reset_left_unsure_is_not_held_against_the_pump() -> None:
     with pump() as side:
         side.program(basal_num=1, basal_den=4_000)
         side.start()
-        side.twin.advance(10_000 * 4)
+        side.twin.advance_time(10_000 * 4)
         side.reset()
         side.stop()
         state = side.client.status()
         unsure = state["high_steps"] - state["low_steps"]
         assert unsure > 100
-        true = side.twin.plant.encoder()
+        true = side.twin.plant.read_encoder()
         # 14 % less than the least that may have been delivered is within the limit, though it is more of the most.
         found = reconciled(side, 160_000 - round(0.86 * state["low_steps"]))
         assert (found["delivered_low_steps"], found["delivered_high_steps"]) == (
@@ -504,9 +504,9 @@ def test_the_remaining_time_is_right_to_three_minutes(rate: tuple[int, int]) -> 
         assert told == told_before, "before the start it is known as well"
         assert abs(told - 1_000 * Fraction(rate[1], rate[0]) / 60_000) <= 3
         began = side.pump_ms
-        side.twin.advance((told - 3) * 60)
+        side.twin.advance_time((told - 3) * 60)
         assert side.client.status()["delivery"] == "running"
-        side.twin.advance(6 * 60)
+        side.twin.advance_time(6 * 60)
         assert side.client.status()["delivery"] == "stopped"
         empty = next(record for record in side.records() if "reservoir_empty" in record.fields.get("raised", ()))
         assert abs((empty.day * 86_400_000 + empty.ms - began) / 60_000 - told) <= 3
@@ -547,15 +547,15 @@ def history_of(runtime: RuntimeName) -> tuple[str, dict[str, int | None], tuple[
         at_noon(side, "2023-06-01")
         side.client.implant(date(2017, 1, 15))
         side.start()
-        side.twin.advance(4 * DAY_S)
+        side.twin.advance_time(4 * DAY_S)
         side.refill(160_000, withdrawn=146_000)
-        side.twin.fault("level_offset", 150)
+        side.twin.set_fault("level_offset", 150)
         battery(side, 2_990)
-        side.twin.advance(3 * 3_600)
+        side.twin.advance_time(3 * 3_600)
         battery(side, 2_650)
-        side.twin.advance(3 * 3_600)
-        side.twin.fault("level_stuck")
-        side.twin.advance(3 * 3_600)
+        side.twin.advance_time(3 * 3_600)
+        side.twin.set_fault("level_stuck")
+        side.twin.advance_time(3 * 3_600)
         return side.client.journal_info()["chain"].hex(), side.client.service(), side.client.status()["alarms"]
 
 
@@ -583,8 +583,8 @@ def test_the_pump_says_what_its_sensors_say() -> None:
         assert abs(rows["level"]["value"] - 100_000) <= 400
         # 500 mV at no content, 2500 mV at 40 mL.
         assert abs(rows["level"]["raw_mv"] - (500 + 2_000 * 100_000 / 160_000)) <= 10
-        side.twin.fault("level_open")
-        side.twin.advance(ROUND_S)
+        side.twin.set_fault("level_open")
+        side.twin.advance_time(ROUND_S)
         assert {row["sensor"]: row["state"] for row in side.client.sensors()}["level"] == "open"
 
 
@@ -592,7 +592,7 @@ def test_the_age_of_the_filling_is_known() -> None:
     with pump() as side:
         assert side.client.service()["filled_age_days"] is None
         side.program()
-        side.twin.advance(2 * timedelta(days=1).total_seconds())
+        side.twin.advance_time(2 * timedelta(days=1).total_seconds())
         assert side.client.service()["filled_age_days"] == 2
         side.refill(160_000)
         assert side.client.service()["filled_age_days"] == 0

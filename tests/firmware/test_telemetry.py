@@ -63,9 +63,9 @@ def test_a_sample_says_what_the_status_says() -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(3 * 3600)
+        side.twin.advance_time(3 * 3600)
         side.bolus(40)
-        side.twin.advance(10)
+        side.twin.advance_time(10)
         sample = next(watch_samples(side.client))
         status = side.client.status()
         for name in ("delivery", "alarms", "low_steps", "high_steps", "missed_steps", "journal_next", "bad_frames"):
@@ -87,11 +87,11 @@ def test_samples_come_at_their_period_for_as_long_as_they_are_taken() -> None:
         assert set(samples[0].values) == {"low_steps", "battery"}
         heard = len(tap.frames)
         # Nobody renews it: it ends.
-        side.twin.advance(LASTS_MS / 1000 + 60)
+        side.twin.advance_time(LASTS_MS / 1000 + 60)
         tap.read(1 << 16)
         last = len(tap.frames)
         assert last - heard <= LASTS_MS // 250 + 1
-        side.twin.advance(60)
+        side.twin.advance_time(60)
         tap.read(1 << 16)
         assert len(tap.frames) == last
 

@@ -20,20 +20,20 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     yield made
     made.close()
     for name in persistent.list_names():
-        persistent.remove(name)
+        persistent.remove_twin(name)
 
 
 def test_a_fault_lasts_as_long_as_its_block(bench: Bench) -> None:
     faults = bench.twin("faults").plant.faults
     bench.fault("slip", 10)
     with bench.fault("occlusion"), bench.fault("slip", "off"):
-        assert faults.present() == {"occlusion": 1e9}
-    assert faults.present() == {"slip": 10}
+        assert faults.list_present() == {"occlusion": 1e9}
+    assert faults.list_present() == {"slip": 10}
     with bench.fault("none"):
-        assert faults.present() == {}
-    assert faults.present() == {"slip": 10}
+        assert faults.list_present() == {}
+    assert faults.list_present() == {"slip": 10}
     bench.no_faults()
-    assert faults.present() == {}
+    assert faults.list_present() == {}
     with pytest.raises(FaultError):
         bench.fault("oclusion")
 
@@ -43,7 +43,7 @@ def test_the_known_state_is_a_whole_pump_with_a_full_reservoir(bench: Bench) -> 
     bench.fault("level_stuck")
     bench.advance(3_600)
     bench.reset()
-    assert bench.twin("faults").plant.faults.present() == {}
+    assert bench.twin("faults").plant.faults.list_present() == {}
     assert bench.reservoir_nl() == 40_000_000
 
 

@@ -68,9 +68,9 @@ def deliver(twin: Twin, program: Program, days: int) -> PumpClient:
     client.commit(program.encode_program())
     client.start()
     for _ in range(days):
-        twin.advance(86_400)
+        twin.advance_time(86_400)
         if twin.plant.reservoir_nl() < 12_000_000:
-            twin.plant.refill(40_000_000)
+            twin.plant.refill_reservoir(40_000_000)
             client.refill(160_000)
     return client
 
@@ -101,7 +101,7 @@ def test_every_consumer_is_counted_by_both(twin: Twin) -> None:
     program = program_at(Fraction(1))
     deliver(twin, program, 0)
     before = twin.plant.charges_uah(twin.machine.now_us)
-    twin.advance(DAYS * 86_400)
+    twin.advance_time(DAYS * 86_400)
     seen = {name: all_uah - before[name] for name, all_uah in twin.plant.charges_uah(twin.machine.now_us).items()}
     told = {name: DAYS * charge for name, charge in charges_uah(IMPLANT, usage_of(IMPLANT, program)).items()}
     assert told["idle"] + told["listening"] + told["self_discharge"] == pytest.approx(seen["idle"], rel=1e-6)

@@ -10,7 +10,7 @@ import pytest
 from dosebench.profile.parts import ERASE_US, SECTOR_BYTES, WRITE_US_PER_PAGE
 from dosebench.twin.flash import CutPlan, Flash, PowerCut
 from dosebench.twin.plant import HOUR_US, Plant, PlantSettings
-from dosebench.twin.uart import Line, garble
+from dosebench.twin.uart import Line, garble_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,50 +66,50 @@ def test_a_line_keeps_order_and_takes_its_time(sends: list[tuple[int, bytes]], d
     got = b""
     for wait, piece in sends:
         now += wait
-        line.send(now, piece)
+        line.send_bytes(now, piece)
         limit = data.draw(st.integers(1, 50))
-        count = min(limit, line.arrived(now))
-        taken = line.take(now, limit)
+        count = min(limit, line.count_arrived(now))
+        taken = line.take_bytes(now, limit)
         assert len(taken) == count
         got += taken
     sent = b"".join(piece for _, piece in sends)
     assert sent.startswith(got)
     end = line.idle_us()
     assert end >= len(sent) * 10_000_000 // 115_200
-    if rest := line.arrived(end):
+    if rest := line.count_arrived(end):
         assert line.next_us() is not None
-        got += line.take(end, rest)
+        got += line.take_bytes(end, rest)
     assert got == sent
     assert line.next_us() is None
 
 
 def test_a_line_survives_being_saved() -> None:
     line = Line(9_600, buffer_bytes=8)
-    line.send(0, b"0123456789")
+    line.send_bytes(0, b"0123456789")
     assert line.lost == 2
-    line.take(3_000, 2)
+    line.take_bytes(3_000, 2)
     again = Line(9_600, buffer_bytes=8)
-    again.restore(json.loads(json.dumps(line.state())))
+    again.restore_state(json.loads(json.dumps(line.save_state())))
     assert again.next_us() == line.next_us()
-    assert again.take(10**9, 100) == line.take(10**9, 100)
+    assert again.take_bytes(10**9, 100) == line.take_bytes(10**9, 100)
 
 
 def test_only_close_baud_rates_understand_each_other() -> None:
     rng = random.Random(1)
-    assert garble(b"hello", 115_200, 117_000, rng) == b"hello"
-    assert garble(b"hello", 115_200, 9_600, rng) != b"hello"
+    assert garble_bytes(b"hello", 115_200, 117_000, rng) == b"hello"
+    assert garble_bytes(b"hello", 115_200, 9_600, rng) != b"hello"
 
 
 def test_the_plant_keeps_volume() -> None:
     plant = Plant(PlantSettings(step_nl=250, fill_nl=1_000, catheter_tau_s=10))
     for second in range(4):
-        plant.step(second * 1_000_000)
-    assert plant.encoder() == 4
+        plant.make_step(second * 1_000_000)
+    assert plant.read_encoder() == 4
     assert plant.reservoir_nl() == 0
     assert 0 < plant.delivered_nl(3_000_000) < 1_000
     assert plant.delivered_nl(600_000_000) == pytest.approx(1_000)
     assert plant.pressure_kpa(3_000_000) > plant.pressure_kpa(60_000_000) > 0
-    plant.refill(5_000)
+    plant.refill_reservoir(5_000)
     assert plant.reservoir_nl() == 5_000
 
 
@@ -117,11 +117,11 @@ def test_a_stalled_or_slipping_motor_moves_less_than_it_is_told() -> None:
     plant = Plant()
     plant.faults.slip = 3
     for _ in range(9):
-        plant.step(0)
-    assert (plant.commanded, plant.encoder()) == (9, 6)
+        plant.make_step(0)
+    assert (plant.commanded, plant.read_encoder()) == (9, 6)
     plant.faults.stall = True
-    plant.step(0)
-    assert plant.encoder() == 6
+    plant.make_step(0)
+    assert plant.read_encoder() == 6
 
 
 def test_the_battery_sinks_with_time_and_steps() -> None:
@@ -134,8 +134,8 @@ def test_the_battery_sinks_with_time_and_steps() -> None:
 
 def test_a_plant_survives_being_saved() -> None:
     plant = Plant(seed=4)
-    plant.step(5)
-    plant.sound(1, 5)
-    again = Plant.restore(json.loads(json.dumps(plant.state())), array("q", plant.steps_us))
+    plant.make_step(5)
+    plant.sound_tone(1, 5)
+    again = Plant.restore_state(json.loads(json.dumps(plant.save_state())), array("q", plant.steps_us))
     assert again == plant
     assert again.battery_mv(100) == plant.battery_mv(100)

@@ -26,18 +26,20 @@ def mean_mv(plant: Plant, channel: int, samples: int = 400) -> float:
 
 
 def test_noise_is_normal_enough_and_decided_by_its_numbers() -> None:
-    values = [noise.normal(1, 2, at) for at in range(20_000)]
+    values = [noise.normal_deviate(1, 2, at) for at in range(20_000)]
     assert statistics.mean(values) == pytest.approx(0, abs=0.03)
     assert statistics.stdev(values) == pytest.approx(1, abs=0.02)
     assert sum(abs(value) > 2 for value in values) / len(values) == pytest.approx(0.0455, abs=0.006)
     assert statistics.correlation(values[:-1], values[1:]) == pytest.approx(0, abs=0.03)
-    assert noise.normal(1, 2, 3) == values[3]
-    assert len({noise.bits(*numbers) for numbers in ((1, 2, 3, 4), (1, 2, 3, 5), (1, 2, 4, 4), (1, 3, 3, 4))}) == 4
+    assert noise.normal_deviate(1, 2, 3) == values[3]
+    assert (
+        len({noise.random_bits(*numbers) for numbers in ((1, 2, 3, 4), (1, 2, 3, 5), (1, 2, 4, 4), (1, 3, 3, 4))}) == 4
+    )
 
 
 def test_a_sensor_is_linear_between_its_points() -> None:
     sensor = Sensor(500, 2_500, 0, 40e6, 0)
-    assert [sensor.millivolts(volume) for volume in (0, 10e6, 40e6)] == [500, 1_000, 2_500]
+    assert [sensor.to_millivolts(volume) for volume in (0, 10e6, 40e6)] == [500, 1_000, 2_500]
 
 
 def test_each_channel_reads_its_quantity() -> None:
@@ -108,11 +110,11 @@ def test_a_stuck_level_stays_when_the_reservoir_runs_out() -> None:
 def test_the_flow_meter_counts_true_volume_and_can_stick() -> None:
     plant = fitted("external-mlh")
     for second in range(5):
-        plant.step(second * SECOND)
+        plant.make_step(second * SECOND)
     assert plant.flow_count(5 * SECOND) == 5 * 16
     plant.set_fault("flow_stuck", None, 5 * SECOND)
     assert plant.flow_count(5 * SECOND) == 80
-    plant.step(6 * SECOND)
+    plant.make_step(6 * SECOND)
     assert plant.flow_count(6 * SECOND) == 80
     plant.set_fault("flow_stuck", "off", 7 * SECOND)
     assert plant.flow_count(7 * SECOND) == 96

@@ -27,7 +27,7 @@ Turn = Callable[[Machine], int]
 
 def ask(machine: Machine, op: Op, a: int = 0, b: int = 0, payload: bytes = b"") -> int:
     """One call over the bench bus; the reply's value."""
-    return int(WORDS.unpack(machine.handle(op, a, b, 0, payload)[0])[3])
+    return int(WORDS.unpack(machine.handle_operation(op, a, b, 0, payload)[0])[3])
 
 
 class Script(Runtime):
@@ -40,13 +40,13 @@ class Script(Runtime):
         self._turn = turn
         self._waiting = False
 
-    def run(self) -> int:
+    def run_turn(self) -> int:
         if self._waiting:
             self._machine.wait_reply()
         self._waiting = True
         return self._turn(self._machine)
 
-    def kill(self) -> None:
+    def cut_power(self) -> None:
         pass
 
 
@@ -60,7 +60,7 @@ def scripted(turn: Turn) -> tuple[Twin, list[tuple[int, int]]]:
         return Script(twin.machine, turn)
 
     twin.booter = boot
-    twin.start(boot(), "power_on")
+    twin.start_firmware(boot(), "power_on")
     return twin, boots
 
 
@@ -78,7 +78,7 @@ def test_a_board_that_feeds_its_watchdog_is_left_alone() -> None:
         return 7_999
 
     twin, boots = scripted(turn)
-    twin.advance(3_600)
+    twin.advance_time(3_600)
     assert len(boots) == 1
 
 
@@ -89,7 +89,7 @@ def test_a_board_that_sleeps_past_its_deadline_is_reset_at_it() -> None:
         return 60_000
 
     twin, boots = scripted(turn)
-    twin.advance(20)
+    twin.advance_time(20)
     assert boots[1:] == [(8_000, 3), (16_000, 3)]
     assert twin.machine.reset_cause == 3
 
@@ -101,7 +101,7 @@ def test_a_feed_at_the_deadline_is_in_time() -> None:
 
     assert len(scripted(turn)[1]) == 1
     twin, boots = scripted(turn)
-    twin.advance(100)
+    twin.advance_time(100)
     assert len(boots) == 1
 
 
@@ -112,7 +112,7 @@ def test_zero_disarms_it_on_a_bench() -> None:
         return 60_000
 
     twin, boots = scripted(turn)
-    twin.advance(600)
+    twin.advance_time(600)
     assert len(boots) == 1
 
 
@@ -126,7 +126,7 @@ def test_a_loop_of_flash_operations_is_bitten(op: Op) -> None:
             ask(machine, op, payload=b"\x00" if op == Op.FLASH_WRITE else b"")
 
     twin, boots = scripted(turn)
-    twin.advance(5)
+    twin.advance_time(5)
     assert [cause for _, cause in boots[1:]] == [3]
     assert boots[1][0] in range(1_000, 1_046)
 
@@ -155,12 +155,12 @@ def test_a_motor_that_runs_past_the_deadline_is_stopped_by_the_reset() -> None:
         if machine.reset_cause == 3:
             return 1_000_000
         ask(machine, Op.WATCHDOG, 250)
-        machine.handle(Op.MOTOR, 10, 100, 10_000, b"")
+        machine.handle_operation(Op.MOTOR, 10, 100, 10_000, b"")
         return 0
 
     twin, boots = scripted(turn)
     assert boots[1:] == [(300, 3)]
-    assert twin.plant.encoder() == 3
+    assert twin.plant.read_encoder() == 3
 
 
 def test_a_board_that_is_bitten_at_every_boot_does_not_hold_up_the_bench() -> None:
@@ -170,7 +170,7 @@ def test_a_board_that_is_bitten_at_every_boot_does_not_hold_up_the_bench() -> No
             ask(machine, Op.FLASH_ERASE)
 
     twin, boots = scripted(turn)
-    twin.advance(10)
+    twin.advance_time(10)
     assert len(boots) == pytest.approx(10 / 0.045, abs=4)
 
 
@@ -179,10 +179,10 @@ def test_a_board_that_is_bitten_at_every_boot_does_not_hold_up_the_bench() -> No
 def test_the_firmware_boots_anew_after_a_bite(runtime: RuntimeName) -> None:
     with unwatched(runtime) as twin:
         ask(twin.machine, Op.WATCHDOG, 60_000)
-        twin.fault("hang")
-        twin.advance(59.9)
+        twin.set_fault("hang")
+        twin.advance_time(59.9)
         assert twin.plant.faults.hang
-        twin.advance(0.2)
+        twin.advance_time(0.2)
         assert not twin.plant.faults.hang
         assert twin.machine.watchdog_us is None
         hello = PumpClient(Serial(twin=twin, baudrate=115_200, timeout=2)).connect()
@@ -191,14 +191,14 @@ def test_the_firmware_boots_anew_after_a_bite(runtime: RuntimeName) -> None:
 
 def test_a_board_that_hangs_without_a_watchdog_hangs_until_the_power_is_cut() -> None:
     with unwatched("cpython") as twin:
-        twin.advance(10)
+        twin.advance_time(10)
         wakes = twin.plant.wakes
-        twin.fault("hang")
-        twin.advance(86_400)
+        twin.set_fault("hang")
+        twin.advance_time(86_400)
         assert twin.plant.wakes == wakes
-        twin.fault("hang", "off")
+        twin.set_fault("hang", "off")
         twin.power_cycle()
-        twin.advance(600)
+        twin.advance_time(600)
         assert twin.plant.wakes > wakes
 
 
@@ -211,19 +211,19 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("DOSEBENCH_STATE", str(tmp_path))
     yield tmp_path
     for name in persistent.list_names():
-        persistent.remove(name)
+        persistent.remove_twin(name)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_kept_board_is_bitten_keeps_its_faults_and_goes_on(state: Path, runtime: str) -> None:
     with open_port(f"sim://bench?runtime={runtime}") as port:
         boots = PumpClient(port).connect()["boot_count"]
-        port.twin.fault("occlusion", 20)
-        port.twin.fault("level_stuck")
+        port.twin.set_fault("occlusion", 20)
+        port.twin.set_fault("level_stuck")
     with open_port("sim://bench") as port:
-        assert port.twin.plant.faults.present() == {"occlusion": 20, "level_stuck": True}
-        port.twin.fault("hang")
-        port.twin.advance(3_700)
+        assert port.twin.plant.faults.list_present() == {"occlusion": 20, "level_stuck": True}
+        port.twin.set_fault("hang")
+        port.twin.advance_time(3_700)
     with open_port("sim://bench") as port:
         hello = PumpClient(port).connect()
         assert (hello["boot_count"], hello["reset_cause"]) == (boots + 1, "watchdog")
@@ -247,7 +247,7 @@ def test_a_simulation_of_another_release_is_refused(state: Path) -> None:
 
 def test_the_driver_is_on_only_by_a_fault() -> None:
     machine = Twin(profile_settings("implant-40", "cpython", 0)).machine
-    machine.handle(Op.MOTOR, 1, 100, 600, b"")
+    machine.handle_operation(Op.MOTOR, 1, 100, 600, b"")
     assert ask(machine, Op.DRIVER) == 0
     machine.plant.set_fault("driver_stuck", None, machine.now_us)
     ask(machine, Op.MOTOR_OFF)
@@ -256,11 +256,11 @@ def test_the_driver_is_on_only_by_a_fault() -> None:
 
 def test_the_code_hash_is_that_of_the_flashed_code_until_a_bit_flips() -> None:
     machine = Twin(profile_settings("implant-40", "cpython", 0)).machine
-    told = json.loads(machine.handle(Op.HELLO, 0, 0, 0, b"")[1])
-    assert machine.handle(Op.CODE, 0, 0, 0, b"")[1].hex() == told["code_hash"] == code_hash().hex()
+    told = json.loads(machine.handle_operation(Op.HELLO, 0, 0, 0, b"")[1])
+    assert machine.handle_operation(Op.CODE, 0, 0, 0, b"")[1].hex() == told["code_hash"] == code_hash().hex()
     machine.code_flipped = True
-    assert machine.plant.faults.present() == {"code_flip": True}
-    held = machine.handle(Op.CODE, 0, 0, 0, b"")[1]
+    assert machine.plant.faults.list_present() == {"code_flip": True}
+    held = machine.handle_operation(Op.CODE, 0, 0, 0, b"")[1]
     assert (int.from_bytes(held) ^ int.from_bytes(code_hash())).bit_count() == 1
 
 
@@ -268,7 +268,7 @@ def test_the_code_hash_is_that_of_the_flashed_code_until_a_bit_flips() -> None:
 def test_what_hello_tells_fits_the_firmwares_buffer(profile: str) -> None:
     machine = Twin(profile_settings(profile, "cpython", 0)).machine
     assert set(machine.config) == set(load_profile(profile).device_config())
-    assert len(machine.handle(Op.HELLO, 0, 0, 0, b"")[1]) < 4_096
+    assert len(machine.handle_operation(Op.HELLO, 0, 0, 0, b"")[1]) < 4_096
 
 
 def test_the_board_of_the_firmware_speaks_all_of_it() -> None:
@@ -279,7 +279,7 @@ def test_the_board_of_the_firmware_speaks_all_of_it() -> None:
     assert bytes(held).hex() == board.flashed_hash
     assert not board.driver_on()
     assert [board.adc(channel) > 0 for channel in range(5)] == [True, False, True, True, True]
-    twin.plant.step(twin.machine.now_us)
+    twin.plant.make_step(twin.machine.now_us)
     assert board.flow_count() == 16
     board.watchdog(5_000)
     assert twin.machine.watchdog_us == twin.machine.now_us + 5_000_000
@@ -290,11 +290,11 @@ def test_a_clock_that_drifts_keeps_its_ticks_apart(ppm: int, at_us: int, delay_m
     machine = Twin(profile_settings("implant-40", "cpython", 0)).machine
     machine.plant.settings.clock_ppm = ppm
     machine.now_us = at_us
-    before = machine.ticks()
+    before = machine.read_ticks()
     machine.now_us = machine.wake_at_us(delay_ms)
-    assert (machine.ticks() - before) & 0x3FFFFFFF == delay_ms
+    assert (machine.read_ticks() - before) & 0x3FFFFFFF == delay_ms
     machine.now_us -= 1
-    assert delay_ms == 0 or (machine.ticks() - before) & 0x3FFFFFFF == delay_ms - 1
+    assert delay_ms == 0 or (machine.read_ticks() - before) & 0x3FFFFFFF == delay_ms - 1
     assert machine.tick_after_us(at_us) >= at_us
     assert machine.tick_after_us(machine.tick_after_us(at_us)) == machine.tick_after_us(at_us)
 
@@ -305,7 +305,7 @@ def test_a_fast_clock_doses_faster() -> None:
     with Twin(settings).power_on() as twin:
         client = PumpClient(Serial(twin=twin, baudrate=115_200, timeout=2))
         client.connect()
-        twin.advance(90_000)
+        twin.advance_time(90_000)
         status = client.status()
         assert status["day"] * 86_400 + status["ms"] / 1000 == pytest.approx(91_800, abs=5)
 
@@ -314,11 +314,11 @@ def test_all_runtimes_leave_the_plant_in_the_same_state() -> None:
     def run(runtime: RuntimeName) -> object:
         with Twin(profile_settings("implant-40", runtime, 4)).power_on() as twin:
             # No host: hello names the runtime, so its reply takes longer on one than on another.
-            twin.fault("free_flow", 2)
-            twin.advance(1_000)
+            twin.set_fault("free_flow", 2)
+            twin.advance_time(1_000)
             twin.power_cycle()
-            twin.advance(1_000)
-            return twin.plant.state(), twin.machine.now_us, bytes(twin.flash.data)
+            twin.advance_time(1_000)
+            return twin.plant.save_state(), twin.machine.now_us, bytes(twin.flash.data)
 
     first, *others = (run(runtime) for runtime in RUNTIMES)
     assert others == [first, first]

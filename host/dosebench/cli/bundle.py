@@ -62,7 +62,7 @@ def _add_simulation(made: Bundle, url: str) -> None:
     from dosebench.report.bug_report import add_simulation  # noqa: PLC0415
     from dosebench.twin.persistent import SimOptions, sims_dir  # noqa: PLC0415
 
-    name = SimOptions.parse(url).name
+    name = SimOptions.parse_url(url).name
     if name:
         made.attempt("simulated board", lambda: add_simulation(made, sims_dir() / name))
 

@@ -47,9 +47,9 @@ def _report() -> dict[str, Any]:
     from dosebench.base.paths import state_dir  # noqa: PLC0415
     from dosebench.image.source import firmware_dir  # noqa: PLC0415
     from dosebench.twin.persistent import list_names  # noqa: PLC0415
-    from dosebench.twin.runtimes import available, default_runtime  # noqa: PLC0415
+    from dosebench.twin.runtimes import default_runtime, list_available  # noqa: PLC0415
 
-    have = available()
+    have = list_available()
     directory = state_dir()
     writable = os.access(directory, os.W_OK)
     usable = (have["unix"] or have["wasm"]) and writable

@@ -111,7 +111,7 @@ def _pair(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> Non
     from dosebench.twin.persistent import NamedTwin, SimOptions  # noqa: PLC0415
 
     chosen = ports.choose_port(port)
-    options = SimOptions.parse(chosen) if chosen.startswith("sim:") else None
+    options = SimOptions.parse_url(chosen) if chosen.startswith("sim:") else None
     if options is None:
         raise PairError(
             "keys are set with the board at hand, when it is flashed: nothing on the serial line can set them",
@@ -120,7 +120,7 @@ def _pair(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> Non
     if not options.name:
         raise PairError("sim:// without a name ends with its port, and has keys", hint="use sim://NAME")
     board = NamedTwin(options)
-    twin = board.open()
+    twin = board.open_twin()
     try:
         device = twin.machine.device_id
         held = store.get_keys(device)
@@ -128,7 +128,7 @@ def _pair(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> Non
         if not fits or rotate:
             _set_keys(store, board, device)
     finally:
-        board.release()
+        board.release_twin()
     state = "unchanged" if fits and not rotate else "rotated" if held is not None else "paired"
     text = {
         "unchanged": f"Pump {device.hex()} and this host have the same keys already; --rotate sets new ones.",

@@ -127,18 +127,18 @@ class _Acts:
 
     def carry_out(self, twin: Twin) -> None:
         for name, value in self.faults:
-            twin.fault(name, value)
+            twin.set_fault(name, value)
         if self.fill_nl is not None:
-            twin.plant.refill(self.fill_nl, twin.machine.now_us)
+            twin.plant.refill_reservoir(self.fill_nl, twin.machine.now_us)
 
 
 def _acts(faults: tuple[str, ...], fill: str | None) -> _Acts:
     # Read before a board is touched: a mistake must leave it as it was.
     from dosebench.base import units  # noqa: PLC0415
-    from dosebench.twin.faults import parse  # noqa: PLC0415
+    from dosebench.twin.faults import parse_fault  # noqa: PLC0415
 
     fill_nl = None if fill is None else float(units.parse_value(fill, units.VOLUME))
-    return _Acts(tuple(parse(text) for text in faults), fill_nl)
+    return _Acts(tuple(parse_fault(text) for text in faults), fill_nl)
 
 
 def _list_faults(as_json: bool) -> None:
@@ -177,11 +177,11 @@ def _manage(stop: str | None, remove: str | None, as_json: bool) -> None:
     from dosebench.twin import persistent  # noqa: PLC0415
 
     if stop is not None:
-        ran = persistent.stop(stop)
+        ran = persistent.stop_twin(stop)
         text = f"sim://{stop} has no power" + ("" if ran else " (it had none)")
         output.answer(as_json, {"stopped": stop, "ran": ran}, text)
     elif remove is not None:
-        persistent.remove(remove)
+        persistent.remove_twin(remove)
         output.answer(as_json, {"removed": remove}, f"sim://{remove} is forgotten")
     else:
         names = persistent.list_names()
@@ -200,13 +200,13 @@ def _flash(name: str | None, options: dict[str, Any], file: Path, as_json: bool)
         # A new board is the pump of its bench, and none is made for a bench that does not fit.
         options = options | {"profile": options["profile"] or bench.nominal.name}
         _check_pump(name, options["profile"], bench)
-    board = NamedTwin(SimOptions.parse(_url(name, **options)))
-    board.open()
+    board = NamedTwin(SimOptions.parse_url(_url(name, **options)))
+    board.open_twin()
     try:
         _check_pump(name, board.options.profile, bench)
-        board.flash(bench.device_config())
+        board.flash_config(bench.device_config())
     finally:
-        board.release()
+        board.release_twin()
     step_ul = float(bench.step_nl / 1000)
     text = f"sim://{name} has the settings of {file}: a step is {output.shown_number(step_ul)} uL."
     output.answer(as_json, {"name": name, "flashed": str(file), "step_ul": step_ul}, text)
@@ -221,32 +221,35 @@ def _check_pump(name: str, profile: str, bench: Bench) -> None:
 
 def _advance(url: str, name: str, acts: _Acts, duration: str | None, as_json: bool) -> None:
     from dosebench.base import units  # noqa: PLC0415
-    from dosebench.twin.faults import show  # noqa: PLC0415
+    from dosebench.twin.faults import format_faults  # noqa: PLC0415
     from dosebench.twin.persistent import open_url  # noqa: PLC0415
     from dosebench.twin.twin import one_core  # noqa: PLC0415
 
     length_us = round(units.parse_value(duration, units.DURATION) * 1000) if duration else 0
     with one_core():
         twin, release = open_url(url)
-        began, before = twin.machine.now_us, twin.plant.encoder()
+        began, before = twin.machine.now_us, twin.plant.read_encoder()
         try:
             acts.carry_out(twin)
             _pass(twin, began + length_us, quiet=as_json)
         finally:
             release()
-    steps = twin.plant.encoder() - before
+    steps = twin.plant.read_encoder() - before
     values = {
         "name": name,
         "advanced_s": (twin.machine.now_us - began) / 1e6,
         "now_s": twin.now_s,
         "steps": steps,
         "reservoir_ml": twin.plant.reservoir_nl() / 1e6,
-        "faults": twin.plant.faults.present(),
+        "faults": twin.plant.faults.list_present(),
     }
     text = f"sim://{name}: "
     if duration:
         text += f"{duration} have passed, {count_noun(steps, 'step')}; it is day {twin.now_s / 86_400:.3f}; "
-    text += f"{show(twin.plant.faults.present())}; {twin.plant.reservoir_nl() / 1e6:.4g} mL in the reservoir"
+    text += (
+        f"{format_faults(twin.plant.faults.list_present())}; {twin.plant.reservoir_nl() / 1e6:.4g} mL in the "
+        f"reservoir"
+    )
     output.answer(as_json, values, text)
 
 
@@ -272,12 +275,12 @@ def _serve(
         output.interruptible()
         twin, release = open_url(url)
         try:
-            if not SimOptions.parse(url).name:
+            if not SimOptions.parse_url(url).name:
                 # Of a named board they were kept when it was made.
                 KeyStore().put_keys(twin.machine.device_id, twin.machine.keys, secret=False)
             acts.carry_out(twin)
             _announce(url, twin, endpoint, speed, as_json)
-            Live(twin, endpoint, speed).run()
+            Live(twin, endpoint, speed).run_until()
         except KeyboardInterrupt:
             if not as_json:
                 click.echo(f"\nended on day {twin.now_s / 86_400:.3f}")

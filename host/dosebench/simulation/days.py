@@ -344,7 +344,7 @@ class _Run(VirtualRun):
             journal=journal,
             journal_whole=_whole(journal),
             counted_steps=(status["low_steps"], status["high_steps"]),
-            made_steps=self.twin.plant.encoder(),
+            made_steps=self.twin.plant.read_encoder(),
             alarms=self._alarms(journal),
             expected_alarms=frozenset(alarms | ({"battery_low"} if battery_low else set())),
             runtime_version=self.runtime_version,

@@ -106,7 +106,7 @@ class _Run(VirtualRun):
         self.start_ms = self.record_ms(self.client.start()) + self.shift_ms()
         plant = self.twin.plant
         now_us = self.twin.machine.now_us
-        self.delivered_before = (plant.encoder(), plant.delivered_nl(now_us), plant.lost_nl)
+        self.delivered_before = (plant.read_encoder(), plant.delivered_nl(now_us), plant.lost_nl)
         self.programs.append((0, self.program))
         self._sample()
 
@@ -160,7 +160,7 @@ class _Run(VirtualRun):
                 battery_left=max(0.0, 1 - plant.used_uah(now_us) / plant.settings.battery_uah),
                 pressure_kpa=plant.pressure_kpa(now_us),
                 steps_per_day=status["rate_num"] / status["rate_den"] * DAY_MS,
-                steps=plant.encoder() - steps,
+                steps=plant.read_encoder() - steps,
                 delivered_nl=plant.delivered_nl(now_us) - delivered,
                 lost_nl=plant.lost_nl - lost,
                 held_nl=plant.held_at(now_us),
@@ -193,7 +193,7 @@ class _Run(VirtualRun):
     def _seen(self) -> expectations.Seen:
         status = self.client.status()
         rate = Fraction(status["rate_num"], status["rate_den"])
-        steps = self.twin.plant.encoder() - self.delivered_before[0]
+        steps = self.twin.plant.read_encoder() - self.delivered_before[0]
         return expectations.Seen(self.now_ms, str(status["delivery"]), rate, steps, self.program)
 
     def _do_patient_bolus(self, event: Event) -> dict[str, Any]:
@@ -221,7 +221,7 @@ class _Run(VirtualRun):
             withdrawn = int(taken / float(self.program.step_nl))
         said = int(table.refill.value / self.program.step_nl)
         truly = table.refill if table.truly is None else table.truly
-        plant.refill(float(truly.value), self.twin.machine.now_us)
+        plant.refill_reservoir(float(truly.value), self.twin.machine.now_us)
         status = self.client.status()
         details = {
             "expected_nl": float(status["reservoir_steps"] * self.program.step_nl),
@@ -266,7 +266,7 @@ class _Run(VirtualRun):
 
     def _do_fault(self, event: Event) -> None:
         for name, value in event.table.fault or ():
-            self.twin.fault(name, value)
+            self.twin.set_fault(name, value)
         self._follow_motor(", ".join(name for name, _ in event.table.fault or ()))
 
     def _do_mend(self, event: Event) -> dict[str, Any]:
@@ -280,15 +280,15 @@ class _Run(VirtualRun):
     def _mend(self, names: Sequence[str]) -> dict[str, Any]:
         plant, now_us = self.twin.plant, self.twin.machine.now_us
         held = plant.held_at(now_us)
-        ended = sorted(plant.faults.present() if "none" in names else set(names))
+        ended = sorted(plant.faults.list_present() if "none" in names else set(names))
         for name in ended:
-            self.twin.fault(name, "off")
+            self.twin.set_fault(name, "off")
         self._follow_motor("")
         return {"held_nl": held, "faults": ended}
 
     def _follow_motor(self, names: str) -> None:
         """Keep from when to when the motor does not turn as it is told."""
-        broken = MOTOR_FAULTS & set(self.twin.plant.faults.present())
+        broken = MOTOR_FAULTS & set(self.twin.plant.faults.list_present())
         now = self.twin.machine.now_us // 1000
         if broken and self.motor_fault is None:
             self.motor_fault = now, names
@@ -348,7 +348,7 @@ class _Run(VirtualRun):
             charges_uah=plant.charges_uah(twin.machine.now_us),
             battery_uah=plant.settings.battery_uah,
             counted_steps=(status["low_steps"], status["high_steps"]),
-            made_steps=plant.encoder(),
+            made_steps=plant.read_encoder(),
             wall_s=wall_s,
         )
 

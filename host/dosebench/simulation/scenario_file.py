@@ -96,7 +96,7 @@ def _cleared(value: object) -> object:
 def _faults(value: object) -> object:
     names = value if isinstance(value, list) else [value]
     try:
-        return tuple(faults.parse(name if isinstance(name, str) else repr(name)) for name in names)
+        return tuple(faults.parse_fault(name if isinstance(name, str) else repr(name)) for name in names)
     except faults.FaultError as error:
         raise ValueError(str(error)) from None
 

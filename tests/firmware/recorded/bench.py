@@ -194,7 +194,7 @@ class Bench:
     def refill(self, steps: int, withdrawn: int | None = None) -> None:
         """Fill the reservoir, and say so."""
         plant = self.twin.plant
-        plant.refill(steps * plant.settings.step_nl, self.twin.machine.now_us)
+        plant.refill_reservoir(steps * plant.settings.step_nl, self.twin.machine.now_us)
         self.say_refill(steps, withdrawn)
 
     def say_refill(self, steps: int, withdrawn: int | None = None) -> None:
@@ -264,22 +264,22 @@ class Bench:
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
-        self.twin.advance(seconds)
+        self.twin.advance_time(seconds)
 
     def fault(self, name: str, value: Any = None) -> None:
         """Break something, or mend it."""
-        self.twin.fault(name, value)
+        self.twin.set_fault(name, value)
 
     def battery(self, mv: int) -> None:
         """The battery's voltage becomes `mv`."""
         plant = self.twin.plant
-        self.twin.fault("battery_offset", 0.0)
-        self.twin.fault("battery_offset", mv - plant.battery_mv(self.twin.machine.now_us))
+        self.twin.set_fault("battery_offset", 0.0)
+        self.twin.set_fault("battery_offset", mv - plant.battery_mv(self.twin.machine.now_us))
 
     def fill(self, steps: int) -> None:
         """Fill the true reservoir and say nothing."""
         plant = self.twin.plant
-        plant.refill(steps * plant.settings.step_nl, self.twin.machine.now_us)
+        plant.refill_reservoir(steps * plant.settings.step_nl, self.twin.machine.now_us)
 
     def code_flip(self, flipped: bool) -> None:
         """One bit of the firmware's code is not what was flashed."""
