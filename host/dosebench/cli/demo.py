@@ -50,8 +50,8 @@ def demo(out: Path, days: float | None, runtime: str | None, seed: int, as_json:
         results.append((name, _case(name, days or own_days, runtime, seed, out, quiet=as_json)))
     if as_json:
         cases = [{"case": name} | result.to_json() | _files(out, name) for name, result in results]
-        output.emit({"ok": not any(result.faults() for _, result in results), "cases": cases})
-    return 1 if any(result.faults() for _, result in results) else 0
+        output.emit({"ok": not any(result.list_faults() for _, result in results), "cases": cases})
+    return 1 if any(result.list_faults() for _, result in results) else 0
 
 
 def _case(name: str, days: float, runtime: str | None, seed: int, out: Path, *, quiet: bool) -> SimulationResult:

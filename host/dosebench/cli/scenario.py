@@ -41,7 +41,7 @@ def run_scenario(
     from dosebench.report import case_page  # noqa: PLC0415
     from dosebench.report.case_history import tell  # noqa: PLC0415
     from dosebench.simulation import scenario  # noqa: PLC0415
-    from dosebench.simulation.scenario_file import ScenarioError, load  # noqa: PLC0415
+    from dosebench.simulation.scenario_file import ScenarioError, load_scenario  # noqa: PLC0415
 
     assert result.program is not None
     assert result.profile_name is not None
@@ -49,19 +49,19 @@ def run_scenario(
     if files.report is not None:
         case_page.check_path(files.report)
     try:
-        read = load(file, result.program, profile, drugs)
+        read = load_scenario(file, result.program, profile, drugs)
     except ScenarioError as error:
         _mistakes(error, as_json)
         return 1
     with bar("living", "days", as_json) as advance:
-        run = scenario.run(read, result.program, profile, runtime, seed, progress=advance)
+        run = scenario.run_scenario(read, result.program, profile, runtime, seed, progress=advance)
     history = tell(run, title_of(summarize_check(result)), result.file)
     _leave(history, files)
     if as_json:
         output.emit({"file": result.file} | run_json(history) | _written(files))
     else:
         _show(history)
-    return 1 if run.faults() else 0
+    return 1 if run.list_faults() else 0
 
 
 def _mistakes(error: ScenarioError, as_json: bool) -> None:
@@ -119,7 +119,7 @@ def _show(history: CaseHistory) -> None:
     for label, text in summary(history):
         table.add_row(label, text)
     table.add_section()
-    faults = run.faults()
+    faults = run.list_faults()
     table.add_row("verdict", f"[{'red' if faults else 'green'}]{verdict(run)}[/]")
     for fault in faults:
         table.add_row("", f"[red]{fault}[/]")
@@ -130,7 +130,7 @@ def run_json(history: CaseHistory) -> dict[str, Any]:
     """A case history as JSON values under stable keys; docs/CLI.md lists them."""
     run = history.run
     journal = b"".join(record.to_bytes() for _, record in run.records)
-    faults = run.faults()
+    faults = run.list_faults()
     return {
         "ok": not faults,
         "faults": faults,

@@ -87,7 +87,7 @@ def simulate(
         output.emit({"file": str(file)} | run.to_json() | {"log": _text(log_file), "figure": _text(figure)})
     else:
         show(run, title_of(summarize_check(result)))
-    return 1 if run.faults() else 0
+    return 1 if run.list_faults() else 0
 
 
 def _text(path: Path | None) -> str | None:

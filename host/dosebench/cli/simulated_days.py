@@ -27,14 +27,13 @@ def run_days(
     patient_every: str | None = None,
 ) -> SimulationResult:
     """Simulate a checked regimen behind a progress bar; `patient_every` is how often the patient asks for a bolus."""
-    from dosebench.simulation.days import patient_orders  # noqa: PLC0415
-    from dosebench.simulation.days import simulate as run  # noqa: PLC0415
+    from dosebench.simulation.days import patient_orders, simulate_days  # noqa: PLC0415
 
     assert result.program is not None
     assert result.profile_name is not None
     orders = list(patient_orders(_every_ms(patient_every), days)) if patient_every is not None else []
     with bar("delivering", "days", quiet) as advance:
-        return run(result.program, result.profile_name, days, runtime, seed, progress=advance, boluses=orders)
+        return simulate_days(result.program, result.profile_name, days, runtime, seed, progress=advance, boluses=orders)
 
 
 def _every_ms(text: str) -> int:

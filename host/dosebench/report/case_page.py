@@ -64,7 +64,7 @@ def html(history: CaseHistory) -> str:
         version=version("dosebench"),
         verdict=verdict(history.run),
         judged=judged(history.run),
-        faults=history.run.faults(),
+        faults=history.run.list_faults(),
         overview=overview_svg(history),
         chapters=[(chapter, close_up_svg(history, chapter)) for chapter in history.chapters],
         tables=list(tables(history)),
@@ -78,7 +78,7 @@ def markdown(history: CaseHistory) -> str:
     out = [f"# {history.title}", "", f"**{NEVER}**", ""]
     out += [f"- {name}: {text}" for name, text in history.header]
     out += ["", f"**{verdict(run)}** {judged(run)}", ""]
-    out += [f"- {fault}" for fault in run.faults()]
+    out += [f"- {fault}" for fault in run.list_faults()]
     out += ["", "## The case", ""]
     for chapter in history.chapters:
         if chapter.quiet:
@@ -99,7 +99,7 @@ def markdown(history: CaseHistory) -> str:
 
 def verdict(run: ScenarioResult) -> str:
     """One sentence: whether the scenario came out as it says."""
-    faults, asked = run.faults(), len(run.verdicts)
+    faults, asked = run.list_faults(), len(run.verdicts)
     expected = f"{asked} expectation{'s' * (asked != 1)} met" if asked else "no expectations in the file"
     return f"As the scenario says: {expected}." if not faults else "NOT as the scenario says."
 

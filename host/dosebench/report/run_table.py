@@ -32,7 +32,7 @@ def simulation_table(result: SimulationResult, title: str) -> Table:
     table.add_column()
     for label, value in simulation_rows(result):
         table.add_row(label, value)
-    faults = result.faults()
+    faults = result.list_faults()
     table.add_section()
     table.add_row("verdict", "[green]as ordered[/]" if not faults else "[red]NOT as ordered[/]")
     for fault in faults:

@@ -40,7 +40,7 @@ Progress = Callable[[float, float], None]
 
 
 @contextmanager
-def powered(
+def power_pump(
     program: Program, profile: str, runtime: RuntimeName | None, seed: int
 ) -> Iterator[tuple[Twin, PumpClient]]:
     """A new simulated pump and a client at its port. Its reservoir holds what the program says that it holds, so that
@@ -106,7 +106,7 @@ class VirtualRun:
         """Virtual time at which the run ends."""
         return self.start_ms + self.length_ms
 
-    def greet(self) -> None:
+    def connect_pump(self) -> None:
         """Connect, and let the time pass until programming begins."""
         hello = self.client.connect()
         self.runtime_version = hello["runtime"].decode()
@@ -141,7 +141,7 @@ class VirtualRun:
         """
         return pump_ms(decode_records(next(iter(self.client.journal(outcome["record"]))))[0])
 
-    def advance(self, until_ms: int) -> None:
+    def advance_to(self, until_ms: int) -> None:
         """Let virtual time pass until `until_ms`."""
         now_ms = self.twin.machine.now_us // 1000
         while now_ms < until_ms:

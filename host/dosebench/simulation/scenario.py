@@ -22,8 +22,8 @@ from dosebench.base.units import MINUTE_MS
 from dosebench.journal.history import DAY_MS, build_history
 from dosebench.link.client import PumpClient, RefusedError
 from dosebench.simulation import expectations
-from dosebench.simulation.deviation import Disturbance, Stretch, judge
-from dosebench.simulation.run import CALENDAR, FLASH_MS, Progress, VirtualRun, powered
+from dosebench.simulation.deviation import Disturbance, Stretch, judge_stretches
+from dosebench.simulation.run import CALENDAR, FLASH_MS, Progress, VirtualRun, power_pump
 from dosebench.simulation.scenario_file import Event, Scenario
 from dosebench.simulation.scenario_journal import alarm_spans, boots_of, held_back, is_whole, safe_stops, timed_by_bench
 from dosebench.simulation.scenario_result import Done, Sample, ScenarioResult, Verdict
@@ -41,7 +41,7 @@ MOTOR_FAULTS: Final = {"stall", "slip", "runaway", "driver_stuck", "hang"}
 """Faults with which the motor does not turn as it is told."""
 
 
-def run(
+def run_scenario(
     scenario: Scenario,
     program: Program,
     profile: str,
@@ -63,8 +63,8 @@ def run(
     Raises:
         DosebenchError: The pump refused the first therapy, or reads it differently.
     """
-    with powered(program, profile, runtime, seed) as (twin, client):
-        return _Run(twin, client, program, scenario, progress).all(profile)
+    with power_pump(program, profile, runtime, seed) as (twin, client):
+        return _Run(twin, client, program, scenario, progress).run_all(profile)
 
 
 class _Run(VirtualRun):
@@ -87,18 +87,18 @@ class _Run(VirtualRun):
 
     # The course of time
 
-    def all(self, profile: str) -> ScenarioResult:
-        self.greet()
-        self._begin()
+    def run_all(self, profile: str) -> ScenarioResult:
+        self.connect_pump()
+        self._start_delivery()
         began = time.perf_counter()
-        for at_ms, act in self._timeline():
-            self.advance(self.start_ms + at_ms)
+        for at_ms, act in self._build_timeline():
+            self.advance_to(self.start_ms + at_ms)
             act()
-        self.advance(self.end_ms)
-        self._sample()
-        return self._result(profile, time.perf_counter() - began)
+        self.advance_to(self.end_ms)
+        self._take_sample()
+        return self._make_result(profile, time.perf_counter() - began)
 
-    def _begin(self) -> None:
+    def _start_delivery(self) -> None:
         self.begin_therapy()
         self.client.set_clock(CALENDAR)
         if self.twin.machine.config["service_months"]:
@@ -108,13 +108,13 @@ class _Run(VirtualRun):
         now_us = self.twin.machine.now_us
         self.delivered_before = (plant.read_encoder(), plant.delivered_nl(now_us), plant.lost_nl)
         self.programs.append((0, self.program))
-        self._sample()
+        self._take_sample()
 
     def put_in_force(self, program: Program) -> dict[str, Any]:
         self.known[program.program_hash()[:4]] = program
         return super().put_in_force(program)
 
-    def _timeline(self) -> list[tuple[int, Callable[[], None]]]:
+    def _build_timeline(self) -> list[tuple[int, Callable[[], None]]]:
         """What is due when, since the start of delivery.
 
         At the same moment: a look at the physics before the bench changes them, ends of faults, events, samples.
@@ -123,7 +123,7 @@ class _Run(VirtualRun):
         plan: list[tuple[int, int, Callable[[], None]]] = []
         changes: set[int] = set()
         for event in self.scenario.events:
-            plan.append((event.at_ms, 1, partial(self._event, event)))
+            plan.append((event.at_ms, 1, partial(self._run_event, event)))
             if event.act in ("fault", "mend", "brown_out"):
                 changes.add(event.at_ms)
             lasting = event.table.lasting
@@ -132,8 +132,8 @@ class _Run(VirtualRun):
                 changes.add(event.at_ms + lasting)
         looks = set(range(self.scenario.sample_ms, length, self.scenario.sample_ms))
         looks |= {at_ms + later for at_ms in changes for later in CLOSE_LOOKS_MS}
-        plan += [(at_ms, 2, self._sample) for at_ms in looks if at_ms < length]
-        plan += [(at_ms, -1, self._sample) for at_ms in changes]
+        plan += [(at_ms, 2, self._take_sample) for at_ms in looks if at_ms < length]
+        plan += [(at_ms, -1, self._take_sample) for at_ms in changes]
         return [(at_ms, act) for at_ms, _, act in sorted(plan, key=lambda item: item[:2])]
 
     @property
@@ -143,7 +143,7 @@ class _Run(VirtualRun):
 
     # The record
 
-    def _sample(self) -> None:
+    def _take_sample(self) -> None:
         status, plant = self.client.status(), self.twin.plant
         now_us = self.twin.machine.now_us
         steps, delivered, lost = self.delivered_before
@@ -169,14 +169,14 @@ class _Run(VirtualRun):
         )
         held = self.client.journal_info()["next"] - len(self.journal)
         if held > self.twin.machine.config["flash_sectors"] * SECTOR_SLOTS // PULL_SHARE:
-            self._pull()
+            self._pull_records()
 
-    def _pull(self) -> None:
+    def _pull_records(self) -> None:
         self.journal += self.client.journal(len(self.journal))
 
     # Acts
 
-    def _event(self, event: Event) -> None:
+    def _run_event(self, event: Event) -> None:
         outcome = "done"
         details: dict[str, Any] = {}
         at_ms = self.now_ms
@@ -188,9 +188,9 @@ class _Run(VirtualRun):
         self.acts.append(Done(at_ms, event.act or "note", event, outcome, details))
         self.verdicts += expectations.of_outcome(event, at_ms, outcome)
         if expectations.looks_at_pump(event.table):
-            self.verdicts += expectations.of_state(event, self._seen())
+            self.verdicts += expectations.of_state(event, self._read_pump())
 
-    def _seen(self) -> expectations.Seen:
+    def _read_pump(self) -> expectations.Seen:
         status = self.client.status()
         rate = Fraction(status["rate_num"], status["rate_den"])
         steps = self.twin.plant.read_encoder() - self.delivered_before[0]
@@ -202,12 +202,12 @@ class _Run(VirtualRun):
 
     def _do_bolus(self, event: Event) -> dict[str, Any]:
         assert event.table.bolus is not None
-        return {"steps": self.client.bolus(self._steps(event.table.bolus))["accepted"]}
+        return {"steps": self.client.bolus(self._to_steps(event.table.bolus))["accepted"]}
 
     def _do_square(self, event: Event) -> dict[str, Any]:
         assert event.table.square is not None
         assert event.table.over is not None
-        return {"steps": self.client.square_bolus(self._steps(event.table.square), event.table.over)["accepted"]}
+        return {"steps": self.client.square_bolus(self._to_steps(event.table.square), event.table.over)["accepted"]}
 
     def _do_cancel(self, event: Event) -> None:
         (self.client.square_cancel if event.table.cancel == "square" else self.client.bolus_cancel)()
@@ -270,14 +270,14 @@ class _Run(VirtualRun):
         self._follow_motor(", ".join(name for name, _ in event.table.fault or ()))
 
     def _do_mend(self, event: Event) -> dict[str, Any]:
-        return self._mend(event.table.mend or ())
+        return self._mend_faults(event.table.mend or ())
 
     def _mend_after(self, event: Event) -> None:
         at_ms = self.now_ms
-        details = self._mend([name for name, _ in event.table.fault or ()])
+        details = self._mend_faults([name for name, _ in event.table.fault or ()])
         self.acts.append(Done(at_ms, "mend", event, "done", details))
 
-    def _mend(self, names: Sequence[str]) -> dict[str, Any]:
+    def _mend_faults(self, names: Sequence[str]) -> dict[str, Any]:
         plant, now_us = self.twin.plant, self.twin.machine.now_us
         held = plant.held_at(now_us)
         ended = sorted(plant.faults.list_present() if "none" in names else set(names))
@@ -299,19 +299,19 @@ class _Run(VirtualRun):
 
     def _do_brown_out(self, event: Event) -> dict[str, Any]:
         assert event.table.brown_out is not None
-        self._pull()
+        self._pull_records()
         self.twin.power_cycle(event.table.brown_out / 1000)
         status = self.client.status()
         return {"off_ms": event.table.brown_out, "low": status["low_steps"], "high": status["high_steps"]}
 
-    def _steps(self, amount: units.Quantity) -> int:
+    def _to_steps(self, amount: units.Quantity) -> int:
         worth = self.program.step_ng if amount.dimension is units.MASS else self.program.step_nl
         return int(amount.value / worth)
 
     # The end
 
-    def _result(self, profile: str, wall_s: float) -> ScenarioResult:
-        self._pull()
+    def _make_result(self, profile: str, wall_s: float) -> ScenarioResult:
+        self._pull_records()
         twin, plant = self.twin, self.twin.plant
         raw = decode_records(b"".join(self.journal))
         boots = boots_of(raw, twin.machine.boots_us)
@@ -321,7 +321,8 @@ class _Run(VirtualRun):
         self._close_disturbances(timed)
         steps = array("q", (at // 1000 for at in plant.steps_us))
         steps = steps[: bisect_right(steps, self.end_ms)]
-        stretches = judge(history.expected, boots, steps, self.end_ms, sorted(self.disturbed, key=lambda d: d.from_ms))
+        disturbed = sorted(self.disturbed, key=lambda d: d.from_ms)
+        stretches = judge_stretches(history.expected, boots, steps, self.end_ms, disturbed)
         status = self.client.status()
         alarms = alarm_spans(timed)
         self.verdicts += expectations.of_alarms(self.scenario.events, alarms)
