@@ -99,9 +99,9 @@ def _line(board: UnixBoard) -> Line:
     return Line(board.port, ports.BAUD, board.port)
 
 
-def _look(board: UnixBoard, act: Callable[[Shell], Any] = Shell.held) -> Any:
+def _look(board: UnixBoard, act: Callable[[Shell], Any] = Shell.read_held) -> Any:
     """What is seen at the prompt of a board that was flashed."""
-    with onto.prompt(_line(board), 30, lambda _: None) as shell:
+    with onto.open_prompt(_line(board), 30, lambda _: None) as shell:
         return act(shell)
 
 
@@ -133,7 +133,7 @@ def test_a_fresh_board_gets_firmware_bench_and_keys(run: Run, boards: Boards) ->
     assert not held.slots["b"]
     kept = KeyStore().get_keys(CHIP)
     assert kept is not None
-    assert json.loads(_look(board, lambda shell: shell.read(KEYS))) == board_form(kept.roles)
+    assert json.loads(_look(board, lambda shell: shell.read_file(KEYS))) == board_form(kept.roles)
     # The same again changes nothing, and says so.
     again = _flash(run, board, "--update").json
     assert (again["changed"], again["sent"], again["keys"]) == (False, [], "kept")
@@ -146,7 +146,7 @@ def test_an_update_sends_what_changed_and_keeps_the_rest(
     board = boards()
     assert _flash(run, board, "--bench", PICO).code == 0
     before = KeyStore().get_keys(CHIP)
-    _look(board, lambda shell: shell.write("/dosebench/flash/0", bytes(4096)))
+    _look(board, lambda shell: shell.write_file("/dosebench/flash/0", bytes(4096)))
     files = onto.build_image("rp2", "linked") | {"pump/small_int.mpy": b"M\x06\x00\x1f\x00"}
     del files["pump/wake_counts.mpy"]
     files["pump/wake_counts.py"] = b"pass\n"
@@ -183,7 +183,7 @@ def test_new_keys_replace_those_that_were_lost(run: Run, boards: Boards) -> None
     assert new is not None
     assert old is not None
     assert not set(new.roles.values()) & set(old.roles.values())
-    assert json.loads(_look(board, lambda shell: shell.read(KEYS))) == board_form(new.roles)
+    assert json.loads(_look(board, lambda shell: shell.read_file(KEYS))) == board_form(new.roles)
 
 
 def test_over_tcp(run: Run, boards: Boards) -> None:
@@ -195,7 +195,7 @@ def test_over_tcp(run: Run, boards: Boards) -> None:
 def test_a_program_that_was_there_comes_back(run: Run, boards: Boards) -> None:
     board = boards()
     mine = b"print('mine')\n"
-    _look(board, lambda shell: shell.write(MAIN, mine))
+    _look(board, lambda shell: shell.write_file(MAIN, mine))
     told = _flash(run, board, "--bench", PICO).json
     assert "main.py is kept" in told["notes"][0]
     assert b"selector" not in mine
@@ -210,7 +210,7 @@ def test_a_program_that_was_there_comes_back(run: Run, boards: Boards) -> None:
 def test_a_board_can_be_given_back_without_its_journal(run: Run, boards: Boards) -> None:
     board = boards()
     assert _flash(run, board, "--bench", PICO).code == 0
-    _look(board, lambda shell: shell.write("/dosebench/flash/0", b"journal"))
+    _look(board, lambda shell: shell.write_file("/dosebench/flash/0", b"journal"))
     told = run("unflash", "--port", board.port, "--yes", "--keep-journal").out
     assert f"The files of pump {CHIP.hex()} were removed" in told
     assert "Its journal and therapy are still there (1 file)." in told
@@ -227,12 +227,12 @@ def test_the_names_of_the_source_are_there_for_who_asks(run: Run, boards: Boards
     told = _flash(run, board, "--bench", PICO, "--named").json
     assert told["compiled"]
     assert told["notes"] == ["with the names and line numbers of the source"]
-    guard = _look(board, lambda shell: shell.read("/dosebench/a/pump/guard/guard.mpy"))
+    guard = _look(board, lambda shell: shell.read_file("/dosebench/a/pump/guard/guard.mpy"))
     assert b"hard_hour_steps" in guard
     # The next update brings the smallest form again, and takes those away.
     told = _flash(run, board, "--update").json
     assert (told["slot"], told["changed"]) == ("b", True)
-    assert b"hard_hour_steps" not in _look(board, lambda shell: shell.read("/dosebench/b/pump/guard/guard.mpy"))
+    assert b"hard_hour_steps" not in _look(board, lambda shell: shell.read_file("/dosebench/b/pump/guard/guard.mpy"))
 
 
 @pytest.mark.parametrize(
@@ -334,11 +334,11 @@ class _Dies(Repl):
     left = 0
     after = False
 
-    def run(self, code: str) -> bytes:
+    def run_code(self, code: str) -> bytes:
         _Dies.left -= 1
         if _Dies.left == 0 and not _Dies.after:
             raise LineLostError("cut")
-        said = super().run(code)
+        said = super().run_code(code)
         if _Dies.left == 0:
             raise LineLostError("cut")
         return said
@@ -357,9 +357,9 @@ def _carry_out(board: UnixBoard, image: Image, selector: bytes, at: int, after: 
     _Dies.left, _Dies.after = at, after
     repl = _Dies(ports.open_port(board.port))
     try:
-        Repl.catch(repl, 30, lambda: None)
+        Repl.catch_prompt(repl, 30, lambda: None)
         shell = Shell(repl)
-        held = shell.held()
+        held = shell.read_held()
         Flasher(shell).carry_out(
             make_plan(held, image, selector, {"operator": b"k"} if not held.has_keys else None), image
         )
@@ -430,10 +430,10 @@ def test_a_heap_of_gaps_is_no_room_to_work(boards: Boards) -> None:
     """What a pump leaves that ended in the middle of its start: much is free, and no piece of it is large."""
     repl = Repl(ports.open_port(boards().port))
     try:
-        repl.catch(30, lambda: None)
+        repl.catch_prompt(30, lambda: None)
         shell = Shell(repl)
         assert shell.has_room_to_work()
-        assert int(repl.run(_GAPS)) > WORK_BYTES
+        assert int(repl.run_code(_GAPS)) > WORK_BYTES
         assert not shell.has_room_to_work()
     finally:
         repl.serial.close()
@@ -468,8 +468,8 @@ def _deafen(board: UnixBoard) -> None:
     """A main that no Ctrl-C ends is in the slot, and runs: the window after the reset has passed unused."""
     def silence(shell: Shell) -> None:
         for slot in SLOTS:
-            shell.remove(f"{slot_dir(slot)}/main.mpy")
-        shell.write(f"{slot_dir('a')}/main.py", DEAF.encode())
+            shell.remove_file(f"{slot_dir(slot)}/main.mpy")
+        shell.write_file(f"{slot_dir('a')}/main.py", DEAF.encode())
 
     _look(board, silence)
     _hear(board, b"\ndeaf", 0)
@@ -485,8 +485,8 @@ def test_a_running_pump_gives_its_prompt_after_a_reset(run: Run, boards: Boards)
         asked.append(text)
         board.cut()
 
-    with onto.prompt(_line(board), 40, press) as shell:
-        assert shell.held().runs == "a"
+    with onto.open_prompt(_line(board), 40, press) as shell:
+        assert shell.read_held().runs == "a"
     assert len(asked) == 1
     assert "press reset" in asked[0]
 
@@ -508,25 +508,25 @@ class _Quick(serial.Serial):
 
 def test_a_port_that_goes_away_in_the_reset_was_heard() -> None:
     with _Quick() as port:
-        Repl(port).leave("import machine\nmachine.reset()")
+        Repl(port).run_last("import machine\nmachine.reset()")
 
 
 def test_a_reset_just_after_the_prompt_came_is_waited_for(boards: Boards) -> None:
     """Whoever was asked to press reset may press it a second time: the window that opens then is used."""
     board = boards()
     window = "import time\nfor _ in range(8):\n time.sleep(1)\n"
-    _look(board, lambda shell: shell.write(MAIN, (window + DEAF).encode()))
+    _look(board, lambda shell: shell.write_file(MAIN, (window + DEAF).encode()))
 
     class Late(Repl):
         def _settle(self, patience_s: float) -> bool:
             if board.boots == 1:
                 board.cut()
-            return super()._settle(patience_s)
+            return super()._await_silence(patience_s)
 
     repl = Late(ports.open_port(board.port))
     try:
-        repl.catch(30, lambda: None)
-        assert Shell(repl).about().name == "micropython"
+        repl.catch_prompt(30, lambda: None)
+        assert Shell(repl).read_about().name == "micropython"
     finally:
         repl.serial.close()
     assert board.boots == 2
@@ -535,7 +535,7 @@ def test_a_reset_just_after_the_prompt_came_is_waited_for(boards: Boards) -> Non
 
 def test_a_pump_in_the_middle_of_a_bolus_is_not_flashed(run: Run, programmed: str) -> None:
     with ports.open_port(programmed) as port:
-        quiet = running.ask(port)
+        quiet = running.ask_running(port)
     assert quiet is not None
     running.check_no_bolus(quiet)
     assert run("bolus", "25 ug", "--port", programmed).code == 0
@@ -604,8 +604,8 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
     # The proof of the watchdog bit once.
     assert len(twin.machine.boots_us) == 2
     # It has turned, and is on trial no more.
-    with onto.prompt(_line(board), 30, lambda _: board.cut()) as shell:
-        assert TRIAL not in shell.held().sizes
+    with onto.open_prompt(_line(board), 30, lambda _: board.cut()) as shell:
+        assert TRIAL not in shell.read_held().sizes
     for end in (inward, outward):
         os.close(end)
     assert b"does not start" not in board.said
@@ -635,10 +635,10 @@ def test_boards_are_found_by_their_usb_ids(run: Run, monkeypatch: pytest.MonkeyP
     assert "/dev/ttyACM0 (MicroPython on RP2, e6616408, 1-4.1)" in message
     assert "--port" in hint
     for name in ("e6616408", "1-4.1", "/dev/ttyACM0"):
-        assert finding.choose(name) == "/dev/ttyACM0"
+        assert finding.choose_port(name) == "/dev/ttyACM0"
     assert finding.same_board("/dev/ttyACM0") == "1-4.1"
     del there[1]
-    assert finding.choose(None) == "/dev/ttyACM0"
+    assert finding.choose_port(None) == "/dev/ttyACM0"
     del there[:]
     message, hint = _failed(run("flash", "--bench", PICO, "--json"))
     assert "no board is plugged in" in message

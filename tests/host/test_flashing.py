@@ -19,7 +19,7 @@ from typing import Any, Final
 import pytest
 from dosebench.flashing import checks, removal
 from dosebench.flashing.errors import BoardError, FlashError
-from dosebench.flashing.flasher import Flasher, make_plan, room
+from dosebench.flashing.flasher import Flasher, count_room, make_plan
 from dosebench.flashing.image import Image, ImageError, manifest_of, older_formats
 from dosebench.flashing.layout import (
     ACTIVE,
@@ -57,7 +57,7 @@ class DirectoryBoard:
         own = {"open": self._open, "__import__": self._import}
         self._names: dict[str, Any] = {"__builtins__": vars(builtins) | own}
 
-    def run(self, code: str) -> bytes:
+    def run_code(self, code: str) -> bytes:
         self.acts += 1
         if self.acts == self._dies_at and self._when == "before":
             raise BoardError("cut")
@@ -73,7 +73,7 @@ class DirectoryBoard:
             raise BoardError("cut")
         return said.getvalue().encode()
 
-    def leave(self, code: str) -> None:
+    def run_last(self, code: str) -> None:
         assert "machine.reset()" in code
         self.resets += 1
 
@@ -110,7 +110,7 @@ def _image(word: str, **more: bytes) -> Image:
 def _flash(root: Path, image: Image, **options: Any) -> DirectoryBoard:
     board = DirectoryBoard(root, **options)
     shell = Shell(board)
-    held = shell.held()
+    held = shell.read_held()
     keys = None if held.has_keys else new_keys()
     Flasher(shell).carry_out(make_plan(held, image, SELECTOR, keys), image)
     return board
@@ -189,7 +189,7 @@ def test_cut_at_any_act_of_a_removal_the_pump_never_runs_on_half_its_files(tmp_p
         shutil.copytree(tmp_path / "whole", root)
         shell = Shell(DirectoryBoard(root, dies_at=at))
         try:
-            removal.carry_out(shell, removal.make_removal(shell.held(), keep_journal=False))
+            removal.carry_out(shell, removal.make_removal(shell.read_held(), keep_journal=False))
         except BoardError:
             assert _booted(root) in (None, "old")
             continue
@@ -200,12 +200,12 @@ def test_cut_at_any_act_of_a_removal_the_pump_never_runs_on_half_its_files(tmp_p
 
 def test_a_file_that_was_not_written_as_sent_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _flash(tmp_path / "board", _image("old"))
-    write = Shell.write
+    write = Shell.write_file
 
     def bad(self: Shell, path: str, content: bytes, *more: Any) -> None:
         write(self, path, b"M\x06\x00\x1fnew!" if path.endswith("a.mpy") else content, *more)
 
-    monkeypatch.setattr(Shell, "write", bad)
+    monkeypatch.setattr(Shell, "write_file", bad)
     with pytest.raises(BoardError, match=r"pump/a\.mpy on the board is not what was sent"):
         _flash(tmp_path / "board", _image("new"))
     assert _booted(tmp_path / "board") == "old"
@@ -270,11 +270,11 @@ def test_flashing_tries_a_slot_that_failed_anew(tmp_path: Path) -> None:
         assert (tmp_path / "dosebench/trial").read_bytes() == on_trial("a" if word == "old" else "b")
     (tmp_path / "dosebench/trial").write_text(f"b {TRIAL_STARTS} MemoryError()")
     assert _booted(tmp_path) == "old"
-    held = Shell(DirectoryBoard(tmp_path)).held()
+    held = Shell(DirectoryBoard(tmp_path)).read_held()
     assert (held.active, held.runs, held.failed, held.why_failed) == ("b", "a", "b", "MemoryError()")
     _flash(tmp_path, _image("new"))
     assert _booted(tmp_path) == "new"
-    assert Shell(DirectoryBoard(tmp_path)).held().failed is None
+    assert Shell(DirectoryBoard(tmp_path)).read_held().failed is None
 
 
 @pytest.mark.parametrize("content", ["", "b", "b x", f"b {TRIAL_STARTS - 1} ", "\0\0", f"c {TRIAL_STARTS} "])
@@ -283,7 +283,7 @@ def test_a_mark_that_says_nothing_fails_no_slot(tmp_path: Path, content: str) ->
         _flash(tmp_path, _image(word))
     (tmp_path / "dosebench/trial").write_text(content)
     assert _booted(tmp_path) == "new"
-    held = Shell(DirectoryBoard(tmp_path)).held()
+    held = Shell(DirectoryBoard(tmp_path)).read_held()
     assert (held.runs, held.failed) == ("b", None)
 
 
@@ -340,7 +340,7 @@ def _about(free: int, block: int = 4096) -> About:
 
 
 def _room_for(image: Image, held: Held, free: int, sectors: int) -> None:
-    checks.check_room(_about(free), held, *room(make_plan(held, image, SELECTOR, None), held), sectors)
+    checks.check_room(_about(free), held, *count_room(make_plan(held, image, SELECTOR, None), held), sectors)
 
 
 def test_room_is_counted_in_blocks_with_the_journal_as_it_grows() -> None:
@@ -356,7 +356,7 @@ def test_room_is_counted_in_blocks_with_the_journal_as_it_grows() -> None:
 def test_what_is_removed_before_makes_room_and_what_is_copied_takes_it() -> None:
     big = {"big.py": bytes(40_960)}
     held = _held("a", SELECTOR, a=_image("old", **big), b=_image("older", **{"big.py": bytes(40_959)}))
-    need, freed = room(make_plan(held, _image("new", **big), SELECTOR, None), held)
+    need, freed = count_room(make_plan(held, _image("new", **big), SELECTOR, None), held)
     assert need["copy of big.py"] == 40_960
     assert freed > 40_959
 
@@ -366,26 +366,26 @@ def test_what_is_removed_before_makes_room_and_what_is_copied_takes_it() -> None
 
 def test_a_board_is_told_from_its_own_words(tmp_path: Path) -> None:
     shell = Shell(DirectoryBoard(tmp_path / "board"))
-    about = shell.about()
+    about = shell.read_about()
     assert (about.heap_bytes, about.free_bytes, about.unique_id) == (236_000, 60 * 4096, "0102")
     assert shell.device_id() == hashlib.sha256(b"\x01\x02").digest()[:4]
     shell.make_dirs("/dosebench")
-    shell.write("/dosebench/id", b"0a0b0c0d\n")
+    shell.write_file("/dosebench/id", b"0a0b0c0d\n")
     assert shell.device_id() == bytes.fromhex("0a0b0c0d")
     assert not shell.holds_pump()
 
 
 def test_what_is_no_micropython_is_said_so() -> None:
     class Other:
-        def run(self, code: str) -> bytes:
+        def run_code(self, code: str) -> bytes:
             del code
             return b"login:"
 
-        def leave(self, code: str) -> None:
+        def run_last(self, code: str) -> None:
             del code
 
     with pytest.raises(FlashError, match="it says 'login:'"):
-        Shell(Other()).about()
+        Shell(Other()).read_about()
 
 
 @pytest.mark.parametrize("size", [0, 1, 767, 768, 769, 5000])
@@ -393,10 +393,10 @@ def test_files_of_any_length_and_content_arrive(tmp_path: Path, size: int) -> No
     content = bytes(range(256)) * 20
     sent: list[int] = []
     shell = Shell(DirectoryBoard(tmp_path / "board"))
-    shell.write("/x", content[:size], sent.append)
+    shell.write_file("/x", content[:size], sent.append)
     assert (tmp_path / "board/x").read_bytes() == content[:size]
     assert sum(sent) == size
-    assert shell.read("/x") == content[:size]
+    assert shell.read_file("/x") == content[:size]
 
 
 def test_removal_keeps_the_journal_where_it_is_asked_to(tmp_path: Path) -> None:
@@ -404,7 +404,7 @@ def test_removal_keeps_the_journal_where_it_is_asked_to(tmp_path: Path) -> None:
     _flash(root, _image("old"))
     (root / "dosebench/flash/0").write_bytes(b"journal")
     shell = Shell(DirectoryBoard(root))
-    planned = removal.make_removal(shell.held(), keep_journal=True)
+    planned = removal.make_removal(shell.read_held(), keep_journal=True)
     assert KEYS in planned.files
     assert ACTIVE in planned.files
     removal.carry_out(shell, planned)

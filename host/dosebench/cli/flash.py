@@ -14,7 +14,7 @@ from dosebench.cli import options, output
 
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench
-    from dosebench.flashing.onto import Line, Order, Prepared
+    from dosebench.flashing.onto import FlashOrder, Line, Prepared
     from dosebench.flashing.removal import Removal
     from dosebench.image.build import Form
 
@@ -96,22 +96,22 @@ def flash(
         _list(as_json)
         return
     from dosebench.bench.file import load_bench  # noqa: PLC0415
-    from dosebench.flashing.onto import Line, Order  # noqa: PLC0415
+    from dosebench.flashing.onto import FlashOrder, Line  # noqa: PLC0415
 
     # Before anybody is asked to press a button: a mistake in the file needs no board.
     wired = None if bench is None else load_bench(bench)
     if package is not None:
         _pack(wired, form or "linked", package, as_json)
         return
-    line = Line.find(port, baud)
-    order = Order(wired, update, new_keys, form or "linked")
+    line = Line.find_line(port, baud)
+    order = FlashOrder(wired, update, new_keys, form or "linked")
     _ask_first(line, protocol_port, baud, as_json)
     result = _flash(line, order, patience_s=patience_s, dry_run=dry_run, as_json=as_json)
     prepared: Prepared = result.pop("prepared")
     if not dry_run and prepared.plan.changes:
-        from dosebench.flashing.onto import hello  # noqa: PLC0415
+        from dosebench.flashing.onto import await_hello  # noqa: PLC0415
 
-        result["hello"] = hello(line, prepared, protocol_port, HELLO_S)
+        result["hello"] = await_hello(line, prepared, protocol_port, HELLO_S)
     if as_json:
         output.emit(result)
     else:
@@ -121,12 +121,12 @@ def flash(
 def _pack(bench: Bench | None, form: Form, directory: Path, as_json: bool) -> None:
     from dosebench.flashing import package  # noqa: PLC0415
     from dosebench.flashing.errors import FlashError  # noqa: PLC0415
-    from dosebench.flashing.onto import packed  # noqa: PLC0415
+    from dosebench.flashing.onto import pack_files  # noqa: PLC0415
 
     if bench is None:
         raise FlashError("a package needs a bench file", hint="--bench FILE.toml; `dosebench bench list` has examples")
-    files = packed(bench, form)
-    package.write(files, directory)
+    files = pack_files(bench, form)
+    package.write_package(files, directory)
     index = directory / package.INDEX
     told = {"package": str(index), "files": sorted(files), "bytes": sum(map(len, files.values()))}
     text = (
@@ -139,7 +139,7 @@ def _pack(bench: Bench | None, form: Form, directory: Path, as_json: bool) -> No
 def _list(as_json: bool) -> None:
     from dosebench.flashing import finding  # noqa: PLC0415
 
-    lines = [str(board) for board in finding.boards()]
+    lines = [str(board) for board in finding.find_boards()]
     output.answer(as_json, {"boards": finding.as_json()}, "\n".join(lines) or "no board is plugged in")
 
 
@@ -157,13 +157,13 @@ def _ask_first(line: Line, protocol_port: str | None, baud: int, quiet: bool) ->
     running.check_no_bolus(line.running)
 
 
-def _flash(line: Line, order: Order, *, patience_s: float, dry_run: bool, as_json: bool) -> dict[str, Any]:
+def _flash(line: Line, order: FlashOrder, *, patience_s: float, dry_run: bool, as_json: bool) -> dict[str, Any]:
     from dosebench.cli.progress import bar  # noqa: PLC0415
     from dosebench.flashing.flasher import Flasher  # noqa: PLC0415
-    from dosebench.flashing.onto import keep_keys, prepare, prompt  # noqa: PLC0415
+    from dosebench.flashing.onto import keep_keys, open_prompt, prepare_flash  # noqa: PLC0415
 
-    with prompt(line, patience_s, lambda text: _tell(as_json, text)) as shell:
-        prepared = prepare(shell, order)
+    with open_prompt(line, patience_s, lambda text: _tell(as_json, text)) as shell:
+        prepared = prepare_flash(shell, order)
         device = shell.device_id()
         kept: list[str] = []
 
@@ -262,12 +262,12 @@ def unflash(port: str | None, baud: int, *, keep_journal: bool, yes: bool, patie
     if not yes and (as_json or not sys.stdin.isatty()):
         raise click.UsageError("a person must confirm the removal, and this is no terminal: give --yes")
     from dosebench.flashing import removal  # noqa: PLC0415
-    from dosebench.flashing.onto import Line, prompt  # noqa: PLC0415
+    from dosebench.flashing.onto import Line, open_prompt  # noqa: PLC0415
 
-    line = Line.find(port, baud)
+    line = Line.find_line(port, baud)
     device = None
-    with prompt(line, patience_s, lambda text: _tell(as_json, text)) as shell:
-        planned = removal.make_removal(shell.held(), keep_journal=keep_journal)
+    with open_prompt(line, patience_s, lambda text: _tell(as_json, text)) as shell:
+        planned = removal.make_removal(shell.read_held(), keep_journal=keep_journal)
         if not planned.is_empty:
             if not yes:
                 _confirm_removal(planned)

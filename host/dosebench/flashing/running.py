@@ -48,7 +48,7 @@ class Running:
     bolus_steps: int
 
 
-def ask(port: Any) -> Running | None:
+def ask_running(port: Any) -> Running | None:
     """What the pump behind an open port does; None when nothing there speaks the protocol of this release."""
     from dosebench.link.client import LinkError, PumpClient, RefusedError  # noqa: PLC0415
 
@@ -70,7 +70,7 @@ def ask(port: Any) -> Running | None:
 def ask_at(url: str, baud: int) -> Running | None:
     """As `ask`, at a port that is opened for it. Raises PortError."""
     with ports.open_port(url, baud) as port:
-        return ask(port)
+        return ask_running(port)
 
 
 def check_no_bolus(running: Running | None) -> None:
