@@ -13,7 +13,7 @@ from dosebench.profile.model import Profile, ProfileError
 from dosebench.profile.power import CONSUMERS, Usage, charges_uah, resting_ua
 from dosebench.regimen.check import load_regimen
 from dosebench.regimen.drugs import DrugLibrary
-from dosebench.report.longevity import curve, draw_longevity, limits_ml
+from dosebench.report.longevity import draw_longevity, limits_ml, longevity_curve
 from dosebench.therapy.energy import (
     BatteryState,
     Life,
@@ -149,7 +149,7 @@ def test_an_implant_lasts_seven_to_ten_years_at_usual_rates_and_much_less_at_hig
 
 @pytest.mark.parametrize("pump", PROFILES, ids=lambda pump: pump.name)
 def test_more_flow_never_lasts_longer(pump: Profile) -> None:
-    points = curve(pump)
+    points = longevity_curve(pump)
     lasts = [point.life.days_to_low for point in points]
     rates = [point.ml_per_day for point in points]
     assert rates == sorted(set(rates))
@@ -163,7 +163,7 @@ def test_more_flow_never_lasts_longer(pump: Profile) -> None:
 
 @pytest.mark.parametrize("pump", PROFILES, ids=lambda pump: pump.name)
 def test_a_figure_is_drawn(pump: Profile, tmp_path: Path) -> None:
-    for mark in (None, curve(pump)[0], curve(pump)[-1]):
+    for mark in (None, longevity_curve(pump)[0], longevity_curve(pump)[-1]):
         draw_longevity(pump, tmp_path / "life.svg", mark, "a regimen")
         assert (tmp_path / "life.svg").stat().st_size > 10_000
 

@@ -40,7 +40,7 @@ def bundle(port: str | None, baud: int, *, output: Path, as_json: bool) -> None:
     except DosebenchError as error:
         made.problems.append(f"pump: {error}")
         _add_transcript(made, getattr(error, "transcript", ()))
-    made.write(output)
+    made.write_zip(output)
     values = {"file": str(output), "files": sorted(made.files), "problems": made.problems}
     missing = "".join(f"\nmissing: {problem}" for problem in made.problems)
     common.answer(as_json, values, f"{output}: {', '.join(sorted(made.files))}{missing}")
@@ -64,7 +64,7 @@ def _add_simulation(made: Bundle, url: str) -> None:
 
     name = SimOptions.parse_url(url).name
     if name:
-        made.attempt("simulated board", lambda: add_simulation(made, sims_dir() / name))
+        made.try_part("simulated board", lambda: add_simulation(made, sims_dir() / name))
 
 
 def _add_transcript(made: Bundle, lines: tuple[str, ...]) -> None:

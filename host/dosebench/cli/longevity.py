@@ -39,7 +39,7 @@ def longevity(
     """
     from datetime import date  # noqa: PLC0415
 
-    from dosebench.report.longevity import curve, draw_longevity  # noqa: PLC0415
+    from dosebench.report.longevity import draw_longevity, longevity_curve  # noqa: PLC0415
 
     if figure is not None:
         figure_path(figure)
@@ -48,7 +48,7 @@ def longevity(
     if figure is not None:
         draw_longevity(profile, figure, mark, title)
     day = implanted.date() if implanted else date.today()
-    points = curve(profile)
+    points = longevity_curve(profile)
     if as_json:
         output.emit(
             {

@@ -84,7 +84,7 @@ def _draw(journal: Journal, history: History, out: Path) -> None:
         daily = output.shown_number(program.daily_ng / 1000)
         title += f": {program.drug.decode(errors='replace')} {daily} ug/day"
     subtitle = f"from {journal.count} journal records, {journal.first} to {journal.last}: the pump's own count"
-    delivery.draw(delivery.history_curves(history, title, subtitle), out)
+    delivery.draw_delivery(delivery.history_curves(history, title, subtitle), out)
 
 
 def _json(journal: Journal, history: History, out: Path) -> dict[str, Any]:

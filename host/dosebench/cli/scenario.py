@@ -39,7 +39,7 @@ def run_scenario(
     """Run the scenario in `file` on a checked regimen; the exit code."""
     from dosebench.cli.output import title_of  # noqa: PLC0415
     from dosebench.report import case_page  # noqa: PLC0415
-    from dosebench.report.case_history import tell  # noqa: PLC0415
+    from dosebench.report.case_history import write_history  # noqa: PLC0415
     from dosebench.simulation import scenario  # noqa: PLC0415
     from dosebench.simulation.scenario_file import ScenarioError, load_scenario  # noqa: PLC0415
 
@@ -55,7 +55,7 @@ def run_scenario(
         return 1
     with bar("living", "days", as_json) as advance:
         run = scenario.run_scenario(read, result.program, profile, runtime, seed, progress=advance)
-    history = tell(run, title_of(summarize_check(result)), result.file)
+    history = write_history(run, title_of(summarize_check(result)), result.file)
     _leave(history, files)
     if as_json:
         output.emit({"file": result.file} | run_json(history) | _written(files))
@@ -83,11 +83,11 @@ def _leave(history: CaseHistory, files: Files) -> None:
     if files.figure is not None:
         from dosebench.report import case_figures  # noqa: PLC0415
 
-        case_figures.draw(history, files.figure)
+        case_figures.draw_overview(history, files.figure)
     if files.report is not None:
         from dosebench.report import case_page  # noqa: PLC0415
 
-        case_page.write(history, files.report)
+        case_page.write_report(history, files.report)
 
 
 def _written(files: Files) -> dict[str, str | None]:
@@ -99,28 +99,28 @@ def _show(history: CaseHistory) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from dosebench.report.case_history import when  # noqa: PLC0415
-    from dosebench.report.case_page import NEVER, summary, verdict  # noqa: PLC0415
+    from dosebench.report.case_history import format_moment  # noqa: PLC0415
+    from dosebench.report.case_page import NEVER, state_verdict, summary_rows  # noqa: PLC0415
 
     console, run = Console(), history.run
     console.print(f"[bold]{history.title}[/]\n[dim]{NEVER}[/]", highlight=False)
     for chapter in history.chapters:
-        begin = when(chapter.from_ms, run)
+        begin = format_moment(chapter.from_ms, run)
         if chapter.quiet:
             console.print(f"[dim]{begin}: {chapter.lines[0].text}[/]", highlight=False)
             continue
         console.print(f"[bold]{begin}: {chapter.title}[/]", highlight=False)
         for line in chapter.lines:
             colour = {"wrong": "red", "note": "italic", "pump": "cyan"}.get(line.kind, "default")
-            console.print(f"  {when(line.at_ms, run)}: [{colour}]{line.text}[/]", highlight=False)
+            console.print(f"  {format_moment(line.at_ms, run)}: [{colour}]{line.text}[/]", highlight=False)
     table = Table(show_header=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    for label, text in summary(history):
+    for label, text in summary_rows(history):
         table.add_row(label, text)
     table.add_section()
     faults = run.list_faults()
-    table.add_row("verdict", f"[{'red' if faults else 'green'}]{verdict(run)}[/]")
+    table.add_row("verdict", f"[{'red' if faults else 'green'}]{state_verdict(run)}[/]")
     for fault in faults:
         table.add_row("", f"[red]{fault}[/]")
     console.print(table)

@@ -54,7 +54,7 @@ def leave_files(run: SimulationResult, title: str, log_file: Path | None, figure
     if figure is not None:
         from dosebench.report import delivery  # noqa: PLC0415
 
-        delivery.draw(delivery.simulation_curves(run, title), figure)
+        delivery.draw_delivery(delivery.simulation_curves(run, title), figure)
 
 
 def show(run: SimulationResult, title: str) -> None:

@@ -47,18 +47,18 @@ def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
     deviation = result.max_deviation
     records = count_noun(len(result.journal), "record")
     return [
-        ("delivered", _both(result, Fraction(made))),
-        ("expected", _both(result, result.expected_steps)),
+        ("delivered", _format_steps(result, Fraction(made))),
+        ("expected", _format_steps(result, result.expected_steps)),
         ("steps", f"{made} made, {units.format_decimal(result.expected_steps, 8)} due"),
         (
             "largest deviation",
             f"{units.format_decimal(deviation, 6)} steps = {units.format_amount(deviation * program.step_nl, 'uL', 4)}",
         ),
         ("allowed", f"{units.format_decimal(result.limit, 6)} steps"),
-        *([("boluses", boluses)] if (boluses := _boluses(result)) else []),
-        ("events", _events(result)),
-        ("alarms", _alarms(result)),
-        ("next refill", _refill(result)),
+        *([("boluses", boluses)] if (boluses := _format_boluses(result)) else []),
+        ("events", _format_events(result)),
+        ("alarms", _format_alarms(result)),
+        ("next refill", _format_refill(result)),
         ("charge", f"{result.used_uah / 1000:.4g} mAh used, {result.estimated_uah / 1000:.4g} mAh estimated"),
         ("journal", f"{records}, hash chain {'whole' if result.journal_whole else 'BROKEN'}"),
         (
@@ -68,25 +68,25 @@ def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
     ]
 
 
-def _both(result: SimulationResult, steps: Fraction) -> str:
+def _format_steps(result: SimulationResult, steps: Fraction) -> str:
     volume = units.format_amount(steps * result.program.step_nl, "mL", 8)
     return f"{volume} = {units.format_amount(result.drug_ng(steps), 'ug')}"
 
 
-def _boluses(result: SimulationResult) -> str:
+def _format_boluses(result: SimulationResult) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in result.boluses.items() if count)
 
 
-def _events(result: SimulationResult) -> str:
+def _format_events(result: SimulationResult) -> str:
     seen = {kind: count for kind, count in result.events.items() if kind not in QUIET_KINDS}
     return ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in seen.items())
 
 
-def _alarms(result: SimulationResult) -> str:
+def _format_alarms(result: SimulationResult) -> str:
     return ", ".join(f"{name} on day {at / DAY_MS:.1f}" for name, at in result.alarms) or "none"
 
 
-def _refill(result: SimulationResult) -> str:
+def _format_refill(result: SimulationResult) -> str:
     reading = result.program.expected_reading()
     left = reading.refill_days - result.days
     when = f"in {left:.1f} days" if left > 0 else f"{-left:.1f} days ago"
