@@ -8,7 +8,7 @@ import random
 import pytest
 from dosebench.base.errors import DosebenchError
 from dosebench.bench.patency import expected_peak, judge_patency
-from dosebench.cli.sensors import check
+from dosebench.cli.sensors import check_patency
 from dosebench.link.client import RefusedError
 from dosebench.profile.load import load_profile
 from pumpside import pump
@@ -63,7 +63,7 @@ def test_on_a_pump(fault: str, verdict: str, profile: str, changes: dict[str, in
         side.twin.set_fault(fault, 0.8 if fault == "leak" else None)
         figures = load_profile(profile)
         steps = int(figures.count_steps(figures.watch.patency))
-        outcome, found = check(side.client, figures, steps)
+        outcome, found = check_patency(side.client, figures, steps)
         assert found.verdict == verdict
         # It is drug: counted in the windows, and in the journal with its end.
         assert outcome["accepted"] == steps
@@ -90,7 +90,7 @@ def test_a_test_volume_is_small_and_only_for_a_stopped_pump() -> None:
         side.twin.set_fault("air", 5)
         side.twin.set_fault("pressure_open")
         with pytest.raises(DosebenchError, match="no pressure sensor"):
-            check(side.client, load_profile("implant-40"), 4)
+            check_patency(side.client, load_profile("implant-40"), 4)
 
 
 @pytest.mark.requirement("R61")

@@ -35,26 +35,26 @@ def check_bench(file: Path, as_json: bool) -> int:
         found = load_bench(file)
     except BenchError as error:
         if as_json:
-            output.emit(_nothing(file) | {"errors": [_problem(one) for one in error.problems]})
+            output.print_json(_empty_report(file) | {"errors": [_problem_values(one) for one in error.problems]})
         else:
             _show_problems(file, "error", error.problems, "red")
             click.echo(f"{file}: {count_noun(len(error.problems), 'mistake')}")
         return 1
     if as_json:
-        output.emit(report(file, found))
+        output.print_json(report_bench(file, found))
     else:
-        _show(file, found)
+        _show_bench(file, found)
     return 0
 
 
 _FIGURES = ("name", "title", "board", "profile", "pins", "step", "rate_max_ml_per_h", "rate_reach_ml_per_h", "device")
 
 
-def _nothing(file: Path) -> dict[str, Any]:
+def _empty_report(file: Path) -> dict[str, Any]:
     return {"file": str(file), "ok": False, **dict.fromkeys(_FIGURES), "errors": [], "warnings": []}
 
 
-def report(file: Path, found: Bench) -> dict[str, Any]:
+def report_bench(file: Path, found: Bench) -> dict[str, Any]:
     """What a bench is, as JSON values under stable keys."""
     from dosebench.base import units  # noqa: PLC0415
     from dosebench.bench.mechanics import count_motion  # noqa: PLC0415
@@ -88,21 +88,21 @@ def report(file: Path, found: Bench) -> dict[str, Any]:
         "rate_reach_ml_per_h": float(step.volume_nl / step.time_ms * 3_600_000 / 10**6),
         "device": found.device_json(),
         "errors": [],
-        "warnings": [_problem(one) for one in found.warnings],
+        "warnings": [_problem_values(one) for one in found.warnings],
     }
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
+def _problem_values(problem: Problem) -> dict[str, Any]:
     return {"key": problem.key, "line": problem.line, "message": problem.message, "code": problem.code}
 
 
-def _show(file: Path, found: Bench) -> None:
+def _show_bench(file: Path, found: Bench) -> None:
     from dosebench.bench.rules import shown_error  # noqa: PLC0415
 
-    told, number = report(file, found), output.shown_number
+    told, number = report_bench(file, found), output.shown_number
     step = told["step"]
     click.echo(f"{told['title'] or told['name']}: {found.board.title}, pump {told['profile']}")
-    output.rows([(row["name"], f"{row['use']:3}  {row['role']}") for row in told["pins"]])
+    output.print_rows([(row["name"], f"{row['use']:3}  {row['role']}") for row in told["pins"]])
     click.echo(
         f"step      {number(step['nominal_ul'])} uL are {step['made_of']}, in {number(step['time_ms'])} ms: "
         f"{number(step['mechanics_ul'], 4)} uL by the mechanics "
@@ -148,8 +148,8 @@ def list_benches(as_json: bool) -> None:
         )
     boards = [{"board": one.name, "title": one.title, "family": one.family} for one in BOARDS.values()]
     if as_json:
-        output.emit({"benches": benches, "boards": boards})
+        output.print_json({"benches": benches, "boards": boards})
         return
-    output.rows([(row["name"], f"{row['title']}  ({row['file']})") for row in benches])
+    output.print_rows([(row["name"], f"{row['title']}  ({row['file']})") for row in benches])
     click.echo()
-    output.rows([(row["board"], row["title"]) for row in boards])
+    output.print_rows([(row["board"], row["title"]) for row in boards])

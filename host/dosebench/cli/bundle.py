@@ -43,7 +43,7 @@ def bundle(port: str | None, baud: int, *, output: Path, as_json: bool) -> None:
     made.write_zip(output)
     values = {"file": str(output), "files": sorted(made.files), "problems": made.problems}
     missing = "".join(f"\nmissing: {problem}" for problem in made.problems)
-    common.answer(as_json, values, f"{output}: {', '.join(sorted(made.files))}{missing}")
+    common.print_answer(as_json, values, f"{output}: {', '.join(sorted(made.files))}{missing}")
 
 
 def _add_pump(made: Bundle, port: str | None, baud: int) -> None:
@@ -51,7 +51,7 @@ def _add_pump(made: Bundle, port: str | None, baud: int) -> None:
     from dosebench.report.bug_report import add_pump  # noqa: PLC0415
 
     chosen = ports.choose_port(port)
-    with pump.connected(chosen, baud) as client:
+    with pump.connect_pump(chosen, baud) as client:
         add_pump(made, client)
         _add_transcript(made, client.read_transcript())
     if chosen.startswith("sim:"):

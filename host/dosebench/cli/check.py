@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dosebench.cli import options, output
-from dosebench.cli.check_result import show
-from dosebench.cli.options import FILE, bench_option, library, pump_of
+from dosebench.cli.check_result import show_check
+from dosebench.cli.options import FILE, bench_option, load_library, pump_of
 from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def check(
     """
     from dosebench.regimen.check import check_regimen  # noqa: PLC0415
 
-    result = check_regimen(file, library(drugs), previous, pump=pump_of(bench))
+    result = check_regimen(file, load_library(drugs), previous, pump=pump_of(bench))
     if as_json:
-        output.emit(summarize_check(result))
+        output.print_json(summarize_check(result))
     else:
-        show(result)
+        show_check(result)
     return 0 if result.ok and (confirm or not result.needs_confirm) else 1

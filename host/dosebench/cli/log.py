@@ -41,16 +41,16 @@ def pull(port: str | None, baud: int, as_json: bool) -> None:
     """
     from dosebench.journal.store import Store  # noqa: PLC0415
 
-    with Store.open() as store, pump.connected(port, baud) as client:
+    with Store.open() as store, pump.connect_pump(port, baud) as client:
         journal, is_new_epoch = _journal_of(store, client, faults=False)
-        new = _pull(store, client, journal, quiet=as_json)
-        new_faults = _pull(store, client, _journal_of(store, client, faults=True)[0], quiet=as_json)
+        new = _pull_records(store, client, journal, quiet=as_json)
+        new_faults = _pull_records(store, client, _journal_of(store, client, faults=True)[0], quiet=as_json)
         _keep_program(store, client)
         held = store.newest_journal(client.device_id)
     assert held is not None
     values = _journal_json(held) | {"pulled": new, "pulled_faults": new_faults, "replaced": is_new_epoch}
     if as_json:
-        output.emit(values)
+        output.print_json(values)
         return
     if is_new_epoch:
         click.echo("The pump's journal does not continue the one held here: a new one was begun, the old one is kept.")
@@ -63,12 +63,12 @@ def _journal_of(store: Store, client: PumpClient, *, faults: bool) -> tuple[Jour
     held = store.newest_journal(client.device_id, faults=faults)
     if held is None:
         return store.begin_epoch(client.device_id, faults=faults), False
-    if held.last is None or _continues(store, client, held):
+    if held.last is None or _is_continued(store, client, held):
         return held, False
     return store.begin_epoch(client.device_id, faults=faults), True
 
 
-def _continues(store: Store, client: PumpClient, held: Journal) -> bool:
+def _is_continued(store: Store, client: PumpClient, held: Journal) -> bool:
     """Whether the pump still has the newest record that is held, or has gone beyond it and overwritten it."""
     assert held.last is not None
     info = client.fault_info() if held.epoch < 0 else client.journal_info()
@@ -90,8 +90,8 @@ def _records_of(
     return download_records(client, first, before=before, progress=progress)
 
 
-def _pull(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> int:
-    from dosebench.cli.progress import bar  # noqa: PLC0415
+def _pull_records(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> int:
+    from dosebench.cli.progress import show_progress  # noqa: PLC0415
 
     first, before = 0, None
     if journal.last is not None:
@@ -99,7 +99,7 @@ def _pull(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> in
         newest = store.get_record(journal, journal.last)
         before = None if newest is None else newest[-CHAIN_BYTES:]
     new, batch = 0, []
-    with bar("pulling", "records", quiet) as advance:
+    with show_progress("pulling", "records", quiet) as advance:
         for data in _records_of(client, journal, first, before, advance):
             batch.append(data)
             if len(batch) == PULL_BATCH:
@@ -138,18 +138,18 @@ def show(device: str | None, last: int | None, kind: tuple[str, ...], faults: bo
         raw = store.raw_records(journal)
         whole = store.newest_journal(journal.device) if faults else journal
         told_raw = store.raw_records(whole) if whole else b""
-    shown = [record for record in _dated(raw, told_raw, faults=faults) if not kind or record["kind"] in kind]
+    shown = [record for record in _dated_records(raw, told_raw, faults=faults) if not kind or record["kind"] in kind]
     shown = shown[-last:] if last else shown
     if as_json:
-        output.emit(_journal_json(journal) | {"gaps": find_gaps(raw), "records": shown})
+        output.print_json(_journal_json(journal) | {"gaps": find_gaps(raw), "records": shown})
         return
     for first, end in find_gaps(raw):
         click.echo(f"records {first} to {end} were overwritten before they were pulled", err=True)
     for record in shown:
-        click.echo(_line(record))
+        click.echo(_format_record(record))
 
 
-def _dated(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[str, Any]]:
+def _dated_records(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[str, Any]]:
     """Records as JSON values; those of the fault ring get the local time of the journal's record, if that is held."""
     from dosebench_protocol.records import KINDS, decode_records  # noqa: PLC0415
 
@@ -169,15 +169,15 @@ def _dated(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[str, Any]]
     return shown
 
 
-def _line(record: dict[str, Any]) -> str:
+def _format_record(record: dict[str, Any]) -> str:
     when = f"day {record['day']:>5} {output.time_of_day(record['ms'])}"
     if record["local_time"]:
         when = record["local_time"].replace("T", " ").split(".")[0]
-    fields = ", ".join(f"{name} {_value(value)}" for name, value in record["fields"].items())
+    fields = ", ".join(f"{name} {_format_value(value)}" for name, value in record["fields"].items())
     return f"{record['sequence']:>7}  {when:<19}  {record['kind']:<13}  {fields}"
 
 
-def _value(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, tuple):
         return "+".join(value) or "none"
     if value is None:
@@ -204,7 +204,7 @@ def verify(device: str | None, faults: bool, as_json: bool) -> int:
     except RecordError as error:
         problem = str(error)
     if as_json:
-        output.emit(_journal_json(journal) | {"ok": problem is None, "problem": problem, "gaps": find_gaps(raw)})
+        output.print_json(_journal_json(journal) | {"ok": problem is None, "problem": problem, "gaps": find_gaps(raw)})
     else:
         held = f"{count_noun(journal.count, 'record')} of pump {journal.device.hex()}"
         click.echo(f"{held}: {problem or 'the chain is whole'}")

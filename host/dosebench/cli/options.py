@@ -21,7 +21,7 @@ bench_option = click.option(
 )
 
 
-def library(directory: Path | None) -> Any:
+def load_library(directory: Path | None) -> Any:
     """The drug library with the files of a directory before its own; None for the usual one."""
     if directory is None:
         return None

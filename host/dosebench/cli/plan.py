@@ -10,8 +10,8 @@ import click
 
 from dosebench.base.words import count_noun
 from dosebench.cli import options, output
-from dosebench.cli.check_result import show as show_check
-from dosebench.cli.options import FILE, bench_option, figure_path, library, pump_of
+from dosebench.cli.check_result import show_check
+from dosebench.cli.options import FILE, bench_option, figure_path, load_library, pump_of
 from dosebench.cli.output import title_of
 from dosebench.regimen.summary import summarize_check
 
@@ -55,31 +55,31 @@ def plan(
 
     if figure is not None:
         figure_path(figure)
-    result = check_regimen(file, library(drugs), pump=pump_of(bench))
+    result = check_regimen(file, load_library(drugs), pump=pump_of(bench))
     if result.program is None:
         if as_json:
-            output.emit(summarize_check(result))
+            output.print_json(summarize_check(result))
         else:
             show_check(result)
         return 1
     made = forecast_delivery(
-        result.program, output.moment(start).replace(microsecond=0), Fraction(days), patient=patient
+        result.program, output.parse_moment(start).replace(microsecond=0), Fraction(days), patient=patient
     )
     if figure is not None:
         from dosebench.report.plan import draw_plan  # noqa: PLC0415
 
         draw_plan(made, figure, title_of(summarize_check(result)))
     if as_json:
-        output.emit({"file": str(file)} | made.to_json() | {"figure": None if figure is None else str(figure)})
+        output.print_json({"file": str(file)} | made.to_json() | {"figure": None if figure is None else str(figure)})
     else:
-        _show(made, title_of(summarize_check(result)))
+        _show_plan(made, title_of(summarize_check(result)))
     return 0
 
 
-def _show(made: Plan, title: str) -> None:
+def _show_plan(made: Plan, title: str) -> None:
     report = made.to_json()
     click.echo(title)
-    events = _events(report)
+    events = _list_events(report)
     for at, text in events[:ROWS_MAX]:
         click.echo(f"{at:%a %Y-%m-%d %H:%M}  {text}")
     if len(events) > ROWS_MAX:
@@ -89,7 +89,7 @@ def _show(made: Plan, title: str) -> None:
     click.echo(f"in {count_noun(number(days), 'day')}: {number(total['ug'])} ug in {number(total['ml'])} mL")
 
 
-def _events(report: dict[str, Any]) -> list[tuple[datetime, str]]:
+def _list_events(report: dict[str, Any]) -> list[tuple[datetime, str]]:
     """What happens, in order of time."""
     number = output.shown_number
     found = [

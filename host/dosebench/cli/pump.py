@@ -25,7 +25,7 @@ _STEPS: Final = re.compile(r"\s*([0-9]+)\s*steps?\s*")
 
 
 @contextmanager
-def connected(port: str | None, baud: int, ids: CommandIds | None = None) -> Iterator[PumpClient]:
+def connect_pump(port: str | None, baud: int, ids: CommandIds | None = None) -> Iterator[PumpClient]:
     """The pump at `port`, after hello. Raises PortError and LinkError.
 
     Args:
@@ -41,11 +41,11 @@ def connected(port: str | None, baud: int, ids: CommandIds | None = None) -> Ite
 
 
 @contextmanager
-def commanding(port: str | None, baud: int) -> Iterator[PumpClient]:
+def open_commands(port: str | None, baud: int) -> Iterator[PumpClient]:
     """As `connected`, with the command counter of this host."""
     from dosebench.journal.store import Store  # noqa: PLC0415
 
-    with Store.open() as store, connected(port, baud, store) as client:
+    with Store.open() as store, connect_pump(port, baud, store) as client:
         yield client
 
 
@@ -73,7 +73,7 @@ class AmountError(DosebenchError):
     """An amount that cannot be turned into motor steps of this pump."""
 
 
-def programmed(client: PumpClient) -> dict[str, Any]:
+def read_therapy(client: PumpClient) -> dict[str, Any]:
     """Fields of the therapy in force. Raises RefusedError(not_programmed)."""
     from dosebench.link.client import RefusedError  # noqa: PLC0415
 

@@ -12,7 +12,7 @@ import click
 
 from dosebench.base.words import count_noun
 from dosebench.cli import output
-from dosebench.cli.progress import bar
+from dosebench.cli.progress import show_progress
 from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
@@ -51,23 +51,23 @@ def run_scenario(
     try:
         read = load_scenario(file, result.program, profile, drugs)
     except ScenarioError as error:
-        _mistakes(error, as_json)
+        _show_mistakes(error, as_json)
         return 1
-    with bar("living", "days", as_json) as advance:
+    with show_progress("living", "days", as_json) as advance:
         run = scenario.run_scenario(read, result.program, profile, runtime, seed, progress=advance)
     history = write_history(run, title_of(summarize_check(result)), result.file)
-    _leave(history, files)
+    _write_files(history, files)
     if as_json:
-        output.emit({"file": result.file} | run_json(history) | _written(files))
+        output.print_json({"file": result.file} | run_json(history) | _list_written(files))
     else:
-        _show(history)
+        _show_history(history)
     return 1 if run.list_faults() else 0
 
 
-def _mistakes(error: ScenarioError, as_json: bool) -> None:
+def _show_mistakes(error: ScenarioError, as_json: bool) -> None:
     if as_json:
         problems = [{"line": p.line, "key": p.key, "message": p.message, "code": p.code} for p in error.problems]
-        output.emit({"ok": False, "scenario": error.name, "errors": problems})
+        output.print_json({"ok": False, "scenario": error.name, "errors": problems})
         return
     for problem in error.problems:
         click.echo(f"{error.name}:{problem.line}: {click.style('error', fg='red')}: {problem.message}")
@@ -75,7 +75,7 @@ def _mistakes(error: ScenarioError, as_json: bool) -> None:
     click.echo(f"{error.name}: {count_noun(count, 'mistake')}; nothing was run")
 
 
-def _leave(history: CaseHistory, files: Files) -> None:
+def _write_files(history: CaseHistory, files: Files) -> None:
     if files.log is not None:
         from dosebench.report.run_table import write_log  # noqa: PLC0415
 
@@ -90,12 +90,12 @@ def _leave(history: CaseHistory, files: Files) -> None:
         case_page.write_report(history, files.report)
 
 
-def _written(files: Files) -> dict[str, str | None]:
+def _list_written(files: Files) -> dict[str, str | None]:
     named = {"log": files.log, "figure": files.figure, "report": files.report}
     return {name: None if path is None else str(path) for name, path in named.items()}
 
 
-def _show(history: CaseHistory) -> None:
+def _show_history(history: CaseHistory) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 

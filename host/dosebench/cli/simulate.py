@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from dosebench.cli import options, output
-from dosebench.cli.check_result import show as show_check
-from dosebench.cli.options import FILE, figure_path, library
+from dosebench.cli.check_result import show_check
+from dosebench.cli.options import FILE, figure_path, load_library
 from dosebench.cli.output import title_of
-from dosebench.cli.simulated_days import leave_files, run_days, show
+from dosebench.cli.simulated_days import leave_files, run_days, show_run
 from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
@@ -69,10 +69,10 @@ def simulate(
 
     if figure is not None:
         figure_path(figure)
-    result = check_regimen(file, library(drugs))
+    result = check_regimen(file, load_library(drugs))
     if not result.ok:
         if as_json:
-            output.emit(summarize_check(result))
+            output.print_json(summarize_check(result))
         else:
             show_check(result)
         return 1
@@ -80,15 +80,17 @@ def simulate(
         from dosebench.cli.scenario import Files, run_scenario  # noqa: PLC0415
 
         files = Files(log_file, figure, report)
-        return run_scenario(result, scenario_file, files, runtime, seed, drugs=library(drugs), as_json=as_json)
+        return run_scenario(result, scenario_file, files, runtime, seed, drugs=load_library(drugs), as_json=as_json)
     run = run_days(result, days or DAYS, runtime, seed, quiet=as_json, patient_every=patient_every)
     leave_files(run, title_of(summarize_check(result)), log_file, figure)
     if as_json:
-        output.emit({"file": str(file)} | run.to_json() | {"log": _text(log_file), "figure": _text(figure)})
+        output.print_json(
+            {"file": str(file)} | run.to_json() | {"log": _read_text(log_file), "figure": _read_text(figure)}
+        )
     else:
-        show(run, title_of(summarize_check(result)))
+        show_run(run, title_of(summarize_check(result)))
     return 1 if run.list_faults() else 0
 
 
-def _text(path: Path | None) -> str | None:
+def _read_text(path: Path | None) -> str | None:
     return None if path is None else str(path)

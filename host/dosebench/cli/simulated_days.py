@@ -9,7 +9,7 @@ import click
 
 from dosebench.base.units import MINUTE_MS
 from dosebench.base.words import count_noun
-from dosebench.cli.progress import bar
+from dosebench.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from dosebench.regimen.check import CheckResult
@@ -32,7 +32,7 @@ def run_days(
     assert result.program is not None
     assert result.profile_name is not None
     orders = list(patient_orders(_every_ms(patient_every), days)) if patient_every is not None else []
-    with bar("delivering", "days", quiet) as advance:
+    with show_progress("delivering", "days", quiet) as advance:
         return simulate_days(result.program, result.profile_name, days, runtime, seed, progress=advance, boluses=orders)
 
 
@@ -57,7 +57,7 @@ def leave_files(run: SimulationResult, title: str, log_file: Path | None, figure
         delivery.draw_delivery(delivery.simulation_curves(run, title), figure)
 
 
-def show(run: SimulationResult, title: str) -> None:
+def show_run(run: SimulationResult, title: str) -> None:
     """Print the outcome as a table."""
     from rich.console import Console  # noqa: PLC0415
 

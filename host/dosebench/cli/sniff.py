@@ -58,12 +58,12 @@ def sniff(
         if spy is not None:
             convert_log(spy, capture)
         else:
-            _live(port, baud, capture, link=link, length_s=length_s, only_listen=only_listen, as_json=as_json)
+            _capture_live(port, baud, capture, link=link, length_s=length_s, only_listen=only_listen, as_json=as_json)
     text = f"{out}: {capture.packets} packets; look at it with tshark -X lua_script:dosebench.lua -r {out}"
-    output.answer(as_json, {"file": str(out), "packets": capture.packets}, text)
+    output.print_answer(as_json, {"file": str(out), "packets": capture.packets}, text)
 
 
-def _live(
+def _capture_live(
     port: str | None,
     baud: int,
     capture: Capture,
@@ -79,16 +79,16 @@ def _live(
 
     until = None if length_s is None else time.monotonic() + length_s
 
-    def going() -> bool:
+    def is_going() -> bool:
         return until is None or time.monotonic() < until
 
-    output.interruptible()
+    output.make_interruptible()
     opened = ports.open_port(ports.choose_port(port), baud)
     with contextlib.closing(opened), contextlib.suppress(KeyboardInterrupt):
         if only_listen:
-            listen_port(opened, capture, going)
+            listen_port(opened, capture, is_going)
             return
         with contextlib.closing(PtyEndpoint(link)) as endpoint:
             use = f"use {endpoint.name} as the port; Ctrl-C ends it"
             click.echo(json.dumps({"port": endpoint.name}) if as_json else use, err=as_json)
-            relay_bytes(opened, endpoint, capture, going)
+            relay_bytes(opened, endpoint, capture, is_going)

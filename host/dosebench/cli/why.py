@@ -17,7 +17,7 @@ def why(port: str | None, baud: int, as_json: bool) -> int:
     """
     from dosebench.link.why import list_reasons, lower_first  # noqa: PLC0415
 
-    with pump.connected(port, baud) as client:
+    with pump.connect_pump(port, baud) as client:
         state, therapy = client.status(), pump.therapy_of(client)
     found = list_reasons(state, therapy)
     first = found[0].sentence if found else "The pump delivers what was asked."
@@ -27,5 +27,5 @@ def why(port: str | None, baud: int, as_json: bool) -> int:
         "sentence": first,
         "reasons": [{"reason": each.name, "sentence": each.sentence} for each in found],
     }
-    output.answer(as_json, values, "\n".join([first, *others]))
+    output.print_answer(as_json, values, "\n".join([first, *others]))
     return 1 if found else 0
