@@ -150,7 +150,7 @@ def test_frames_that_arrive_at_once_are_all_answered() -> None:
     # So fast a line has brought them all before the first is looked at; no byte comes after them.
     bench = TwinBench(TwinOptions(runtime="cpython", baud=2_000_000))
     wire = bench.wire
-    frame = wire.frame("status")
-    wire.send(b"".join(encode(wire.altered(frame, sequence=70 + at)) for at in range(5)))
-    assert [reply.sequence for reply in wire.heard()] == [70, 71, 72, 73, 74]
+    frame = wire.make_frame("status")
+    wire.send_bytes(b"".join(encode(wire.alter_frame(frame, sequence=70 + at)) for at in range(5)))
+    assert [reply.sequence for reply in wire.receive_frames()] == [70, 71, 72, 73, 74]
     bench.close()

@@ -21,15 +21,15 @@ from dosebench.twin.runtimes import RuntimeName
 from dosebench_hil.bench import Bench, TwinBench, TwinOptions
 from dosebench_hil.contract.helpers import (
     DAY_MS,
+    lasting_status,
     pump_ms,
     put_in_force,
     reading_of,
     record_at,
     records_from,
-    still,
-    unwritten,
+    unwritten_status,
 )
-from dosebench_hil.therapies import build, write_regimen
+from dosebench_hil.therapies import build_program, write_regimen
 from dosebench_protocol.codec import MESSAGES
 from dosebench_protocol.frame import DELIMITER, Frame, FrameError, decode, encode
 from dosebench_protocol.tables import CAP_MINUTES_MAX, COUNT_MAX, FLEX_STEPS_MAX, FRACTION_MAX, PATTERNS_MAX
@@ -59,7 +59,7 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Bench]:
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     """The small therapy of the bench."""
-    return build(write_regimen(PROFILE, tmp_path_factory.mktemp("regimen") / "bench.toml"))
+    return build_program(write_regimen(PROFILE, tmp_path_factory.mktemp("regimen") / "bench.toml"))
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def recorded(bench: Bench) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        note("\n".join(bench.line.transcript()))
+        note("\n".join(bench.line.read_transcript()))
         raise
 
 
@@ -231,7 +231,7 @@ def test_any_valid_therapy_is_read_back_equal(shared: Bench) -> None:
 
     def check(program: Program) -> None:
         with recorded(shared):
-            shared.reset()
+            shared.reset_pump()
             data = program.encode_program()
             generation = dut.status()["generation"]
             assert reading_of(dut.stage(data)) == program.expected_reading()
@@ -292,18 +292,18 @@ def strangers(device_id: bytes) -> st.SearchStrategy[Frame]:
 
 def start_frame(bench: Bench) -> bytes:
     """The bytes of a command that would start the pump."""
-    return encode(bench.wire.frame("start", host=b"prop", counter=1))
+    return encode(bench.wire.make_frame("start", host=b"prop", counter=1))
 
 
 def answered_at_once(bench: Bench) -> dict[str, Any]:
     """The status, in reply to one single frame."""
-    return bench.wire.ask("status")
+    return bench.wire.ask_pump("status")
 
 
 @pytest.fixture
 def programmed(shared: Bench, program: Program) -> Bench:
     """The shared pump, programmed and stopped."""
-    shared.reset()
+    shared.reset_pump()
     put_in_force(shared.client, program)
     return shared
 
@@ -311,13 +311,13 @@ def programmed(shared: Bench, program: Program) -> Bench:
 def test_random_bytes_change_nothing_and_the_next_frame_is_answered(programmed: Bench) -> None:
     def check(bursts: list[bytes]) -> None:
         with recorded(programmed):
-            programmed.reset()
+            programmed.reset_pump()
             before = programmed.client.status()
             for burst in bursts:
-                programmed.noise(burst)
-            assert still(answered_at_once(programmed)) == still(before)
-            programmed.advance(2)
-            assert still(answered_at_once(programmed)) == still(before)
+                programmed.put_noise(burst)
+            assert lasting_status(answered_at_once(programmed)) == lasting_status(before)
+            programmed.advance_time(2)
+            assert lasting_status(answered_at_once(programmed)) == lasting_status(before)
 
     run(programmed, check, noise(start_frame(programmed)))
 
@@ -325,12 +325,12 @@ def test_random_bytes_change_nothing_and_the_next_frame_is_answered(programmed: 
 def test_sound_frames_that_are_not_for_it_change_nothing(programmed: Bench) -> None:
     def check(frames: list[Frame]) -> None:
         with recorded(programmed):
-            programmed.reset()
+            programmed.reset_pump()
             before = programmed.client.status()
             for frame in frames:
-                programmed.noise(encode(frame))
-                programmed.advance(0.2)
-            assert unwritten(answered_at_once(programmed)) == unwritten(before)
+                programmed.put_noise(encode(frame))
+                programmed.advance_time(0.2)
+            assert unwritten_status(answered_at_once(programmed)) == unwritten_status(before)
             written = {record.kind for record in records_from(programmed.client, before["journal_next"])}
             assert written <= {"distrusted"}
 
@@ -339,10 +339,10 @@ def test_sound_frames_that_are_not_for_it_change_nothing(programmed: Bench) -> N
 
 def test_an_answer_to_a_stranger_is_not_taken_for_the_next_one(programmed: Bench) -> None:
     wire = programmed.wire
-    asked = wire.bare("status")
-    programmed.noise(encode(replace(asked, version=2, sequence=asked.sequence + 1)))
-    programmed.advance(0.2)
-    assert wire.ask("status")["delivery"] == "stopped"
+    asked = wire.make_bare("status")
+    programmed.put_noise(encode(replace(asked, version=2, sequence=asked.sequence + 1)))
+    programmed.advance_time(0.2)
+    assert wire.ask_pump("status")["delivery"] == "stopped"
 
 
 def test_bodies_of_any_length_and_content_are_refused_or_read_but_never_crash(programmed: Bench) -> None:
@@ -350,14 +350,14 @@ def test_bodies_of_any_length_and_content_are_refused_or_read_but_never_crash(pr
 
     def check(asked: tuple[int, bytes]) -> None:
         with recorded(programmed):
-            programmed.reset()
+            programmed.reset_pump()
             before = programmed.client.status()
-            frame = programmed.wire.altered(programmed.wire.frame("status"), type=asked[0], body=asked[1])
-            reply = programmed.wire.exchange(frame)
+            frame = programmed.wire.alter_frame(programmed.wire.make_frame("status"), type=asked[0], body=asked[1])
+            reply = programmed.wire.exchange_frames(frame)
             assert reply.type in (asked[0] | 0x80, 0xFF)
             programmed.client.abort()
             after = programmed.client.status()
-            assert unwritten(after) == unwritten(before)
+            assert unwritten_status(after) == unwritten_status(before)
 
     run(programmed, check, st.tuples(st.sampled_from(reading), st.binary(max_size=80)))
 
@@ -367,14 +367,14 @@ def test_noise_does_not_move_a_step(programmed: Bench, program: Program) -> None
 
     def check(bursts: list[bytes]) -> None:
         with recorded(programmed):
-            programmed.renew()
+            programmed.renew_pump()
             dut = programmed.client
             put_in_force(dut, program)
             start = record_at(dut, dut.start()["record"])
             started = start.day * DAY_MS + start.ms
             for burst in bursts:
-                programmed.noise(burst)
-                programmed.advance(float(STEPS_WATCHED / program.rate) / 1000 / (len(bursts) or 1))
+                programmed.put_noise(burst)
+                programmed.advance_time(float(STEPS_WATCHED / program.rate) / 1000 / (len(bursts) or 1))
             ended = pump_ms(answered_at_once(programmed))
             timeline = Timeline((Segment(started, program.rate),))
             assert timeline.max_deviation(programmed.steps_ms(), started, ended) <= Fraction(1, 2)

@@ -140,7 +140,7 @@ FEATURE_TEST = """
 
     @pytest.mark.hil_feature("{feature}")
     def test_it(bench):
-        bench.need("{feature}")
+        bench.need_feature("{feature}")
 
     def test_always():
         pass
@@ -248,7 +248,7 @@ def test_a_pump_that_stays_in_alarm_is_no_pump_to_test(pytester: pytest.Pytester
             bench.client.commit(program.encode_program())
             bench.client.start()
             bench.line.twin.plant.faults.stall = True
-            bench.advance(30)
+            bench.advance_time(30)
             assert bench.client.status()["delivery"] == "safe"
 
         def test_that_finds_it_cleared(dut):

@@ -54,14 +54,14 @@ MOVING_FIELDS: Final = frozenset(
 """Fields of a status that change while nothing happens: time and what hangs on it, and the counts of bad frames."""
 
 
-def still(status: dict[str, Any]) -> dict[str, Any]:
+def lasting_status(status: dict[str, Any]) -> dict[str, Any]:
     """What of a status only a command or a step changes."""
     return {name: value for name, value in status.items() if name not in MOVING_FIELDS}
 
 
-def unwritten(status: dict[str, Any]) -> dict[str, Any]:
+def unwritten_status(status: dict[str, Any]) -> dict[str, Any]:
     """`still`, where the journal may have grown: dropping a stage writes a record."""
-    return {name: value for name, value in still(status).items() if not name.startswith("journal_")}
+    return {name: value for name, value in lasting_status(status).items() if not name.startswith("journal_")}
 
 
 def reading_of(answer: dict[str, Any]) -> Reading:
@@ -71,7 +71,7 @@ def reading_of(answer: dict[str, Any]) -> Reading:
     return Reading.from_answer(answer)
 
 
-def same(outcome: dict[str, Any]) -> dict[str, Any]:
+def lasting_outcome(outcome: dict[str, Any]) -> dict[str, Any]:
     """What of an outcome never changes.
 
     `record` may: when the journal begins a new sector, the outcome is carried on in a record of its own there.
@@ -113,17 +113,17 @@ def seconds_for(steps: int, rate: Fraction) -> float:
     return float(steps / rate) / 1000
 
 
-def story(kinds: Sequence[str]) -> list[str]:
+def story_kinds(kinds: Sequence[str]) -> list[str]:
     """Kinds of records that say what happened. Bookkeeping is left out: every sector of the journal begins with it."""
     return [kind for kind in kinds if kind not in BOOKKEEPING]
 
 
-def written(kinds: Sequence[str]) -> list[str]:
+def written_kinds(kinds: Sequence[str]) -> list[str]:
     """Kinds of records that were written for a reason. What a new sector begins with is written for none."""
-    return story(kinds) if SECTOR_BEGINS in kinds else list(kinds)
+    return story_kinds(kinds) if SECTOR_BEGINS in kinds else list(kinds)
 
 
-def boots(records: Sequence[Record]) -> int:
+def count_boots(records: Sequence[Record]) -> int:
     """How often the pump was booted; the bite that proves the watchdog belongs to the boot before it."""
     kinds = [record.kind for record in records]
     proofs = sum(pair == ("watchdog_test", "boot") for pair in pairwise(kinds))

@@ -70,14 +70,14 @@ def unlocked(bench: Bench, program: Program) -> PumpClient:
     """
     dut = bench.client
     put_in_force(dut, program)
-    assert bench.until(lambda: dut.status()["lockout_left_ms"] == 0, within_s=2 * LOCKOUT_MS / 1000)
+    assert bench.wait_until(lambda: dut.status()["lockout_left_ms"] == 0, within_s=2 * LOCKOUT_MS / 1000)
     dut.start()
     return dut
 
 
 def ended(bench: Bench, field: str = "bolus_left_steps", within_s: float = 2 * SQUARE_MS / 1000) -> bool:
     """Let time pass until a bolus is over."""
-    return bench.until(lambda: bench.client.status()[field] == 0, within_s)
+    return bench.wait_until(lambda: bench.client.status()[field] == 0, within_s)
 
 
 def test_a_patient_bolus_is_given_and_locks_the_button(bench: Bench, bolused: Program) -> None:
@@ -128,12 +128,12 @@ def test_a_square_bolus_waits_for_a_patient_bolus(bench: Bench, bolused: Program
     dut = unlocked(bench, bolused)
     first = dut.square_bolus(SQUARE_STEPS, SQUARE_MS)
     assert reason(lambda: dut.square_bolus(1, SQUARE_MS)) == "square_running"
-    bench.advance(seconds_for(3, bolused.rate))
+    bench.advance_time(seconds_for(3, bolused.rate))
     dut.patient_bolus()
     waiting = set()
     while (status := dut.status())["bolus_left_steps"]:
         waiting.add(status["square_left_steps"])
-        bench.advance(0.5)
+        bench.advance_time(0.5)
     assert len(waiting) == 1
     assert 0 < waiting.pop() <= SQUARE_STEPS
     assert ended(bench, "square_left_steps")
@@ -178,7 +178,7 @@ def test_priming_takes_two_acts(bench: Bench, bolused: Program) -> None:
     before = dut.status()
     assert reason(lambda: dut.prime(PRIME_STEPS)) == "priming_not_armed"
     dut.prime_arm(PRIME_STEPS, PATH_VERSION)
-    bench.advance(2)
+    bench.advance_time(2)
     assert dut.status()["high_steps"] == before["high_steps"]
     assert reason(lambda: dut.prime(PRIME_STEPS - 1)) == "priming_volume"
     dut.prime(PRIME_STEPS)
@@ -204,7 +204,7 @@ def test_a_priming_does_not_stay_armed(bench: Bench, bolused: Program) -> None:
     dut = bench.client
     put_in_force(dut, bolused)
     dut.prime_arm(PRIME_STEPS, PATH_VERSION)
-    bench.advance(PRIME_ARMED_MS / 1000 + 2)
+    bench.advance_time(PRIME_ARMED_MS / 1000 + 2)
     assert reason(lambda: dut.prime(PRIME_STEPS)) == "priming_not_armed"
     assert dut.status()["bolus_left_steps"] == 0
 
@@ -233,14 +233,14 @@ def test_a_patient_bolus_over_a_cap_is_refused_whole(bench: Bench, tight: Progra
 def test_a_clinician_bolus_is_cut_at_a_cap(bench: Bench, tight: Program) -> None:
     dut = bench.client
     put_in_force(dut, tight)
-    assert bench.until(lambda: dut.status()["window_ng"][-1]["ng"] == 0, within_s=2 * MINUTE_MS / 1000, every_s=5)
+    assert bench.wait_until(lambda: dut.status()["window_ng"][-1]["ng"] == 0, within_s=2 * MINUTE_MS / 1000, every_s=5)
     dut.start()
     asked = tight.bolus_steps_max
     first = dut.bolus(asked)
     fullest = 0
     while (status := dut.status())["bolus_left_steps"]:
         fullest = max(fullest, status["window_ng"][-1]["ng"])
-        bench.advance(0.5)
+        bench.advance_time(0.5)
     assert max(fullest, status["window_ng"][-1]["ng"]) <= tight.caps[-1].ng
     assert "dose_cap" in status["alarms"]
     ends = [record.fields for record in records_from(dut, first["record"]) if record.kind == "bolus_end"]

@@ -40,7 +40,7 @@ def test_steps_come_when_they_are_due(bench: Bench, program: Program) -> None:
     before = dut.status()
     started = start_ms(dut, dut.start()["record"])
     for _ in range(12):
-        bench.advance(seconds_for(1, program.rate) * 0.9)
+        bench.advance_time(seconds_for(1, program.rate) * 0.9)
         status = dut.status()
         ideal = program.rate * (pump_ms(status) - started)
         # A pump that has run before carries on with the fraction of a step that it had reached.
@@ -58,10 +58,10 @@ def test_every_step_of_a_day_is_within_half_a_step_of_the_schedule(bench: Bench,
     dut = bench.client
     put_in_force(dut, program)
     started = start_ms(dut, dut.start()["record"])
-    bench.advance(86_400)
+    bench.advance_time(86_400)
     end = pump_ms(dut.status())
     timeline = Timeline((Segment(started, program.rate),))
-    assert bench.steps() == pytest.approx(float(program.rate * (end - started)), abs=0.5)
+    assert bench.count_steps() == pytest.approx(float(program.rate * (end - started)), abs=0.5)
     assert timeline.max_deviation(bench.steps_ms(), started, end) <= HALF_A_STEP
 
 
@@ -69,11 +69,11 @@ def test_every_step_of_a_day_is_within_half_a_step_of_the_schedule(bench: Bench,
 def test_the_pump_counts_the_steps_that_its_motor_makes(bench: Bench, program: Program) -> None:
     dut = bench.client
     put_in_force(dut, program)
-    counted, true = dut.status()["low_steps"], bench.steps()
+    counted, true = dut.status()["low_steps"], bench.count_steps()
     dut.start()
-    bench.advance(seconds_for(20, program.rate))
+    bench.advance_time(seconds_for(20, program.rate))
     status = dut.status()
-    assert status["low_steps"] - counted == status["high_steps"] - counted == bench.steps() - true > 0
+    assert status["low_steps"] - counted == status["high_steps"] - counted == bench.count_steps() - true > 0
 
 
 @pytest.mark.hil_feature("reservoir_level")
@@ -83,7 +83,7 @@ def test_what_is_delivered_is_gone_from_the_reservoir(bench: Bench, program: Pro
     put_in_force(dut, program)
     full, told = bench.reservoir_nl(), dut.status()["reservoir_steps"]
     dut.start()
-    bench.advance(seconds_for(20, program.rate))
+    bench.advance_time(seconds_for(20, program.rate))
     gone = told - dut.status()["reservoir_steps"]
     assert gone >= 19
     assert full - bench.reservoir_nl() == pytest.approx(gone * float(program.step_nl))
@@ -95,7 +95,9 @@ def test_a_bolus_adds_exactly_its_steps(bench: Bench, program: Program) -> None:
     dut.start()
     outcome = dut.bolus(10)
     assert outcome["accepted"] == 10
-    assert bench.until(lambda: dut.status()["bolus_left_steps"] == 0, within_s=4 * seconds_for(10, program.bolus_rate))
+    assert bench.wait_until(
+        lambda: dut.status()["bolus_left_steps"] == 0, within_s=4 * seconds_for(10, program.bolus_rate)
+    )
     dut.stop()
     ends = [record for record in records_from(dut, outcome["record"]) if record.kind == "bolus_end"]
     assert [(end.fields["delivered_steps"], end.fields["asked_steps"]) for end in ends] == [(10, 10)]
@@ -107,9 +109,9 @@ def test_basal_and_bolus_together_keep_to_the_schedule(bench: Bench, program: Pr
     dut = bench.client
     put_in_force(dut, program)
     started = start_ms(dut, dut.start()["record"])
-    bench.advance(seconds_for(5, program.rate))
+    bench.advance_time(seconds_for(5, program.rate))
     given = start_ms(dut, dut.bolus(program.bolus_steps_max)["record"])
-    bench.advance(seconds_for(40, program.rate))
+    bench.advance_time(seconds_for(40, program.rate))
     end = pump_ms(dut.status())
     timeline = Timeline((Segment(started, program.rate),), (Bolus(given, program.bolus_steps_max, program.bolus_rate),))
     # Half a step for each of the two streams.
@@ -122,8 +124,10 @@ def test_a_bolus_does_not_change_the_basal(bench: Bench, program: Program) -> No
     before = dut.status()["low_steps"]
     started = start_ms(dut, dut.start()["record"])
     dut.bolus(6)
-    assert bench.until(lambda: dut.status()["bolus_left_steps"] == 0, within_s=4 * seconds_for(6, program.bolus_rate))
-    bench.advance(seconds_for(4, program.rate))
+    assert bench.wait_until(
+        lambda: dut.status()["bolus_left_steps"] == 0, within_s=4 * seconds_for(6, program.bolus_rate)
+    )
+    bench.advance_time(seconds_for(4, program.rate))
     status = dut.status()
     assert (status["rate_num"], status["rate_den"]) == (program.basal_num, program.basal_den)
     assert abs(status["low_steps"] - before - 6 - program.rate * (pump_ms(status) - started)) < ONE_STEP
@@ -176,7 +180,7 @@ def test_a_cancelled_bolus_ends_and_the_basal_goes_on(bench: Bench, program: Pro
         dut.bolus_cancel()
     assert refused.value.reason == "no_bolus"
     before = status["low_steps"]
-    bench.advance(seconds_for(3, program.rate))
+    bench.advance_time(seconds_for(3, program.rate))
     assert 2 <= dut.status()["low_steps"] - before <= 4
 
 

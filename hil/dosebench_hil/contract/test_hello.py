@@ -56,7 +56,7 @@ def test_a_fresh_pump_is_unprogrammed_at_its_first_boot(dut: PumpClient) -> None
 
 def test_time_of_the_pump_goes_on(bench: Bench) -> None:
     before = bench.client.status()
-    bench.advance(2)
+    bench.advance_time(2)
     after = bench.client.status()
     assert (after["day"], after["ms"]) > (before["day"], before["ms"])
 
@@ -64,7 +64,7 @@ def test_time_of_the_pump_goes_on(bench: Bench) -> None:
 @pytest.mark.hil_feature("virtual_time")
 def test_time_of_the_pump_is_exact_over_days(bench: Bench) -> None:
     before, at = bench.client.status(), bench.now_s()
-    bench.advance(13.5 * 86_400)
+    bench.advance_time(13.5 * 86_400)
     after, passed = bench.client.status(), bench.now_s() - at
     counted = (after["day"] - before["day"]) * 86_400 + (after["ms"] - before["ms"]) / 1000
     assert counted == pytest.approx(passed, abs=0.01)
