@@ -23,7 +23,7 @@ from dosebench.twin.twin import Twin
 from dosebench_protocol.codec import decode_struct, encode_struct
 
 from .measure import Figure
-from .therapy import PROFILE, program
+from .therapy import PROFILE, encode_program
 
 RATES_NL_PER_DAY: Final = (48_000, 100_000, 500_000, 2_400_000, 24_000_000)
 SEEDS: Final = 9
@@ -43,12 +43,12 @@ class Found:
     bolus_nl: float
 
 
-def figures() -> list[Figure]:
+def measure_figures() -> list[Figure]:
     """Median and worst of the seeds, by rate: with the slope, and with the threshold alone."""
     found = []
     for rate in RATES_NL_PER_DAY:
         for name, config in (("slope", {}), ("threshold", {"occlusion_rise_pa": 1 << 20})):
-            runs = [occlude(rate, seed, config) for seed in range(SEEDS)]
+            runs = [measure_occlusion(rate, seed, config) for seed in range(SEEDS)]
             title = f"occlusion: {rate / 1e6:g} mL/day, {name}"
             found += [
                 Figure(f"{title}, time", median(run.seconds for run in runs) / 60, "min"),
@@ -59,7 +59,7 @@ def figures() -> list[Figure]:
     return found
 
 
-def occlude(rate_nl_per_day: int, seed: int, config: dict[str, int]) -> Found:
+def measure_occlusion(rate_nl_per_day: int, seed: int, config: dict[str, int]) -> Found:
     """Close the catheter of a running pump and wait for the alarm; then open it."""
     profile = load_profile(PROFILE)
     settings = profile_settings(PROFILE, "cpython", seed)
@@ -68,7 +68,7 @@ def occlude(rate_nl_per_day: int, seed: int, config: dict[str, int]) -> Found:
         twin.power_on()
         client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), MemoryIds())
         client.connect()
-        step_s = _start(client, profile, rate_nl_per_day)
+        step_s = _start_pump(client, profile, rate_nl_per_day)
         # Long enough for a steady state and for a baseline; the seed decides when in the posture's course it closes.
         twin.advance_time(step_s * 40 + seed * 137.0)
         plant = twin.plant
@@ -85,10 +85,10 @@ def occlude(rate_nl_per_day: int, seed: int, config: dict[str, int]) -> Found:
         return Found(seconds, steps, plant.delivered_nl(twin.machine.now_us) - before)
 
 
-def _start(client: PumpClient, profile: Profile, rate_nl_per_day: int) -> float:
+def _start_pump(client: PumpClient, profile: Profile, rate_nl_per_day: int) -> float:
     """Let the pump run at this rate alone; return the seconds between two steps."""
     rate = Fraction(rate_nl_per_day, DAY_MS) / profile.delivery.step_volume
-    fields: dict[str, Any] = decode_struct("therapy", program())
+    fields: dict[str, Any] = decode_struct("therapy", encode_program())
     fields |= {"basal_num": rate.numerator, "basal_den": rate.denominator}
     fields |= {"bolus_num": 0, "bolus_den": 0, "bolus_steps_max": 0, "square_steps_max": 0}
     # Twice the basal, so that no cap is in the way.

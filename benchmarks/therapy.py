@@ -13,7 +13,7 @@ REGIMEN: Final = Path(__file__).parents[1] / "examples" / "c5-baclofen-800.toml"
 
 
 @cache
-def program() -> bytes:
+def encode_program() -> bytes:
     """The therapy as the pump stores it."""
     checked = check_regimen(REGIMEN).program
     assert checked is not None
