@@ -46,9 +46,9 @@ def run_pump(stack: ExitStack, name: RuntimeName) -> Twin:
     twin.power_on()
     client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
     client.connect()
-    client.stage(encode_program())
-    client.commit(encode_program())
-    client.start()
+    client.stage_program(encode_program())
+    client.commit_program(encode_program())
+    client.start_delivery()
     return twin
 
 

@@ -74,7 +74,7 @@ def measure_occlusion(rate_nl_per_day: int, seed: int, config: dict[str, int]) -
         plant = twin.plant
         twin.set_fault("occlusion")
         since_s, since_steps = twin.now_s, plant.commanded
-        while "occlusion" not in client.status()["alarms"]:
+        while "occlusion" not in client.read_status()["alarms"]:
             if plant.commanded - since_steps > STEPS_MAX:
                 raise RuntimeError(f"no alarm within {STEPS_MAX} steps at {rate_nl_per_day} nL/day")
             twin.advance_time(step_s / 4)
@@ -95,7 +95,7 @@ def _start_pump(client: PumpClient, profile: Profile, rate_nl_per_day: int) -> f
     day = 2 * int(rate * DAY_MS + 1) * fields["step_ng_num"] // fields["step_ng_den"]
     fields["caps"] = [{"minutes": 60, "ng": day}, {"minutes": 1440, "ng": day}]
     data = encode_struct("therapy", **fields)
-    client.stage(data)
-    client.commit(data)
-    client.start()
+    client.stage_program(data)
+    client.commit_program(data)
+    client.start_delivery()
     return float(1 / rate) / 1000

@@ -62,13 +62,13 @@ def grow_journal(days: int, baud: int) -> Twin:
     settings.config = seal_config(settings.config | {"watchdog_ms": 0})
     twin = Twin(settings).power_on()
     client = client_of(twin)
-    client.stage(encode_program())
-    client.commit(encode_program())
-    client.start()
+    client.stage_program(encode_program())
+    client.commit_program(encode_program())
+    client.start_delivery()
     for day in range(days):
         twin.advance_time(86_400)
         if day % 2 == 0:
-            client.bolus(20 + day)
+            client.give_bolus(20 + day)
     client.close()
     return twin
 
@@ -98,7 +98,7 @@ def compare_real(rounds: int) -> list[Figure]:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         twin = stack.enter_context(grow_journal(DAYS, BENCH_BAUD))
-        data = b"".join(client_of(twin).journal())
+        data = b"".join(client_of(twin).read_journal())
         (directory / "journal").write_bytes(data)
         pump = stack.enter_context(pace_line(stack.enter_context(serve_board(twin)), baud))
         repl = stack.enter_context(pace_line(stack.enter_context(serve_micropython(directory)), baud))

@@ -130,16 +130,16 @@ class Bench(ABC):
         if "faults" in self.features:
             self.no_faults()
         client = self.client
-        client.stop()
-        client.abort()
+        client.stop_delivery()
+        client.abort_stage()
         client.set_clock(datetime.now())
         capacity = self.profile.reservoir.capacity
         if "reservoir_level" in self.features:
             twin = self.get_twin("reservoir_level")
             twin.plant.refill_reservoir(float(capacity), twin.machine.now_us)
-        client.refill(int(self.profile.count_steps(capacity)))
+        client.record_refill(int(self.profile.count_steps(capacity)))
         self._clear_alarms()
-        status = client.status()
+        status = client.read_status()
         # A pump that has been stopped for long says so until it is started.
         if set(status["alarms"]) - {"pump_stopped"} or status["delivery"] not in ("stopped", "unprogrammed"):
             raise StateError(
@@ -152,7 +152,7 @@ class Bench(ABC):
         """Clear what is on; where time can be moved, let the pump see first that its sensors are well again."""
         rounds = PATIENT_ROUNDS if "reservoir_level" in self.features else 1
         for left in range(rounds - 1, -1, -1):
-            alarms = [name for name in self.client.status()["alarms"] if name != "pump_stopped"]
+            alarms = [name for name in self.client.read_status()["alarms"] if name != "pump_stopped"]
             try:
                 if alarms:
                     self.client.alarm_clear(alarms)
@@ -305,7 +305,7 @@ class PortBench(Bench):
         """Stop the pump and close its port. Raises the client's errors when the stop is not heard."""
         self.line.mend_line()
         try:
-            self.client.stop()
+            self.client.stop_delivery()
         finally:
             self.client.close()
 

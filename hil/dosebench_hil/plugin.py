@@ -159,7 +159,7 @@ def regimen(bench: Bench, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def program(regimen: Path) -> Program:
-    """The program of `regimen`. Nothing is in force yet: `dut.stage` and `dut.commit` put it there."""
+    """The program of `regimen`. Nothing is in force yet: `dut.stage_program` and `dut.commit_program` put it there."""
     from dosebench_hil.therapies import build_program  # noqa: PLC0415
 
     return build_program(regimen)

@@ -66,9 +66,9 @@ def running(twin: Twin, **changes: Any) -> Iterator[PumpClient]:
             client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
             client.connect()
             program = therapy(**changes)
-            client.stage(program)
-            client.commit(program)
-            client.start()
+            client.stage_program(program)
+            client.commit_program(program)
+            client.start_delivery()
             yield client
         finally:
             twin.close()
@@ -85,7 +85,7 @@ def settings(runtime: RuntimeName = "wasm", **changes: Any) -> Any:
 def exact(twin: Twin, client: PumpClient, days: float) -> None:
     """After so many days the motor has made every step, within half a one, and the pump knows it."""
     twin.advance_time(days * DAY_S)
-    status = client.status()
+    status = client.read_status()
     assert status["alarms"] == (), status
     assert status["low_steps"] == status["high_steps"] == len(twin.plant.steps_us)
     assert status["missed_steps"] == 0
@@ -128,7 +128,7 @@ def test_what_is_flashed_is_exact_too(family: str, tmp_path: Path, monkeypatch: 
             flipped = tmp_path / "pump" / "controller.mpy"
             flipped.write_bytes(flipped.read_bytes()[:-1] + b"\x55")
             twin.advance_time(4 * 3_600)
-            assert "selftest_failed" in client.status()["alarms"]
+            assert "selftest_failed" in client.read_status()["alarms"]
     finally:
         code_hash.cache_clear()
 
@@ -140,9 +140,9 @@ def test_every_kind_of_pump_head_is_exact(family: str, head: str) -> None:
     with running(twin) as client:
         exact(twin, client, 0.25)
         # A bolus: two steps at once now and then.
-        client.bolus(24)
+        client.give_bolus(24)
         twin.advance_time(3_600)
-        status = client.status()
+        status = client.read_status()
         assert status["bolus_left_steps"] == 0
         assert status["low_steps"] == status["high_steps"] == len(twin.plant.steps_us) >= 400 + 24
 
@@ -181,9 +181,9 @@ def test_the_example_benches_run_as_they_are_wired(path: Path) -> None:
     twin = board_twin(given, wiring.pop("family"), runtime="unix", **wiring)
     program = of_bench(bench)
     with running(twin, **program) as client:
-        client.refill(program["reservoir_steps"])
+        client.record_refill(program["reservoir_steps"])
         twin.advance_time(6 * 3_600)
-        status = client.status()
+        status = client.read_status()
         assert status["alarms"] == ()
         made = len(twin.plant.steps_us)
         assert status["low_steps"] == status["high_steps"] == made

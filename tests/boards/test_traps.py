@@ -90,7 +90,7 @@ def test_the_watchdog_bites_a_program_that_hangs_and_the_pump_goes_on(family: st
         assert len(twin.machine.boots_us) == boots + 1
         client.connect()
         assert client.hello_reply["reset_cause"] == "watchdog"
-        assert client.status()["delivery"] == "running"
+        assert client.read_status()["delivery"] == "running"
         twin.advance_time(540)
         assert len(twin.plant.steps_us) >= made + 9
 
@@ -101,7 +101,7 @@ def test_a_boot_that_takes_long_is_no_bite_that_failed_to_come() -> None:
     with running(twin) as client:
         first, second = twin.machine.boots_us
         assert second - first > 400_000
-        results = {row["test"]: row["result"] for row in client.selftest()["results"]}
+        results = {row["test"]: row["result"] for row in client.read_selftest()["results"]}
         assert results["watchdog"] == "passed"
 
 
@@ -115,12 +115,12 @@ def test_bytes_that_come_while_flash_is_written_overrun_the_uart_and_nothing_els
             send(data + bytes(range(1, 256)) * 20 + b"\0")
 
         twin.host_write = send_with_noise  # type: ignore[method-assign]
-        client.stop()
-        client.start()
+        client.stop_delivery()
+        client.start_delivery()
         twin.host_write = send  # type: ignore[method-assign]
         assert twin.machine.to_device.lost > lost + 100
         twin.advance_time(3_600)
-        status = client.status()
+        status = client.read_status()
         assert status["bad_frames"] > 0
         assert status["low_steps"] == status["high_steps"] == len(twin.plant.steps_us) > 60
 
@@ -144,7 +144,7 @@ def test_files_that_a_boot_code_has_formatted_away_are_noticed() -> None:
         twin.power_cycle()
         twin.advance_time(5)
         client.connect()
-        status = client.status()
+        status = client.read_status()
         assert status["delivery"] == "safe"
         assert "therapy_lost" in status["alarms"]
 
@@ -156,7 +156,7 @@ def test_a_full_file_system_stops_the_pump_with_its_alarm() -> None:
         assert isinstance(machine, FakeMachine)
         machine.files_max = sum(map(len, machine.files.values())) + 200
         twin.advance_time(6 * 3_600)
-        status = client.status()
+        status = client.read_status()
         assert status["delivery"] == "safe"
         assert "flash_failed" in status["alarms"]
         assert status["low_steps"] <= len(twin.plant.steps_us) <= status["high_steps"]
@@ -174,7 +174,7 @@ def test_power_fails_within_a_write(family: str, when: Any) -> None:
             twin.power_on("brown_out")
             twin.advance_time(5)
             client.connect()
-            status = client.status()
+            status = client.read_status()
             assert status["delivery"] == "running"
             assert status["low_steps"] <= len(twin.plant.steps_us) <= status["high_steps"]
 
@@ -185,13 +185,13 @@ def test_light_sleep_hears_in_its_windows(family: str) -> None:
     with running(twin) as client:
         twin.advance_time(600)
         asked = twin.now_s
-        client.stop()
+        client.stop_delivery()
         # Said again and again, STOP is heard in the first window: a slice and a window, and the client's patience.
         assert twin.now_s - asked < 10
-        assert client.status()["delivery"] == "stopped"
-        client.start()
+        assert client.read_status()["delivery"] == "stopped"
+        client.start_delivery()
         twin.advance_time(3_600)
-        assert client.status()["low_steps"] == len(twin.plant.steps_us) > 60
+        assert client.read_status()["low_steps"] == len(twin.plant.steps_us) > 60
 
 
 @BOTH

@@ -590,7 +590,7 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
         assert running.firmware_of(hello) == version("dosebench")
         assert hello["board"] == b"rp2"
         client.open_session("service")
-        assert client.status()["delivery"] == "unprogrammed"
+        assert client.read_status()["delivery"] == "unprogrammed"
     # The command itself asks so, and knows whether it is the code that it sent.
     monkeypatch.setattr(running, "WINDOW_S", 0)
 

@@ -119,15 +119,15 @@ def test_an_interrupt_while_confirming_drops_the_stage(
 def test_a_stage_that_timed_out_while_a_person_read_is_sent_again(
     run: Run, c5: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit, refusals = PumpClient.commit, [RefusedError("no_stage")]
+    commit, refusals = PumpClient.commit_program, [RefusedError("no_stage")]
 
     def once(client: PumpClient, program: bytes) -> dict[str, object]:
         if refusals:
-            client.abort()
+            client.abort_stage()
             raise refusals.pop()
         return commit(client, program)
 
-    monkeypatch.setattr(PumpClient, "commit", once)
+    monkeypatch.setattr(PumpClient, "commit_program", once)
     assert run("program", c5, "-p", BENCH, "--yes").code == 0
     assert not refusals
 

@@ -212,13 +212,13 @@ class Scenario:
         side.program(**program_of(self.told.generation + 1))
 
     def _start(self, side: PumpSide) -> None:
-        side.client.start()
+        side.client.start_delivery()
 
     def _stop(self, side: PumpSide) -> None:
-        side.client.stop()
+        side.client.stop_delivery()
 
     def _bolus(self, side: PumpSide) -> None:
-        side.client.bolus(BOLUS)
+        side.client.give_bolus(BOLUS)
 
     def _patient(self, side: PumpSide) -> None:
         side.client.patient_bolus()
@@ -227,13 +227,13 @@ class Scenario:
         side.client.square_bolus(BOLUS, 1_800_000)
 
     def _cancel(self, side: PumpSide) -> None:
-        side.client.bolus(BOLUS)
+        side.client.give_bolus(BOLUS)
         side.twin.advance_time(60)
         side.client.bolus_cancel()
 
     def _alarm(self, side: PumpSide) -> None:
-        side.client.refill(6_000)
-        side.client.refill(160_000)
+        side.client.record_refill(6_000)
+        side.client.record_refill(160_000)
 
     def _wait(self, side: PumpSide) -> None:
         side.twin.advance_time(5_400)

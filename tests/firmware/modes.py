@@ -119,17 +119,17 @@ class Beside:
         data = therapy(**changes)
         worth = (changes["step_ng_num"], changes["step_ng_den"])
         self.ideal.advance_to(self.pump_ms)
-        if self.side.client.status()["bridge_left_steps"] and worth != self.worth:
+        if self.side.client.read_status()["bridge_left_steps"] and worth != self.worth:
             # Not a third concentration while a bridge still brings the second one.
             try:
-                self.side.client.stage(data)
+                self.side.client.stage_program(data)
             except RefusedError:
                 return
             # Staging takes half a second: the bridge's last step was made in it.
-            assert not self.side.client.status()["bridge_left_steps"]
+            assert not self.side.client.read_status()["bridge_left_steps"]
         else:
-            self.side.client.stage(data)
-        when = self._time(self.side.client.commit(data))
+            self.side.client.stage_program(data)
+        when = self._time(self.side.client.commit_program(data))
         self.ideal.commit_program(when, from_bytes(data))
         self.worth = worth
 
@@ -140,12 +140,12 @@ class Beside:
 
     def toggle(self, _: None) -> None:
         if self.ideal.running:
-            self.ideal.stop_delivery(self._time(self.side.client.stop()))
+            self.ideal.stop_delivery(self._time(self.side.client.stop_delivery()))
         else:
-            self.ideal.start_delivery(self._time(self.side.client.start()))
+            self.ideal.start_delivery(self._time(self.side.client.start_delivery()))
 
     def bolus(self, steps: int) -> None:
-        self._ask(lambda: self.side.client.bolus(steps), lambda at: self.ideal.ask_bolus(at, steps))
+        self._ask(lambda: self.side.client.give_bolus(steps), lambda at: self.ideal.ask_bolus(at, steps))
 
     def square(self, value: tuple[int, int]) -> None:
         steps, duration = value
@@ -191,9 +191,9 @@ class Beside:
         client, ideal = self.side.client, self.ideal
         ideal.advance_to(self.pump_ms)
         left = sum(dose.steps for dose in (ideal.running_bolus, ideal.running_square) if dose)
-        before = client.status()
+        before = client.read_status()
         self.side.reset()
-        status = client.status()
+        status = client.read_status()
         unsure = status["high_steps"] - status["low_steps"] - (before["high_steps"] - before["low_steps"])
         assert status["low_steps"] <= self.side.twin.plant.read_encoder() <= status["high_steps"]
         # A slice is an hour at the rate that ran when it was leased: at most the largest of this test.
@@ -238,7 +238,7 @@ class Beside:
         made = self.side.twin.plant.read_encoder() - self.made_before
         if made != self.ideal.made:
             # Leases that resets left open count as delivered: so many of them may reach a cap, which is another test.
-            assume("dose_cap" not in self.side.client.status()["alarms"])
+            assume("dose_cap" not in self.side.client.read_status()["alarms"])
         assert made == self.ideal.made, (self.pump_ms, self.ideal.basal_rate)
 
     def check_every_step(self) -> None:

@@ -130,8 +130,8 @@ class PumpSide:
     def program(self, **changes: Any) -> None:
         """Stage and commit a therapy."""
         data = therapy(**changes)
-        self.client.stage(data)
-        outcome = self.client.commit(data)
+        self.client.stage_program(data)
+        outcome = self.client.commit_program(data)
         made = THERAPY | changes
         self._at(outcome)
         self.rate = Fraction(made["basal_num"], made["basal_den"])
@@ -140,18 +140,18 @@ class PumpSide:
         """Fill the true reservoir to so many steps, and tell the pump."""
         plant = self.twin.plant
         plant.refill_reservoir(steps * plant.settings.step_nl)
-        self.client.refill(steps, withdrawn)
+        self.client.record_refill(steps, withdrawn)
 
     def start(self) -> None:
-        self._at(self.client.start())
+        self._at(self.client.start_delivery())
         self.running = True
 
     def stop(self) -> None:
-        self._at(self.client.stop())
+        self._at(self.client.stop_delivery())
         self.running = False
 
     def bolus(self, steps: int) -> None:
-        outcome = self.client.bolus(steps)
+        outcome = self.client.give_bolus(steps)
         self.boluses.append((self._time(outcome), steps, Fraction(1, 9_000)))
 
     def _time(self, outcome: dict[str, Any]) -> int:
@@ -181,7 +181,7 @@ class PumpSide:
 
     def records(self, first: int = 0) -> list[Record]:
         """Journal records from `first` on, over the serial link."""
-        return decode_records(b"".join(self.client.journal(first)))
+        return decode_records(b"".join(self.client.read_journal(first)))
 
 
 @contextmanager

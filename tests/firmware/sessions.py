@@ -186,8 +186,8 @@ def set_running(twin: Twin, host: bytes = b"setp", **changes: Any) -> None:
     """Program a pump and start it, from a host of its own, whose session is closed then."""
     client = client_of(twin, MemoryIds(host))
     data = therapy(**changes)
-    client.stage(data)
-    client.commit(data)
-    client.start()
+    client.stage_program(data)
+    client.commit_program(data)
+    client.start_delivery()
     client.open_session("programmer")
     client._end_session()

@@ -25,7 +25,7 @@ TONE_S = 3_600
 
 
 def on(side: PumpSide) -> tuple[str, ...]:
-    return tuple(ordered(side.client.status()["alarms"]))
+    return tuple(ordered(side.client.read_status()["alarms"]))
 
 
 def refused(call: Any, *arguments: Any) -> str:
@@ -48,7 +48,7 @@ def stall(side: PumpSide, seconds: float = 600) -> None:
 
 def cleared_and_started(side: PumpSide) -> None:
     side.client.alarm_clear(["motor_stall"])
-    side.client.start()
+    side.client.start_delivery()
 
 
 # The table
@@ -84,12 +84,12 @@ def test_the_most_urgent_is_annunciated_and_none_below_is_lost() -> None:
         side.refill(8_010)
         side.start()
         side.twin.advance_time(HOUR_S)
-        assert side.client.status()["priority"] == "low"
+        assert side.client.read_status()["priority"] == "low"
         stall(side)
-        status = side.client.status()
+        status = side.client.read_status()
         assert (on(side), status["priority"]) == (("motor_stall", "reservoir_low"), "high")
         side.client.alarm_clear(["motor_stall"])
-        assert (on(side), side.client.status()["priority"]) == (("reservoir_low",), "low")
+        assert (on(side), side.client.read_status()["priority"]) == (("reservoir_low",), "low")
 
 
 @pytest.mark.requirement("R40")
@@ -161,7 +161,7 @@ def test_no_silence_is_longer_than_two_minutes_while_it_is_urgent() -> None:
         for ms in (0, 120_001, 1 << 29):
             assert refused(side.client.alarm_silence, ms) == "silence_time"
         side.client.alarm_silence(120_000)
-        assert 0 < side.client.status()["silenced_ms"] <= 120_000
+        assert 0 < side.client.read_status()["silenced_ms"] <= 120_000
 
 
 @pytest.mark.requirement("R42")
@@ -174,7 +174,7 @@ def test_a_new_alarm_ends_a_silence() -> None:
         side.client.alarm_silence(24 * HOUR_S * 1000)
         stall(side)
         assert tones(side)[-1][1] == CRITICAL
-        assert side.client.status()["silenced_ms"] == 0
+        assert side.client.read_status()["silenced_ms"] == 0
 
 
 # Stopped for long (R43)
@@ -191,14 +191,14 @@ def test_a_pump_that_is_stopped_too_long_says_so_and_then_urgently(runtime: Any)
         side.twin.advance_time(HOUR_S - 10)
         assert on(side) == ()
         side.twin.advance_time(20)
-        assert (on(side), side.client.status()["priority"]) == (("pump_stopped",), "low")
+        assert (on(side), side.client.read_status()["priority"]) == (("pump_stopped",), "low")
         side.twin.advance_time(47 * HOUR_S - 60)
-        assert side.client.status()["priority"] == "low"
+        assert side.client.read_status()["priority"] == "low"
         side.twin.advance_time(60)
-        assert side.client.status()["priority"] == "high"
+        assert side.client.read_status()["priority"] == "high"
         assert tones(side)[-1][1] == CRITICAL
         assert refused(side.client.alarm_clear, ["pump_stopped"]) == "alarm_present"
-        side.client.start()
+        side.client.start_delivery()
         assert on(side) == ()
         raised = [record for record in side.records() if record.kind == "alarm_raised"]
         assert [record.fields["priority"] for record in raised] == ["low", "high"]
@@ -214,9 +214,9 @@ def test_a_reset_costs_the_time_that_it_has_been_stopped_an_hour_at_most() -> No
             side.twin.advance_time(10 * HOUR_S + 1_000)
             side.reset()
         side.twin.advance_time(8 * HOUR_S - 4_000)
-        assert side.client.status()["priority"] == "low"
+        assert side.client.read_status()["priority"] == "low"
         side.twin.advance_time(4 * HOUR_S)
-        assert side.client.status()["priority"] == "high"
+        assert side.client.read_status()["priority"] == "high"
 
 
 @pytest.mark.requirement("R43")
@@ -247,9 +247,9 @@ def test_the_third_stall_within_ten_minutes_is_one_too_many(runtime: Any) -> Non
         stall(side, 60)
         assert on(side) == ("motor_stall", "alarm_repeated")
         side.client.alarm_clear(["motor_stall"])
-        assert refused(side.client.start) == "safe_state"
+        assert refused(side.client.start_delivery) == "safe_state"
         side.client.alarm_clear(["alarm_repeated"])
-        side.client.start()
+        side.client.start_delivery()
 
 
 @pytest.mark.requirement("R44")
@@ -281,16 +281,16 @@ def test_repeated_resets_end_in_the_safe_state(runtime: Any) -> None:
         side.start()
         for _ in range(3):
             side.reset()
-        assert side.client.status()["delivery"] == "running"
+        assert side.client.read_status()["delivery"] == "running"
         side.reset()
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["delivery"], "resets_repeated" in status["alarms"]) == ("safe", True)
         made = side.twin.plant.read_encoder()
         side.twin.advance_time(HOUR_S)
         assert side.twin.plant.read_encoder() == made
         side.client.alarm_clear(["resets_repeated"])
-        side.client.start()
-        assert side.client.status()["delivery"] == "running"
+        side.client.start_delivery()
+        assert side.client.read_status()["delivery"] == "running"
 
 
 @pytest.mark.requirement("R58")
@@ -340,15 +340,15 @@ def test_a_motor_fault_stops_the_pump_until_somebody_clears_it(case: Motor) -> N
         side.twin.plant.faults.set_fault(case.fault, case.value)
         side.twin.advance_time(4 * 54)
         assert on(side) == (case.alarm,)
-        assert side.client.status()["delivery"] == "safe"
+        assert side.client.read_status()["delivery"] == "safe"
         side.twin.plant.faults.set_fault("none")
         made = side.twin.plant.read_encoder()
         side.twin.advance_time(HOUR_S // 2)
         assert side.twin.plant.read_encoder() == made
-        assert refused(side.client.start) == "safe_state"
+        assert refused(side.client.start_delivery) == "safe_state"
         side.client.alarm_clear([case.alarm])
-        assert (on(side), side.client.status()["delivery"]) == ((), "stopped")
-        side.client.start()
+        assert (on(side), side.client.read_status()["delivery"]) == ((), "stopped")
+        side.client.start_delivery()
         side.twin.advance_time(HOUR_S)
         assert side.twin.plant.read_encoder() - made in (66, 67)
 
@@ -363,4 +363,4 @@ def test_a_record_says_how_urgent_an_alarm_was() -> None:
         stall(side)
         record = next(record for record in side.records() if record.kind == "alarm_raised")
         assert record.fields["priority"] == "high"
-        assert decode_records(b"".join(side.client.journal()))[-1].sequence >= record.sequence
+        assert decode_records(b"".join(side.client.read_journal()))[-1].sequence >= record.sequence

@@ -50,13 +50,13 @@ def delivered_and_withdrawn(ratio: float) -> Act:
     """After a delivery of 4 mL by the steps, a withdrawal shows `ratio` of it; the pump is filled to 40 mL again."""
 
     def act(side: PumpSide) -> None:
-        side.client.stop()
+        side.client.stop_delivery()
         side.refill(160_000)
         side.program(basal_num=1, basal_den=4_000)
-        side.client.start()
+        side.client.start_delivery()
         side.twin.advance_time(16_000 * 4 - 1)
-        side.client.stop()
-        made = side.client.status()["high_steps"] - side.records(-1)[0].fields["low_steps"]
+        side.client.stop_delivery()
+        made = side.client.read_status()["high_steps"] - side.records(-1)[0].fields["low_steps"]
         side.refill(160_000, withdrawn=160_000 - round(made * ratio))
 
     return act
@@ -159,7 +159,7 @@ each = pytest.mark.parametrize("row", ROWS, ids=[f"{row.alarm} {row.name}".strip
 
 
 def on(side: PumpSide, row: Row) -> bool:
-    return row.alarm in side.client.status()["alarms"]
+    return row.alarm in side.client.read_status()["alarms"]
 
 
 def running(side: PumpSide) -> None:
@@ -176,7 +176,7 @@ def test_it_is_raised_in_time_and_does_what_the_table_says(row: Row) -> None:
         assert not on(side, row)
         row.cause(side)
         side.twin.advance_time(row.within_s)
-        status = side.client.status()
+        status = side.client.read_status()
         assert row.alarm in status["alarms"]
         assert (status["delivery"] == "running") == (
             row.alarm not in ("battery_empty", "end_of_service", "refill_mismatch")
@@ -227,12 +227,12 @@ def test_an_empty_battery_asks_for_a_person_after_it_was_replaced() -> None:
         battery(STOP_MV - 10)(side)
         side.twin.advance_time(ROUND_S)
         with pytest.raises(RefusedError) as caught:
-            side.client.start()
+            side.client.start_delivery()
         assert caught.value.reason == "start_blocked"
         battery(3_500)(side)
         side.twin.advance_time(ROUND_S)
-        assert side.client.status()["delivery"] == "stopped"
-        side.client.start()
+        assert side.client.read_status()["delivery"] == "stopped"
+        side.client.start_delivery()
 
 
 @pytest.mark.requirement("R24")
@@ -247,10 +247,10 @@ def test_a_suspected_under_delivery_blocks_a_start_until_somebody_clears_it() ->
         check = [record for record in side.records() if record.kind == "refill_check"][-1].fields
         assert (check["flag"], check["ratio_permille"]) == ("too_little", 4_000 * 1000 // check["delivered_low_steps"])
         with pytest.raises(RefusedError) as caught:
-            side.client.start()
+            side.client.start_delivery()
         assert caught.value.reason == "start_blocked"
         side.reset()
         with pytest.raises(RefusedError):
-            side.client.start()
+            side.client.start_delivery()
         side.client.alarm_clear(["refill_mismatch"])
-        side.client.start()
+        side.client.start_delivery()

@@ -80,12 +80,12 @@ def test_dosing_and_the_idle_loop_run_with_the_heap_locked(
 ) -> None:
     twin, runtime = probed
     client = connect(twin)
-    client.stage(therapy(**changes))
-    client.commit(therapy(**changes))
+    client.stage_program(therapy(**changes))
+    client.commit_program(therapy(**changes))
     client.set_clock(datetime(2026, 3, 28, 23, 59, 50))
     # The pattern clock catches up while the pump runs; nothing is sent meanwhile.
     client.set_clock(datetime(2026, 3, 29, 5, 0, 0))
-    client.start()
+    client.start_delivery()
     twin.advance_time(4 * 86_400)
     assert twin.plant.read_encoder() > 5_000
     whole, dosing = next(line[1:] for line in reversed(printed(runtime)) if line[0] == "locked")
@@ -111,9 +111,9 @@ EXTERNAL = {
 def test_flow_meter_and_air_detector_allocate_nothing(probed: tuple[Twin, ProcessRuntime]) -> None:
     twin, runtime = probed
     client = connect(twin)
-    client.stage(therapy(**EXTERNAL))
-    client.commit(therapy(**EXTERNAL))
-    client.start()
+    client.stage_program(therapy(**EXTERNAL))
+    client.commit_program(therapy(**EXTERNAL))
+    client.start_delivery()
     twin.advance_time(12 * 3_600)
     assert twin.plant.read_encoder() > 600
     whole, _ = next(line[1:] for line in reversed(printed(runtime)) if line[0] == "locked")
@@ -123,12 +123,12 @@ def test_flow_meter_and_air_detector_allocate_nothing(probed: tuple[Twin, Proces
 def test_a_frame_takes_a_bounded_amount_of_heap(probed: tuple[Twin, ProcessRuntime]) -> None:
     twin, runtime = probed
     client = connect(twin)
-    client.status()
+    client.read_status()
     client.journal_info()
-    client.stage(therapy())
-    client.status()
-    client.commit(therapy())
-    client.status()
+    client.stage_program(therapy())
+    client.read_status()
+    client.commit_program(therapy())
+    client.read_status()
     client.journal_info()
     spent: dict[tuple[int, bool], int] = {}
     for _, kind, tagged, used in (line for line in printed(runtime) if line[0] == "frame"):
@@ -147,8 +147,8 @@ def test_a_frame_takes_a_bounded_amount_of_heap(probed: tuple[Twin, ProcessRunti
 def test_a_turn_of_a_stream_takes_a_bounded_amount_of_heap(probed: tuple[Twin, ProcessRuntime]) -> None:
     twin, runtime = probed
     client = connect(twin)
-    client.stage(therapy())
-    client.commit(therapy())
+    client.stage_program(therapy())
+    client.commit_program(therapy())
     for _ in range(60):
         client.set_clock(datetime(2026, 3, 28, 12, 0, 0))
     client.close()
@@ -194,7 +194,7 @@ def test_the_heap_that_the_pump_holds_does_not_grow() -> None:
             side.twin.advance_time((PART_DAYS - 1) * 86_400)
             side.records()
             side.refill(100_000)
-            side.client.stop()
+            side.client.stop_delivery()
             free.append(free_bytes(side.client))
         # The first part fills what has an upper bound: hosts, patient boluses, moments of stops.
         print(free)

@@ -152,10 +152,10 @@ class HostileLineMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.twin.power_on()
         client = client_of(self.twin, MemoryIds(b"setp"), Keys())
-        client.stage(therapy())
-        client.commit(therapy())
-        client.refill(160_000)
-        client.start()
+        client.stage_program(therapy())
+        client.commit_program(therapy())
+        client.record_refill(160_000)
+        client.start_delivery()
         client.close()
         self.first = self.records()
 
@@ -213,15 +213,15 @@ class HostileLineMachine(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), steps=st.integers(1, 3))
     def bolus(self, who: int, steps: int) -> None:
-        self.command(who, "bolus", steps)
+        self.command(who, "give_bolus", steps)
 
-    @rule(who=st.integers(0, 1), name=st.sampled_from(["start", "bolus_cancel"]))
+    @rule(who=st.integers(0, 1), name=st.sampled_from(["start_delivery", "bolus_cancel"]))
     def plain_command(self, who: int, name: str) -> None:
         self.command(who, name)
 
     @rule(who=st.integers(0, 1))
     def refill(self, who: int) -> None:
-        self.command(who, "refill", 160_000)
+        self.command(who, "record_refill", 160_000)
 
     def command(self, who: int, name: str, *arguments: int) -> None:
         host = self.hosts[who]
@@ -246,7 +246,7 @@ class HostileLineMachine(RuleBasedStateMachine):
         host = self.hosts[who]
         self.stops += 1
         try:
-            host.connected().stop()
+            host.connected().stop_delivery()
         except DosebenchError:
             host.client = None
             return

@@ -24,15 +24,15 @@ def test_noise_costs_time_and_nothing_else(name: str) -> None:
         side.program()
         side.start()
         side.twin.advance_time(86_400)
-        wanted = side.client.record(5)
+        wanted = side.client.read_record(5)
         side.twin.set_fault(name, 2.0)
         for _ in range(12):
-            assert side.client.record(5) == wanted
+            assert side.client.read_record(5) == wanted
         assert list(download_records(side.client))[5] == wanted
-        side.client.stop()
-        assert side.client.status()["delivery"] == "stopped"
+        side.client.stop_delivery()
+        assert side.client.read_status()["delivery"] == "stopped"
         side.twin.set_fault("none")
-        assert side.client.status()["bad_frames"] > 0
+        assert side.client.read_status()["bad_frames"] > 0
 
 
 def test_a_cut_line_is_silent_and_comes_back() -> None:
@@ -41,28 +41,28 @@ def test_a_cut_line_is_silent_and_comes_back() -> None:
         side.start()
         side.twin.set_fault("line_cut")
         with pytest.raises(SilentError):
-            side.client.status()
+            side.client.read_status()
         side.twin.set_fault("line_cut", False)
-        assert side.client.status()["delivery"] == "running"
+        assert side.client.read_status()["delivery"] == "running"
 
 
 def test_another_baud_rate_is_no_frames() -> None:
     with pump() as side:
         side.twin.set_fault("line_baud", 1.02)
-        side.client.status()
+        side.client.read_status()
         side.twin.set_fault("line_baud")
         with pytest.raises((GarbledError, SilentError)):
-            side.client.status()
+            side.client.read_status()
 
 
 def test_a_delay_is_waited_for() -> None:
     with pump() as side:
         before = side.twin.now_s
-        side.client.status()
+        side.client.read_status()
         usual = side.twin.now_s - before
         side.twin.set_fault("line_delay", 700)
         before = side.twin.now_s
-        side.client.status()
+        side.client.read_status()
         assert 1.3 <= side.twin.now_s - before - usual <= 1.6
 
 
@@ -86,14 +86,14 @@ def test_what_arrives_while_flash_is_erased_is_lost_and_sent_again(monkeypatch: 
         side.twin.set_fault("rx_overrun")
         machine = side.twin.machine
         side.twin.set_fault("erase_time")
-        side.client.stage(therapy(therapy_id=b"test-two"))
+        side.client.stage_program(therapy(therapy_id=b"test-two"))
         # Half a second of bytes right behind each request.
         write = side.twin.host_write
         monkeypatch.setattr(side.twin, "host_write", lambda data: write(data + bytes(6_000)))
         lost = machine.to_device.lost
-        side.client.commit(therapy(therapy_id=b"test-two"))
+        side.client.commit_program(therapy(therapy_id=b"test-two"))
         assert machine.to_device.lost > lost
-        assert side.client.status()["therapy_id"] == b"test-two"
+        assert side.client.read_status()["therapy_id"] == b"test-two"
         assert [record.kind for record in side.records()].count("commit") == 2
 
 

@@ -16,11 +16,11 @@ def test_the_routine_journal_holds_thirty_days_of_leases_and_patient_boluses() -
         side.program(basal_den=54_000, patient_per_day=24, **bolus)
         side.start()
         side.twin.advance_time(3_600)
-        before = side.client.memory()
+        before = side.client.read_memory()
         for _ in range(24 * DAYS):
             side.client.patient_bolus()
             side.twin.advance_time(3_600)
-        after = side.client.memory()
+        after = side.client.read_memory()
         a_day = (after["routine_next"] - before["routine_next"]) / DAYS
         assert a_day > 24 * 4
         days = (after["routine_sectors"] - 1) * SLOTS / a_day

@@ -67,8 +67,8 @@ def test_on_a_pump(fault: str, verdict: str, profile: str, changes: dict[str, in
         assert found.verdict == verdict
         # It is drug: counted in the windows, and in the journal with its end.
         assert outcome["accepted"] == steps
-        assert side.client.status()["low_steps"] == steps == len(side.twin.plant.steps_us)
-        assert side.client.status()["window_ng"][0]["ng"] == 500 * steps
+        assert side.client.read_status()["low_steps"] == steps == len(side.twin.plant.steps_us)
+        assert side.client.read_status()["window_ng"][0]["ng"] == 500 * steps
         kinds = [record.kind for record in side.records()]
         assert kinds[kinds.index("patency") :][:3] == ["patency", "bolus_end", "close"]
 
@@ -77,16 +77,16 @@ def test_on_a_pump(fault: str, verdict: str, profile: str, changes: dict[str, in
 def test_a_test_volume_is_small_and_only_for_a_stopped_pump() -> None:
     with pump() as side:
         with pytest.raises(RefusedError):
-            side.client.patency(4)
+            side.client.test_patency(4)
         side.program()
         with pytest.raises(RefusedError) as refused:
-            side.client.patency(9)
+            side.client.test_patency(9)
         assert refused.value.reason == "bolus_over_maximum"
-        side.client.start()
+        side.client.start_delivery()
         with pytest.raises(RefusedError) as refused:
-            side.client.patency(4)
+            side.client.test_patency(4)
         assert refused.value.reason == "still_running"
-        side.client.stop()
+        side.client.stop_delivery()
         side.twin.set_fault("air", 5)
         side.twin.set_fault("pressure_open")
         with pytest.raises(DosebenchError, match="no pressure sensor"):
@@ -97,12 +97,12 @@ def test_a_test_volume_is_small_and_only_for_a_stopped_pump() -> None:
 def test_a_reset_in_the_middle_never_repeats_it() -> None:
     with pump() as side:
         side.program()
-        side.client.patency(8)
+        side.client.test_patency(8)
         side.twin.advance_time(3)
         made = len(side.twin.plant.steps_us)
         assert 0 < made < 8
         side.reset()
         side.twin.advance_time(600)
         assert len(side.twin.plant.steps_us) == made
-        status = side.client.status()
+        status = side.client.read_status()
         assert status["low_steps"] <= made <= status["high_steps"] == 8

@@ -85,7 +85,7 @@ def test_a_damaged_therapy_copy_is_mended_and_two_are_noticed(copies: tuple[int,
             side.twin.flash.data[copy * 4096 + 50] ^= 4
         side.twin.power_cycle()
         side.client.connect()
-        status = side.client.status()
+        status = side.client.read_status()
         if len(copies) == 1:
             assert (status["delivery"], status["generation"]) == ("running", 1)
             assert side.twin.flash.data[50] == side.twin.flash.data[4096 + 50]
@@ -109,7 +109,7 @@ def test_a_flash_that_something_else_emptied_is_noticed() -> None:
         side.twin.machine.flash = Flash(side.twin.flash.sectors)
         side.twin.power_on()
         side.client.connect()
-        status = side.client.status()
+        status = side.client.read_status()
         assert status["delivery"] == "safe"
         assert "therapy_lost" in status["alarms"]
         before = side.twin.plant.read_encoder()
@@ -128,7 +128,7 @@ def test_an_older_therapy_never_runs() -> None:
         side.twin.flash.data[:8192] = old
         side.twin.power_on()
         side.client.connect()
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["delivery"], status["generation"]) == ("safe", 2)
         assert "therapy_lost" in status["alarms"]
 
@@ -138,7 +138,7 @@ def test_a_reset_keeps_what_commands_became() -> None:
     with pump() as side:
         side.program()
         side.start()
-        outcome = side.client.bolus(BOLUS)
+        outcome = side.client.give_bolus(BOLUS)
         side.twin.advance_time(3_600)
         side.twin.power_cycle()
         side.client.connect()
@@ -155,5 +155,5 @@ def test_a_new_pump_with_an_empty_flash_is_no_loss() -> None:
     with fresh() as side:
         side.twin.power_on()
         side.client.connect()
-        assert side.client.status()["alarms"] == ()
+        assert side.client.read_status()["alarms"] == ()
         assert therapy() not in bytes(side.twin.flash.data)

@@ -21,7 +21,7 @@ NOT_FITTED = ("watchdog", "tone")
 
 
 def results(side: PumpSide) -> dict[str, str]:
-    return {row["test"]: row["result"] for row in side.client.selftest()["results"]}
+    return {row["test"]: row["result"] for row in side.client.read_selftest()["results"]}
 
 
 def running(side: PumpSide) -> PumpSide:
@@ -38,13 +38,13 @@ def firmware(side: PumpSide) -> Any:
 
 def assert_safe(side: PumpSide, test: str) -> None:
     """The test failed by its name, nothing moves, and nobody starts the pump."""
-    status = side.client.status()
+    status = side.client.read_status()
     assert (status["delivery"], "selftest_failed" in status["alarms"]) == ("safe", True)
     assert [name for name, result in results(side).items() if result == "failed"] == [test]
     made = side.twin.plant.read_encoder()
     side.twin.advance_time(HOUR_S)
     assert side.twin.plant.read_encoder() == made
-    for call in (side.client.start, lambda: side.client.alarm_clear(["selftest_failed"])):
+    for call in (side.client.start_delivery, lambda: side.client.alarm_clear(["selftest_failed"])):
         with pytest.raises(RefusedError) as caught:
             call()
         assert caught.value.reason in ("safe_state", "alarm_present")
@@ -56,13 +56,13 @@ def test_every_test_is_named_and_a_sound_pump_passes(runtime: Any) -> None:
     with pump(runtime) as side:
         running(side)
         side.twin.advance_time(2 * HOUR_S)
-        told = side.client.selftest()
+        told = side.client.read_selftest()
         assert told["boot_ms"] <= BOOT_S_MAX * 1000
         assert told["retest_ms"] <= HOUR_S * 1000
         found = results(side)
         assert all(found[name] == "not_fitted" for name in NOT_FITTED)
         assert {name for name, result in found.items() if result == "passed"} == set(found) - set(NOT_FITTED)
-        assert side.client.status()["alarms"] == ()
+        assert side.client.read_status()["alarms"] == ()
 
 
 @pytest.mark.requirement("R50")
@@ -77,8 +77,8 @@ def test_code_that_is_not_what_was_flashed_never_doses(runtime: Any) -> None:
         side.twin.machine.code_flipped = False
         side.reset()
         side.client.alarm_clear(["selftest_failed"])
-        side.client.start()
-        assert side.client.status()["delivery"] == "running"
+        side.client.start_delivery()
+        assert side.client.read_status()["delivery"] == "running"
 
 
 @pytest.mark.requirement("R50")
@@ -128,13 +128,13 @@ def test_the_watchdog_is_proven_once_for_each_power_on(runtime: Any) -> None:
         assert side.records()[at + 1].fields["reset_cause"] == "watchdog"
         assert kinds.count("watchdog_test") == 1
         assert side.client.hello_reply["reset_cause"] == "power_on", "the proof does not hide the cause"
-        assert side.client.status()["boot_count"] == 1
+        assert side.client.read_status()["boot_count"] == 1
         side.twin.power_cycle(cause="software")
         side.client.connect()
         assert [record.kind for record in side.records()].count("watchdog_test") == 1
         side.reset()
         assert [record.kind for record in side.records()].count("watchdog_test") == 2
-        assert (results(side)["watchdog"], side.client.status()["delivery"]) == ("passed", "running")
+        assert (results(side)["watchdog"], side.client.read_status()["delivery"]) == ("passed", "running")
 
 
 @pytest.mark.requirement("R51")
@@ -168,11 +168,11 @@ def test_a_task_that_no_longer_reports_resets_the_pump_in_time(task: int) -> Non
     with pump(watchdog_ms=WATCHDOG_MS) as side:
         running(side)
         side.twin.advance_time(HOUR_S)
-        assert side.client.status()["boot_count"] == 1, "a sound pump is never bitten"
+        assert side.client.read_status()["boot_count"] == 1, "a sound pump is never bitten"
         silent_task(task)(firmware(side).supervisor)
         side.twin.advance_time(WATCHDOG_MS / 1000 + 1)
         side.client.connect()
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["boot_count"], side.client.hello_reply["reset_cause"]) == (2, "watchdog")
         assert (status["delivery"], status["alarms"]) == ("running", ())
 
@@ -182,7 +182,7 @@ def test_feeding_the_watchdog_costs_no_wake_of_its_own() -> None:
     with pump(watchdog_ms=WATCHDOG_MS) as side:
         running(side)
         side.twin.advance_time(24 * HOUR_S)
-        counted = side.client.counters()
+        counted = side.client.read_counters()
         assert counted["wakes_watchdog"] == 0
         assert counted["up_minutes"] == 24 * 60
         assert counted["wakes_delivery"] <= 1.01 * counted["steps"] + 1

@@ -67,7 +67,7 @@ def test_a_sample_says_what_the_status_says() -> None:
         side.bolus(40)
         side.twin.advance_time(10)
         sample = next(watch_samples(side.client))
-        status = side.client.status()
+        status = side.client.read_status()
         for name in ("delivery", "alarms", "low_steps", "high_steps", "missed_steps", "journal_next", "bad_frames"):
             assert sample.values[name] == status[name], name
         assert sample.values["battery"] == status["battery_mv"]

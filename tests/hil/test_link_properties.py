@@ -233,10 +233,10 @@ def test_any_valid_therapy_is_read_back_equal(shared: Bench) -> None:
         with recorded(shared):
             shared.reset_pump()
             data = program.encode_program()
-            generation = dut.status()["generation"]
-            assert reading_of(dut.stage(data)) == program.expected_reading()
-            assert dut.commit(data)["accepted"] == generation + 1
-            assert dut.therapy() == (generation + 1, data)
+            generation = dut.read_status()["generation"]
+            assert reading_of(dut.stage_program(data)) == program.expected_reading()
+            assert dut.commit_program(data)["accepted"] == generation + 1
+            assert dut.read_program() == (generation + 1, data)
             assert from_bytes(data) == program
 
     run(shared, check, programs())
@@ -312,7 +312,7 @@ def test_random_bytes_change_nothing_and_the_next_frame_is_answered(programmed: 
     def check(bursts: list[bytes]) -> None:
         with recorded(programmed):
             programmed.reset_pump()
-            before = programmed.client.status()
+            before = programmed.client.read_status()
             for burst in bursts:
                 programmed.put_noise(burst)
             assert lasting_status(answered_at_once(programmed)) == lasting_status(before)
@@ -326,7 +326,7 @@ def test_sound_frames_that_are_not_for_it_change_nothing(programmed: Bench) -> N
     def check(frames: list[Frame]) -> None:
         with recorded(programmed):
             programmed.reset_pump()
-            before = programmed.client.status()
+            before = programmed.client.read_status()
             for frame in frames:
                 programmed.put_noise(encode(frame))
                 programmed.advance_time(0.2)
@@ -351,12 +351,12 @@ def test_bodies_of_any_length_and_content_are_refused_or_read_but_never_crash(pr
     def check(asked: tuple[int, bytes]) -> None:
         with recorded(programmed):
             programmed.reset_pump()
-            before = programmed.client.status()
+            before = programmed.client.read_status()
             frame = programmed.wire.alter_frame(programmed.wire.make_frame("status"), type=asked[0], body=asked[1])
             reply = programmed.wire.exchange_frames(frame)
             assert reply.type in (asked[0] | 0x80, 0xFF)
-            programmed.client.abort()
-            after = programmed.client.status()
+            programmed.client.abort_stage()
+            after = programmed.client.read_status()
             assert unwritten_status(after) == unwritten_status(before)
 
     run(programmed, check, st.tuples(st.sampled_from(reading), st.binary(max_size=80)))
@@ -370,7 +370,7 @@ def test_noise_does_not_move_a_step(programmed: Bench, program: Program) -> None
             programmed.renew_pump()
             dut = programmed.client
             put_in_force(dut, program)
-            start = record_at(dut, dut.start()["record"])
+            start = record_at(dut, dut.start_delivery()["record"])
             started = start.day * DAY_MS + start.ms
             for burst in bursts:
                 programmed.put_noise(burst)

@@ -64,14 +64,14 @@ def deliver(twin: Twin, program: Program, days: int) -> PumpClient:
     """Program and start, and let days pass, with a refill whenever the reservoir would be low."""
     client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
     client.connect()
-    client.stage(program.encode_program())
-    client.commit(program.encode_program())
-    client.start()
+    client.stage_program(program.encode_program())
+    client.commit_program(program.encode_program())
+    client.start_delivery()
     for _ in range(days):
         twin.advance_time(86_400)
         if twin.plant.reservoir_nl() < 12_000_000:
             twin.plant.refill_reservoir(40_000_000)
-            client.refill(160_000)
+            client.record_refill(160_000)
     return client
 
 
@@ -92,7 +92,7 @@ def test_the_estimate_is_what_the_plant_counts(twin: Twin, ml_per_day: Fraction)
 @pytest.mark.requirement("R33")
 def test_what_the_pump_tells_of_its_life_is_what_the_plant_counts(twin: Twin) -> None:
     client = deliver(twin, program_at(Fraction(1)), DAYS)
-    told = charges_uah(IMPLANT, usage_by(IMPLANT, client.status(), client.counters()))
+    told = charges_uah(IMPLANT, usage_by(IMPLANT, client.read_status(), client.read_counters()))
     assert sum(told.values()) == pytest.approx(used_uah(twin), rel=CLOSE)
 
 

@@ -58,7 +58,7 @@ def test_a_named_simulation_keeps_running_between_ports(runtime: str) -> None:
         with open_port(f"sim://bench?runtime={runtime}") as port:
             client = PumpClient(port)
             assert client.connect()["boot_count"] == 1
-            assert client.status()["day"] == turn
+            assert client.read_status()["day"] == turn
             port.twin.advance_time(86_400)
 
 

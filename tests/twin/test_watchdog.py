@@ -306,7 +306,7 @@ def test_a_fast_clock_doses_faster() -> None:
         client = PumpClient(Serial(twin=twin, baudrate=115_200, timeout=2))
         client.connect()
         twin.advance_time(90_000)
-        status = client.status()
+        status = client.read_status()
         assert status["day"] * 86_400 + status["ms"] / 1000 == pytest.approx(91_800, abs=5)
 
 

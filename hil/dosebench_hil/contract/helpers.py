@@ -81,8 +81,8 @@ def lasting_outcome(outcome: dict[str, Any]) -> dict[str, Any]:
 
 def put_in_force(dut: PumpClient, program: Program) -> dict[str, Any]:
     """Stage, verify and commit a program; return the outcome of the commit."""
-    dut.stage(program.encode_program())
-    return dut.commit(program.encode_program())
+    dut.stage_program(program.encode_program())
+    return dut.commit_program(program.encode_program())
 
 
 def pump_ms(status: dict[str, Any]) -> int:
@@ -95,12 +95,12 @@ def next_command(bench: Bench) -> int:
 
     Counters count the pump's journal records: these only grow, and every command writes at least one.
     """
-    return 1000 + int(bench.client.status()["journal_next"])
+    return 1000 + int(bench.client.read_status()["journal_next"])
 
 
 def records_from(dut: PumpClient, first: int) -> list[Record]:
     """The journal's records from sequence number `first` on."""
-    return decode_records(b"".join(dut.journal(first)))
+    return decode_records(b"".join(dut.read_journal(first)))
 
 
 def record_at(dut: PumpClient, sequence: int) -> Record:

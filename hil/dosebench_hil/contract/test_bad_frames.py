@@ -33,10 +33,10 @@ DEAF_S = 2.0
 def unmoved(bench: Bench, program: Program) -> Iterator[Bench]:
     """A programmed, stopped pump that must be exactly as it was, and answer, when the test is over."""
     put_in_force(bench.client, program)
-    before = bench.client.status()
+    before = bench.client.read_status()
     yield bench
     bench.advance_time(DEAF_S)
-    after = bench.client.status()
+    after = bench.client.read_status()
     assert unwritten_status(after) == unwritten_status(before)
     # That it was sent what it must not trust is all that it may write down, and once.
     kinds = [record.kind for record in records_from(bench.client, before["journal_next"])]
@@ -51,7 +51,7 @@ def command(bench: Bench) -> Frame:
 
 def bad_frames(bench: Bench) -> int:
     """How many bad frames the pump has counted."""
-    return int(bench.client.status()["bad_frames"])
+    return int(bench.client.read_status()["bad_frames"])
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -66,7 +66,7 @@ def test_random_bytes_without_a_delimiter(unmoved: Bench) -> None:
 
 def test_noise_right_before_a_frame_costs_one_retry_at_most(bench: Bench) -> None:
     bench.put_noise(b"\x05\x31\x41\x59")
-    assert bench.client.status()["bolus_left_steps"] == 0
+    assert bench.client.read_status()["bolus_left_steps"] == 0
 
 
 def test_truncated_frames(unmoved: Bench) -> None:

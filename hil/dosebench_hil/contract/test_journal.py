@@ -32,18 +32,18 @@ SECTORS = 2
 def lived(bench: Bench, program: Program) -> tuple[Bench, int]:
     """A pump that has done a little of everything, and the first record of it."""
     dut = bench.client
-    mark = int(dut.status()["journal_next"])
+    mark = int(dut.read_status()["journal_next"])
     put_in_force(dut, program)
-    dut.start()
-    dut.bolus(2)
+    dut.start_delivery()
+    dut.give_bolus(2)
     assert bench.wait_until(
-        lambda: dut.status()["bolus_left_steps"] == 0, within_s=4 * seconds_for(2, program.bolus_rate)
+        lambda: dut.read_status()["bolus_left_steps"] == 0, within_s=4 * seconds_for(2, program.bolus_rate)
     )
-    dut.bolus(program.bolus_steps_max)
+    dut.give_bolus(program.bolus_steps_max)
     dut.bolus_cancel()
     with pytest.raises(RefusedError):
-        dut.bolus(0)
-    dut.stop()
+        dut.give_bolus(0)
+    dut.stop_delivery()
     return bench, mark
 
 
@@ -75,7 +75,7 @@ def test_sequence_and_chain_hold(lived: tuple[Bench, int]) -> None:
 
 @pytest.mark.hil_feature("fresh_device")
 def test_the_chain_begins_at_the_first_boot(lived: tuple[Bench, int]) -> None:
-    records = decode_records(b"".join(lived[0].client.journal()))
+    records = decode_records(b"".join(lived[0].client.read_journal()))
     assert records[0].sequence == 0
     assert next(record for record in records if record.kind != "state").kind in ("boot", "lease")
     assert count_boots(records) == 1
@@ -84,14 +84,14 @@ def test_the_chain_begins_at_the_first_boot(lived: tuple[Bench, int]) -> None:
 
 def test_reading_again_gives_the_same_bytes(lived: tuple[Bench, int]) -> None:
     bench, mark = lived
-    assert list(bench.client.journal(mark)) == list(bench.client.journal(mark))
+    assert list(bench.client.read_journal(mark)) == list(bench.client.read_journal(mark))
 
 
 def test_a_download_goes_on_where_it_was_broken_off(lived: tuple[Bench, int]) -> None:
     bench, mark = lived
-    whole = list(bench.client.journal(mark))
+    whole = list(bench.client.read_journal(mark))
     for at in (1, len(whole) // 2, len(whole) - 1):
-        assert list(bench.client.journal(mark + at)) == whole[at:]
+        assert list(bench.client.read_journal(mark + at)) == whole[at:]
 
 
 def test_delivered_steps_never_go_back(lived: tuple[Bench, int]) -> None:
@@ -129,8 +129,8 @@ def test_asking_for_no_records_gives_none(bench: Bench) -> None:
 
 def test_reading_writes_nothing(dut: PumpClient) -> None:
     before = dut.journal_info()
-    list(dut.journal(max(0, before["next"] - 30)))
-    dut.status()
+    list(dut.read_journal(max(0, before["next"] - 30)))
+    dut.read_status()
     dut.connect()
     assert dut.journal_info() == before
 

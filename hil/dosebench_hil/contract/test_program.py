@@ -21,41 +21,41 @@ if TYPE_CHECKING:
 
 
 def test_the_pump_reads_the_program_as_the_host_does(dut: PumpClient, program: Program) -> None:
-    assert reading_of(dut.stage(program.encode_program())) == program.expected_reading()
+    assert reading_of(dut.stage_program(program.encode_program())) == program.expected_reading()
 
 
 def test_a_committed_program_is_read_back_equal(dut: PumpClient, program: Program) -> None:
-    before = dut.status()["generation"]
+    before = dut.read_status()["generation"]
     outcome = put_in_force(dut, program)
-    assert dut.therapy() == (before + 1, program.encode_program())
+    assert dut.read_program() == (before + 1, program.encode_program())
     assert outcome["accepted"] == before + 1
-    status = dut.status()
+    status = dut.read_status()
     assert (status["delivery"], status["therapy_id"]) == ("stopped", program.therapy_id)
     assert (status["mode"], status["staged_bytes"]) == (program.mode, 0)
 
 
 def test_nothing_is_in_force_before_the_commit(dut: PumpClient, program: Program) -> None:
-    before = dut.status()
-    dut.stage(replace(program, therapy_id=b"not-yet!").encode_program())
-    after = dut.status()
+    before = dut.read_status()
+    dut.stage_program(replace(program, therapy_id=b"not-yet!").encode_program())
+    after = dut.read_status()
     assert after["staged_bytes"] == len(program.encode_program())
     assert (after["generation"], after["therapy_id"]) == (before["generation"], before["therapy_id"])
 
 
 def test_an_abort_drops_the_stage(dut: PumpClient, program: Program) -> None:
-    dut.stage(program.encode_program())
-    dut.abort()
-    assert dut.status()["staged_bytes"] == 0
+    dut.stage_program(program.encode_program())
+    dut.abort_stage()
+    assert dut.read_status()["staged_bytes"] == 0
     with pytest.raises(RefusedError) as refused:
-        dut.commit(program.encode_program())
+        dut.commit_program(program.encode_program())
     assert refused.value.reason == "no_stage"
 
 
 def test_a_new_begin_replaces_the_stage(dut: PumpClient, program: Program) -> None:
     other = replace(program, therapy_id=b"another!")
-    dut.stage(other.encode_program())
+    dut.stage_program(other.encode_program())
     put_in_force(dut, program)
-    assert dut.therapy()[1] == program.encode_program()
+    assert dut.read_program()[1] == program.encode_program()
 
 
 def test_a_gap_is_refused_and_says_where(bench: Bench, program: Program) -> None:
@@ -110,26 +110,26 @@ def test_impossible_lengths_are_refused(bench: Bench, length: int) -> None:
 
 def test_an_unverified_stage_is_not_committed(bench: Bench, program: Program) -> None:
     wire, data = bench.wire, program.encode_program()
-    before = bench.client.status()["generation"]
+    before = bench.client.read_status()["generation"]
     wire.ask_pump("therapy_begin", length=len(data), program_hash=program_hash(data))
     wire.ask_pump("therapy_chunk", offset=0, data=data)
     with pytest.raises(RefusedError) as refused:
-        bench.client.commit(data)
+        bench.client.commit_program(data)
     assert refused.value.reason == "not_verified"
-    assert bench.client.status()["generation"] == before
+    assert bench.client.read_status()["generation"] == before
 
 
 def test_a_chunk_after_the_verification_voids_it(bench: Bench, program: Program) -> None:
     data = program.encode_program()
-    bench.client.stage(data)
+    bench.client.stage_program(data)
     bench.wire.ask_pump("therapy_chunk", offset=0, data=data[:1])
     with pytest.raises(RefusedError) as refused:
-        bench.client.commit(data)
+        bench.client.commit_program(data)
     assert refused.value.reason == "not_verified"
 
 
 def test_a_commit_of_another_hash_is_refused(bench: Bench, program: Program) -> None:
-    bench.client.stage(program.encode_program())
+    bench.client.stage_program(program.encode_program())
     outcome = bench.wire.ask_pump(
         "therapy_commit", host=OTHER_HOST, counter=next_command(bench), program_hash=bytes(16)
     )
@@ -227,36 +227,36 @@ def _later_format(_program: Program, _bench: Bench) -> dict[str, Any]:
 def test_an_impossible_program_is_refused_by_the_pump_itself(
     bench: Bench, program: Program, change: Any, reason: str
 ) -> None:
-    before = bench.client.status()
+    before = bench.client.read_status()
     bad = replace(program, **change(program, bench))
     with pytest.raises(RefusedError) as refused:
-        bench.client.stage(bad.encode_program())
+        bench.client.stage_program(bad.encode_program())
     assert refused.value.reason == reason
-    bench.client.abort()
-    after = bench.client.status()
+    bench.client.abort_stage()
+    after = bench.client.read_status()
     assert unwritten_status(after) == unwritten_status(before)
 
 
 @pytest.mark.parametrize("data", [b"\x01", b"\x01" * 77, b"\xff" * 200], ids=["short", "cut", "noise"])
 def test_bytes_that_are_no_program_are_refused(dut: PumpClient, data: bytes) -> None:
     with pytest.raises(RefusedError) as refused:
-        dut.stage(data)
+        dut.stage_program(data)
     assert refused.value.reason in ("malformed", "therapy_format", "therapy_mode", "therapy_fraction")
 
 
 def test_the_old_therapy_goes_on_under_a_refused_one(dut: PumpClient, program: Program) -> None:
     put_in_force(dut, program)
-    dut.start()
+    dut.start_delivery()
     with pytest.raises(RefusedError):
-        dut.stage(replace(program, basal_den=0).encode_program())
-    status = dut.status()
+        dut.stage_program(replace(program, basal_den=0).encode_program())
+    status = dut.read_status()
     assert (status["delivery"], status["therapy_id"]) == ("running", program.therapy_id)
-    assert dut.therapy()[1] == program.encode_program()
+    assert dut.read_program()[1] == program.encode_program()
 
 
 def test_a_stage_without_an_end_times_out(bench: Bench, program: Program) -> None:
     data = program.encode_program()
     bench.wire.ask_pump("therapy_begin", length=len(data), program_hash=program_hash(data))
     bench.wire.ask_pump("therapy_chunk", offset=0, data=data[:40])
-    assert bench.client.status()["staged_bytes"] == 40
-    assert bench.wait_until(lambda: bench.client.status()["staged_bytes"] == 0, within_s=180, every_s=20)
+    assert bench.client.read_status()["staged_bytes"] == 40
+    assert bench.wait_until(lambda: bench.client.read_status()["staged_bytes"] == 0, within_s=180, every_s=20)

@@ -47,7 +47,7 @@ def alarms(table: bool, port: str | None, baud: int, as_json: bool) -> int:
         _print_rows([_alarm_row(name) for name in ALARMS], as_json)
         return 0
     with pump.connect_pump(port, baud) as client:
-        state = client.status()
+        state = client.read_status()
     rows = [_alarm_row(name) for name in ordered(state["alarms"])]
     if as_json:
         output.print_json({"alarms": rows, "priority": state["priority"], "silenced_s": state["silenced_ms"] / 1000})
@@ -105,7 +105,7 @@ def silence(duration: str, port: str | None, baud: int, as_json: bool) -> None:
     ms = int(units.parse_value(duration, units.DURATION))
     with pump.open_commands(port, baud) as client:
         client.alarm_silence(ms)
-        state = client.status()
+        state = client.read_status()
     values = {"device_id": client.device_id, "silenced_s": state["silenced_ms"] / 1000, "alarms": state["alarms"]}
     output.print_answer(as_json, values, f"Silenced for {ms / 60_000:g} min: {', '.join(state['alarms'])}.")
 
@@ -123,7 +123,7 @@ def clear(names: tuple[str, ...], port: str | None, baud: int, as_json: bool) ->
     wanted = _known_alarms(names)
     with pump.open_commands(port, baud) as client:
         cleared, kept = _clear_alarms(client, wanted)
-        left = list(client.status()["alarms"])
+        left = list(client.read_status()["alarms"])
     values = {"device_id": client.device_id, "cleared": cleared, "cause_still_there": kept, "alarms": left}
     output.print_answer(as_json, values, _describe_clearing(cleared, kept, left))
     return ALARMS_ON if kept else 0
@@ -135,7 +135,7 @@ def _clear_alarms(client: PumpClient, wanted: list[str]) -> tuple[list[str], lis
 
     from dosebench.link.client import RefusedError  # noqa: PLC0415
 
-    on = client.status()["alarms"]
+    on = client.read_status()["alarms"]
     cleared, kept = [], []
     for name in wanted or [name for name in on if name not in ALARMS or ALARMS[name].latched]:
         try:
@@ -174,7 +174,7 @@ def selftest(port: str | None, baud: int, as_json: bool) -> int:
     The exit code is 1 when a test failed; the pump is in its safe state then.
     """
     with pump.connect_pump(port, baud) as client:
-        told = client.selftest()
+        told = client.read_selftest()
     failed = [row["test"] for row in told["results"] if row["result"] == "failed"]
     if as_json:
         output.print_json({**told, "failed": failed})

@@ -24,4 +24,4 @@ def profile_of(client: PumpClient) -> Profile | None:
 
 def battery_of(client: PumpClient, profile: Profile) -> BatteryState:
     """What was taken from a pump's battery by its own count, today."""
-    return BatteryState.by_pump(profile, date.today(), client.status(), client.counters())
+    return BatteryState.by_pump(profile, date.today(), client.read_status(), client.read_counters())

@@ -88,7 +88,7 @@ def _duration_ms(text: str) -> int:
 
 def _give_clinician(client: PumpClient, therapy: dict[str, Any], dose: str) -> tuple[dict[str, Any], str]:
     steps = dose_steps(dose, therapy)
-    return _describe_given(client, therapy, client.bolus(steps), _length_ms(steps, therapy, "bolus"))
+    return _describe_given(client, therapy, client.give_bolus(steps), _length_ms(steps, therapy, "bolus"))
 
 
 def _give_patient(client: PumpClient, therapy: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -111,7 +111,7 @@ def _describe_given(
     client: PumpClient, therapy: dict[str, Any], outcome: dict[str, Any], length_ms: Fraction
 ) -> tuple[dict[str, Any], str]:
     steps, number = int(outcome["accepted"]), output.shown_number
-    state = client.status()
+    state = client.read_status()
     old_steps = min(steps, int(state["bridge_left_steps"])) if therapy["bridge_steps"] else 0
     values = outcome_json(client, outcome) | {
         "steps": steps,
@@ -165,7 +165,7 @@ def prime(volume: str, arm: bool, port: str | None, baud: int, as_json: bool) ->
         step_nl = Fraction(therapy["step_nl_num"], therapy["step_nl_den"])
         version = int(therapy["path_version"])
         steps = volume_steps(volume, step_nl)
-        outcome = client.prime_arm(steps, version) if arm else client.prime(steps)
+        outcome = client.prime_arm(steps, version) if arm else client.give_priming(steps)
     values = outcome_json(client, outcome) | {
         "armed": arm,
         "steps": steps,

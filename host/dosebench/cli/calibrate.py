@@ -143,14 +143,14 @@ def _parse_weight(text: str, celsius: float) -> tuple[float, Method]:
 
 def _choose_delivery(client: PumpClient, therapy: dict[str, Any], steps: int) -> Callable[[], None]:
     """How the pump delivers a run in the state that it is in. Raises NotCalibratedError where it cannot."""
-    state = client.status()
+    state = client.read_status()
     if state["delivery"] == "running":
         most = int(therapy["bolus_steps_max"])
         if not 1 <= steps <= most:
             raise NotCalibratedError(f"a run of {count_noun(steps, 'step')}: the therapy allows a bolus of 1 to {most}")
 
         def give_bolus() -> None:
-            client.bolus(steps)
+            client.give_bolus(steps)
 
         return give_bolus
     most = int(therapy["prime_steps_max"])
@@ -163,7 +163,7 @@ def _choose_delivery(client: PumpClient, therapy: dict[str, Any], steps: int) ->
 
     def prime_path() -> None:
         client.prime_arm(steps, int(therapy["path_version"]))
-        client.prime(steps)
+        client.give_priming(steps)
 
     return prime_path
 
@@ -177,7 +177,7 @@ def _deliver_run(client: PumpClient, begin: Callable[[], None], steps: int, sett
     before = _count_steps(client)
     begin()
     with show_progress("delivering", "steps", quiet) as moved:
-        while left := int(client.status()["bolus_left_steps"]):
+        while left := int(client.read_status()["bolus_left_steps"]):
             moved(steps - left, steps)
             client.wait_time(POLL_S)
     client.wait_time(settle_s)
@@ -192,7 +192,7 @@ def _deliver_run(client: PumpClient, begin: Callable[[], None], steps: int, sett
 
 def _count_steps(client: PumpClient) -> tuple[int, int]:
     """Least and most steps of the pump's life: a reset in the past keeps them apart, and both grow with each step."""
-    state = client.status()
+    state = client.read_status()
     return int(state["low_steps"]), int(state["high_steps"])
 
 

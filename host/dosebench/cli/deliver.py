@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def start(port: str | None, baud: int, as_json: bool) -> None:
     """Start delivery of the therapy in force."""
     with pump.open_commands(port, baud) as client:
-        values = outcome_json(client, client.start()) | {"lasts_days": output.lasts_days(client.status())}
+        values = outcome_json(client, client.start_delivery()) | {"lasts_days": output.lasts_days(client.read_status())}
     output.print_answer(
         as_json, values, f"The pump delivers. {_describe_count(values)}{output.describe_lasting(values['lasts_days'])}"
     )
@@ -32,7 +32,7 @@ def start(port: str | None, baud: int, as_json: bool) -> None:
 def stop(port: str | None, baud: int, as_json: bool) -> None:
     """Stop delivery, and a running bolus with it. Stopping a stopped pump is no error."""
     with pump.open_commands(port, baud) as client:
-        values = outcome_json(client, client.stop())
+        values = outcome_json(client, client.stop_delivery())
     output.print_answer(as_json, values, f"The pump is stopped. {_describe_count(values)}")
 
 
@@ -51,7 +51,7 @@ def clock(value: str | None, port: str | None, baud: int, as_json: bool) -> None
     with pump.open_commands(port, baud) as client:
         if moment is not None:
             client.set_clock(moment)
-        state = client.status()
+        state = client.read_status()
     shown = output.local_time(state["local_days"], state["local_ms"]) if state["clock_known"] else None
     values = {
         "device_id": client.device_id,

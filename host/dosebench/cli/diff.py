@@ -98,7 +98,7 @@ def _read_device(port: str | None, baud: int) -> _Side:
     from dosebench.therapy.program import from_bytes  # noqa: PLC0415
 
     with pump_.connect_pump(port, baud) as client:
-        program, profile = from_bytes(client.therapy()[1]), profile_of(client)
+        program, profile = from_bytes(client.read_program()[1]), profile_of(client)
         return _Side(program, profile, battery_of(client, profile) if profile else None)
 
 

@@ -76,7 +76,7 @@ def _is_continued(store: Store, client: PumpClient, held: Journal) -> bool:
         return False
     if info["first"] > held.last:
         return True
-    told = client.faults(held.last) if held.epoch < 0 else client.journal(held.last)
+    told = client.read_faults(held.last) if held.epoch < 0 else client.read_journal(held.last)
     return next(told) == store.get_record(held, held.last)
 
 
@@ -86,7 +86,7 @@ def _records_of(
     from dosebench.journal.download import download_records  # noqa: PLC0415
 
     if journal.epoch < 0:
-        return client.faults(first, progress)
+        return client.read_faults(first, progress)
     return download_records(client, first, before=before, progress=progress)
 
 

@@ -56,7 +56,7 @@ def read_sensor(client: PumpClient, sensor: str) -> int | None:
 
     Raises LinkError.
     """
-    believed = (row["value"] for row in client.sensors() if row["sensor"] == sensor and row["state"] == "ok")
+    believed = (row["value"] for row in client.read_sensors() if row["sensor"] == sensor and row["state"] == "ok")
     return next(believed, None)
 
 

@@ -146,7 +146,7 @@ def _in_force(client: PumpClient) -> Program | None:
     from dosebench.therapy.program import from_bytes  # noqa: PLC0415
 
     try:
-        return from_bytes(client.therapy()[1])
+        return from_bytes(client.read_program()[1])
     except RefusedError as refused:
         if refused.reason == "not_programmed":
             return None
@@ -160,14 +160,14 @@ def _stage_dropped_on_failure(client: PumpClient) -> Iterator[None]:
     except BaseException:
         # The error that matters is the one under way; a pump that cannot be reached drops the stage by itself.
         with contextlib.suppress(DosebenchError):
-            client.abort()
+            client.abort_stage()
         raise
 
 
 def _stage_program(client: PumpClient, new: Program) -> Reading:
     from dosebench.therapy.reading import same_reading  # noqa: PLC0415
 
-    return same_reading(new, client.stage(new.encode_program()))
+    return same_reading(new, client.stage_program(new.encode_program()))
 
 
 def _commit_program(client: PumpClient, new: Program) -> dict[str, Any]:
@@ -175,12 +175,12 @@ def _commit_program(client: PumpClient, new: Program) -> dict[str, Any]:
     from dosebench.link.client import RefusedError  # noqa: PLC0415
 
     try:
-        return client.commit(new.encode_program())
+        return client.commit_program(new.encode_program())
     except RefusedError as refused:
         if refused.reason != "no_stage":
             raise
     _stage_program(client, new)
-    return client.commit(new.encode_program())
+    return client.commit_program(new.encode_program())
 
 
 def _confirm_review(order: _Order, result: CheckResult, review: Review, theirs: Reading) -> None:
@@ -233,9 +233,9 @@ def _finish_program(
     clock = datetime.now().replace(microsecond=0) if order.set_clock else None
     if clock is not None:
         client.set_clock(clock)
-    if order.start and client.status()["delivery"] != "running":
-        client.start()
-    state = client.status()
+    if order.start and client.read_status()["delivery"] != "running":
+        client.start_delivery()
+    state = client.read_status()
     return {
         "device_id": client.device_id,
         "file": str(order.file),

@@ -54,7 +54,7 @@ def therapy_bytes(client: PumpClient) -> bytes | None:
     from dosebench.link.client import RefusedError  # noqa: PLC0415
 
     try:
-        return client.therapy()[1]
+        return client.read_program()[1]
     except RefusedError as refused:
         if refused.reason == "not_programmed":
             return None
@@ -110,7 +110,7 @@ def dose_steps(dose: str, therapy: dict[str, Any]) -> int:
 
 def step_nl(client: PumpClient) -> Fraction:
     """Volume of a step in nL, by the pump's settings."""
-    state = client.status()
+    state = client.read_status()
     return Fraction(state["step_nl_num"], state["step_nl_den"])
 
 

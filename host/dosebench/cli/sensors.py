@@ -35,7 +35,7 @@ def sensors(port: str | None, baud: int, as_json: bool) -> int:
     The exit code is 1 when one is open, shorted or stuck.
     """
     with pump.connect_pump(port, baud) as client:
-        rows = client.sensors()
+        rows = client.read_sensors()
         step_nl = float(pump.step_nl(client))
     told = [_sensor_row(row, step_nl) for row in rows]
     if as_json:
@@ -119,7 +119,7 @@ def check_patency(client: PumpClient, profile: Profile, steps: int) -> tuple[dic
     every_s = float(1 / profile.count_steps(profile.delivery.rate_max) / 1000)
     rise_pa = float(profile.delivery.step_volume / profile.catheter.compliance)
     before = [_read_pressure(client) for _ in range(READINGS_BEFORE)]
-    outcome = client.patency(steps)
+    outcome = client.test_patency(steps)
     began = client.clock()
     end_s = steps * every_s
     readings = []

@@ -36,7 +36,7 @@ def status(port: str | None, baud: int, memory: bool, as_json: bool) -> None:
         _show_memory(port, baud, as_json)
         return
     with pump.connect_pump(port, baud) as client:
-        state, therapy = client.status(), pump.therapy_of(client)
+        state, therapy = client.read_status(), pump.therapy_of(client)
         report = report_of(client.hello_reply, state, therapy) | {"measured_ml": _measured_content(client, state)}
     if as_json:
         output.print_json(report)
@@ -128,7 +128,7 @@ def _trust_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _show_memory(port: str | None, baud: int, as_json: bool) -> None:
     with pump.connect_pump(port, baud) as client:
-        told, state = client.memory(), client.status()
+        told, state = client.read_memory(), client.read_status()
     report = memory_report(told, state["day"] + state["ms"] / DAY_MS)
     if as_json:
         output.print_json(report)

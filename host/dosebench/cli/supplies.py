@@ -47,8 +47,8 @@ def refill(volume: str, withdrawn: str | None, port: str | None, baud: int, as_j
         nl = step_nl(client)
         steps = volume_steps(volume, nl)
         taken = None if withdrawn is None else volume_steps(withdrawn, nl)
-        outcome = client.refill(steps, taken)
-        state = client.status()
+        outcome = client.record_refill(steps, taken)
+        state = client.read_status()
         values = outcome_json(client, outcome) | {
             "steps": steps,
             "volume_ml": float(steps * nl / 10**6),
@@ -97,7 +97,7 @@ def _check_withdrawn(client: PumpClient, record: int, nl: Fraction) -> dict[str,
 def _check_record(client: PumpClient, record: int) -> Record | None:
     from dosebench_protocol.records import decode_records  # noqa: PLC0415
 
-    records = decode_records(b"".join(client.journal(max(0, record - CHECK_RECORDS))))
+    records = decode_records(b"".join(client.read_journal(max(0, record - CHECK_RECORDS))))
     before = [each for each in records if each.sequence < record]
     for each in reversed(before):
         if each.kind == "refill_check":
@@ -138,8 +138,8 @@ def implant(day: str | None, port: str | None, baud: int, as_json: bool) -> None
     stated = None if day is None else output.parse_moment(day).date()
     with pump.open_commands(port, baud) as client:
         if stated is not None:
-            client.implant(stated)
-        state, service = client.status(), client.service()
+            client.record_implant(stated)
+        state, service = client.read_status(), client.read_service()
     values = {"device_id": client.device_id} | _service_dates(state, service)
     output.print_answer(as_json, values, _describe_service(values))
 

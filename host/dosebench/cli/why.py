@@ -18,7 +18,7 @@ def why(port: str | None, baud: int, as_json: bool) -> int:
     from dosebench.link.why import list_reasons, lower_first  # noqa: PLC0415
 
     with pump.connect_pump(port, baud) as client:
-        state, therapy = client.status(), pump.therapy_of(client)
+        state, therapy = client.read_status(), pump.therapy_of(client)
     found = list_reasons(state, therapy)
     first = found[0].sentence if found else "The pump delivers what was asked."
     others = [f"Besides: {lower_first(each.sentence)}" for each in found[1:]]

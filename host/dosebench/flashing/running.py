@@ -58,7 +58,7 @@ def ask_running(port: Any) -> Running | None:
         # Somebody waits to be told what to do, and most often nobody is there who would answer.
         client.tries = 1
         hello = client.connect()
-        state = client.status()
+        state = client.read_status()
     except (LinkError, RefusedError):
         return None
     finally:
@@ -121,7 +121,7 @@ def hello_after_reset(reach: Callable[[], Any], within_s: float, *, code: bytes,
         try:
             with PumpClient(reach()) as client:
                 hello = client.connect()
-                check_code(client.selftest(), code)
+                check_code(client.read_selftest(), code)
                 if proves_keys:
                     client.open_session(PROVING_ROLE)
                 return hello

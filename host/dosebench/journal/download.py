@@ -72,7 +72,7 @@ def download_records(
     chain_before = GENESIS_CHAIN if at == 0 else before if at == first else None
     if chain_before is None:
         # The chain value before it is not known here: this one record brings it.
-        record = client.record(at)
+        record = client.read_record(at)
         yield record
         at, chain_before = at + 1, record[-CHAIN_BYTES:]
     if coding is None:
@@ -83,7 +83,7 @@ def download_records(
         for records in stream.receive_frames():
             yield from records
     except (MisfitError, RefusedError):
-        yield from client.journal(stream.at, progress)
+        yield from client.read_journal(stream.at, progress)
 
 
 class _Stream:

@@ -151,7 +151,7 @@ class AtMostOnce(Queries):
 
     def _in_journal(self, command: OpenCommand) -> CommandOutcome:
         """Look for a command in the pump's journal: a newer one of this host took its place in the pump's memory."""
-        records = decode_records(b"".join(self.journal()))
+        records = decode_records(b"".join(self.read_journal()))
         for record in records:
             fields = record.fields
             if fields.get("host") == command.host and fields.get("counter") == command.counter:

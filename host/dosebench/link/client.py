@@ -82,7 +82,7 @@ class PumpClient(AtMostOnce):
 
     # Programming
 
-    def stage(self, program: bytes) -> dict[str, Any]:
+    def stage_program(self, program: bytes) -> dict[str, Any]:
         """Send an encoded therapy and let the pump read it back: its own `Reading`. Nothing is in force yet.
 
         Raises RefusedError with the pump's reason when it does not take the therapy.
@@ -92,21 +92,21 @@ class PumpClient(AtMostOnce):
             self._ask_question("therapy_chunk", offset=offset, data=program[offset : offset + CHUNK_BYTES_MAX])
         return self._ask_question("therapy_verify")
 
-    def commit(self, program: bytes) -> dict[str, Any]:
+    def commit_program(self, program: bytes) -> dict[str, Any]:
         """Put the staged and verified therapy in force."""
         return self._run_command("therapy_commit", program_hash=program_hash(program))
 
-    def abort(self) -> None:
+    def abort_stage(self) -> None:
         """Drop the stage, if there is one."""
         self._ask_question("therapy_abort")
 
     # Delivery
 
-    def start(self) -> dict[str, Any]:
+    def start_delivery(self) -> dict[str, Any]:
         """Start delivery."""
         return self._run_command("start")
 
-    def stop(self) -> dict[str, Any]:
+    def stop_delivery(self) -> dict[str, Any]:
         """Stop delivery and cancel a running bolus. Needs no key, and waits for nothing else to be known.
 
         Raises LinkError when no answer comes; it may be repeated at will.
@@ -125,7 +125,7 @@ class PumpClient(AtMostOnce):
         self._ids.close_command(self._pump, counter)
         return self._ask_in_open_session("stop", host=host, counter=counter)
 
-    def bolus(self, steps: int) -> dict[str, Any]:
+    def give_bolus(self, steps: int) -> dict[str, Any]:
         """Deliver `steps` motor steps on top of the basal."""
         return self._run_command("bolus", steps=steps)
 
@@ -149,22 +149,22 @@ class PumpClient(AtMostOnce):
         """First of two acts: arm a priming bolus of `steps` from this version of the path table."""
         return self._run_command("prime_arm", steps=steps, path_version=path_version)
 
-    def prime(self, steps: int) -> dict[str, Any]:
+    def give_priming(self, steps: int) -> dict[str, Any]:
         """Second of two acts: deliver the priming bolus that was armed within the last minute."""
         return self._run_command("prime", steps=steps)
 
-    def patency(self, steps: int) -> dict[str, Any]:
+    def test_patency(self, steps: int) -> dict[str, Any]:
         """Deliver the test volume of a patency check, in motor steps, while stopped."""
         return self._run_command("patency", steps=steps)
 
     # What a person does to the pump
 
-    def refill(self, steps: int, withdrawn_steps: int | None = None) -> dict[str, Any]:
+    def record_refill(self, steps: int, withdrawn_steps: int | None = None) -> dict[str, Any]:
         """State that the reservoir now holds `steps`, and what was withdrawn before; None where nobody measured."""
         withdrawn = UNKNOWN_STEPS if withdrawn_steps is None else withdrawn_steps
         return self._run_command("refill", steps=steps, withdrawn_steps=withdrawn)
 
-    def implant(self, date: date) -> dict[str, Any]:
+    def record_implant(self, date: date) -> dict[str, Any]:
         """State the date of implant, once in the pump's life."""
         return self._run_command("implant", local_days=(date - EPOCH.date()).days)
 

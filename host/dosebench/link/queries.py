@@ -61,27 +61,27 @@ class Queries(SessionLink):
                 "with it",
             )
 
-    def status(self) -> dict[str, Any]:
+    def read_status(self) -> dict[str, Any]:
         """The pump's status (`Status` of the protocol)."""
         return self._ask_question("status")
 
-    def sensors(self) -> list[dict[str, Any]]:
+    def read_sensors(self) -> list[dict[str, Any]]:
         """What each fitted sensor says: name, state, raw_mv and value (None: no value) of the message `sensors`."""
         return [row | {"value": _known_or_none(row["value"])} for row in self._ask_question("sensors")["sensors"]]
 
-    def service(self) -> dict[str, int | None]:
+    def read_service(self) -> dict[str, int | None]:
         """Days of the message `service`; None where it is unknown, or there is none."""
         return {name: _known_or_none(value) for name, value in self._ask_question("service").items()}
 
-    def selftest(self) -> dict[str, Any]:
+    def read_selftest(self) -> dict[str, Any]:
         """Results of the self-tests: `boot_ms`, `retest_ms`, and `results` by test with result and detail."""
         return self._ask_question("selftest")
 
-    def counters(self) -> dict[str, Any]:
+    def read_counters(self) -> dict[str, Any]:
         """What the pump spent its energy on since its boot: steps, wakes by cause, tones, records."""
         return self._ask_question("counters")
 
-    def memory(self) -> dict[str, Any]:
+    def read_memory(self) -> dict[str, Any]:
         """What the flash holds and how often its sectors were opened (`memory` of the protocol)."""
         return self._ask_question("memory")
 
@@ -89,7 +89,7 @@ class Queries(SessionLink):
         """The text of the pump's table of telemetry fields, and its checksum (see `dosebench.link.telemetry`)."""
         return self._ask_question("telemetry_table")
 
-    def therapy(self) -> tuple[int, bytes]:
+    def read_program(self) -> tuple[int, bytes]:
         """Generation and bytes of the therapy in force. Raises RefusedError(not_programmed)."""
         data = b""
         while True:
@@ -108,15 +108,19 @@ class Queries(SessionLink):
         """First and next sequence number of the fault ring, and the chain value of its newest record."""
         return self._ask_question("fault_info")
 
-    def journal(self, first: int | None = None, progress: Callable[[int, int], None] | None = None) -> Iterator[bytes]:
+    def read_journal(
+        self, first: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[bytes]:
         """Raw journal records (40 bytes each) from sequence number `first` (default: the oldest held) to the newest."""
         return self._read_records("journal", first, progress)
 
-    def faults(self, first: int | None = None, progress: Callable[[int, int], None] | None = None) -> Iterator[bytes]:
+    def read_faults(
+        self, first: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[bytes]:
         """Raw records of the fault ring, as `journal`. In `e` each holds the number of its record in the journal."""
         return self._read_records("fault", first, progress)
 
-    def record(self, number: int) -> bytes:
+    def read_record(self, number: int) -> bytes:
         """One raw journal record. Raises RefusedError(record_gone, record_future)."""
         return bytes(self._ask_question("journal_read", first=number, count=1)["records"])
 
@@ -127,7 +131,7 @@ class Queries(SessionLink):
         """
         info = self.journal_info()
         for first in (max(info["next"] - RECORDS_PER_READ, info["first"]), info["first"]):
-            for record in reversed(decode_records(b"".join(self.journal(first)))):
+            for record in reversed(decode_records(b"".join(self.read_journal(first)))):
                 if record.kind == "boot":
                     return record.day * DAY_MS + record.ms
         raise DosebenchError("the journal holds no boot any more")

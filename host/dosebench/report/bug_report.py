@@ -116,7 +116,7 @@ def add_pump(bundle: Bundle, client: PumpClient) -> None:
     """Everything that a connected pump can be asked without a key."""
     told: dict[str, Any] = {"hello": client.hello_reply}
     for name in ("status", "sensors", "selftest", "counters", "memory", "service"):
-        bundle.try_part(name, lambda name=name: told.update({name: getattr(client, name)()}))  # type: ignore[misc]
+        bundle.try_part(name, lambda name=name: told.update({name: getattr(client, f"read_{name}")()}))  # type: ignore[misc]
     bundle.add_json("pump.json", told)
     bundle.try_part("therapy", lambda: _add_therapy(bundle, client))
     bundle.try_part("journal", lambda: _add_records(bundle, client, "journal"))
@@ -126,8 +126,8 @@ def add_pump(bundle: Bundle, client: PumpClient) -> None:
 def _add_therapy(bundle: Bundle, client: PumpClient) -> None:
     from dosebench_protocol import codec  # noqa: PLC0415
 
-    if client.hello_reply and client.status()["delivery"] != "unprogrammed":
-        bundle.add_json("therapy.json", codec.decode_struct("therapy", client.therapy()[1]))
+    if client.hello_reply and client.read_status()["delivery"] != "unprogrammed":
+        bundle.add_json("therapy.json", codec.decode_struct("therapy", client.read_program()[1]))
 
 
 def _add_records(bundle: Bundle, client: PumpClient, ring: str) -> None:
@@ -136,7 +136,7 @@ def _add_records(bundle: Bundle, client: PumpClient, ring: str) -> None:
     from dosebench.journal.download import download_records  # noqa: PLC0415
     from dosebench.journal.history import Calendar, record_json  # noqa: PLC0415
 
-    raw = b"".join(download_records(client) if ring == "journal" else client.faults())
+    raw = b"".join(download_records(client) if ring == "journal" else client.read_faults())
     calendar = Calendar()
     lines = [
         json.dumps(record_json(record, calendar.local_time(record) if ring == "journal" else None), default=_to_plain)

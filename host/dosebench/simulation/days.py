@@ -284,7 +284,7 @@ class _Run(VirtualRun):
     def _start_delivery(self, committed_ms: int) -> None:
         since = CALENDAR - EPOCH
         set_ms = self._time_of(self.client.set_clock(CALENDAR))
-        self.start_ms = self._time_of(self.client.start())
+        self.start_ms = self._time_of(self.client.start_delivery())
         pump = self.expected.pump
         pump.commit_program(committed_ms, self.program)
         pump.set_clock(set_ms, since.days, since.seconds * 1000)
@@ -299,7 +299,7 @@ class _Run(VirtualRun):
             elif order.kind == "square":
                 outcome = client.square_bolus(order.steps, order.duration_ms)
             else:
-                outcome = client.bolus(order.steps)
+                outcome = client.give_bolus(order.steps)
         except RefusedError as error:
             last = self._time_of({"record": client.journal_info()["next"] - 1})
             self.asked.refused.append(Refused(last, order, error.reason))
@@ -327,8 +327,8 @@ class _Run(VirtualRun):
         config = self.twin.machine.config
         battery_low = config["battery_low_mv"] > self.twin.plant.battery_mv(end_ms * 1000)
         alarms = self._replay_events(steps, end_ms)
-        journal = list(self.client.journal())
-        status = self.client.status()
+        journal = list(self.client.read_journal())
+        status = self.client.read_status()
         return SimulationResult(
             runtime=self.twin.runtime_name,
             seed=self.twin.settings.seed,

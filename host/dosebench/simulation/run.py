@@ -126,8 +126,8 @@ class VirtualRun:
     def put_in_force(self, program: Program) -> dict[str, Any]:
         """Stage and commit a program; outcome of the commit. Raises DosebenchError, as `begin_therapy`."""
         encoded = program.encode_program()
-        same_reading(program, self.client.stage(encoded))
-        return self.client.commit(encoded)
+        same_reading(program, self.client.stage_program(encoded))
+        return self.client.commit_program(encoded)
 
     def shift_ms(self) -> int:
         """Virtual time less pump time, which is behind by what the boots took; asks the pump for its last boot."""
@@ -139,7 +139,7 @@ class VirtualRun:
         The firmware stamps a record with its clock at the beginning of the run of its loop in which it carries the
         command out, and its schedule counts from the same reading of the clock.
         """
-        return pump_ms(decode_records(next(iter(self.client.journal(outcome["record"]))))[0])
+        return pump_ms(decode_records(next(iter(self.client.read_journal(outcome["record"]))))[0])
 
     def advance_to(self, until_ms: int) -> None:
         """Let virtual time pass until `until_ms`."""

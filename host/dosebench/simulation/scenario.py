@@ -102,8 +102,8 @@ class _Run(VirtualRun):
         self.begin_therapy()
         self.client.set_clock(CALENDAR)
         if self.twin.machine.config["service_months"]:
-            self.client.implant(CALENDAR.date())
-        self.start_ms = self.record_ms(self.client.start()) + self.shift_ms()
+            self.client.record_implant(CALENDAR.date())
+        self.start_ms = self.record_ms(self.client.start_delivery()) + self.shift_ms()
         plant = self.twin.plant
         now_us = self.twin.machine.now_us
         self.delivered_before = (plant.read_encoder(), plant.delivered_nl(now_us), plant.lost_nl)
@@ -144,10 +144,10 @@ class _Run(VirtualRun):
     # The record
 
     def _take_sample(self) -> None:
-        status, plant = self.client.status(), self.twin.plant
+        status, plant = self.client.read_status(), self.twin.plant
         now_us = self.twin.machine.now_us
         steps, delivered, lost = self.delivered_before
-        level = [row["value"] for row in self.client.sensors() if row["sensor"] == "level"]
+        level = [row["value"] for row in self.client.read_sensors() if row["sensor"] == "level"]
         step_nl = float(self.program.step_nl)
         reckoned = status["reservoir_steps"] if status["reservoir_known"] else None
         self.samples.append(
@@ -172,7 +172,7 @@ class _Run(VirtualRun):
             self._pull_records()
 
     def _pull_records(self) -> None:
-        self.journal += self.client.journal(len(self.journal))
+        self.journal += self.client.read_journal(len(self.journal))
 
     # Acts
 
@@ -191,7 +191,7 @@ class _Run(VirtualRun):
             self.verdicts += expectations.of_state(event, self._read_pump())
 
     def _read_pump(self) -> expectations.Seen:
-        status = self.client.status()
+        status = self.client.read_status()
         rate = Fraction(status["rate_num"], status["rate_den"])
         steps = self.twin.plant.read_encoder() - self.delivered_before[0]
         return expectations.Seen(self.now_ms, str(status["delivery"]), rate, steps, self.program)
@@ -202,7 +202,7 @@ class _Run(VirtualRun):
 
     def _do_bolus(self, event: Event) -> dict[str, Any]:
         assert event.table.bolus is not None
-        return {"steps": self.client.bolus(self._to_steps(event.table.bolus))["accepted"]}
+        return {"steps": self.client.give_bolus(self._to_steps(event.table.bolus))["accepted"]}
 
     def _do_square(self, event: Event) -> dict[str, Any]:
         assert event.table.square is not None
@@ -222,14 +222,14 @@ class _Run(VirtualRun):
         said = int(table.refill.value / self.program.step_nl)
         truly = table.refill if table.truly is None else table.truly
         plant.refill_reservoir(float(truly.value), self.twin.machine.now_us)
-        status = self.client.status()
+        status = self.client.read_status()
         details = {
             "expected_nl": float(status["reservoir_steps"] * self.program.step_nl),
             "withdrawn_nl": None if withdrawn is None else float(withdrawn * self.program.step_nl),
             "filled_nl": float(said * self.program.step_nl),
             "truly_nl": float(truly.value),
         }
-        self.client.refill(said, withdrawn)
+        self.client.record_refill(said, withdrawn)
         return details
 
     def _do_set_clock(self, event: Event) -> dict[str, Any]:
@@ -241,11 +241,11 @@ class _Run(VirtualRun):
 
     def _do_start(self, event: Event) -> None:
         del event
-        self.client.start()
+        self.client.start_delivery()
 
     def _do_stop(self, event: Event) -> None:
         del event
-        self.client.stop()
+        self.client.stop_delivery()
 
     def _do_program(self, event: Event) -> dict[str, Any]:
         assert event.program is not None
@@ -256,7 +256,7 @@ class _Run(VirtualRun):
         return {"before_ug": float(before.daily_ng / 1000), "after_ug": float(self.program.daily_ng / 1000)}
 
     def _do_clear(self, event: Event) -> dict[str, Any]:
-        names = list(event.table.clear or self.client.status()["alarms"])
+        names = list(event.table.clear or self.client.read_status()["alarms"])
         self.client.alarm_clear(names)
         return {"alarms": names}
 
@@ -301,7 +301,7 @@ class _Run(VirtualRun):
         assert event.table.brown_out is not None
         self._pull_records()
         self.twin.power_cycle(event.table.brown_out / 1000)
-        status = self.client.status()
+        status = self.client.read_status()
         return {"off_ms": event.table.brown_out, "low": status["low_steps"], "high": status["high_steps"]}
 
     def _to_steps(self, amount: units.Quantity) -> int:
@@ -323,7 +323,7 @@ class _Run(VirtualRun):
         steps = steps[: bisect_right(steps, self.end_ms)]
         disturbed = sorted(self.disturbed, key=lambda d: d.from_ms)
         stretches = judge_stretches(history.expected, boots, steps, self.end_ms, disturbed)
-        status = self.client.status()
+        status = self.client.read_status()
         alarms = alarm_spans(timed)
         self.verdicts += expectations.of_alarms(self.scenario.events, alarms)
         return ScenarioResult(

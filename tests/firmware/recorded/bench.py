@@ -76,7 +76,7 @@ class Bench:
     def _ready(self) -> None:
         self.settle()
         # A session that has run out is noticed here, and opened anew before the act begins.
-        self.client.status()
+        self.client.read_status()
         self.client.open_session(self.role)
         self.settle()
 
@@ -117,7 +117,7 @@ class Bench:
     def stage(self, **changes: Any) -> None:
         """Send a therapy and let the pump read it back."""
         self._program = therapy(**changes)
-        self._say("stage", lambda: self.client.stage(self._program))
+        self._say("stage", lambda: self.client.stage_program(self._program))
 
     def stage_part(self, **changes: Any) -> None:
         """Begin to send a therapy, and send no more than a part."""
@@ -130,11 +130,11 @@ class Bench:
 
     def commit(self) -> None:
         """Put what was staged last in force."""
-        self._say("commit", lambda: self.client.commit(self._program))
+        self._say("commit", lambda: self.client.commit_program(self._program))
 
     def abort(self) -> None:
         """Drop the stage."""
-        self._say("abort", self.client.abort)
+        self._say("abort", self.client.abort_stage)
 
     def program(self, **changes: Any) -> None:
         """Stage and commit."""
@@ -145,21 +145,21 @@ class Bench:
 
     def start(self) -> None:
         """Start delivery."""
-        self._say("start", self.client.start)
+        self._say("start", self.client.start_delivery)
 
     def stop(self) -> None:
         """Stop in a session."""
-        self._say("stop", self.client.stop)
+        self._say("stop", self.client.stop_delivery)
 
     def stop_plainly(self) -> None:
         """Stop without a session, as any host may."""
         self.client._end_session()
         self.settle()
-        self._say("stop", self.client.stop, ready=False)
+        self._say("stop", self.client.stop_delivery, ready=False)
 
     def bolus(self, steps: int) -> None:
         """A clinician's bolus."""
-        self._say("bolus", lambda: self.client.bolus(steps))
+        self._say("bolus", lambda: self.client.give_bolus(steps))
 
     def bolus_cancel(self) -> None:
         """End a bolus."""
@@ -183,11 +183,11 @@ class Bench:
 
     def prime(self, steps: int) -> None:
         """Deliver an armed priming bolus."""
-        self._say("prime", lambda: self.client.prime(steps))
+        self._say("prime", lambda: self.client.give_priming(steps))
 
     def patency(self, steps: int) -> None:
         """The test volume of a patency check."""
-        self._say("patency", lambda: self.client.patency(steps))
+        self._say("patency", lambda: self.client.test_patency(steps))
 
     # Supplies, clock, alarms
 
@@ -199,11 +199,11 @@ class Bench:
 
     def say_refill(self, steps: int, withdrawn: int | None = None) -> None:
         """Say that the reservoir was filled, and fill nothing."""
-        self._say("refill", lambda: self.client.refill(steps, withdrawn))
+        self._say("refill", lambda: self.client.record_refill(steps, withdrawn))
 
     def implant(self, day: str) -> None:
         """State the date of implant."""
-        self._say("implant", lambda: self.client.implant(date.fromisoformat(day)))
+        self._say("implant", lambda: self.client.record_implant(date.fromisoformat(day)))
 
     def clock(self, local: str) -> None:
         """Set the calendar."""
@@ -220,7 +220,7 @@ class Bench:
     def look(self) -> None:
         """Keep what the status says now: alarms, delivery, rate and what is left of boluses."""
         self.settle()
-        status = self.client.status()
+        status = self.client.read_status()
         alarms = " ".join(sorted(status["alarms"])) or "no alarm"
         left = "/".join(str(status[f"{name}_left_steps"]) for name in ("bolus", "square", "bridge"))
         self.answers.append(
@@ -358,7 +358,7 @@ class Bench:
         is to read."""
         self.settle()
         until_us = self.twin.machine.now_us + READING_US
-        for ring, read in (("journal", self.client.journal), ("faults", self.client.faults)):
+        for ring, read in (("journal", self.client.read_journal), ("faults", self.client.read_faults)):
             held: bytes = getattr(self, ring)
             known = decode_records(held)[-1].sequence + 1 if held else 0
             setattr(self, ring, held + b"".join(read(known)))
@@ -386,17 +386,17 @@ class Bench:
         self._chip.deaf, self._chip.slow_s = False, 0
         self.reset()
         self._ready()
-        status = {name: value for name, value in self.client.status().items() if name not in FLEETING}
+        status = {name: value for name, value in self.client.read_status().items() if name not in FLEETING}
         return {
             "status": plain(status),
-            "service": plain(self.client.service()),
+            "service": plain(self.client.read_service()),
             "therapy": self._therapy(),
             "hosts": {ids.host.hex(): self._outcome(ids) for ids in self.ids.values() if ids.counter},
         }
 
     def _therapy(self) -> Any:
         try:
-            generation, data = self.client.therapy()
+            generation, data = self.client.read_program()
         except RefusedError as refused:
             return refused.reason
         fields = codec.decode_struct("therapy", data)
