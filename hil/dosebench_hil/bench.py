@@ -39,7 +39,7 @@ ROUND_S: Final = 180.0
 """From one round over the pump's sensors to the next (`[supervision] sense`)."""
 PATIENT_ROUNDS: Final = 24
 """After so many rounds a pump has seen that its sensors and its reservoir are well: half an hour and some means."""
-"""How often `Bench.until` looks, in seconds of the pump."""
+"""How often `Bench.wait_until` looks, in seconds of the pump."""
 
 
 class FeatureMissingError(DosebenchError):
@@ -94,7 +94,7 @@ class Bench(ABC):
 
     @abstractmethod
     def renew_pump(self) -> None:
-        """A pump in the known state: a new one if this bench can make one, else this one after `reset`."""
+        """A pump in the known state: a new one if this bench can make one, else this one after `reset_pump`."""
 
     @abstractmethod
     def advance_time(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""`bench.fault`: the surroundings of a pump under test, broken and mended."""
+"""`bench.set_fault`: the surroundings of a pump under test, broken and mended."""
 
 from __future__ import annotations
 

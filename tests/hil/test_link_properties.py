@@ -1,6 +1,6 @@
 """Properties of the whole way from host to pump and back, through the serial link, by hypothesis.
 
-One twin serves all examples of a test and is brought into the known state for each of them by `Bench.reset`.
+One twin serves all examples of a test and is brought into the known state for each of them by `Bench.reset_pump`.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def lasting_status(status: dict[str, Any]) -> dict[str, Any]:
 
 
 def unwritten_status(status: dict[str, Any]) -> dict[str, Any]:
-    """`still`, where the journal may have grown: dropping a stage writes a record."""
+    """`lasting_status`, where the journal may have grown: dropping a stage writes a record."""
     return {name: value for name, value in lasting_status(status).items() if not name.startswith("journal_")}
 
 

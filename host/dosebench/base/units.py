@@ -146,7 +146,7 @@ def parse_quantity(text: object, *dimensions: Dimension) -> Quantity:
 
 
 def parse_value(text: object, *dimensions: Dimension) -> Fraction:
-    """The exact value of `parse(text, *dimensions)`, in the base unit of its dimension."""
+    """The exact value of `parse_quantity(text, *dimensions)`, in the base unit of its dimension."""
     return parse_quantity(text, *dimensions).value
 
 

@@ -72,7 +72,7 @@ class Result:
         steps: Steps in all of them.
         step_nl: Mean.
         spread_nl: Standard deviation of a run.
-        uncertainty_nl: Expanded uncertainty of the mean, about 95 %: `coverage` times its standard uncertainty.
+        uncertainty_nl: Expanded uncertainty of the mean, about 95 %: `coverage_factor` times its standard uncertainty.
         coverage: Student's factor for the degrees of freedom.
     """
 

@@ -42,7 +42,7 @@ def connect_pump(port: str | None, baud: int, ids: CommandIds | None = None) -> 
 
 @contextmanager
 def open_commands(port: str | None, baud: int) -> Iterator[PumpClient]:
-    """As `connected`, with the command counter of this host."""
+    """As `connect_pump`, with the command counter of this host."""
     from dosebench.journal.store import Store  # noqa: PLC0415
 
     with Store.open() as store, connect_pump(port, baud, store) as client:

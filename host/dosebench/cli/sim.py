@@ -117,7 +117,7 @@ def sim(
 
 @dataclass(frozen=True)
 class _Acts:
-    """What is done to a board before its time goes on: faults as `Faults.set` takes them, and a content in nL."""
+    """What is done to a board before its time goes on: faults as `Faults.set_fault` takes them, and a content in nL."""
 
     faults: tuple[tuple[str, str | None], ...]
     fill_nl: float | None

@@ -68,7 +68,7 @@ def ask_running(port: Any) -> Running | None:
 
 
 def ask_at(url: str, baud: int) -> Running | None:
-    """As `ask`, at a port that is opened for it. Raises PortError."""
+    """As `ask_running`, at a port that is opened for it. Raises PortError."""
     with ports.open_port(url, baud) as port:
         return ask_running(port)
 

@@ -4,7 +4,7 @@ A frame that is lost is noticed by the number of the next one, and the stream be
 frame is held against the chain before its records are given on: delta-coded records come without their chain values,
 which are computed here and must end at the one that the frame names, and in the end at the one that the pump told
 before. Where that fails, and where the pump cannot stream, the records are read one batch at a time
-(`PumpClient.journal`), for which the pump looks closer at its flash.
+(`PumpClient.read_journal`), for which the pump looks closer at its flash.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def download_records(
     coding: Coding | None = None,
     progress: Progress | None = None,
 ) -> Iterator[bytes]:
-    """Raw journal records, as `PumpClient.journal` gives them, as fast as the line carries them.
+    """Raw journal records, as `PumpClient.read_journal` gives them, as fast as the line carries them.
 
     Args:
         client: A connected pump.

@@ -1,8 +1,8 @@
 """The client: one pump on one serial port.
 
 `PumpClient` speaks the protocol over anything that pyserial opens. It stands on four floors, each a module of its own:
-frames and retries (`exchange`), keys and sessions (`sessions`), what the pump can be asked (`questions`), and commands
-that are carried out at most once (`atmostonce`). Their errors can be imported from here too.
+frames and retries (`exchange`), keys and sessions (`sessions`), what the pump can be asked (`queries`), and commands
+that are carried out at most once (`at_most_once`). Their errors can be imported from here too.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class Queries(SessionLink):
     def read_faults(
         self, first: int | None = None, progress: Callable[[int, int], None] | None = None
     ) -> Iterator[bytes]:
-        """Raw records of the fault ring, as `journal`. In `e` each holds the number of its record in the journal."""
+        """Raw records of the fault ring, as `read_journal`. In `e` each holds the number of its record in the journal."""
         return self._read_records("fault", first, progress)
 
     def read_record(self, number: int) -> bytes:

@@ -36,7 +36,7 @@ class ProfileError(TomlFileError):
 class Profile(Table):
     """One kind of pump.
 
-    Every figure is exact. `steps(volume)` of the delivery figures is a whole number or a fraction that the firmware can
+    Every figure is exact. `count_steps(volume)` of the delivery figures is a whole number or a fraction that the firmware can
     take, and the gap between two steps at the highest rate outlasts a flash operation; loading a profile checks both.
     """
 

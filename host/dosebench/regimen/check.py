@@ -1,6 +1,6 @@
 """Check a regimen: every mistake at its line, and what the therapy would be.
 
-`check` is what `dosebench check` prints and what every upload goes through first. Nothing here talks to a pump; the
+`check_regimen` is what `dosebench check` prints and what every upload goes through first. Nothing here talks to a pump; the
 pump checks the program again by itself. A bench model: a regimen that passes is still not for people.
 """
 
@@ -161,7 +161,7 @@ def load_regimen(
     *,
     pump: Profile | None = None,
 ) -> CheckResult:
-    """Check a file and insist that it is right; what it is given is as of `check`.
+    """Check a file and insist that it is right; what it is given is as of `check_regimen`.
 
     Raises:
         RegimenError: It has mistakes; all are in `problems`.

@@ -43,7 +43,7 @@ def make_error(facts: Facts, key: Key | str, message: str, code: str) -> Finding
 
 
 def make_warning(facts: Facts, key: Key | str, message: str, code: str, *, confirm: bool = True) -> Finding:
-    """A finding that is shown, and that a person must confirm unless `confirm` is false; `key` as in `error`."""
+    """A finding that is shown, and that a person must confirm unless `confirm` is false; `key` as in `make_error`."""
     return Finding(facts.document.file.make_problem(_split_key(key), message, code, needs_confirm=confirm), False)
 
 

@@ -254,7 +254,7 @@ def _summarize_rounding(facts: Facts | None) -> list[dict[str, Any]] | None:
 
 
 def _worst_rounding(facts: Facts | None) -> float | None:
-    """The largest of `rounding` either way."""
+    """The largest of `check_rounding` either way."""
     if facts is None or facts.rate is None or facts.profile is None:
         return None
     return max((row["steps_10y"] for row in _summarize_rounding(facts) or []), key=abs, default=0.0)

@@ -66,7 +66,7 @@ def open_page(path: Path, title: str, subtitle: str, heights: tuple[float, float
 
 
 def style_plain(axes: Axes) -> None:
-    """Axes as `gridded`, with little room beside the curves."""
+    """Axes as `style_grid`, with little room beside the curves."""
     style_grid(axes)
     axes.margins(x=0.01)
 

@@ -229,7 +229,7 @@ def simulate_days(
     """Run a program on a simulated pump.
 
     Args:
-        program: The therapy, as `check` built it.
+        program: The therapy, as `check_regimen` built it.
         profile: Name of the pump profile that it was built for.
         days: Virtual days of delivery, above zero; rounded to a millisecond.
         runtime: Interpreter of the firmware; None takes the best that is installed.

@@ -1,6 +1,6 @@
 """A simulated pump that is programmed, started and left to deliver: what every run in virtual time has in common.
 
-`simulate` lets days pass on it, `scenario` lets things happen to it.
+`days` lets days pass on it, `scenario` lets things happen to it.
 """
 
 from __future__ import annotations

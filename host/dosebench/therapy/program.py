@@ -317,7 +317,7 @@ class Program:
             raise ProgramError(f"this program cannot be encoded: {error}") from error
 
     def program_hash(self) -> bytes:
-        """First 16 bytes of the SHA-256 of `encode()`: the name of these very bytes."""
+        """First 16 bytes of the SHA-256 of `encode_program()`: the name of these very bytes."""
         return hashlib.sha256(self.encode_program()).digest()[:HASH_BYTES]
 
     def expected_reading(self) -> Reading:

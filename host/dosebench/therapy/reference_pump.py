@@ -6,7 +6,7 @@ waits while another bolus runs. A real pump is within half a step of each.
 
 A bolus ends with its last step. That is made when the ideal has come within half a step of the dose, at the first whole
 millisecond, and from then on the stream counts the whole dose; one that is cancelled counts the steps that were made.
-Dose caps and the reservoir are not known here; `limit` tells what they do to the basal.
+Dose caps and the reservoir are not known here; `limit_basal` tells what they do to the basal.
 """
 
 from __future__ import annotations

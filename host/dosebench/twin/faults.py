@@ -1,6 +1,6 @@
 """What can be broken in a simulated pump: every fault by name, what it does, and which values it takes.
 
-`Twin.fault` and `dosebench sim --fault` set them; `docs/TWIN.md` has the same list.
+`Twin.set_fault` and `dosebench sim --fault` set them; `docs/TWIN.md` has the same list.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _short_fault(what: str) -> Any:
 class Faults:
     """What is broken at the moment; `KINDS` describes each.
 
-    Set them through `Plant.set_fault` or `Twin.fault`, which first account for the time until now.
+    Set them through `Plant.set_fault` or `Twin.set_fault`, which first account for the time until now.
     """
 
     stall: bool = _switch_fault("The motor does not turn.")
@@ -185,7 +185,7 @@ def check_value(name: str, value: Value | str | None = None) -> Value:
 
 
 def parse_fault(text: str) -> tuple[str, str | None]:
-    """What `Faults.set` takes for `NAME`, `NAME=VALUE` or `none`, as on a command line. Raises FaultError."""
+    """What `Faults.set_fault` takes for `NAME`, `NAME=VALUE` or `none`, as on a command line. Raises FaultError."""
     name, equals, value = text.partition("=")
     if name != "none" or equals:
         check_value(name, value if equals else None)

@@ -152,7 +152,7 @@ class Plant:
     # Faults
 
     def set_fault(self, name: str, value: Value | str | None, now_us: int) -> None:
-        """Set a fault from now on (see `Faults.set`). Raises FaultError."""
+        """Set a fault from now on (see `Faults.set_fault`). Raises FaultError."""
         self.account_until(now_us)
         self.held_nl, self.held_at_us = self.held_at(now_us), now_us
         self.faults.set_fault(name, value)
@@ -397,7 +397,7 @@ class Plant:
 
     @classmethod
     def restore_state(cls, state: dict[str, Any], steps_us: array[int]) -> Plant:
-        """Go on from what `state` returned."""
+        """Go on from what `save_state` returned."""
         state = dict(state)
         settings = dict(state.pop("settings"))
         sensors = {name: Sensor(**sensor) for name, sensor in settings.pop("sensors").items()}

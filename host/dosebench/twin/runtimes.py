@@ -135,7 +135,7 @@ class ProcessRuntime(Runtime):
 
     @classmethod
     def start_child(cls, machine: Machine, name: RuntimeName, script: Path | None = None) -> ProcessRuntime:
-        """Boot the firmware in a child on pipes; `script` runs in place of its main.py (see `command`)."""
+        """Boot the firmware in a child on pipes; `script` runs in place of its main.py (see `child_command`)."""
         process = subprocess.Popen(
             child_command(name, script),
             stdin=subprocess.PIPE,

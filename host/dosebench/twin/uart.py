@@ -112,12 +112,12 @@ class Line:
         return start_us + -(-(index + 1) * 10_000_000 // self.baud)
 
     def save_state(self) -> dict[str, object]:
-        """What `restore` needs, as JSON values."""
+        """What `restore_state` needs, as JSON values."""
         chunks = [(start, data.hex()) for start, data in self._chunks]
         return {"chunks": chunks, "taken": self._taken, "free_us": self._free_us, "lost": self.lost}
 
     def restore_state(self, state: dict[str, object]) -> None:
-        """Go on from what `state` returned."""
+        """Go on from what `save_state` returned."""
         chunks = state["chunks"]
         assert isinstance(chunks, list)
         self._chunks = deque((int(start), bytes.fromhex(data)) for start, data in chunks)
