@@ -136,9 +136,7 @@ def test_flash_that_takes_nothing_stops_the_pump_with_the_next_lease(monkeypatch
 
 @pytest.mark.requirement("R53")
 @pytest.mark.parametrize("command", ["start", "bolus", "square_bolus", "refill", "commit"])
-def test_a_command_whose_record_the_flash_rejects_has_no_effect(
-    command: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_whose_record_the_flash_rejects_has_no_effect(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pump() as side:
         running(side)
         if command in ("start", "refill", "commit"):

@@ -73,9 +73,9 @@ def test_every_attribute_is_declared_as_checked_or_excused(side: PumpSide) -> No
     for part in found.values():
         known = excused(type(part).__name__) | set(declared(type(part)))
         if "*" not in known:
-            missing |= {
-                f"{type(part).__name__}.{name}" for name, value in vars(part).items() if not is_part(value)
-            } - {f"{type(part).__name__}.{name}" for name in known}
+            missing |= {f"{type(part).__name__}.{name}" for name, value in vars(part).items() if not is_part(value)} - {
+                f"{type(part).__name__}.{name}" for name in known
+            }
     assert not missing
 
 

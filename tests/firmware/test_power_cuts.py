@@ -142,10 +142,10 @@ def test_a_reset_keeps_what_commands_became() -> None:
         side.twin.advance(3_600)
         side.twin.power_cycle()
         side.client.connect()
-        again = side.client._ask("outcome", host=outcome["host"], counter=outcome["counter"])
+        again = side.client._ask("outcome", counter=outcome["counter"])
         assert again == outcome
         before = side.twin.plant.encoder()
-        repeated = side.client._ask("bolus", host=outcome["host"], counter=outcome["counter"], steps=BOLUS)
+        repeated = side.client._ask("bolus", counter=outcome["counter"], steps=BOLUS)
         assert repeated == outcome
         side.twin.advance(60)
         assert side.twin.plant.encoder() - before <= 2

@@ -69,8 +69,9 @@ def test_a_sample_says_what_the_status_says() -> None:
         side.twin.advance(10)
         sample = next(watch(side.client))
         status = side.client.status()
-        for name in ("delivery", "alarms", "low_steps", "high_steps", "missed_steps", "journal_next", "bad_frames"):
+        for name in ("delivery", "low_steps", "high_steps", "missed_steps", "journal_next", "bad_frames"):
             assert sample.values[name] == status[name], name
+        assert (sample.values["worst_alarm"], sample.values["alarm_count"]) == ("none", len(status["alarms"]))
         assert sample.values["battery"] == status["battery_mv"]
         assert sample.values["reservoir"] == status["reservoir_steps"]
         assert sample.values["bolus_left"] == status["bolus_left_steps"]
