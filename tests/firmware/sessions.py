@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from dosebench.link.client import PumpClient, program_hash
+from dosebench.link.client import program_hash
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.keys import BoardKeys
 from dosebench.profile.device_config import sealed
@@ -21,7 +21,7 @@ from dosebench_protocol.auth import Challenge, Session
 from dosebench_protocol.frame import DELIMITER, Deframer, Frame, encode
 from dosebench_protocol.records import UNKNOWN_STEPS, Record, decode_records
 from dosebench_protocol.tables import HASH_HEAD_BYTES, NONCE_BYTES
-from pumpside import therapy
+from pumpside import Client, therapy
 
 RUNTIMES: list[RuntimeName] = ["cpython", "unix", "wasm"]
 ANSWER_MS = 3_000
@@ -179,10 +179,10 @@ def line(
         yield Line(twin)
 
 
-def client_of(twin: Twin, ids: MemoryIds, keys: Keys | None = None, port: Any = None) -> PumpClient:
+def client_of(twin: Twin, ids: MemoryIds, keys: Keys | None = None, port: Any = None) -> Client:
     """A connected client of a twin."""
     port = port or Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1)
-    client = PumpClient(port, ids, keys)
+    client = Client(port, ids, keys)
     client.connect()
     return client
 

@@ -93,7 +93,7 @@ class Questions(SessionLink):
         """Generation and bytes of the therapy in force. Raises RefusedError(not_programmed)."""
         data = b""
         while True:
-            reply = self._ask("therapy_read", offset=len(data))
+            reply = self._ask("program_read", offset=len(data))
             data += reply["data"]
             if len(data) >= reply["length"]:
                 return reply["generation"], data
