@@ -18,15 +18,16 @@ class AlarmEffects(Part):
         self._damage_reported = 0
 
     def raise_alarm(self, alarm, detail):
-        """Raises alarms that are not on, after what they stop has stopped."""
+        """Raises an alarm that is not on, after what it stops has stopped."""
         delivery, facts = self._delivery, self._facts
-        if alarm & wire.ALARMS_SAFE:
+        traits = wire.alarm_traits(alarm)
+        if traits & wire.TRAIT_SAFE:
             delivery.halt_motion()
             delivery.motor.clear_faults()
-        elif alarm & wire.ALARMS_HALT and delivery.is_moving():
+        elif traits & wire.TRAIT_HALT and delivery.is_moving():
             delivery.halt_motion()
         new = self._alarms.record_raised(alarm, detail)
-        if alarm & (wire.ALARMS_SAFE | wire.ALARMS_HALT) and (facts.running or facts.bolus_left):
+        if traits & (wire.TRAIT_SAFE | wire.TRAIT_HALT) and (facts.running or facts.bolus_left):
             empty = alarm == wire.ALARM_RESERVOIR_EMPTY
             self._ledger.record_halt(wire.STOP_REASON_RESERVOIR_EMPTY if empty else wire.STOP_REASON_FAULT)
         if new:
@@ -35,7 +36,7 @@ class AlarmEffects(Part):
                 self.raise_alarm(wire.ALARM_ALARM_REPEATED, alarm)
 
     def end_alarm(self, alarm):
-        """Ends alarms whose cause is gone."""
+        """Ends an alarm whose cause is gone."""
         if self._alarms.record_ended(alarm):
             self._delivery.apply_fallbacks()
 
@@ -47,7 +48,7 @@ class AlarmEffects(Part):
         therapy, facts = delivery.therapy, self._facts
         if therapy is None or delivery.distrusted or facts.reservoir == UNKNOWN:
             return
-        if facts.reservoir <= therapy.low_steps and not facts.alarms & wire.ALARM_RESERVOIR_LOW:
+        if facts.reservoir <= therapy.low_steps and wire.ALARM_RESERVOIR_LOW not in facts.latched:
             self.raise_alarm(wire.ALARM_RESERVOIR_LOW, facts.reservoir)
         if facts.reservoir <= therapy.empty_steps and self._delivery.is_moving():
             self.raise_alarm(wire.ALARM_RESERVOIR_EMPTY, facts.reservoir)

@@ -97,9 +97,11 @@ class Boot:
         voids = ledger.journal.voids
         ledger.write(wire.RECORD_BOOT, self._board.reset_cause, count, facts.low, high, _FIRMWARE_PACKED, voids)
         if bolus:
-            ledger.write(wire.RECORD_BOLUS_END, kind, facts.low, facts.high, 0, bolus, 0)
+            # What was delivered of it is not known.
+            code = kind << wire.SHIFT_BOLUS_END_BOLUS_KIND | wire.END_REASON_RESET << wire.SHIFT_BOLUS_END_END_REASON
+            ledger.write(wire.RECORD_BOLUS_END, code, facts.low, facts.high, 0, bolus, bolus)
         if square:
-            ledger.write(wire.RECORD_SQUARE_END, 0, facts.low, facts.high, 0, square, 0)
+            ledger.write(wire.RECORD_SQUARE_END, wire.END_REASON_RESET, facts.low, facts.high, 0, square, square)
 
     def _report_loss(self):
         """Reports a flash that something else than this firmware changed. Facts that are lost stay unknown."""
@@ -119,7 +121,7 @@ class Boot:
 
     def _load_program(self):
         store, facts = self._store, self._facts
-        if not store.load_program(facts.generation, facts.hash_head.to_bytes(4, "little")):
+        if not store.load_program(facts.generation, facts.hash_head):
             self._effects.raise_alarm(wire.ALARM_THERAPY_LOST, facts.generation)
             return
         self._effects.mend_store()
@@ -165,7 +167,7 @@ class Boot:
         ledger, facts = self._ledger, self._facts
         # If records are lost that no later one repeats, it is not known whether the pump was to run.
         unknown = ledger.journal.lost or ledger.has_lost_records() or self._delivery.therapy is None
-        if unknown or facts.alarms & (wire.ALARMS_SAFE | wire.ALARMS_HALT):
+        if unknown or facts.traits & (wire.TRAIT_SAFE | wire.TRAIT_HALT):
             ledger.record_halt(wire.STOP_REASON_FAULT)
             return
         self._delivery.resume_delivery()

@@ -68,7 +68,7 @@ class Pump:
         self.effects = effects = AlarmEffects(self.alarms, ledger, self.store, self.delivery)
         self.supervisor = Supervisor(board, ledger, profile.watchdog_ms)
         self.service = Service(profile, clock, ledger, effects)
-        battery = Battery(sensors[SENSOR_BATTERY], profile, ledger.facts, line, self.service, effects)
+        battery = Battery(sensors[SENSOR_BATTERY], profile, line, self.service, effects)
         reservoir = Reservoir(sensors[SENSOR_LEVEL], profile, ledger, effects)
         self.monitor = Monitor(board, profile, sensors, line, battery, reservoir, self.service, effects)
         # Until the next reset a pump that started over says so in its self-test: a person looks at the board first.

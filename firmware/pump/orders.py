@@ -272,7 +272,7 @@ class Orders(Part):
             self._effects.end_alarm(wire.ALARM_RESERVOIR_LOW)
 
     def _lasting_alarms(self):
-        """Alarms that are on and whose cause lasts: they cannot be cleared."""
+        """Alarms whose cause lasts: they cannot be cleared while they are on."""
         facts, therapy = self._facts, self._delivery.therapy
         lasting = [wire.ALARM_PUMP_STOPPED, wire.ALARM_THERAPY_UNFIT]
         lasting += self._monitor.lasting_alarms(self._delivery.is_moving())

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import mark_commissioned, seal_config
 from dosebench.twin.flash import Flash, PowerCut
@@ -23,7 +22,7 @@ from dosebench.twin.persistent import profile_settings
 from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
 from dosebench_protocol.tables import ENUMS, FLAGS
-from pumpside import PumpSide, therapy
+from pumpside import Client, PumpSide, therapy
 
 When = Literal["before", "torn", "after"]
 WHENS: tuple[When, ...] = ("before", "torn", "after")
@@ -136,7 +135,7 @@ def fresh(flash: Flash | None = None, steps_us: array[int] | None = None, now_us
             twin.machine.config = mark_commissioned(twin.machine.config)
             twin.plant.steps_us = array("q", steps_us or ())
             twin.machine.now_us = now_us
-        client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), MemoryIds())
+        client = Client(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), MemoryIds())
         yield PumpSide(twin, client)
 
 

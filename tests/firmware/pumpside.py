@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from dosebench.link.client import PumpClient
+from dosebench.link.client import PumpClient, RefusedError, program_hash
 from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
-from dosebench_protocol.codec import encode_struct
-from dosebench_protocol.records import Record, decode_records
+from dosebench_protocol.codec import decode_struct, encode_struct
+from dosebench_protocol.records import UNKNOWN_STEPS, Record, decode_records
+from dosebench_protocol.tables import HASH_HEAD_BYTES
 
 DAY_MS = 86_400_000
 
@@ -100,6 +101,39 @@ def therapy(**changes: Any) -> bytes:
     return encode_struct("program", **made)
 
 
+class Client(PumpClient):
+    """A client that says of each dose what the pump says of it: tests of what differs send frames of their own."""
+
+    def bolus(self, steps: int) -> dict[str, Any]:
+        """Deliver `steps` on top of the basal."""
+        return self._command("bolus", steps=steps, **self._computed(steps))
+
+    def square_bolus(self, steps: int, duration_ms: int) -> dict[str, Any]:
+        """Deliver `steps` evenly over `duration_ms`."""
+        return self._command("square_bolus", steps=steps, duration_ms=duration_ms, **self._computed(steps))
+
+    def prime(self, steps: int) -> dict[str, Any]:
+        """Deliver the priming bolus that is armed."""
+        return self._command("prime", steps=steps, **self._computed(steps))
+
+    def refill(self, steps: int, withdrawn_steps: int | None = None) -> dict[str, Any]:
+        """State what the reservoir holds."""
+        status = self.status()
+        volume = {name: status[name] for name in ("step_nl_num", "step_nl_den")}
+        withdrawn = UNKNOWN_STEPS if withdrawn_steps is None else withdrawn_steps
+        return self._command("refill", steps=steps, withdrawn_steps=withdrawn, **volume)
+
+    def _computed(self, steps: int) -> dict[str, Any]:
+        try:
+            _, program = self.therapy()
+        except RefusedError:
+            # It has no program: what is sent does not matter.
+            return {"program_hash": bytes(HASH_HEAD_BYTES), "ng": 0}
+        drug = decode_struct("program", program)["drugs"][0]
+        ng = steps * drug["step_ng_num"] // drug["step_ng_den"]
+        return {"program_hash": program_hash(program)[:HASH_HEAD_BYTES], "ng": ng}
+
+
 @dataclass
 class PumpSide:
     """A twin, a client on its serial line, and the exact volume that it should have delivered.
@@ -110,7 +144,7 @@ class PumpSide:
     """
 
     twin: Twin
-    client: PumpClient
+    client: Client
     ideal: Fraction = Fraction(0)
     at_ms: int = 0
     rate: Fraction = Fraction(0)
@@ -207,7 +241,7 @@ def pump(
     settings.config = seal_config(settings.config | {"watchdog_ms": 0} | config)
     with Twin(settings) as twin:
         twin.power_on()
-        client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), MemoryIds())
+        client = Client(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), MemoryIds())
         client.connect()
         side = PumpSide(twin, client)
         side.settle()

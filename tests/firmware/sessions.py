@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from dosebench.link.client import PumpClient
+from dosebench.link.client import program_hash
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.keys import BoardKeys
 from dosebench.profile.device_config import seal_config
@@ -20,11 +20,14 @@ from dosebench_protocol import codec
 from dosebench_protocol.auth import Challenge, Session
 from dosebench_protocol.frame import DELIMITER, Deframer, Frame, encode
 from dosebench_protocol.records import UNKNOWN_STEPS, Record, decode_records
-from dosebench_protocol.tables import NONCE_BYTES
-from pumpside import therapy
+from dosebench_protocol.tables import HASH_HEAD_BYTES, NONCE_BYTES
+from pumpside import Client, therapy
 
 RUNTIMES: list[RuntimeName] = ["cpython", "unix", "wasm"]
 ANSWER_MS = 3_000
+DOSES = ("bolus", "square_bolus", "prime")
+HASH_HEAD = program_hash(therapy())[:HASH_HEAD_BYTES]
+"""Of the program that a dose was computed from, where a test says nothing else."""
 BOOT_S = 30
 """Longer than a boot, with the proof of the watchdog and the self-tests, in seconds."""
 
@@ -87,7 +90,9 @@ class Line:
         """A request with a number of its own, without session and tag."""
         self.sequence += 1
         if name == "refill":
-            fields = {"withdrawn_steps": UNKNOWN_STEPS} | fields
+            fields = {"withdrawn_steps": UNKNOWN_STEPS, "step_nl_num": 250, "step_nl_den": 1} | fields
+        elif name in DOSES:
+            fields = {"program_hash": HASH_HEAD, "ng": 500 * fields["steps"]} | fields
         body = codec.encode_request(name, **fields)
         return Frame(codec.by_name(name).type, self.device, sequence=self.sequence, body=body)
 
@@ -174,10 +179,10 @@ def line(
         yield Line(twin)
 
 
-def client_of(twin: Twin, ids: MemoryIds, keys: Keys | None = None, port: Any = None) -> PumpClient:
+def client_of(twin: Twin, ids: MemoryIds, keys: Keys | None = None, port: Any = None) -> Client:
     """A connected client of a twin."""
     port = port or Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1)
-    client = PumpClient(port, ids, keys)
+    client = Client(port, ids, keys)
     client.connect()
     return client
 

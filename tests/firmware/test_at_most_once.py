@@ -89,15 +89,15 @@ def test_two_hosts_do_not_put_each_other_out_of_mind(runtime: RuntimeName) -> No
         for counter in range(1, 90):
             for host in (b"one ", b"two "):
                 session = pump.open(host=host)
-                frame = pump.sealed(session, "refill", host=host, counter=counter, steps=1000 + counter)
+                frame = pump.sealed(session, "refill", counter=counter, steps=1000 + counter)
                 assert pump.reason(frame) == "done"
                 pump.ask(session, "session_close")
-            pump.reason(pump.frame("stop", host=host_id(counter), counter=counter))
+            pump.reason(pump.frame("stop"))
         for host in (b"one ", b"two "):
             session = pump.open(host=host)
-            known = pump.ask(session, "outcome", host=host, counter=89)
+            known = pump.ask(session, "outcome", counter=89)
             assert (known["reason"], known["accepted"]) == ("done", 1089)
-            assert pump.ask(session, "refill", host=host, counter=40, steps=7)["reason"] == "counter_old"
+            assert pump.ask(session, "refill", counter=40, steps=7)["reason"] == "counter_old"
             pump.ask(session, "session_close")
 
 
@@ -110,17 +110,17 @@ def test_a_host_that_was_forgotten_cannot_repeat_anything(runtime: RuntimeName, 
         hosts = [host_id(number) for number in range(2 * HOSTS)]
         for number, host in enumerate(hosts):
             session = pump.open(host=host)
-            assert pump.ask(session, "refill", host=host, counter=5 + number, steps=10_000)["reason"] == "done"
+            assert pump.ask(session, "refill", counter=5 + number, steps=10_000)["reason"] == "done"
             pump.ask(session, "session_close")
         if reset:
             pump.reset()
         for number, host in enumerate(hosts[:HOSTS]):
             session = pump.open(host=host)
             for counter in range(1, 6 + number):
-                refused = pump.ask(session, "refill", host=host, counter=counter, steps=10_000)
+                refused = pump.ask(session, "refill", counter=counter, steps=10_000)
                 assert refused["reason"] == "counter_old"
             # The pump does not know any more, and says so: it does not say "never".
-            assert pump.ask(session, "outcome", host=host, counter=5 + number)["reason"] == "counter_old"
+            assert pump.ask(session, "outcome", counter=5 + number)["reason"] == "counter_old"
             pump.ask(session, "session_close")
         # Its session tells it from where it may go on.
         ids = MemoryIds(hosts[0])
@@ -132,16 +132,16 @@ def test_the_floor_outlives_the_records_that_made_it() -> None:
     with line(**SHORT) as pump:
         for number in range(HOSTS + 1):
             session = pump.open(host=host_id(number))
-            pump.ask(session, "refill", host=host_id(number), counter=1000, steps=10_000)
+            pump.ask(session, "refill", counter=1000, steps=10_000)
             pump.ask(session, "session_close")
         session = pump.open(host=b"busy")
         counter = 1000
         while pump.status()["journal_first"] < 60:
             counter += 1
-            assert pump.ask(session, "refill", host=b"busy", counter=counter, steps=10_000)["reason"] == "done"
+            assert pump.ask(session, "refill", counter=counter, steps=10_000)["reason"] == "done"
         pump.reset()
         session = pump.open(host=host_id(0))
-        known = pump.ask(session, "refill", host=host_id(0), counter=1000, steps=1)
+        known = pump.ask(session, "refill", counter=1000, steps=1)
         assert (known["reason"], known["detail"]) == ("counter_old", 1000)
 
 
@@ -151,18 +151,18 @@ def test_a_counter_serves_one_content(runtime: RuntimeName) -> None:
     with line(runtime) as pump:
         set_running(pump.twin)
         session = pump.open(host=b"host")
-        first = pump.ask(session, "bolus", host=b"host", counter=9, steps=2)
-        assert pump.ask(session, "bolus", host=b"host", counter=9, steps=2) == first
+        first = pump.ask(session, "bolus", counter=9, steps=2)
+        assert pump.ask(session, "bolus", counter=9, steps=2) == first
         for name, fields in (("bolus", {"steps": 3}), ("refill", {"steps": 2}), ("bolus_cancel", {})):
-            assert pump.ask(session, name, host=b"host", counter=9, **fields)["reason"] == "counter_used"
+            assert pump.ask(session, name, counter=9, **fields)["reason"] == "counter_used"
         assert boluses(pump) == [2]
 
 
 def test_a_counter_that_is_too_large_burns_nothing() -> None:
     with line() as pump:
         session = pump.open(host=b"host")
-        assert pump.reason(pump.sealed(session, "refill", host=b"host", counter=COUNT_MAX + 1, steps=5)) == "malformed"
-        assert pump.ask(session, "refill", host=b"host", counter=1, steps=5)["reason"] == "done"
+        assert pump.reason(pump.sealed(session, "refill", counter=COUNT_MAX + 1, steps=5)) == "malformed"
+        assert pump.ask(session, "refill", counter=1, steps=5)["reason"] == "done"
 
 
 # On the host
@@ -200,7 +200,7 @@ def hear_again(port: Deaf) -> None:
 def refills_of_another_host(pump: Line, count: int) -> None:
     other = pump.open(host=b"else")
     for counter in range(1, count + 1):
-        assert pump.ask(other, "refill", host=b"else", counter=counter, steps=700)["reason"] == "done"
+        assert pump.ask(other, "refill", counter=counter, steps=700)["reason"] == "done"
     pump.ask(other, "session_close")
 
 
@@ -317,8 +317,8 @@ def test_a_late_frame_comes_too_late_once_the_pump_was_asked() -> None:
     with line() as pump:
         set_running(pump.twin)
         session = pump.open(host=b"host")
-        late = pump.sealed(session, "bolus", host=b"host", counter=5, steps=4)
-        assert pump.ask(session, "outcome", host=b"host", counter=5)["reason"] == "outcome_unknown"
+        late = pump.sealed(session, "bolus", counter=5, steps=4)
+        assert pump.ask(session, "outcome", counter=5)["reason"] == "outcome_unknown"
         assert pump.reason(late) == "replayed"
         assert boluses(pump) == []
 

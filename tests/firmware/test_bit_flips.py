@@ -354,7 +354,7 @@ def test_a_flip_in_a_therapy_copy_is_mended_while_the_pump_runs() -> None:
             side.twin.advance_time(3_700)
             assert [record.fields["copy"] for record in side.records() if record.kind == "mended"][-1] == copy
         assert side.client.read_status()["alarms"] == ()
-        assert side.client.read_memory()["therapy_mended"] == 2
+        assert side.client.read_memory()["program_mended"] == 2
 
 
 def test_alarm_names_are_those_of_the_protocol() -> None:

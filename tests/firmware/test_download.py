@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from dosebench.journal.download import Coding, download_records
-from dosebench.link.client import PumpClient, SilentError
+from dosebench.link.client import SilentError
 from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
@@ -22,7 +22,7 @@ from dosebench_protocol.tables import BODY_BYTES_MAX, RECORD_BYTES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pump.link.journal_stream import Coder
-from pumpside import therapy
+from pumpside import Client, therapy
 
 CODINGS: tuple[Coding, ...] = ("whole", "delta")
 
@@ -72,9 +72,9 @@ def grown(days: int, baud: int = 115_200, **config: int) -> Twin:
     return twin
 
 
-def client_of(twin: Twin) -> tuple[PumpClient, Tap]:
+def client_of(twin: Twin) -> tuple[Client, Tap]:
     tap = Tap(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
-    client = PumpClient(tap, MemoryIds())
+    client = Client(tap, MemoryIds())
     client.connect()
     return client, tap
 

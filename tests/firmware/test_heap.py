@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from dosebench.journal.download import download_records
-from dosebench.link.client import PumpClient
 from dosebench.link.telemetry import watch_samples
 from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
@@ -18,7 +17,7 @@ from dosebench.twin.runtimes import ProcessRuntime
 from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin, one_core
 from dosebench_protocol.codec import by_name
-from pumpside import pump, therapy
+from pumpside import Client, pump, therapy
 
 PROBE = Path(__file__).parent / "heap_probe.py"
 
@@ -55,8 +54,8 @@ def printed(runtime: ProcessRuntime) -> list[list[int | str]]:
     return [[word if word.isalpha() else int(word) for word in line.split()] for line in lines]
 
 
-def connect(twin: Twin) -> PumpClient:
-    client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
+def connect(twin: Twin) -> Client:
+    client = Client(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
     client.connect()
     return client
 
@@ -176,7 +175,7 @@ PARTS, PART_DAYS = (12, 30) if os.environ.get("DOSEBENCH_LONG") else (3, 2)
 """A year of months; in `make test` less of it."""
 
 
-def free_bytes(client: PumpClient) -> int:
+def free_bytes(client: Client) -> int:
     return max(client.connect()["heap_free_bytes"] for _ in range(HELD_TURNS))
 
 

@@ -36,7 +36,7 @@ COMMANDS = {
     "refill": "refill",
     "clock": "clock_set",
     "alarm_cleared": "alarm_clear",
-    "commit": "therapy_commit",
+    "commit": "program_commit",
 }
 """Journal record of each command -> its message."""
 EXAMPLES, STEPS = (600, 60) if os.environ.get("DOSEBENCH_LONG") else (40, 30)

@@ -142,10 +142,10 @@ def test_a_reset_keeps_what_commands_became() -> None:
         side.twin.advance_time(3_600)
         side.twin.power_cycle()
         side.client.connect()
-        again = side.client._ask_question("outcome", host=outcome["host"], counter=outcome["counter"])
+        again = side.client._ask_question("outcome", counter=outcome["counter"])
         assert again == outcome
         before = side.twin.plant.read_encoder()
-        repeated = side.client._ask_question("bolus", host=outcome["host"], counter=outcome["counter"], steps=BOLUS)
+        repeated = side.client._ask_question("bolus", counter=outcome["counter"], steps=BOLUS)
         assert repeated == outcome
         side.twin.advance_time(60)
         assert side.twin.plant.read_encoder() - before <= 2

@@ -192,10 +192,10 @@ def test_a_repeated_command_is_answered_and_not_repeated() -> None:
         side.start()
         first = side.client.give_bolus(10)
         ask = side.client._ask_question
-        again = ask("bolus", host=first["host"], counter=first["counter"], steps=10)
+        again = ask("bolus", counter=first["counter"], steps=10)
         assert again == first
-        assert refused(lambda: ask("start", host=first["host"], counter=first["counter"])) == "counter_used"
-        assert refused(lambda: ask("start", host=first["host"], counter=first["counter"] - 1)) == "counter_old"
+        assert refused(lambda: ask("start", counter=first["counter"])) == "counter_used"
+        assert refused(lambda: ask("start", counter=first["counter"] - 1)) == "counter_old"
         side.twin.advance_time(3_600)
         boluses = [record for record in side.records() if record.kind == "bolus"]
         assert len(boluses) == 1
@@ -205,8 +205,8 @@ def test_stop_stops_whatever_its_counter_says() -> None:
     with pump() as side:
         side.program()
         side.start()
-        used = side.client.give_bolus(100)
-        assert refused(lambda: side.client._ask_question("stop", host=used["host"], counter=1)) == "counter_old"
+        side.client.give_bolus(100)
+        assert refused(lambda: side.client._ask_question("stop", counter=1)) == "counter_old"
         assert not delivering(side)
         assert side.client.read_status()["delivery"] == "stopped"
         side.twin.power_cycle()

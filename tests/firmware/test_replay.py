@@ -161,7 +161,7 @@ def test_a_flood_is_counted_and_written_down_once_an_hour(runtime: RuntimeName) 
         frames = [frame for frame in transcript(pump) if not is_stop(frame)]
         set_running(pump.twin)
         session = pump.open(host=b"host")
-        forged = pump.sealed(session, "refill", host=b"host", counter=99, steps=1)
+        forged = pump.sealed(session, "refill", counter=99, steps=1)
         first = pump.status()
         hours = 5
         for _ in range(hours * 6):
@@ -253,7 +253,7 @@ def test_every_flipped_bit_of_a_command_in_an_open_session(runtime: RuntimeName)
     with line(runtime) as pump:
         set_running(pump.twin)
         session = pump.open(host=b"host")
-        true = pump.sealed(session, "bolus", host=b"host", counter=77, steps=5)
+        true = pump.sealed(session, "bolus", counter=77, steps=5)
         plain = cobs.decode(encode(true)[:-1])[:-4]
         with unmoved(pump):
             for one in flips(plain):
@@ -273,7 +273,7 @@ def test_pieces_of_sealed_frames_put_together_anew() -> None:
         session = pump.open(host=b"host")
         pieces = []
         for counter, steps in enumerate((1, 2, 3), 50):
-            frame = pump.sealed(session, "bolus", host=b"host", counter=counter, steps=steps)
+            frame = pump.sealed(session, "bolus", counter=counter, steps=steps)
             plain = cobs.decode(encode(frame)[:-1])[:-4]
             pieces.append((plain[:16], plain[16:-16], plain[-16:]))
         mixed = [(a[0], b[1], c[2]) for a in pieces for b in pieces for c in pieces if not a is b is c]

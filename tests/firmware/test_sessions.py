@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,13 +23,13 @@ from sessions import BOOT_S, RUNTIMES, Keys, Line, client_of, line, set_running
 
 NOBODY = "nobody"
 SENDERS = (NOBODY, *KEYED_ROLES)
-ANYONE = {"hello", "session_open", "status", "therapy_read", "stop", "outcome", "journal_info", "journal_read"}
+ANYONE = {"hello", "session_open", "status", "program_read", "stop", "journal_info", "journal_read"}
 ANYONE |= {"selftest", "counters", "sensors", "service", "memory", "fault_info", "fault_read"}
 ANYONE |= {"journal_stream", "telemetry_table", "telemetry_subscribe"}
 OPERATOR = {"session_close", "start", "bolus", "bolus_cancel", "refill", "alarm_clear", "patient_bolus"}
-OPERATOR |= {"square_bolus", "square_cancel", "clock_set", "alarm_silence", "patency"}
-PROGRAMMER = {"therapy_begin", "therapy_chunk", "therapy_verify", "therapy_commit", "therapy_abort"}
-PROGRAMMER |= {"prime_arm", "prime", "implant"}
+OPERATOR |= {"outcome", "square_bolus", "square_cancel", "clock_set", "alarm_silence", "patency"}
+PROGRAMMER = {"program_begin", "program_chunk", "program_verify", "program_commit", "program_abort"}
+PROGRAMMER |= {"prime_arm", "prime", "implant", "dose_windows_set"}
 ALLOWED = {
     NOBODY: ANYONE,
     "operator": ANYONE | OPERATOR,
@@ -37,14 +39,24 @@ ALLOWED = {
 """Who may send what, written down by hand: the schema's table is held against it."""
 NEVER = ("no_session", "role", "unpaired")
 
+FROZEN: dict[str, Callable[[Frame], Frame]] = {
+    "plain": lambda stop: stop,
+    "more bytes": lambda stop: replace(stop, body=b"what a later version says"),
+    "old version": lambda stop: replace(stop, version=1),
+    "later version": lambda stop: replace(stop, version=9),
+    "any device": lambda stop: replace(stop, device=bytes(4)),
+}
+"""A STOP without a session, as any host of any version may send it."""
+
 FIELDS: dict[str, dict[str, Any]] = {
     "hello": {"protocol_min": 1, "protocol_max": 1},
     "session_open": {"role": "operator", "host": b"host", "nonce": bytes(16)},
-    "therapy_begin": {"length": 100, "program_hash": bytes(16)},
-    "therapy_chunk": {"offset": 0, "data": b"abc"},
-    "therapy_read": {"offset": 0},
-    "therapy_commit": {"program_hash": bytes(16)},
+    "program_begin": {"length": 100, "program_hash": bytes(16)},
+    "program_chunk": {"offset": 0, "data": b"abc"},
+    "program_read": {"offset": 0},
+    "program_commit": {"program_hash": bytes(16)},
     "bolus": {"steps": 1},
+    "dose_windows_set": {"rows": [{"drug": 0, "minutes": 60, "ng": 1, "age_minutes": 1}]},
     "refill": {"steps": 1000},
     "alarm_clear": {"alarms": []},
     "square_bolus": {"steps": 1, "duration_ms": 60_000},
@@ -62,7 +74,7 @@ FIELDS: dict[str, dict[str, Any]] = {
 
 
 def fields_of(message: codec.Message, counter: int) -> dict[str, Any]:
-    command = {"host": b"host", "counter": counter} if message.changes_state or message.name == "outcome" else {}
+    command = {"counter": counter} if message.changes_state or message.name == "outcome" else {}
     return command | FIELDS.get(message.name, {})
 
 
@@ -124,7 +136,7 @@ def test_roles_without_a_key_open_nothing() -> None:
 def test_a_host_with_another_key_changes_nothing() -> None:
     with line() as pump:
         session = pump.offer(key=b"\x55" * 32)
-        assert pump.reason(pump.sealed(session, "refill", host=b"host", counter=1, steps=500)) == "bad_tag"
+        assert pump.reason(pump.sealed(session, "refill", counter=1, steps=500)) == "bad_tag"
         status = pump.status()
         assert (status["reservoir_known"], status["session_role"], status["bad_tags"]) == (0, "none", 1)
 
@@ -132,7 +144,7 @@ def test_a_host_with_another_key_changes_nothing() -> None:
 def test_a_host_with_the_key_of_a_lesser_role_opens_no_greater_one() -> None:
     with line() as pump:
         session = pump.offer("programmer", key=pump.twin.machine.keys["operator"])
-        assert pump.reason(pump.sealed(session, "therapy_abort")) == "bad_tag"
+        assert pump.reason(pump.sealed(session, "program_abort")) == "bad_tag"
 
 
 def test_the_client_knows_a_pump_that_does_not_have_the_key() -> None:
@@ -148,9 +160,9 @@ def test_the_client_knows_a_pump_that_does_not_have_the_key() -> None:
 def test_an_unpaired_pump_takes_questions_and_stop(runtime: RuntimeName) -> None:
     with line(runtime, keys={}) as pump:
         assert pump.status()["paired"] == 0
-        assert pump.reason(pump.frame("refill", host=b"host", counter=1, steps=500)) == "unpaired"
+        assert pump.reason(pump.frame("refill", counter=1, steps=500)) == "unpaired"
         assert pump.reason(pump.frame("session_open", role="operator", host=b"host", nonce=bytes(16))) == "unpaired"
-        assert pump.reason(pump.frame("stop", host=b"host", counter=1)) == "done"
+        assert pump.reason(pump.frame("stop")) == "done"
         client = client_of(pump.twin, MemoryIds(), Keys())
         with pytest.raises(NotPairedError, match="no keys"):
             client.record_refill(500)
@@ -165,9 +177,9 @@ def test_an_unpaired_pump_takes_questions_and_stop(runtime: RuntimeName) -> None
 def test_a_number_is_taken_once(runtime: RuntimeName) -> None:
     with line(runtime) as pump:
         session = pump.open()
-        frame = pump.sealed(session, "refill", host=b"host", counter=1, steps=500)
+        frame = pump.sealed(session, "refill", counter=1, steps=500)
         assert pump.reason(frame) == "done"
-        pump.ask(session, "refill", host=b"host", counter=2, steps=600)
+        pump.ask(session, "refill", counter=2, steps=600)
         for _ in range(3):
             assert pump.reason(frame) == "replayed"
         status = pump.status()
@@ -196,7 +208,7 @@ def test_a_tag_holds_for_one_pump_only() -> None:
         other.reset()
         session = one.open()
         other.open()
-        frame = one.sealed(session, "refill", host=b"host", counter=1, steps=500)
+        frame = one.sealed(session, "refill", counter=1, steps=500)
         assert other.reason(frame) == "wrong_device"
         named = Frame(frame.type, other.device, frame.session, 50_000, frame.body, frame.tag)
         assert other.reason(named) == "no_session"
@@ -218,7 +230,7 @@ def test_a_stuck_random_generator_still_gives_fresh_sessions(runtime: RuntimeNam
             for _ in range(4):
                 session = pump.offer()
                 seen.append((session.challenge.boot_count, session.challenge.device_nonce, session.id))
-                frames.append(pump.sealed(session, "refill", host=b"host", counter=1, steps=1))
+                frames.append(pump.sealed(session, "refill", counter=1, steps=1))
             pump.reset()
         assert len({nonce for _, nonce, _ in seen}) == len({name for _, _, name in seen}) == 12
         assert [boot for boot, _, _ in seen] == sorted(boot for boot, _, _ in seen)
@@ -254,7 +266,7 @@ def test_the_firmware_draws_its_nonce_as_the_protocol_says() -> None:
 
 
 def guess(pump: Line, session: Session) -> str:
-    frame = pump.sealed(session, "refill", host=b"host", counter=99, steps=1)
+    frame = pump.sealed(session, "refill", counter=99, steps=1)
     return pump.reason(Frame(frame.type, frame.device, frame.session, frame.sequence, frame.body, bytes(16)))
 
 
@@ -273,9 +285,9 @@ def test_after_bad_tags_sessions_are_held_up_longer_and_longer_and_nothing_else_
         assert all(later >= earlier for earlier, later in pairwise(held[:9]))
         assert 50_000 < held[-1] <= 60_000
         # The open session, questions and stop are not held up.
-        pump.ask(session, "bolus", host=b"host", counter=100, steps=1)
+        pump.ask(session, "bolus", counter=100, steps=1)
         assert pump.status()["delivery"] == "running"
-        assert pump.reason(pump.frame("stop", host=b"host", counter=1)) == "done"
+        assert pump.reason(pump.frame("stop")) == "done"
         assert pump.status()["delivery"] == "stopped"
 
 
@@ -357,7 +369,7 @@ def test_a_forgotten_session_ends_and_the_therapy_goes_on(runtime: RuntimeName) 
         set_running(pump.twin)
         session = pump.open(host=b"mine")
         data = therapy(basal_den=50_000)
-        pump.ask(session, "therapy_begin", length=len(data), program_hash=bytes(16))
+        pump.ask(session, "program_begin", length=len(data), program_hash=bytes(16))
         pump.twin.advance_time(SESSION_IDLE_MS / 1000)
         status = pump.status()
         assert (status["session_role"], status["session_left_ms"]) == ("none", 0)
@@ -374,7 +386,7 @@ def test_a_session_left_open_with_an_alarm_changes_nothing() -> None:
             set_running(pump.twin, on_low="minimum_rate")
             session = pump.open()
             low = therapy_low(pump)
-            pump.ask(session, "refill", host=b"host", counter=1, steps=low + 20)
+            pump.ask(session, "refill", counter=1, steps=low + 20)
             if not leave_open:
                 pump.ask(session, "session_close")
             pump.twin.advance_us(2_000_000)
@@ -388,8 +400,8 @@ def test_a_session_left_open_with_an_alarm_changes_nothing() -> None:
 
 
 def therapy_low(pump: Line) -> int:
-    data = codec.parse_reply("therapy_read", pump.answer(pump.frame("therapy_read", offset=0)))["data"]
-    return int(codec.decode_struct("therapy", data)["low_steps"])
+    data = codec.parse_reply("program_read", pump.answer(pump.frame("program_read", offset=0)))["data"]
+    return int(codec.decode_struct("program", data)["low_steps"])
 
 
 def test_what_a_session_staged_is_not_the_next_ones_to_commit() -> None:
@@ -402,7 +414,7 @@ def test_what_a_session_staged_is_not_the_next_ones_to_commit() -> None:
         session = pump.open(host=b"your")
         kinds = [record.kind for record in pump.records()]
         assert kinds[-1] == "stage_dropped"
-        known = pump.ask(session, "therapy_commit", host=b"your", counter=1, program_hash=bytes(16))
+        known = pump.ask(session, "program_commit", counter=1, program_hash=bytes(16))
         assert known["reason"] == "no_stage"
 
 
@@ -418,44 +430,63 @@ def test_a_reset_ends_the_session() -> None:
 
 @pytest.mark.requirement("R62")
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("how", ["plain", "old session", "wrong tag", "no body", "huge counter"])
+@pytest.mark.parametrize("how", [*FROZEN, "old session", "wrong tag", "no body", "huge counter"])
 def test_stop_is_taken_however_wrong_the_rest_is(runtime: RuntimeName, how: str) -> None:
     with line(runtime) as pump:
         old = pump.open()
         set_running(pump.twin, host=b"host")
-        plain = pump.frame("stop", host=b"host", counter=COUNT_MAX)
-        frame = {
-            "plain": plain,
-            "old session": old.seal(plain),
-            "wrong tag": Frame(plain.type, plain.device, bytes(4), plain.sequence, plain.body, bytes(16)),
-            "no body": Frame(plain.type, plain.device, sequence=plain.sequence),
-            "huge counter": pump.frame("stop", host=b"host", counter=0xFFFFFFFF),
-        }[how]
-        assert pump.reason(frame) == ("malformed" if how == "no body" else "done")
+        plain = pump.frame("stop")
+        session = pump.open(host=b"host") if how in ("no body", "huge counter") else old
+        frame = FROZEN.get(how, lambda frame: frame)(plain)
+        if how == "wrong tag":
+            frame = replace(plain, session=bytes(4), tag=bytes(16))
+        elif how == "huge counter":
+            frame = pump.sealed(session, "stop", counter=0xFFFFFFFF)
+        elif how not in FROZEN:
+            frame = session.seal(plain)
+        assert pump.reason(frame) == ("malformed" if session is not old else "done")
         assert pump.status()["delivery"] == "stopped"
         pump.reset()
         assert pump.status()["delivery"] == "stopped"
 
 
 @pytest.mark.requirement("R61")
-def test_a_stop_from_anyone_uses_up_no_counter_of_the_host_that_it_names() -> None:
+def test_a_stop_without_a_session_belongs_to_no_host() -> None:
     with line() as pump:
         set_running(pump.twin, host=b"host")
-        pump.reason(pump.frame("stop", host=b"host", counter=COUNT_MAX))
-        session = pump.open(host=b"host")
-        assert pump.ask(session, "start", host=b"host", counter=50)["reason"] == "done"
+        reply = codec.parse_reply("stop", pump.answer(pump.frame("stop")))
+        assert (reply["reason"], reply["counter"], reply["accepted"]) == ("done", 0, 0)
         stop = next(record for record in pump.records() if record.kind == "stop")
-        assert stop.fields["role"] == "none"
+        assert (stop.role, stop.host, stop.counter, stop.sequence) == ("none", bytes(4), 0, reply["record"])
+        session = pump.open(host=b"host")
+        assert pump.ask(session, "start", counter=50)["reason"] == "done"
 
 
 def test_a_flood_of_stops_wears_no_flash() -> None:
     with line() as pump:
         set_running(pump.twin)
-        pump.reason(pump.frame("stop", host=b"host", counter=1))
+        pump.reason(pump.frame("stop"))
         before = pump.status()["journal_next"]
-        for counter in range(2, 60):
-            assert pump.reason(pump.frame("stop", host=counter.to_bytes(4, "little"), counter=counter)) == "done"
+        for _ in range(58):
+            assert pump.reason(pump.frame("stop")) == "done"
         assert pump.status()["journal_next"] == before
+
+
+def test_a_message_of_another_version_is_refused_unless_it_is_a_stop() -> None:
+    with line() as pump:
+        for version in (1, 3):
+            assert pump.reason(replace(pump.frame("status"), version=version)) == "wrong_version"
+        assert pump.reason(replace(pump.frame("status"), device=bytes(4))) == "wrong_device"
+        assert pump.reason(replace(pump.frame("stop"), device=b"\x01\x02\x03\x04")) == "wrong_device"
+
+
+def test_nothing_is_carried_over_from_a_replaced_pump_yet() -> None:
+    with line() as pump:
+        session = pump.open()
+        rows = [{"drug": 0, "minutes": 60, "ng": 5_000, "age_minutes": 3}]
+        for _ in range(2):
+            assert pump.ask(session, "dose_windows_set", counter=1, rows=rows)["reason"] == "not_supported"
+        assert [record.kind for record in pump.records()][-1] == "refused"
 
 
 # The journal's head
@@ -479,7 +510,7 @@ def test_a_journal_that_goes_back_is_noticed_before_anything_is_sent(loss: str) 
             # Other records in place of the ones that were seen, and more of them.
             other = pump.open(host=b"else")
             for counter in range(1, 60):
-                pump.ask(other, "refill", host=b"else", counter=counter, steps=700)
+                pump.ask(other, "refill", counter=counter, steps=700)
             pump.ask(other, "session_close")
         client = client_of(pump.twin, ids, Keys())
         before = pump.status()["journal_next"]

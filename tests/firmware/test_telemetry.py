@@ -6,7 +6,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 import pytest
-from dosebench.link.client import LinkError, PumpClient, RefusedError, SilentError
+from dosebench.link.client import LinkError, RefusedError, SilentError
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.telemetry import LASTS_MS, FieldError, table_of, watch_samples
 from dosebench.twin.serial_port import Serial
@@ -16,7 +16,7 @@ from dosebench_protocol.errors import ProtocolError
 from dosebench_protocol.frame import Deframer, Frame, encode
 from dosebench_protocol.telemetry import FIELDS, checksum, read_table, text_of
 from pump.link import telemetry
-from pumpside import PumpSide, pump
+from pumpside import Client, PumpSide, pump
 
 SAMPLE = by_name("telemetry_subscribe").type | 0x80
 
@@ -42,9 +42,9 @@ class Tap:
         return kept
 
 
-def tapped(side: PumpSide) -> tuple[PumpClient, Tap]:
+def tapped(side: PumpSide) -> tuple[Client, Tap]:
     tap = Tap(side.twin)
-    client = PumpClient(tap, MemoryIds())
+    client = Client(tap, MemoryIds())
     client.connect()
     return client, tap
 
@@ -69,8 +69,9 @@ def test_a_sample_says_what_the_status_says() -> None:
         side.twin.advance_time(10)
         sample = next(watch_samples(side.client))
         status = side.client.read_status()
-        for name in ("delivery", "alarms", "low_steps", "high_steps", "missed_steps", "journal_next", "bad_frames"):
+        for name in ("delivery", "low_steps", "high_steps", "missed_steps", "journal_next", "bad_frames"):
             assert sample.values[name] == status[name], name
+        assert (sample.values["worst_alarm"], sample.values["alarm_count"]) == ("none", len(status["alarms"]))
         assert sample.values["battery"] == status["battery_mv"]
         assert sample.values["reservoir"] == status["reservoir_steps"]
         assert sample.values["bolus_left"] == status["bolus_left_steps"]

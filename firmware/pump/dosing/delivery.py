@@ -177,11 +177,13 @@ class Delivery(Part):
         return wire.ALARM_DOSE_CAP
 
     def record_missed(self):
-        """Makes missed steps durable. Returns their number, or 0 while the alarm about them is on."""
+        """Makes missed steps durable. Returns their number, or 0 while the alarm about them is on, or has no place
+        among those that are."""
         missed = self.missed
         self.missed = 0
         # One record when it begins; later amounts go with the leases, so that a long shortage wears no flash.
-        if wire.ALARM_MISSED_VOLUME in self._facts.latched:
+        latched = self._facts.latched
+        if wire.ALARM_MISSED_VOLUME in latched or len(latched) == wire.LATCHED_MAX:
             self._ledger.count_missed(missed)
             return 0
         self._ledger.write(wire.RECORD_MISSED, 0, missed, self._facts.missed + missed, 0, 0, 0)

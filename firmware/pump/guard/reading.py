@@ -65,8 +65,7 @@ class Reading:
         ]
         self.rates = [cursor.read_fraction() for _ in range(cursor.read_number(1))]
         self.flex = [
-            (cursor.read_number(1), cursor.read_number(2), cursor.read_number(1))
-            for _ in range(cursor.read_number(2))
+            (cursor.read_number(1), cursor.read_number(2), cursor.read_number(1)) for _ in range(cursor.read_number(2))
         ]
         self.titration = [(cursor.read_number(2), cursor.read_number(1)) for _ in range(cursor.read_number(1))]
 

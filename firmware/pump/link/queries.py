@@ -126,7 +126,7 @@ class PumpQueries:
             pattern_lag_ms=plan.lag_ms(),
             titration_day=plan.titration_day,
             window_ng=delivery.guard.window_rows(),
-            priority=alarms.priority(),
+            priority=facts.priority,
             silenced_ms=alarms.silenced_ms,
             empty_minutes=delivery.empty_minutes(),
             stopped_ms=self._standstill.stopped_ms(),

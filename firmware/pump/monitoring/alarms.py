@@ -1,6 +1,9 @@
 # The alarms that are on, the priority of the worst of them, and its tone.
 #
-# What is on is durable (ledger.facts.alarms). Silence is not: after a reset the pump is loud again.
+# What is on is durable (facts.latched). Silence is not: after a reset the pump is loud again.
+#
+# At most 16 alarms are latched. When one more comes, the least urgent that does not stop the pump gives way. An alarm
+# that gave way, or found no place, is recorded once: its cause may last, and flash must not wear for it.
 
 from const import const
 
@@ -9,7 +12,7 @@ from pump.part import NEVER, Part
 
 _TONE_NON_CRITICAL = const(1)
 _TONE_CRITICAL = const(2)
-_STOPPING = wire.ALARMS_SAFE | wire.ALARMS_HALT
+_STOPPING = const(wire.TRAIT_SAFE | wire.TRAIT_HALT)
 
 
 class Alarms(Part):
@@ -19,59 +22,78 @@ class Alarms(Part):
         self._board = board
         self._ledger = ledger
         self._profile = profile
+        self._facts = ledger.facts
+        # Alarms that are on and have no place among those that are latched.
+        self._displaced = b""
         self._tone_ms = 0
         self.silenced_ms = 0
         self.tones = 0
 
-    def is_on(self, alarms):
-        return self._ledger.facts.alarms & alarms != 0
-
-    def priority(self):
-        """The highest priority among the alarms that are on."""
-        alarms = self._ledger.facts.alarms
-        if alarms & wire.ALARMS_HIGH or self._ledger.facts.escalated:
-            return wire.PRIORITY_HIGH
-        if alarms & wire.ALARMS_MEDIUM:
-            return wire.PRIORITY_MEDIUM
-        return wire.PRIORITY_LOW if alarms else wire.PRIORITY_NONE
+    def is_on(self, alarm):
+        return alarm in self._facts.latched
 
     def record_raised(self, alarm, detail):
-        """Turns alarms on; returns True if one of them was off."""
-        ledger = self._ledger
-        new = alarm & ~ledger.facts.alarms
-        if not new:
+        """Turns an alarm on; returns True if it was off."""
+        latched = self._facts.latched
+        if alarm in latched:
             return False
-        self._write(_priority_of(new), new, detail)
+        traits = wire.alarm_traits(alarm)
+        full = len(latched) >= wire.LATCHED_MAX
+        if not full:
+            self._displaced = b""
+        elif alarm in self._displaced:
+            return False
+        gone = self._find_least(alarm, traits) if full else alarm
+        if gone != alarm:
+            self._displace(gone, alarm)
+        self._write(traits >> wire.TRAIT_PRIORITY_SHIFT & wire.PRIORITY_HIGH, alarm, detail)
+        if full and gone == alarm:
+            self._displace(alarm, alarm)
         return True
+
+    def _find_least(self, alarm, traits):
+        """The alarm that has no place when `alarm` comes on top of a full list: the oldest of the least urgent that do
+        not stop the pump, or `alarm` itself."""
+        facts = self._facts
+        least, most = alarm, wire.PRIORITY_HIGH if traits & _STOPPING else facts.priority_of(alarm)
+        for other in facts.latched:
+            priority = facts.priority_of(other)
+            # Of the same urgency the older one gives way.
+            if (priority < most or (priority == most and least == alarm)) and not wire.alarm_traits(other) & _STOPPING:
+                least, most = other, priority
+        return least
+
+    def _displace(self, alarm, by):
+        self._ledger.write(wire.RECORD_ALARM_DISPLACED, alarm, by, 0, 0, 0, 0)
+        self._displaced += bytes((alarm,))
 
     def escalate_alarm(self, alarm, detail):
         """Makes an alarm urgent that has been on for long."""
-        if self.is_on(alarm) and not self._ledger.facts.escalated & alarm:
+        if self.is_on(alarm) and alarm not in self._facts.escalated:
             self._write(wire.PRIORITY_HIGH, alarm, detail)
 
     def _write(self, priority, alarm, detail):
-        ledger = self._ledger
-        ledger.write(wire.RECORD_ALARM_RAISED, priority, alarm, ledger.facts.alarms | alarm, detail, 0, 0)
+        self._ledger.write(wire.RECORD_ALARM_RAISED, alarm, priority, detail, 0, 0, 0)
         # What is new is heard, whatever was silenced before.
         self.silenced_ms = 0
         self._tone_ms = 0
 
     def is_repeated(self, alarm):
-        """True if one of these stopped delivery too often within the window of the profile (R44)."""
-        alarm &= _STOPPING
-        facts, profile = self._ledger.facts, self._profile
-        return alarm != 0 and facts.count_stops(alarm, profile.repeat_ms) >= profile.repeat_times
+        """True if this alarm stopped delivery too often within the window of the profile (R44)."""
+        stops = wire.alarm_traits(alarm) & _STOPPING
+        return stops and self._facts.count_stops(alarm, self._profile.repeat_ms) >= self._profile.repeat_times
 
     def record_ended(self, alarm):
-        """Turns alarms off; returns True if one of them was on."""
-        ended = self._ledger.facts.alarms & alarm
-        if not ended:
+        """Turns an alarm off; returns True if it was on."""
+        if alarm in self._displaced:
+            self._displaced = bytes([other for other in self._displaced if other != alarm])
+        if alarm not in self._facts.latched:
             return False
-        self._ledger.write(wire.RECORD_ALARM_ENDED, 0, ended, self._ledger.facts.alarms & ~ended, 0, 0, 0)
+        self._ledger.write(wire.RECORD_ALARM_ENDED, alarm, 0, 0, 0, 0, 0)
         return True
 
     def longest_silence_ms(self):
-        high = self.priority() == wire.PRIORITY_HIGH
+        high = self._facts.priority == wire.PRIORITY_HIGH
         return self._profile.silence_high_ms if high else self._profile.silence_ms
 
     def silence_tone(self, ms):
@@ -86,7 +108,7 @@ class Alarms(Part):
 
     def sound_tone(self):
         """Sounds the tone of the worst alarm when it is due."""
-        priority = self.priority()
+        priority = self._facts.priority
         if priority == wire.PRIORITY_NONE or self.silenced_ms or self._tone_ms:
             return
         high = priority == wire.PRIORITY_HIGH
@@ -96,12 +118,6 @@ class Alarms(Part):
 
     def next_ms(self):
         """Milliseconds until sound_tone() has something to do."""
-        if not self._ledger.facts.alarms:
+        if not self._facts.latched:
             return NEVER
         return self.silenced_ms if self.silenced_ms > self._tone_ms else self._tone_ms
-
-
-def _priority_of(alarms):
-    if alarms & wire.ALARMS_HIGH:
-        return wire.PRIORITY_HIGH
-    return wire.PRIORITY_MEDIUM if alarms & wire.ALARMS_MEDIUM else wire.PRIORITY_LOW

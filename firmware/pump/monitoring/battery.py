@@ -12,10 +12,9 @@ _SAMPLES = const(10)
 class Battery:
     """`mv` is the mean of the last ten samples, each as it would be without the load of a motor step before it."""
 
-    def __init__(self, sensor, profile, facts, line, service, effects):
+    def __init__(self, sensor, profile, line, service, effects):
         self._sensor = sensor
         self._profile = profile
-        self._facts = facts
         self._line = line
         self._service = service
         self._effects = effects
@@ -67,13 +66,12 @@ class Battery:
 
     def lasting_alarms(self):
         """Alarms whose cause lasts: each stays until its level has ended."""
-        alarms, profile = self._facts.alarms, self._profile
-        present = 0
+        profile, lasting = self._profile, []
         if self.mv <= profile.battery_low_mv + profile.battery_hysteresis_mv:
-            present = alarms & wire.ALARM_BATTERY_LOW
+            lasting.append(wire.ALARM_BATTERY_LOW)
         if self._is_spent():
-            present |= alarms & wire.ALARM_BATTERY_EMPTY
-        return present
+            lasting.append(wire.ALARM_BATTERY_EMPTY)
+        return lasting
 
     def fill_samples(self):
         """Takes ten samples at once."""

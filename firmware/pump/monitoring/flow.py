@@ -211,14 +211,14 @@ class Line:
 
     def lasting_alarms(self, moving):
         """Alarms whose cause lasts."""
-        causes = 0
+        lasting = []
         pa = self._sensor.sample_mean()
         self._pass_time()
         if pa >= 0 and (pa > self._limit or pa - self._model - self._base > self._margin * 2 // 3):
-            causes = wire.ALARM_OCCLUSION
+            lasting.append(wire.ALARM_OCCLUSION)
         if moving and self._leaking and self._sensor.is_usable():
-            causes |= wire.ALARM_LEAK
-        return causes
+            lasting.append(wire.ALARM_LEAK)
+        return lasting
 
 
 class Meter:
@@ -328,7 +328,7 @@ class Meter:
         due = steps * self._num
         if tenths > 11 * due:
             return wire.ALARM_OVER_INFUSION
-        return wire.ALARM_UNDER_INFUSION if tenths < 9 * due else 0
+        return wire.ALARM_UNDER_INFUSION if tenths < 9 * due else wire.ALARM_NONE
 
     def check_idle_flow(self):
         """Counts between steps."""
@@ -336,11 +336,11 @@ class Meter:
         self._looked = (self._looked + self._since(self._looked)) & _MASK
         self._counts += self._count_idle()
 
-    def lasting_alarms(self, moving):
-        """Alarms whose cause lasts. A pump that stands can give neither too much nor too little."""
+    def lasting_alarm(self, moving):
+        """The alarm whose cause lasts, or ALARM_NONE. A pump that stands can give neither too much nor too little."""
         if not moving:
-            return wire.ALARM_FREE_FLOW if self._flows or self._since(self._looked) > 1 else 0
+            return wire.ALARM_FREE_FLOW if self._flows or self._since(self._looked) > 1 else wire.ALARM_NONE
         if self._steps >= _METER_RECENT:
             return self._flow_alarm(self._steps, self._counts)
         at = (self._at if self._at else _BUCKETS) - 1
-        return self._flow_alarm(self._all_steps[at], self._all_counts[at]) if self._all_steps[at] else 0
+        return self._flow_alarm(self._all_steps[at], self._all_counts[at]) if self._all_steps[at] else wire.ALARM_NONE

@@ -20,9 +20,11 @@ class LineWatch(Part):
         self._profile = profile
         # A boot is no motor step.
         self.rested_ms = profile.battery_rest_ms
-        # Bits of the alarms that were found and not raised yet, and the detail of each by the number of its bit.
+        # By number: the alarms that were found and not raised yet, and the detail of each. `found` is what they do
+        # together (wire.TRAIT_*), and 0 when there are none.
         self.found = 0
-        self._detail = array("i", [0] * 30)
+        self._alarms = bytearray(len(wire.ALARM_TRAITS))
+        self._detail = array("i", [0] * len(wire.ALARM_TRAITS))
 
     def start_counting(self):
         if self.meter is not None:
@@ -40,7 +42,7 @@ class LineWatch(Part):
             self.meter.sample_before()
         if self.air is not None:
             self.sample_air()
-        return self.found & wire.ALARMS_SAFE == 0
+        return self.found & wire.TRAIT_SAFE == 0
 
     def sample_after(self, moved):
         """Samples just after the motor moved so many steps."""
@@ -79,27 +81,26 @@ class LineWatch(Part):
             self.sample_air()
 
     def add_finding(self, alarm, detail):
-        """Stores an alarm (one bit) until the dosing path is done."""
-        self.found |= alarm
-        at = 0
-        while alarm >> at > 1:
-            at += 1
-        self._detail[at] = detail
+        """Stores an alarm until the dosing path is done."""
+        self.found |= wire.ALARM_TRAITS[alarm]
+        self._alarms[alarm] = 1
+        self._detail[alarm] = detail
 
     def raise_found(self, effects):
         """Raises what was found."""
-        found, self.found = self.found, 0
-        for at in range(len(self._detail)):
-            if found >> at & 1:
-                effects.raise_alarm(1 << at, self._detail[at])
+        self.found = 0
+        for alarm in range(len(self._alarms)):
+            if self._alarms[alarm]:
+                self._alarms[alarm] = 0
+                effects.raise_alarm(alarm, self._detail[alarm])
 
     def lasting_alarms(self, moving):
         """Alarms whose cause lasts."""
-        causes = 0
+        lasting = []
         if self.line is not None:
-            causes |= self.line.lasting_alarms(moving)
+            lasting.extend(self.line.lasting_alarms(moving))
         if self.meter is not None:
-            causes |= self.meter.lasting_alarms(moving)
+            lasting.append(self.meter.lasting_alarm(moving))
         if self.air is not None and self.air.raw_mv > self._profile.air_mv:
-            causes |= wire.ALARM_AIR
-        return causes
+            lasting.append(wire.ALARM_AIR)
+        return lasting

@@ -93,13 +93,14 @@ class Monitor(Part):
 
     def lasting_alarms(self, moving):
         """Alarms of the monitor whose cause lasts, on a pump that is `moving` or not."""
-        causes = self.battery.lasting_alarms() | self.reservoir.lasting_alarms() | self.service.lasting_alarms()
+        lasting = self.battery.lasting_alarms() + self.reservoir.lasting_alarms()
+        lasting.extend(self.service.lasting_alarms())
         if self.find_broken_sensor() >= 0:
-            causes |= wire.ALARM_SENSOR_FAULT
-        causes |= self._line.lasting_alarms(moving)
+            lasting.append(wire.ALARM_SENSOR_FAULT)
+        lasting.extend(self._line.lasting_alarms(moving))
         if self._is_hot(_HYSTERESIS_MK):
-            causes |= wire.ALARM_OVER_TEMPERATURE
-        return causes
+            lasting.append(wire.ALARM_OVER_TEMPERATURE)
+        return lasting
 
     def rows(self):
         """A fresh mean of every sensor: its number, state, last raw millivolts, last value that could be used."""

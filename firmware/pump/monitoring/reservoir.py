@@ -93,7 +93,7 @@ class Reservoir:
 
     def lasting_alarms(self):
         """Alarms whose cause lasts."""
-        return wire.ALARM_RESERVOIR_DISAGREES if self.is_apart() else 0
+        return [wire.ALARM_RESERVOIR_DISAGREES] if self.is_apart() else []
 
     # The delivery before a refill
 

@@ -30,26 +30,25 @@ class Service:
             self._effects.raise_alarm(wire.ALARM_ELECTIVE_REPLACEMENT, mv)
 
     def update_alarms(self):
-        present = self.lasting_alarms()
-        if present & wire.ALARM_ELECTIVE_REPLACEMENT:
-            self._effects.raise_alarm(wire.ALARM_ELECTIVE_REPLACEMENT, 0)
-        if present & wire.ALARM_END_OF_SERVICE:
-            self._effects.raise_alarm(wire.ALARM_END_OF_SERVICE, 0)
+        for alarm in self.lasting_alarms():
+            self._effects.raise_alarm(alarm, 0)
 
     def lasting_alarms(self):
-        """Alarms whose cause lasts. Allocates nothing."""
-        clock = self._clock
-        present = 0
-        since = self._facts.replacement_since
+        """Alarms whose cause lasts. What it returns takes no memory while there are none."""
+        due = self._facts.replacement_since is not None
+        if self._is_over():
+            return (wire.ALARM_ELECTIVE_REPLACEMENT, wire.ALARM_END_OF_SERVICE) if due else (wire.ALARM_END_OF_SERVICE,)
+        return (wire.ALARM_ELECTIVE_REPLACEMENT,) if due else ()
+
+    def _is_over(self):
+        """Whether the service life has ended: after the days behind the indicator, or at its cap."""
+        clock, since = self._clock, self._facts.replacement_since
         if since is not None:
-            present = wire.ALARM_ELECTIVE_REPLACEMENT
             days = clock.day - since[0]
             if days > _SERVICE_DAYS or (days == _SERVICE_DAYS and clock.ms >= since[1]):
-                present |= wire.ALARM_END_OF_SERVICE
+                return True
         cap = self.cap_days()
-        if cap != UNKNOWN and clock.known and clock.local_days() >= cap:
-            present |= wire.ALARM_END_OF_SERVICE
-        return present
+        return cap != UNKNOWN and clock.known and clock.local_days() >= cap
 
     def cap_days(self):
         """The local day on which the service life ends, in days since 2000-01-01; UNKNOWN where none is known."""

@@ -3,11 +3,11 @@
 from const import const
 
 from pump import wire
-from pump.storage.records import UNKNOWN
-from pump.storage.reducer import state_code
+from pump.storage.records import ENTRIES, ESCALATED, UNKNOWN
 
 _AGES = const(5)
-_WINDOWS = const(4)
+_WINDOWS = const(5)
+_WORDS = const(5)
 
 
 class Checkpoint:
@@ -25,8 +25,15 @@ class Checkpoint:
         """Write all records with append(kind, code, a, b, c, d, e), which also applies them. They repeat facts, and
         change none."""
         facts = self._facts
-        code = state_code(facts.running, facts.stop_reason)
-        append(wire.RECORD_STATE, code, facts.low, facts.high, facts.generation, facts.alarms, facts.reservoir)
+        append(
+            wire.RECORD_STATE,
+            state_code(facts),
+            facts.low,
+            facts.high,
+            facts.generation,
+            len(facts.latched),
+            facts.reservoir,
+        )
         append(
             wire.RECORD_LEASE,
             facts.titration_day,
@@ -36,15 +43,17 @@ class Checkpoint:
             facts.missed,
             facts.reservoir,
         )
+        known = 1 if facts.clock_was_set else 0
         append(
             wire.RECORD_IDENTITY,
-            facts.bolus_kind,
+            facts.bolus_kind << wire.SHIFT_IDENTITY_BOLUS_KIND | known << wire.SHIFT_IDENTITY_CLOCK_KNOWN,
             facts.boot_count,
             facts.hash_head,
             facts.bolus_left,
-            1 if facts.clock_was_set else 0,
+            facts.square_left,
             facts.commit_high,
         )
+        self._write_alarms(append)
         self._write_windows(append)
         self._write_patient_times(append)
         if self._outcomes.floor:
@@ -55,25 +64,32 @@ class Checkpoint:
         for known in list(self._outcomes.hosts):
             _write_outcome(append, known)
 
+    def _write_alarms(self, append):
+        latched, escalated = self._facts.latched, self._facts.escalated
+        for place in range(0, len(latched), ENTRIES):
+            append(wire.RECORD_LATCHED, place, *pack_alarms(latched[place : place + ENTRIES], escalated))
+
     def _write_windows(self, append):
-        drug = [nanograms for _, nanograms, _ in self._guard.window_rows()]
-        drug += [0] * (_WINDOWS - len(drug))
-        append(wire.RECORD_WINDOWS, 0, drug[0], drug[1], drug[2], drug[3], self._facts.square_left)
+        """A record for each five caps of a drug; `place` counts them from the first cap of that drug."""
+        drugs = {}
+        for row in self._guard.window_rows():
+            drugs.setdefault(row[0], []).append(row[2])
+        for drug in sorted(drugs):
+            held = drugs[drug]
+            for place in range(0, len(held), _WINDOWS):
+                part = _fill_words(held[place : place + _WINDOWS], 0)
+                append(wire.RECORD_WINDOWS, place << wire.SHIFT_WINDOWS_PLACE | drug << wire.SHIFT_WINDOWS_DRUG, *part)
 
     def _write_patient_times(self, append):
         facts = self._facts
         ages = [facts.ms_since(moment) for moment in facts.patient_times]
-        for first in range(0, len(ages), _AGES):
-            part = ages[first : first + _AGES]
-            part += [UNKNOWN] * (_AGES - len(part))
-            append(wire.RECORD_PATIENT_TIMES, first, part[0], part[1], part[2], part[3], part[4])
+        for place in range(0, len(ages), _AGES):
+            append(wire.RECORD_PATIENT_TIMES, place, *_fill_words(ages[place : place + _AGES], UNKNOWN))
 
     def _write_supplies(self, append):
         facts = self._facts
         if facts.filled_steps != UNKNOWN:
-            append(
-                wire.RECORD_FILLED, 0, facts.filled_steps, facts.filled_low, facts.filled_high, facts.filled_day, 0
-            )
+            append(wire.RECORD_FILLED, 0, facts.filled_steps, facts.filled_low, facts.filled_high, facts.filled_day, 0)
         since = facts.replacement_since
         if since is not None or facts.implant_days != UNKNOWN:
             day, ms = (UNKNOWN, 0) if since is None else since
@@ -90,9 +106,29 @@ class Checkpoint:
         append(wire.RECORD_CALENDAR, known, days, ms, lag, self._faults.next, facts.commit_unsure)
 
 
+def state_code(facts):
+    """Code of a state record."""
+    running = 1 if facts.running else 0
+    return facts.stop_reason << wire.SHIFT_STATE_STOP_REASON | running << wire.SHIFT_STATE_RUNNING
+
+
+def pack_alarms(alarms, escalated=b""):
+    """Five words that hold up to ENTRIES alarms."""
+    record = [0] * (wire.AT_CODE + 1 + _WORDS)
+    for at, alarm in enumerate(alarms):
+        wire.put_entry(record, at, alarm | ESCALATED if alarm in escalated else alarm)
+    return record[wire.AT_CODE + 1 :]
+
+
+def _fill_words(values, empty):
+    return values + [empty] * (_WORDS - len(values))
+
+
 def _write_outcome(append, known):
-    host = int.from_bytes(known.host, "little")
+    host, high = wire.id_low(known.host), wire.id_high(known.host)
     if known.reason == wire.REASON_DONE:
-        append(wire.RECORD_HOST_DONE, known.type, host, known.counter, known.accepted, known.low, known.high)
+        code = (known.type - wire.COMMAND_BASE) << wire.SHIFT_HOST_DONE_COMMAND | high << wire.SHIFT_HOST_DONE_HOST_HIGH
+        append(wire.RECORD_HOST_DONE, code, host, known.counter, known.accepted, known.low, known.high)
     else:
-        append(wire.RECORD_HOST_REFUSED, known.reason, host, known.counter, known.type, known.low, known.high)
+        message = known.type << wire.SHIFT_HOST_REFUSED_MESSAGE | high << wire.SHIFT_HOST_REFUSED_HOST_HIGH
+        append(wire.RECORD_HOST_REFUSED, known.reason, host, known.counter, message, known.low, known.high)

@@ -24,7 +24,15 @@ class Facts:
         self.open_kind = wire.BOLUS_KIND_NONE
         self.open_bolus = 0
         self.open_square = 0
-        self.alarms = 0
+        # Alarms that are latched, by number and in the order of raising, at most wire.LATCHED_MAX; of these, the ones
+        # that have been on for so long that they became urgent; what all of them together do (wire.TRAIT_*), and the
+        # priority of the worst.
+        self.latched = b""
+        self.escalated = b""
+        self.traits = 0
+        self.priority = wire.PRIORITY_NONE
+        # Alarms that a clear_list named: they count with the command that follows.
+        self.to_clear = b""
         self.generation = 0
         self.hash_head = 0
         # At the commit: high, and how far it was above low.
@@ -33,8 +41,6 @@ class Facts:
         self.titration_day = 0
         self.boot_count = 0
         self.clock_was_set = False
-        # Alarms that have been on for so long that they became urgent.
-        self.escalated = 0
         # When the last record was written: pump time is as durable as that.
         self.written = (0, 0)
         # When a programmed pump was stopped: (day, ms), or None while it delivers.
@@ -76,7 +82,11 @@ class Facts:
             self.open_kind,
             self.open_bolus,
             self.open_square,
-            self.alarms,
+            self.latched,
+            self.escalated,
+            self.traits,
+            self.priority,
+            self.to_clear,
             self.generation,
             self.hash_head,
             self.commit_high,
@@ -85,7 +95,6 @@ class Facts:
             self.titration_day,
             self.boot_count,
             self.clock_was_set,
-            self.escalated,
             self.written,
             self.stopped_since,
             self.stops,
@@ -139,8 +148,8 @@ class Facts:
         return count
 
     def count_stops(self, alarm, window_ms):
-        """Number of times that one of these alarms stopped delivery within `window_ms`."""
-        return len([1 for raised, day, ms in self.stops if raised & alarm and self.ms_since((day, ms)) < window_ms])
+        """Number of times that this alarm stopped delivery within `window_ms`."""
+        return len([1 for raised, day, ms in self.stops if raised == alarm and self.ms_since((day, ms)) < window_ms])
 
     def count_boots(self, window_ms):
         """Number of boots within `window_ms` of pump time."""

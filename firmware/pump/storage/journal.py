@@ -11,8 +11,10 @@ import hashlib
 import struct
 from array import array
 
+from const import const
+
 from pump.storage.records import NOT_WRITTEN, RECORD_FORMAT
-from pump.wire import CHAIN_BYTES, RECORD_BYTES, const
+from pump.wire import CHAIN_BYTES, RECORD_BYTES
 
 SECTOR_BYTES = const(4096)
 _HEADER_BYTES = const(16)

@@ -1,14 +1,24 @@
 # The way to change durable facts: a record goes into the journal, and the reducer applies it to the facts.
 
+from const import const
+
 from pump import wire
 from pump.refusal import Refusal
-from pump.storage.checkpoint import Checkpoint
+from pump.storage.checkpoint import Checkpoint, pack_alarms, state_code
 from pump.storage.facts import Facts
 from pump.storage.outcomes import Outcomes
-from pump.storage.records import NOT_WRITTEN, UNKNOWN
-from pump.storage.reducer import Reducer, state_code
+from pump.storage.records import CLEARED_MAX, NOT_WRITTEN, UNKNOWN
+from pump.storage.reducer import Reducer
 
-_FAULTS = (wire.RECORD_ALARM_RAISED, wire.RECORD_ALARM_ENDED, wire.RECORD_ALARM_CLEARED)
+_FAULTS = (
+    wire.RECORD_ALARM_RAISED,
+    wire.RECORD_ALARM_ENDED,
+    wire.RECORD_ALARM_CLEARED,
+    wire.RECORD_ALARM_DISPLACED,
+    wire.RECORD_CLEAR_LIST,
+)
+# Alarms of a clear list: the last word of a record is none that a copy in the fault ring has.
+_LISTED_MAX = const(12)
 
 
 class Ledger:
@@ -42,11 +52,7 @@ class Ledger:
 
     def _is_writable(self):
         # A record carries the content of the reservoir, and that of a refill sets it: writing does not depend on it.
-        return (
-            self._clock.time_intact()
-            and self._fold_facts() == self._checksum
-            and self._sum_counts() == self._counts
-        )
+        return self._clock.time_intact() and self._fold_facts() == self._checksum and self._sum_counts() == self._counts
 
     def _fold_facts(self):
         return self._fold(self.facts) ^ self._fold(self.outcomes) ^ self._copied
@@ -67,13 +73,12 @@ class Ledger:
         self.journal.scan(self._replay_record)
         self._renew_checksum()
 
-    def _find_copied(self, fields):
-        self._copied = fields[9]
+    def _find_copied(self, record):
+        self._copied = record[wire.AT_COPIED]
 
-    def _replay_record(self, fields):
-        sequence, day, ms, kind, code, a, b, c, d, e = fields
-        self._clock.resume_at(day, ms)
-        self._apply_record(sequence, kind, code, a, b, c, d, e)
+    def _replay_record(self, record):
+        self._clock.resume_at(record[wire.AT_DAY], record[wire.AT_MS])
+        self._apply_record(record)
 
     def has_lost_records(self):
         """After a replay: whether records are known to have been in this flash that are not in it now."""
@@ -94,19 +99,28 @@ class Ledger:
         """
         sequence = self._append(kind, code, a, b, c, d, e)
         if not self.corrupted:
-            self._apply_record(self.journal.next if sequence < 0 else sequence, kind, code, a, b, c, d, e)
+            self._apply_numbers(self.journal.next if sequence < 0 else sequence, kind, code, a, b, c, d, e)
             self._renew_checksum()
         return sequence
 
     def command(self, kind, role, host, counter, c, d, e):
         """Make a command and its effect durable, and apply them. Raises Refusal, and applies nothing, when the record
         could not be written."""
-        number = int.from_bytes(host, "little")
-        sequence = self._append(kind, role, number, counter, c, d, e)
+        code, number = _command_code(role, host), wire.id_low(host)
+        sequence = self._append(kind, code, number, counter, c, d, e)
         if sequence < 0:
             raise Refusal(wire.REASON_FLASH_FAILED)
-        self._apply_record(sequence, kind, role, number, counter, c, d, e)
+        self._apply_numbers(sequence, kind, code, number, counter, c, d, e)
         self._renew_checksum()
+
+    def command_clearing(self, role, host, counter, alarms):
+        """Make the command that clears `alarms` durable, as command() does; what it has no room for goes before it."""
+        for first in range(CLEARED_MAX, len(alarms), _LISTED_MAX):
+            words = pack_alarms(alarms[first : first + _LISTED_MAX])
+            self.write(wire.RECORD_CLEAR_LIST, 0, words[0], words[1], words[2], words[3], 0)
+        words = pack_alarms(alarms[:CLEARED_MAX])
+        facts = self.facts
+        self.command(wire.RECORD_ALARM_CLEARED, role, host, counter, words[0], facts.low, facts.high)
 
     def _append(self, kind, code, a, b, c, d, e):
         if not self._is_writable():
@@ -120,16 +134,20 @@ class Ledger:
     def _append_checkpoint(self, kind, code, a, b, c, d, e):
         sequence = self.journal.append(kind, code, a, b, c, d, e)
         if sequence >= 0:
-            self._apply_record(sequence, kind, code, a, b, c, d, e)
+            self._apply_numbers(sequence, kind, code, a, b, c, d, e)
 
-    def _apply_record(self, sequence, kind, code, a, b, c, d, e):
-        self._reducer.apply_record(sequence, kind, code, a, b, c, d, e)
-        if kind in _FAULTS and sequence > self._copied:
+    def _apply_numbers(self, sequence, kind, code, a, b, c, d, e):
+        self._apply_record((sequence, self._clock.day, self._clock.ms, kind, code, a, b, c, d, e))
+
+    def _apply_record(self, record):
+        self._reducer.apply_record(record)
+        sequence = record[wire.AT_SEQUENCE]
+        if record[wire.AT_KIND] in _FAULTS and sequence > self._copied:
             # The copy names the record that it was made from: what a cut left without one gets it in the next replay,
             # with the time of the record itself.
             if self.faults.needs_sector():
                 self.faults.open_sector()
-            self.faults.append(kind, code, a, b, c, d, sequence)
+            self.faults.append(*record[wire.AT_KIND : wire.AT_COPIED], sequence)
             self._copied = sequence
 
     # Between records
@@ -157,8 +175,8 @@ class Ledger:
         """Record the command that stopped delivery; return the sequence number. A stop is a stop even if the flash
         rejects the record."""
         facts = self.facts
-        number = int.from_bytes(host, "little")
-        sequence = self.write(wire.RECORD_STOP, role, number, counter, 0, facts.low, facts.high)
+        code = _command_code(role, host)
+        sequence = self.write(wire.RECORD_STOP, code, wire.id_low(host), counter, 0, facts.low, facts.high)
         self.close_lease(wire.STOP_REASON_COMMAND)
         return self.journal.next if sequence < 0 else sequence
 
@@ -180,5 +198,9 @@ class Ledger:
 
     def _write_state(self, reservoir):
         facts = self.facts
-        code = state_code(facts.running, facts.stop_reason)
-        self.write(wire.RECORD_STATE, code, facts.low, facts.high, facts.generation, facts.alarms, reservoir)
+        alarms = len(facts.latched)
+        self.write(wire.RECORD_STATE, state_code(facts), facts.low, facts.high, facts.generation, alarms, reservoir)
+
+
+def _command_code(role, host):
+    return role << wire.SHIFT_COMMAND_ROLE | wire.id_high(host) << wire.SHIFT_COMMAND_HOST_HIGH

@@ -6,7 +6,9 @@
 import hashlib
 import struct
 
-from pump.wire import THERAPY_BYTES_MAX, const
+from const import const
+
+from pump.wire import PROGRAM_BYTES_MAX, id_low
 
 _MAGIC = b"DBTH"
 _HEADER = "<4sIHHI"
@@ -34,7 +36,7 @@ class TherapyStore:
         """Read a copy of the generation that the journal committed. Returns whether one exists."""
         for address in self._addresses:
             program = self._read_copy(address, generation)
-            if program is not None and program_hash(program)[:4] == hash_head:
+            if program is not None and id_low(program_hash(program)) == hash_head:
                 self._set_program(program, generation)
                 return True
         return False
@@ -96,7 +98,7 @@ class TherapyStore:
         header = bytearray(_HEADER_BYTES)
         self._board.flash_read(address, header)
         magic, found, length, _, _ = struct.unpack(_HEADER, header[:16])
-        if magic != _MAGIC or found != generation or length > THERAPY_BYTES_MAX:
+        if magic != _MAGIC or found != generation or length > PROGRAM_BYTES_MAX:
             return None
         program = bytearray(length)
         self._board.flash_read(address + _HEADER_BYTES, program)

@@ -1,8 +1,8 @@
 """Bench files: how a pump is wired on a bench, as TOML, and what its board is told of it.
 
-`load_bench` reads a file and reports every mistake with its key and line. `Bench.device_json` is what the board file of the
-firmware reads (`bench.json`), `Bench.device_config` are the pump's settings with the step volume that was calibrated.
-`docs/boards/` shows the benches of `examples/benches/`.
+`load_bench` reads a file and reports every mistake with its key and line. `Bench.device_json` is what the board file of
+the firmware reads (`bench.json`), `Bench.device_config` are the pump's settings with the step volume that was
+calibrated. `docs/boards/` shows the benches of `examples/benches/`.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ def flatten_values(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 def sealed_bench(wiring: Mapping[str, Any]) -> dict[str, Any]:
     """The wiring of a board with the checksum over all the rest.
 
-    The checksum is that of `device_config.seal_config` over the leaves of the nested values: the first eight bytes, in hex,
-    of the SHA-256 over "path=value;" of each, in the order of the paths. Numbers are whole, and nothing is "None".
+    The checksum is that of `device_config.seal_config` over the leaves of the nested values: the first eight bytes, in
+    hex, of the SHA-256 over "path=value;" of each, in the order of the paths. Numbers are whole, and nothing is "None".
     """
     rest = {name: value for name, value in wiring.items() if name != "checksum"}
     leaves = dict(flatten_values(rest))

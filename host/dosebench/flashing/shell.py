@@ -1,4 +1,5 @@
-"""What is done on a board through its REPL: look, write, copy, remove, rename, reset. Each act is one call of `run_code`."""
+"""What is done on a board through its REPL: look, write, copy, remove, rename, reset. Each act is one call of
+`run_code`."""
 
 from __future__ import annotations
 

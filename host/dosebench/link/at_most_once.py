@@ -92,7 +92,7 @@ class AtMostOnce(Queries):
     def _send_command(self, name: str, **fields: Any) -> dict[str, Any]:
         host, counter = self._ids.next_id(self._pump, name, self._newest)
         try:
-            outcome = self._ask_in_session(name, codec.by_name(name).role, host=host, counter=counter, **fields)
+            outcome = self._ask_in_session(name, codec.by_name(name).role, counter=counter, **fields)
         except PortError as error:
             raise self._unknown_outcome(name, error) from error
         except (LinkError, SessionRefusedError, NotPairedError) as error:
@@ -136,7 +136,7 @@ class AtMostOnce(Queries):
         """Ask what became of one command. The session's numbers only grow, so a frame of it that is still on its way
         comes too late from here on."""
         try:
-            outcome = self._ask_in_session("outcome", "operator", host=command.host, counter=command.counter)
+            outcome = self._ask_in_session("outcome", "operator", counter=command.counter)
             reason, record = str(outcome["reason"]), int(outcome["record"])
             known = CommandOutcome(command.name, command.counter, reason == "done", reason, record, outcome)
         except RefusedError as refused:

@@ -87,18 +87,18 @@ class PumpClient(AtMostOnce):
 
         Raises RefusedError with the pump's reason when it does not take the therapy.
         """
-        self._ask_question("therapy_begin", length=len(program), program_hash=program_hash(program))
+        self._ask_question("program_begin", length=len(program), program_hash=program_hash(program))
         for offset in range(0, len(program), CHUNK_BYTES_MAX):
-            self._ask_question("therapy_chunk", offset=offset, data=program[offset : offset + CHUNK_BYTES_MAX])
-        return self._ask_question("therapy_verify")
+            self._ask_question("program_chunk", offset=offset, data=program[offset : offset + CHUNK_BYTES_MAX])
+        return self._ask_question("program_verify")
 
     def commit_program(self, program: bytes) -> dict[str, Any]:
         """Put the staged and verified therapy in force."""
-        return self._run_command("therapy_commit", program_hash=program_hash(program))
+        return self._run_command("program_commit", program_hash=program_hash(program))
 
     def abort_stage(self) -> None:
         """Drop the stage, if there is one."""
-        self._ask_question("therapy_abort")
+        self._ask_question("program_abort")
 
     # Delivery
 
@@ -117,13 +117,13 @@ class PumpClient(AtMostOnce):
             except (LinkError, RefusedError):
                 # Whatever is wrong with the session: a stop without one is taken too.
                 self._session = None
-        return self._ask_plainly("stop", self.device_id, host=self._ids.host_id, counter=0)
+        return self._ask_plainly("stop", self.device_id)
 
     def _stop_in_session(self) -> dict[str, Any]:
-        host, counter = self._ids.next_id(self._pump, "stop", self._newest)
+        _, counter = self._ids.next_id(self._pump, "stop", self._newest)
         # It may be repeated at will: nobody needs to know whether this one came through.
         self._ids.close_command(self._pump, counter)
-        return self._ask_in_open_session("stop", host=host, counter=counter)
+        return self._ask_in_open_session("stop", counter=counter)
 
     def give_bolus(self, steps: int) -> dict[str, Any]:
         """Deliver `steps` motor steps on top of the basal."""

@@ -93,7 +93,7 @@ class Queries(SessionLink):
         """Generation and bytes of the therapy in force. Raises RefusedError(not_programmed)."""
         data = b""
         while True:
-            reply = self._ask_question("therapy_read", offset=len(data))
+            reply = self._ask_question("program_read", offset=len(data))
             data += reply["data"]
             if len(data) >= reply["length"]:
                 return reply["generation"], data
@@ -117,7 +117,8 @@ class Queries(SessionLink):
     def read_faults(
         self, first: int | None = None, progress: Callable[[int, int], None] | None = None
     ) -> Iterator[bytes]:
-        """Raw records of the fault ring, as `read_journal`. In `e` each holds the number of its record in the journal."""
+        """Raw records of the fault ring, as `read_journal`. In `e` each holds the number of its record in the
+        journal."""
         return self._read_records("fault", first, progress)
 
     def read_record(self, number: int) -> bytes:

@@ -36,8 +36,9 @@ class ProfileError(TomlFileError):
 class Profile(Table):
     """One kind of pump.
 
-    Every figure is exact. `count_steps(volume)` of the delivery figures is a whole number or a fraction that the firmware can
-    take, and the gap between two steps at the highest rate outlasts a flash operation; loading a profile checks both.
+    Every figure is exact. `count_steps(volume)` of the delivery figures is a whole number or a fraction that the
+    firmware can take, and the gap between two steps at the highest rate outlasts a flash operation; loading a profile
+    checks both.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=True)

@@ -1,7 +1,7 @@
 """Check a regimen: every mistake at its line, and what the therapy would be.
 
-`check_regimen` is what `dosebench check` prints and what every upload goes through first. Nothing here talks to a pump; the
-pump checks the program again by itself. A bench model: a regimen that passes is still not for people.
+`check_regimen` is what `dosebench check` prints and what every upload goes through first. Nothing here talks to a pump;
+the pump checks the program again by itself. A bench model: a regimen that passes is still not for people.
 """
 
 from __future__ import annotations

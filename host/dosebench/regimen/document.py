@@ -1,7 +1,7 @@
 """Regimen files: what a clinician orders, as TOML with a unit at every figure.
 
-`read_regimen` gives a file's content together with every mistake of form in it; `dosebench.regimen.check` builds the complete
-order, an `Order`, once nothing is wrong. `docs/REGIMEN.md` describes the format key by key.
+`read_regimen` gives a file's content together with every mistake of form in it; `dosebench.regimen.check` builds the
+complete order, an `Order`, once nothing is wrong. `docs/REGIMEN.md` describes the format key by key.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Old and new therapy side by side: what a person looks at before confirming a new program (R63).
 
-`compare_programs` gives the figures as data, `build_table` draws them for a terminal. Both sides come from programs, not from files:
-of the one that is in force and of the one that the pump holds ready.
+`compare_programs` gives the figures as data, `build_table` draws them for a terminal. Both sides come from programs,
+not from files: of the one that is in force and of the one that the pump holds ready.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Scenario files: what happens to a simulated pump, and when, as TOML that a clinician or a teacher could read.
 
-A scenario has no therapy of its own: it is run on a regimen. `load_scenario` gives its events in order of time, or every mistake
-at once, each with its line. `docs/SCENARIOS.md` describes the format key by key.
+A scenario has no therapy of its own: it is run on a regimen. `load_scenario` gives its events in order of time, or
+every mistake at once, each with its line. `docs/SCENARIOS.md` describes the format key by key.
 """
 
 from __future__ import annotations

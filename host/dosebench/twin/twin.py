@@ -61,7 +61,8 @@ def derived_keys(device_id: bytes) -> dict[str, bytes]:
 
 
 class Twin:
-    """A simulated pump. Time stands still except inside `advance_time` and what calls it; usable as a context manager."""
+    """A simulated pump. Time stands still except inside `advance_time` and what calls it; usable as a context
+    manager."""
 
     def __init__(self, settings: TwinSettings) -> None:
         self.settings = settings
