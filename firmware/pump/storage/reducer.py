@@ -61,7 +61,7 @@ class Reducer:
     # Between records
 
     def count_steps(self, commanded, moved):
-        """The motor was commanded to move `commanded` steps and moved `moved`. Returns the greater one, which the lease
+        """Counts the `commanded` steps of the motor and those that it `moved`. Returns the greater one, which the lease
         counts."""
         facts = self._facts
         most = commanded if commanded > moved else moved
@@ -129,13 +129,13 @@ class Reducer:
             _push(facts.boots, facts.written)
 
     def _show_steps(self, low, high):
-        """A record shows what was delivered: in a replay, what came since the record before it used up its lease."""
+        """Takes low and high of a record. In a replay, the steps since the record before used up its lease."""
         facts = self._facts
         self._use_lease(high - facts.high)
         facts.low, facts.high = low, high
 
     def _apply_bolus(self, kind, a, b, c, d):
-        """What the pump does with boluses unasked. Returns whether this is such a record."""
+        """Applies what the pump does with boluses unasked. Returns whether this is such a record."""
         facts = self._facts
         if kind == wire.RECORD_BOLUS_END:
             self._show_steps(a, b)
@@ -270,7 +270,7 @@ class Reducer:
         self._outcomes.store_outcome(_host_bytes(a), b, _TYPE_OF[kind], wire.REASON_DONE, c, low, high, sequence)
 
     def _begin_bolus(self, kind, steps, allowance):
-        """The record of a bolus is the lease of its steps, too."""
+        """Begins a bolus, whose record is the lease of its steps, too."""
         facts = self._facts
         facts.allowance = allowance
         if kind == wire.RECORD_SQUARE:
