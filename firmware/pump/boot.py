@@ -63,7 +63,7 @@ class Boot:
         self._selftest.set_boot_ms((self._board.ticks() - began) & NEVER)
 
     def finish(self):
-        """The watchdog is proven, or none: tests the pump, and resumes delivery if it was running."""
+        """Tests the pump, and resumes delivery if it was running. The watchdog is proven, or none."""
         resets = self._facts.count_boots(self._profile.resets_ms)
         if resets > self._profile.resets_max:
             self._effects.raise_alarm(wire.ALARM_RESETS_REPEATED, resets)
@@ -133,7 +133,7 @@ class Boot:
             self._judge_therapy(therapy)
 
     def _convert_steps(self, therapy):
-        """A pump that was calibrated since, and flashed with the result, has steps of another volume."""
+        """Converts the content into the steps of a pump that was calibrated since, and flashed with the result."""
         facts, profile = self._facts, self._profile
         old_num, old_den = facts.step_nl_num, facts.step_nl_den
         if not old_num:
@@ -148,7 +148,7 @@ class Boot:
         self._ledger.write(wire.RECORD_CALIBRATION, 0, num, den, old_num, old_den, content)
 
     def _judge_therapy(self, therapy):
-        """A therapy that this pump would refuse now is not delivered either: its steps mean something else."""
+        """Raises an alarm about a therapy that this pump would refuse now: its steps mean something else."""
         reason, _ = therapy.check(self._profile)
         if reason == wire.REASON_DONE:
             self._effects.end_alarm(wire.ALARM_THERAPY_UNFIT)

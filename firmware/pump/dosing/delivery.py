@@ -275,14 +275,14 @@ class Delivery(Part):
         self.ram_check.renew_checksum()
 
     def _set_periodic(self, therapy, live):
-        period = therapy.periodic()
-        if live and self.schedule.has_periodic(*period):
+        steps, num, den, period_ms = therapy.periodic()
+        if live and self.schedule.has_periodic(steps, num, den, period_ms):
             return
-        left = therapy.periodic_ms
+        left = period_ms
         if not live:
             since = self._facts.ms_since(self._facts.periodic_from)
             left = left - since if left > since else 1
-        self.schedule.set_periodic(*period, left)
+        self.schedule.set_periodic(steps, num, den, period_ms, left)
 
     def apply_fallbacks(self):
         """Sets the basal rate that follows from a low reservoir and a reached cap."""
@@ -304,8 +304,8 @@ class Delivery(Part):
 
     def start_delivery(self):
         """Starts the basal; a periodic bolus is due a period from now. Steps need a lease from here on."""
-        therapy = self.therapy
-        self.schedule.set_periodic(*therapy.periodic(), therapy.periodic_ms)
+        steps, num, den, period_ms = self.therapy.periodic()
+        self.schedule.set_periodic(steps, num, den, period_ms, period_ms)
         self.resume_delivery()
 
     def resume_delivery(self):

@@ -52,7 +52,7 @@ class Recount:
         return struct.unpack(RECORD_FORMAT, self._slot[:_BODY_BYTES])
 
     def _find_worth(self, first):
-        """What a step held before the first change from record `first` on: (num, den), or None without a change."""
+        """Drug in a step before the first change from record `first` on: (num, den), or None without a change."""
         self._worth = None
         for sequence in range(first, self._ledger.journal.next):
             record = self._read_record(sequence)

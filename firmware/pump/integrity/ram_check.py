@@ -22,12 +22,12 @@ class RamCheck:
         self._ms = 0
 
     def renew_checksum(self):
-        """A therapy was loaded, or the pump booted: what is set now must stay."""
+        """Takes over what is set now, after a boot or a new therapy: it must stay."""
         self._therapy = self._fold_therapy()
         self._restart_time()
 
     def is_intact(self):
-        """Whether everything is as it must be. Allocates: for leases and orders, between steps."""
+        """Returns whether everything is as it must be. Allocates: for leases and orders, between steps."""
         intact = (
             self._fold_therapy() == self._therapy
             and self._store.is_intact()
@@ -60,12 +60,12 @@ class RamCheck:
         return bounded and self._fold_settings() == self._settings
 
     def _fold_settings(self):
-        """What no therapy changes: figures of the profile, and where the flash is divided."""
+        """Folds what no therapy changes: figures of the profile, and where the flash is divided."""
         ledger = self._ledger
         return fold(self._profile) ^ fold(self._store) ^ fold(ledger.journal) ^ fold(ledger.faults)
 
     def _time_intact(self):
-        """Clock and guard count the same time, each for itself; counts and places of the windows follow from it."""
+        """Compares the times that clock and guard count. Counts and places of the windows follow from them."""
         clock = self._clock
         passed = (clock.day - self._day) * DAY_MS + clock.ms - self._ms
         return clock.offset_intact() and self._delivery.guard.counts_intact(passed)

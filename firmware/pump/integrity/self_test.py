@@ -115,7 +115,7 @@ class SelfTest(Part):
         self._judge(wire.TEST_CODE, code == self._flashed, code[0] << 16 | code[1] << 8 | code[2])
 
     def _test_memory(self):
-        """RAM holds the program that was committed."""
+        """Tests that RAM holds the program that was committed."""
         intact = self._delivery.guard.limits_intact() and not self._started_over
         if self._delivery.therapy is not None:
             head = wire.id_low(program_hash(self._store.program))
@@ -123,7 +123,7 @@ class SelfTest(Part):
         self._judge(wire.TEST_MEMORY, intact)
 
     def _test_driver(self):
-        """The line of the driver shows that it is off after it was switched off."""
+        """Tests that the line of the driver shows that it is off after it was switched off."""
         self._board.motor_off()
         self._judge(wire.TEST_DRIVER, not self._board.driver_on())
 

@@ -22,7 +22,7 @@ class Checkpoint:
         self._plan = plan
 
     def write_records(self, append):
-        """Write all records with append(kind, code, a, b, c, d, e), which also applies them. They repeat facts, and
+        """Writes all records with append(kind, code, a, b, c, d, e), which also applies them. They repeat facts, and
         change none."""
         facts = self._facts
         append(

@@ -70,8 +70,8 @@ class Facts:
         self.periodic_from = (0, 0)
 
     def checked(self):
-        """What only records change (see integrity/checksums.py). low, high, allowance and reservoir change with steps:
-        the ledger has checks of its own for them."""
+        """Attributes that only records change (see integrity/checksums.py). low, high, allowance and reservoir change
+        with steps: the ledger has checks of its own for them."""
         return (
             self.missed,
             self.running,

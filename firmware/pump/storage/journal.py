@@ -86,7 +86,7 @@ class Journal:
     # Reading back after a reset
 
     def scan(self, visit):
-        """Read all sectors, oldest first, and call visit(fields) for each valid record."""
+        """Reads all sectors, oldest first, and calls visit(fields) for each valid record."""
         for sector in range(len(self._firsts)):
             self._firsts[sector] = self._read_first(sector)
         self._secure_newest_header()
@@ -109,7 +109,7 @@ class Journal:
         self._secure_newest_record()
 
     def _read_header(self, sector):
-        """Read a header into _head. Returns (whether it is one, whether a bit of it had to be corrected)."""
+        """Reads a header into _head. Returns (whether it is one, whether a bit of it had to be corrected)."""
         head = self._head
         self._board.flash_read(self._address + sector * SECTOR_BYTES, head)
         if _is_sealed(head):
@@ -188,8 +188,8 @@ class Journal:
         self._slot = end
 
     def _accept_record(self, visit):
-        """Whether the record in hand is valid. One that is not is void (its number is used again) or damaged (the next
-        record chains to it)."""
+        """Returns whether the record in hand is valid. One that is not is void (its number is used again) or damaged
+        (the next record chains to it)."""
         record = self._record
         if not self._is_valid(record):
             sequence = struct.unpack_from("<I", record, 0)[0]
@@ -220,7 +220,7 @@ class Journal:
         )
 
     def _mend_record(self, visit):
-        """The doubtful record was valid once: accept it if only one bit of it is wrong. Returns whether that is so."""
+        """Accepts the doubtful record, which was valid once, if one bit of it is wrong. Returns whether it did."""
         bit = _mend_bit(self._doubtful, self._is_valid)
         if bit < 0:
             return False
@@ -263,12 +263,12 @@ class Journal:
     # Writing
 
     def needs_sector(self):
-        """Whether the next record has no room in the newest sector. A flash that rejected a record is not asked again
-        before the next reset."""
+        """Returns whether the next record has no room in the newest sector. A flash that rejected a record is not asked
+        again before the next reset."""
         return self._slot >= _SLOTS and not self.failed and len(self._firsts) != 0
 
     def open_sector(self):
-        """Erase the oldest sector and begin it anew; return whether the flash did so."""
+        """Erases the oldest sector and begins it anew; returns whether the flash did so."""
         self._sector = (self._sector + 1) % len(self._firsts)
         self._firsts[self._sector] = _NONE
         address = self._address + self._sector * SECTOR_BYTES
@@ -283,7 +283,7 @@ class Journal:
         return not self.failed
 
     def append(self, kind, code, a, b, c, d, e):
-        """Write one record durably. Returns its sequence number, or NOT_WRITTEN when the newest sector has no room or
+        """Writes one record durably. Returns its sequence number, or NOT_WRITTEN when the newest sector has no room or
         the flash rejects the record."""
         if self.failed or self._slot >= _SLOTS:
             return NOT_WRITTEN
@@ -313,7 +313,7 @@ class Journal:
     # Reading for the host
 
     def read(self, sequence, record):
-        """Read the record of a sequence number into `record`; return whether it exists. One flipped bit in it is
+        """Reads the record of a sequence number into `record`; returns whether it exists. One flipped bit in it is
         corrected, and counted in `damaged`."""
         sector = self._sector_of(sequence)
         if sector < 0 or sequence >= self.next:
@@ -367,7 +367,7 @@ class Journal:
         return _has_number(record, sequence)
 
     def read_run(self, sequence, buffer):
-        """Read records from a sequence number on as the flash holds them, without checks: those that follow each other
+        """Reads records from a sequence number on as the flash holds them, without checks: those that follow each other
         in one sector and fit into `buffer`. Returns their number."""
         sector = self._sector_of(sequence)
         if sector < 0 or sequence >= self.next:
@@ -421,7 +421,7 @@ def _has_number(record, sequence, at=0):
 
 
 def _mend_bit(data, is_valid):
-    """Flip each bit of `data` until is_valid(data); return the bit, or -1 when one flip is not enough."""
+    """Flips each bit of `data` until is_valid(data); returns the bit, or -1 when one flip is not enough."""
     for bit in range(8 * len(data)):
         data[bit >> 3] ^= 1 << (bit & 7)
         if is_valid(data):

@@ -47,7 +47,7 @@ class Ledger:
     # Whether RAM is intact (see integrity/ram_check.py)
 
     def is_intact(self):
-        """Whether all facts are those that records and steps made."""
+        """Returns whether all facts are those that records and steps made."""
         return self._is_writable() and self.facts.reservoir == self._reservoir_check
 
     def _is_writable(self):
@@ -68,7 +68,7 @@ class Ledger:
     # After a reset
 
     def replay(self):
-        """Rebuild all facts from the journal."""
+        """Rebuilds all facts from the journal."""
         self.faults.scan(self._find_copied)
         self.journal.scan(self._replay_record)
         self._renew_checksum()
@@ -81,17 +81,17 @@ class Ledger:
         self._apply_record(record)
 
     def has_lost_records(self):
-        """After a replay: whether records are known to have been in this flash that are not in it now."""
+        """Returns whether records are known, after a replay, to have been in this flash that are not in it now."""
         return self._copied >= self.journal.next or self.faults.next < self.facts.faults_told
 
     def has_failed(self):
-        """Whether the flash rejected a record."""
+        """Returns whether the flash rejected a record."""
         return self.journal.failed or self.faults.failed
 
     # Records
 
     def write(self, kind, code, a, b, c, d, e):
-        """Make one record durable, then apply it. Returns its sequence number, or NOT_WRITTEN.
+        """Makes one record durable, then applies it. Returns its sequence number, or NOT_WRITTEN.
 
         A record that the flash rejects is applied all the same: what stops the pump and sounds an alarm must not depend
         on the flash. When RAM is not intact, nothing wrong becomes durable: the facts are `corrupted`, and the record
@@ -104,8 +104,8 @@ class Ledger:
         return sequence
 
     def command(self, kind, role, host, counter, c, d, e):
-        """Make a command and its effect durable, and apply them. Raises Refusal, and applies nothing, when the record
-        could not be written."""
+        """Makes a command and its effect durable, and applies them. Raises Refusal, and applies nothing, when the
+        record could not be written."""
         code, number = _command_code(role, host), wire.id_low(host)
         sequence = self._append(kind, code, number, counter, c, d, e)
         if sequence < 0:
@@ -153,7 +153,7 @@ class Ledger:
     # Between records
 
     def count_steps(self, commanded, moved):
-        """The motor was commanded to move `commanded` steps and moved `moved`. Allocates nothing."""
+        """Counts the `commanded` steps of the motor and those that it `moved`. Allocates nothing."""
         facts = self.facts
         before = facts.allowance
         most = self._reducer.count_steps(commanded, moved)
@@ -162,7 +162,7 @@ class Ledger:
             self._reservoir_check = self._reservoir_check - most if self._reservoir_check > most else 0
 
     def count_missed(self, steps):
-        """Steps were due and not made; the next lease record shows them."""
+        """Counts steps that were due and not made; the next lease record shows them."""
         if not self.is_intact():
             self.corrupted = True
             return
@@ -172,7 +172,7 @@ class Ledger:
     # Records that several parts write
 
     def record_stop(self, role, host, counter):
-        """Record the command that stopped delivery; return the sequence number. A stop is a stop even if the flash
+        """Records the command that stopped delivery; returns the sequence number. A stop is a stop even if the flash
         rejects the record."""
         facts = self.facts
         code = _command_code(role, host)
@@ -181,17 +181,17 @@ class Ledger:
         return self.journal.next if sequence < 0 else sequence
 
     def record_halt(self, reason):
-        """Delivery ended without a command: make that durable together with what was delivered."""
+        """Makes an end of delivery without a command durable, together with what was delivered."""
         self.close_lease(reason)
         self._write_state(self.facts.reservoir)
 
     def close_lease(self, reason):
-        """Show what was delivered, with no lease open. A reason other than NONE ends delivery."""
+        """Records what was delivered, with no lease open. A reason other than NONE ends delivery."""
         facts = self.facts
         self.write(wire.RECORD_CLOSE, reason, facts.low, facts.high, 0, facts.missed, facts.reservoir)
 
     def record_filling(self, content):
-        """The reservoir was filled without a command of its own."""
+        """Records the content of a reservoir that was filled without a command."""
         self._write_state(content)
         facts = self.facts
         self.write(wire.RECORD_FILLED, 0, content, facts.low, facts.high, self._clock.day, 0)

@@ -21,7 +21,7 @@ class Outcome:
         self.content = content
 
     def remember_content(self, content):
-        """What the command asked for is known until the next reset."""
+        """Holds what the command asked for until the next reset."""
         self.content = content
 
     def checked(self):

@@ -64,7 +64,7 @@ class Reducer:
     # Between records
 
     def count_steps(self, commanded, moved):
-        """The motor was commanded to move `commanded` steps and moved `moved`. Returns the greater one, which the lease
+        """Counts the `commanded` steps of the motor and those that it `moved`. Returns the greater one, which the lease
         counts."""
         facts = self._facts
         most = commanded if commanded > moved else moved
@@ -146,7 +146,7 @@ class Reducer:
             _push(facts.boots, facts.written)
 
     def _show_steps(self, low, high):
-        """A record shows what was delivered: in a replay, what came since the record before it used up its lease."""
+        """Takes low and high of a record. In a replay, the steps since the record before used up its lease."""
         facts = self._facts
         self._use_lease(high - facts.high)
         facts.low, facts.high = low, high

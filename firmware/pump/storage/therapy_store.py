@@ -33,7 +33,7 @@ class TherapyStore:
         self.mended = 0
 
     def load_program(self, generation, hash_head):
-        """Read a copy of the generation that the journal committed. Returns whether one exists."""
+        """Reads a copy of the generation that the journal committed. Returns whether one exists."""
         for address in self._addresses:
             program = self._read_copy(address, generation)
             if program is not None and id_low(program_hash(program)) == hash_head:
@@ -45,7 +45,7 @@ class TherapyStore:
         return (self._addresses,)
 
     def is_intact(self):
-        """Whether the program in RAM is the one that was loaded or adopted."""
+        """Returns whether the program in RAM is the one that was loaded or adopted."""
         return not self.program or program_hash(self.program) == self._hash
 
     def holds_program(self, hash_head):
@@ -60,12 +60,12 @@ class TherapyStore:
         return -1
 
     def mend_copy(self, at):
-        """Write one copy again; return whether the flash accepted it."""
+        """Writes one copy again; returns whether the flash accepted it."""
         self.mended += 1
         return self._write_copy(self._addresses[at], self.program, self.generation)
 
     def has_copy(self):
-        """Whether a copy of any generation exists."""
+        """Returns whether a copy of any generation exists."""
         header = bytearray(_HEADER_BYTES)
         for address in self._addresses:
             self._board.flash_read(address, header)
@@ -79,11 +79,11 @@ class TherapyStore:
         self._hash = program_hash(program)
 
     def save_program(self, program, generation):
-        """Write the first copy of a new generation and read it back. The old program stays complete in the second."""
+        """Writes the first copy of a new generation and reads it back. The old program stays complete in the second."""
         return self._write_copy(self._addresses[generation & 1], program, generation)
 
     def adopt_program(self, program, generation):
-        """Hold a program whose commit is durable, and write its second copy."""
+        """Holds a program whose commit is durable, and writes its second copy."""
         self._set_program(program, generation)
         return self._mend_copies()
 
