@@ -77,6 +77,7 @@ EXCUSED: Final[dict[str, dict[str, str]]] = {
         "_record _check _doubtful _probe _head _number _trial _unset_bit": "holds one record while it is in use",
         "voids damaged lost": _BOOT,
         "failed": "a flip refuses records, or lets the flash refuse one more",
+        "foreign": "is read at the boot and when a session is opened, and a flip lets none be opened",
         "_run_next _run_sector _run_slot": "is where a stream continues, whose records the host judges",
     },
     "TherapyStore": {

@@ -105,6 +105,9 @@ class Boot:
 
     def _report_loss(self):
         """Reports a flash that something else than this firmware changed. Facts that are lost stay unknown."""
+        if self._ledger.is_foreign():
+            # Nothing of it can be told here. The self-test of the journal fails, and its alarm stops the pump.
+            return
         self._effects.report_damage()
         profile = self._profile
         used = profile.commissioned or self._store.has_copy() or self._ledger.faults.next

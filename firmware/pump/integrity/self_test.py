@@ -63,7 +63,7 @@ class SelfTest(Part):
         # No board reads its tone back yet.
         self.set_result(wire.TEST_TONE, wire.TEST_RESULT_NOT_FITTED)
         self._judge(wire.TEST_SETTINGS, self._profile.is_valid)
-        self._judge(wire.TEST_JOURNAL, not ledger.has_failed(), ledger.journal.damaged)
+        self._judge(wire.TEST_JOURNAL, not ledger.has_failed() and not ledger.is_foreign(), ledger.journal.damaged)
         generation = ledger.facts.generation
         self._judge(wire.TEST_THERAPY, generation == 0 or self._delivery.therapy is not None, generation)
         self._test_driver()

@@ -202,6 +202,8 @@ class Dispatcher:
         link, ledger = self._link, self._ledger
         role, host, nonce = link.decode_body(wire.unpack_session_open_request)
         journal, boot_count = ledger.journal, ledger.facts.boot_count
+        if ledger.is_foreign():
+            raise Refusal(wire.REASON_JOURNAL_OF_ANOTHER_VERSION)
         if journal.failed:
             # The boot count may not be durable, and no command could be.
             raise Refusal(wire.REASON_FLASH_FAILED)

@@ -19,7 +19,9 @@ from pump.wire import CHAIN_BYTES, RECORD_BYTES
 SECTOR_BYTES = const(4096)
 _HEADER_BYTES = const(16)
 _SLOTS = const(102)
-_MAGIC = b"DBJ2"
+_MAGIC = b"DBJ3"
+# Of the releases up to 0.2: the words of their records mean something else.
+_OLD_MAGIC = b"DBJ2"
 _SEAL_BYTES = const(4)
 _BODY_BYTES = const(32)
 _NONE = const(0x3FFFFFFF)
@@ -34,7 +36,8 @@ class Journal:
 
     Of the last scan: `voids` slots whose write was cut, `damaged` headers and records that were not as written, and
     records of the two newest sectors that are `lost` because more than one bit was wrong. `failed`: the flash rejected
-    a record. Without sectors the journal is closed and stores nothing.
+    a record. Without sectors the journal is closed and stores nothing. `foreign`: the flash holds the journal of another
+    version, so this one is closed and leaves the flash as it is.
     """
 
     def __init__(self, board, clock, address, sectors):
@@ -55,6 +58,7 @@ class Journal:
         self.damaged = 0
         self.lost = 0
         self.failed = False
+        self.foreign = False
         # Where the next run continues.
         self._run_next = -1
         self._run_sector = 0
@@ -68,6 +72,10 @@ class Journal:
 
     def chain(self):
         return self._chain
+
+    def close(self):
+        """Store nothing from now on, and leave the flash as it is."""
+        self._firsts = array("i")
 
     def sectors(self):
         return len(self._firsts)
@@ -89,6 +97,9 @@ class Journal:
         """Reads all sectors, oldest first, and calls visit(fields) for each valid record."""
         for sector in range(len(self._firsts)):
             self._firsts[sector] = self._read_first(sector)
+        if self.foreign:
+            self.close()
+            return
         self._secure_newest_header()
         self._drop_torn_erase()
         sector = self._find_end(False)
@@ -115,6 +126,9 @@ class Journal:
         if _is_sealed(head):
             return True, False
         if head == _NO_HEADER:
+            return False, False
+        if _make_seal(_OLD_MAGIC, head) == head[:_SEAL_BYTES]:
+            self.foreign = True
             return False, False
         mended = _mend_bit(head, _is_sealed) >= 0
         return mended, mended
@@ -406,8 +420,12 @@ def _make_header(first, chain):
     return hashlib.sha256(_MAGIC + content).digest()[:_SEAL_BYTES] + content
 
 
+def _make_seal(magic, head):
+    return hashlib.sha256(magic + head[_SEAL_BYTES:]).digest()[:_SEAL_BYTES]
+
+
 def _is_sealed(head):
-    return hashlib.sha256(_MAGIC + head[_SEAL_BYTES:]).digest()[:_SEAL_BYTES] == head[:_SEAL_BYTES]
+    return _make_seal(_MAGIC, head) == head[:_SEAL_BYTES]
 
 
 def _has_number(record, sequence, at=0):

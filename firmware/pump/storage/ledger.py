@@ -70,7 +70,11 @@ class Ledger:
     def replay(self):
         """Rebuilds all facts from the journal."""
         self.faults.scan(self._find_copied)
-        self.journal.scan(self._replay_record)
+        if not self.faults.foreign:
+            self.journal.scan(self._replay_record)
+        if self.is_foreign():
+            self.journal.close()
+            self.faults.close()
         self._renew_checksum()
 
     def _find_copied(self, record):
@@ -79,6 +83,10 @@ class Ledger:
     def _replay_record(self, record):
         self._clock.resume_at(record[wire.AT_DAY], record[wire.AT_MS])
         self._apply_record(record)
+
+    def is_foreign(self):
+        """After a replay: whether this flash holds the journal of another version, which this one must not touch."""
+        return self.journal.foreign or self.faults.foreign
 
     def has_lost_records(self):
         """Returns whether records are known, after a replay, to have been in this flash that are not in it now."""
