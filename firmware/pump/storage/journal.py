@@ -36,7 +36,7 @@ class Journal:
 
     Of the last scan: `voids` slots whose write was cut, `damaged` headers and records that were not as written, and
     records of the two newest sectors that are `lost` because more than one bit was wrong. `failed`: the flash rejected
-    a record. Without sectors the journal is closed and stores nothing. `foreign`: the flash holds the journal of another
+    a record. Without sectors the journal is closed and stores nothing. `foreign`: the flash holds a journal of another
     version, so this one is closed and leaves the flash as it is.
     """
 
