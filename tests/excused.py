@@ -59,7 +59,7 @@ EXCUSED: Final[dict[str, dict[str, str]]] = {
         "_enabled": "a stopped schedule asks for no step",
         "_caps": "its windows have checks of their own",
     },
-    "Recount": {"_record _worth": "is made anew in each recount"},
+    "Recount": {"_slot _worth": "is made anew in each recount"},
     "MulDiv": {"quotient remainder": "is a result, used at once"},
     # Storage
     "Facts": {

@@ -101,8 +101,36 @@ def assigned(path: Path) -> Iterator[ast.Attribute]:
 def test_no_part_assigns_the_field_of_another(path: Path) -> None:
     for node in assigned(path):
         own = isinstance(node.value, ast.Name) and node.value.id == "self"
-        # Records change facts, and the reducer is what applies them.
-        assert own or path.name == "reducer.py", f"{path.name}:{node.lineno} assigns {ast.unparse(node)}"
+        # Records change facts, and the reducer is what applies them; generated code reads messages into what asks.
+        assert own or path.name in ("reducer.py", "wire.py"), f"{path.name}:{node.lineno} assigns {ast.unparse(node)}"
+
+
+RECORD_NAMES = {"record", "worth", "fields"}
+"""What the firmware calls a record that was read: a row of numbers."""
+
+
+def is_place(index: ast.expr) -> bool:
+    """Whether an index into a record is a place that the generator named."""
+    return any(isinstance(node, ast.Attribute) and node.attr.startswith("AT_") for node in ast.walk(index))
+
+
+READERS = [path for path in sources("firmware/pump/storage") if path.name != "journal.py"] + [
+    ROOT / "firmware/pump/guard/recount.py"
+]
+
+
+@pytest.mark.parametrize("path", READERS, ids=lambda path: path.name)
+def test_the_firmware_reads_records_by_name(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in RECORD_NAMES:
+            assert is_place(node.slice), f"{path.name}:{node.lineno} reads {ast.unparse(node)}"
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id in RECORD_NAMES:
+            assert not isinstance(node.targets[0], ast.Tuple), f"{path.name}:{node.lineno} takes a record apart"
+
+
+def test_only_the_journal_and_what_it_is_tested_with_unpack_records() -> None:
+    unpacking = {path.name for path in sources("firmware/pump") if "unpack(RECORD_FORMAT" in path.read_text()}
+    assert unpacking == {"journal.py", "recount.py"}
 
 
 def is_part(value: ast.expr) -> bool:

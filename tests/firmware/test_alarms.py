@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from dosebench.link.client import RefusedError
 from dosebench.twin.runtimes import RUNTIMES
-from dosebench_protocol.alarms import ALARMS, MASKS, mask_names, ordered
+from dosebench_protocol.alarms import ALARMS, TRAITS, ordered, trait_bytes
+from dosebench_protocol.tables import ENUMS
 from dosebench_protocol.records import decode_records
 from pumpside import PumpSide, pump
 
@@ -58,12 +59,18 @@ def test_the_firmware_has_the_table() -> None:
     with pump():
         from pump import wire  # noqa: PLC0415
 
-    bits = {name: getattr(wire, f"ALARM_{name.upper()}") for name in ALARMS}
-    assert len(set(bits.values())) == len(ALARMS)
-    assert max(bits.values()) < 1 << 30
-    for mask in MASKS:
-        wanted = sum(bits[name] for name, row in ALARMS.items() if mask in mask_names(row))
-        assert getattr(wire, f"ALARMS_{mask}") == wanted, mask
+    assert {name: getattr(wire, f"ALARM_{name.upper()}") for name in ENUMS["Alarm"]} == ENUMS["Alarm"]
+    assert trait_bytes() == wire.ALARM_TRAITS
+    assert len(wire.ALARM_TRAITS) == len(ALARMS) + 1
+    assert {name: getattr(wire, f"TRAIT_{name}") for name in TRAITS} == TRAITS
+
+
+def test_an_alarm_that_the_firmware_does_not_know_is_urgent_and_stops_nothing() -> None:
+    with pump():
+        from pump import wire  # noqa: PLC0415
+
+    for number in (len(wire.ALARM_TRAITS), 255):
+        assert wire.alarm_traits(number) == TRAITS["PRIORITY"] | TRAITS["NEEDS_CLEARING"]
 
 
 @pytest.mark.requirement("R40")

@@ -147,13 +147,13 @@ def alarms(side: PumpSide) -> tuple[str, ...]:
 
 def raised_ms(side: PumpSide, alarm: str) -> int:
     """Pump time at which the alarm was raised last."""
-    rows = [row for row in side.records() if row.kind == "alarm_raised" and alarm in row.fields["raised"]]
+    rows = [row for row in side.records() if row.kind == "alarm_raised" and alarm == row.alarm]
     assert rows, f"{alarm} was not raised"
     return rows[-1].day * 86_400_000 + rows[-1].ms
 
 
 def detail(side: PumpSide, alarm: str) -> int:
-    rows = [row for row in side.records() if row.kind == "alarm_raised" and alarm in row.fields["raised"]]
+    rows = [row for row in side.records() if row.kind == "alarm_raised" and alarm == row.alarm]
     return int(rows[-1].fields["detail"])
 
 
@@ -513,5 +513,5 @@ def journal_of_faults(runtime: RuntimeName, profile: str, changes: dict[str, Any
 def test_the_same_journal_on_every_runtime(profile: str, changes: dict[str, Any], faults: list[str]) -> None:
     first, *others = (journal_of_faults(runtime, profile, changes, faults) for runtime in RUNTIMES)
     assert all(other == first for other in others)
-    raised = {name for row in decode_records(first) if row.kind == "alarm_raised" for name in row.fields["raised"]}
+    raised = {row.alarm for row in decode_records(first) if row.kind == "alarm_raised"}
     assert {"occlusion", "leak"} <= raised

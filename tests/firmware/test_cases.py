@@ -65,7 +65,7 @@ class Clocked:
     def alarm_minute(self, name: str) -> float:
         """When an alarm was raised."""
         for record in self.side.records():
-            if record.kind == "alarm_raised" and name in record.fields["raised"]:
+            if record.kind == "alarm_raised" and name == record.alarm:
                 return (record.day * 86_400_000 + record.ms - self.zero_ms) / MINUTE
         raise AssertionError(f"{name} was never raised")
 

@@ -46,7 +46,7 @@ def reopened(flash: Flash) -> tuple[Journal, list[int]]:
 def append(made: Journal, number: int) -> int:
     if made.needs_sector():
         assert made.open_sector()
-    return int(made.append(66, 0, number, 0, 0, 0, 0))
+    return int(made.append(67, 0, number, 0, 0, 0, 0))
 
 
 def filled(count: int, seed: int = 0) -> tuple[Flash, Journal]:
@@ -79,7 +79,7 @@ def test_records_read_back_chain_from_the_first() -> None:
         raw += record
     records = decode_records(bytes(raw))
     verify_chain(records, GENESIS_CHAIN)
-    assert [entry.a for entry in records] == list(range(150))
+    assert [entry.slots_voided for entry in records] == list(range(150))
     assert records[-1].chain == made.chain()
     assert not made.read(150, record)
 

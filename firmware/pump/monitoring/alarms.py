@@ -12,7 +12,7 @@ from pump.part import NEVER, Part
 
 _TONE_NON_CRITICAL = const(1)
 _TONE_CRITICAL = const(2)
-_STOPPING = const(wire.TRAIT_SAFE | wire.TRAIT_HALT)
+_STOPPING = wire.TRAIT_SAFE | wire.TRAIT_HALT
 
 
 class Alarms(Part):
