@@ -107,12 +107,15 @@ EXCUSED: Final[dict[str, dict[str, str]]] = {
     "WakeCounts": {"*": "counts for the host"},
     # Alarms and sensors
     "AlarmEffects": {"_damage_reported": "a wrong one reports damage once more"},
-    "Alarms": {"_tone_ms silenced_ms tones": "is bounded by the profile, and the alarms that are on are facts"},
+    "Alarms": {
+        "_tone_ms silenced_ms tones": "is bounded by the profile, and the alarms that are on are facts",
+        "_displaced": "says which alarms have a record already, and a wrong one records an alarm again, or does not",
+    },
     "Battery": {"_ring _at _sum mv": _SAMPLES},
     "Reservoir": {"_ring _at _sum _rounds_left measured": _SAMPLES},
     "Line": {"*": _SAMPLES},
     "Meter": {"*": _SAMPLES},
-    "LineWatch": {"meter air rested_ms found _detail": _SAMPLES},
+    "LineWatch": {"meter air rested_ms found _alarms _detail": _SAMPLES},
     "Monitor": {"_since_ms _sensors _fitted _turn": "is the place in the round of sensors"},
     "Sensor": {"*": "a wrong scale makes samples that the other sensors and the counts contradict"},
     "Service": {"_cap_of _cap": "is found anew when the calendar or the implant changes"},

@@ -110,8 +110,9 @@ RECORD_NAMES = {"record", "worth", "fields"}
 
 
 def is_place(index: ast.expr) -> bool:
-    """Whether an index into a record is a place that the generator named."""
-    return any(isinstance(node, ast.Attribute) and node.attr.startswith("AT_") for node in ast.walk(index))
+    """Whether an index into a record is a place that the generator named, or comes from a table of such places."""
+    named = any(isinstance(node, ast.Attribute) and node.attr.startswith("AT_") for node in ast.walk(index))
+    return named or any(isinstance(node, ast.Name) and node.id.endswith("_AT") for node in ast.walk(index))
 
 
 READERS = [path for path in sources("firmware/pump/storage") if path.name != "journal.py"] + [

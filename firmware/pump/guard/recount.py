@@ -115,8 +115,8 @@ class Recount:
 
 def _shown_high(record):
     """The upper bound of delivered steps that a record shows, or -1."""
-    at = _HIGH_AT.get(record[wire.AT_KIND])
-    return -1 if at is None else record[at]
+    kind = record[wire.AT_KIND]
+    return record[_HIGH_AT[kind]] if kind in _HIGH_AT else -1
 
 
 _HIGH_AT = {
