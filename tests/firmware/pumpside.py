@@ -102,7 +102,16 @@ def therapy(**changes: Any) -> bytes:
 
 
 class Client(PumpClient):
-    """A client that says of each dose what the pump says of it: tests of what differs send frames of their own."""
+    """A client that says of each dose what its program says of it: tests of what differs send frames of their own."""
+
+    program = b""
+    """What doses are computed from: the program that this client committed, else the one that it reads from the pump.
+    """
+
+    def commit(self, program: bytes) -> dict[str, Any]:
+        """Put the staged program in force."""
+        self.program = program
+        return super().commit(program)
 
     def bolus(self, steps: int) -> dict[str, Any]:
         """Deliver `steps` on top of the basal."""
@@ -125,13 +134,18 @@ class Client(PumpClient):
 
     def _computed(self, steps: int) -> dict[str, Any]:
         try:
-            _, program = self.therapy()
+            self.program = self.program or self.therapy()[1]
         except RefusedError:
             # It has no program: what is sent does not matter.
             return {"program_hash": bytes(HASH_HEAD_BYTES), "ng": 0}
-        drug = decode_struct("program", program)["drugs"][0]
-        ng = steps * drug["step_ng_num"] // drug["step_ng_den"]
-        return {"program_hash": program_hash(program)[:HASH_HEAD_BYTES], "ng": ng}
+        return computed(self.program, steps)
+
+
+def computed(program: bytes, steps: int) -> dict[str, Any]:
+    """What a dose of `steps` was computed from, as its command says."""
+    drug = decode_struct("program", program)["drugs"][0]
+    ng = steps * drug["step_ng_num"] // drug["step_ng_den"]
+    return {"program_hash": program_hash(program)[:HASH_HEAD_BYTES], "ng": ng}
 
 
 @dataclass

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from dosebench.link.client import program_hash
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.keys import BoardKeys
 from dosebench.profile.device_config import seal_config
@@ -20,14 +19,12 @@ from dosebench_protocol import codec
 from dosebench_protocol.auth import Challenge, Session
 from dosebench_protocol.frame import DELIMITER, Deframer, Frame, encode
 from dosebench_protocol.records import UNKNOWN_STEPS, Record, decode_records
-from dosebench_protocol.tables import HASH_HEAD_BYTES, NONCE_BYTES
-from pumpside import Client, therapy
+from dosebench_protocol.tables import NONCE_BYTES
+from pumpside import Client, computed, therapy
 
 RUNTIMES: list[RuntimeName] = ["cpython", "unix", "wasm"]
 ANSWER_MS = 3_000
 DOSES = ("bolus", "square_bolus", "prime")
-HASH_HEAD = program_hash(therapy())[:HASH_HEAD_BYTES]
-"""Of the program that a dose was computed from, where a test says nothing else."""
 BOOT_S = 30
 """Longer than a boot, with the proof of the watchdog and the self-tests, in seconds."""
 
@@ -92,7 +89,7 @@ class Line:
         if name == "refill":
             fields = {"withdrawn_steps": UNKNOWN_STEPS, "step_nl_num": 250, "step_nl_den": 1} | fields
         elif name in DOSES:
-            fields = {"program_hash": HASH_HEAD, "ng": 500 * fields["steps"]} | fields
+            fields = computed(therapy(), fields["steps"]) | fields
         body = codec.encode_request(name, **fields)
         return Frame(codec.by_name(name).type, self.device, sequence=self.sequence, body=body)
 
@@ -183,6 +180,7 @@ def client_of(twin: Twin, ids: MemoryIds, keys: Keys | None = None, port: Any = 
     """A connected client of a twin."""
     port = port or Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1)
     client = Client(port, ids, keys)
+    client.program = therapy()
     client.connect()
     return client
 

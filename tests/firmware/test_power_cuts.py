@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from cuts import WHENS, Campaign, Operation, Scenario, When, fresh
 from dosebench.twin.flash import Flash
-from pumpside import pump, therapy
+from pumpside import computed, pump, therapy
 
 LONG = bool(os.environ.get("DOSEBENCH_LONG"))
 VARIANTS = (0, 1, 2) if LONG else (0,)
@@ -145,7 +145,7 @@ def test_a_reset_keeps_what_commands_became() -> None:
         again = side.client._ask_question("outcome", counter=outcome["counter"])
         assert again == outcome
         before = side.twin.plant.read_encoder()
-        repeated = side.client._ask_question("bolus", counter=outcome["counter"], steps=BOLUS)
+        repeated = side.client._ask_question("bolus", counter=outcome["counter"], steps=BOLUS, **computed(therapy(), BOLUS))
         assert repeated == outcome
         side.twin.advance_time(60)
         assert side.twin.plant.read_encoder() - before <= 2

@@ -435,8 +435,8 @@ def test_stop_is_taken_however_wrong_the_rest_is(runtime: RuntimeName, how: str)
     with line(runtime) as pump:
         old = pump.open()
         set_running(pump.twin, host=b"host")
-        plain = pump.frame("stop")
         session = pump.open(host=b"host") if how in ("no body", "huge counter") else old
+        plain = pump.frame("stop")
         frame = FROZEN.get(how, lambda frame: frame)(plain)
         if how == "wrong tag":
             frame = replace(plain, session=bytes(4), tag=bytes(16))
