@@ -108,33 +108,36 @@ class Client(PumpClient):
     """What doses are computed from: the program that this client committed, else the one that it reads from the pump.
     """
 
-    def commit(self, program: bytes) -> dict[str, Any]:
+    step_volume: dict[str, Any] | None = None
+    """Volume of a step, as refills state it; None asks the pump each time."""
+
+    def commit_program(self, program: bytes) -> dict[str, Any]:
         """Put the staged program in force."""
         self.program = program
-        return super().commit(program)
+        return super().commit_program(program)
 
-    def bolus(self, steps: int) -> dict[str, Any]:
+    def give_bolus(self, steps: int) -> dict[str, Any]:
         """Deliver `steps` on top of the basal."""
-        return self._command("bolus", steps=steps, **self._computed(steps))
+        return self._run_command("bolus", steps=steps, **self._computed(steps))
 
     def square_bolus(self, steps: int, duration_ms: int) -> dict[str, Any]:
         """Deliver `steps` evenly over `duration_ms`."""
-        return self._command("square_bolus", steps=steps, duration_ms=duration_ms, **self._computed(steps))
+        return self._run_command("square_bolus", steps=steps, duration_ms=duration_ms, **self._computed(steps))
 
-    def prime(self, steps: int) -> dict[str, Any]:
+    def give_priming(self, steps: int) -> dict[str, Any]:
         """Deliver the priming bolus that is armed."""
-        return self._command("prime", steps=steps, **self._computed(steps))
+        return self._run_command("prime", steps=steps, **self._computed(steps))
 
-    def refill(self, steps: int, withdrawn_steps: int | None = None) -> dict[str, Any]:
+    def record_refill(self, steps: int, withdrawn_steps: int | None = None) -> dict[str, Any]:
         """State what the reservoir holds."""
-        status = self.status()
-        volume = {name: status[name] for name in ("step_nl_num", "step_nl_den")}
+        volume = self.step_volume or self.read_status()
+        volume = {name: volume[name] for name in ("step_nl_num", "step_nl_den")}
         withdrawn = UNKNOWN_STEPS if withdrawn_steps is None else withdrawn_steps
-        return self._command("refill", steps=steps, withdrawn_steps=withdrawn, **volume)
+        return self._run_command("refill", steps=steps, withdrawn_steps=withdrawn, **volume)
 
     def _computed(self, steps: int) -> dict[str, Any]:
         try:
-            self.program = self.program or self.therapy()[1]
+            self.program = self.program or self.read_program()[1]
         except RefusedError:
             # It has no program: what is sent does not matter.
             return {"program_hash": bytes(HASH_HEAD_BYTES), "ng": 0}

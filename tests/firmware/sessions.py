@@ -20,7 +20,7 @@ from dosebench_protocol.auth import Challenge, Session
 from dosebench_protocol.frame import DELIMITER, Deframer, Frame, encode
 from dosebench_protocol.records import UNKNOWN_STEPS, Record, decode_records
 from dosebench_protocol.tables import NONCE_BYTES
-from pumpside import Client, computed, therapy
+from pumpside import THERAPY, Client, computed, therapy
 
 RUNTIMES: list[RuntimeName] = ["cpython", "unix", "wasm"]
 ANSWER_MS = 3_000
@@ -36,7 +36,7 @@ class Keys:
         self.pairing = pairing
         self.other = other
 
-    def get(self, device: bytes) -> BoardKeys | None:
+    def get_keys(self, device: bytes) -> BoardKeys | None:
         """The keys that the board was made with, or others."""
         return BoardKeys(self.pairing, derived_keys(device) | self.other)
 
@@ -181,6 +181,7 @@ def client_of(twin: Twin, ids: MemoryIds, keys: Keys | None = None, port: Any = 
     port = port or Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1)
     client = Client(port, ids, keys)
     client.program = therapy()
+    client.step_volume = THERAPY
     client.connect()
     return client
 
