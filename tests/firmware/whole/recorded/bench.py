@@ -19,10 +19,10 @@ from dosebench.link.client import EarlierCommandError, LinkError, PumpClient, Re
 from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.device_config import sealed
 from dosebench.profile.load import load
-from dosebench.twin.serial_port import Serial
 from dosebench.twin.flash import SECTOR_BYTES, When
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName
+from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
 from dosebench_protocol import codec
 from dosebench_protocol.frame import DELIMITER, Frame, encode
