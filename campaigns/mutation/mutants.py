@@ -61,10 +61,11 @@ def from_cosmic_ray(files: Iterable[str], jobs: int) -> list[Mutant]:
     with use_db(":memory:", WorkDB.Mode.create) as database:
         init([PUMP / file for file in files], database, {})
         found = [mutation for item in database.work_items for mutation in item.mutations]
-    found.sort(key=lambda one: (one.module_path.name, one.start_pos, one.end_pos, one.operator_name, one.occurrence))
+    found.sort(key=lambda one: (one.module_path, one.start_pos, one.end_pos, one.operator_name, one.occurrence))
     specs = [
-        (one.module_path.name, one.operator_name, one.operator_args, one.occurrence, one.definition_name or "")
+        (file, one.operator_name, one.operator_args, one.occurrence, one.definition_name or "")
         for one in found
+        for file in [one.module_path.relative_to(PUMP).as_posix()]
     ]
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
         made = pool.map(_mutate, specs, chunksize=20)

@@ -11,9 +11,9 @@ import sys
 import time
 from collections import Counter
 
-import suite
-from mutants import ROOT, Mutant, from_cosmic_ray, planted
-from suite import Trial
+from . import suite
+from .mutants import ROOT, Mutant, from_cosmic_ray, planted
+from .suite import Trial
 
 GROUPS = {
     "guard": ["guard/guard.py"],
@@ -90,7 +90,7 @@ def report(found: dict[Mutant, Trial]) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="tests/mutation", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m campaigns.mutation", description=__doc__)
     parser.add_argument("--file", choices=suite.OWN, action="append", help="only this file; may be repeated")
     parser.add_argument("--sample", type=int, metavar="N", help="only N mutants, always the same")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="mutants at a time (2)")

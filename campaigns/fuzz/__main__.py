@@ -1,7 +1,7 @@
-"""`python -m fuzz [--runs N] [--work DIR] [--keep]`: fuzz the host's codec from the corpus on.
+"""`python -m campaigns.fuzz [--runs N] [--work DIR] [--keep]`: fuzz the host's codec from the corpus on.
 
 Needs atheris (`pip install '.[campaign]'`). Ends with 0 when all runs went well; a failing input stays in the work
-directory, and `python -m fuzz FILE` runs it again.
+directory, and `python -m campaigns.fuzz FILE` runs it again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[:1] == [INSIDE]:
         fuzz(words[1:])
         return 0
-    parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m campaigns.fuzz", description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="inputs to run once each, and nothing else")
     parser.add_argument("--runs", type=int, default=200_000, metavar="N", help="how many inputs to try")
     parser.add_argument("--seed", type=int, default=1, help="of libFuzzer's random generator")
@@ -84,7 +84,8 @@ def campaign(work: Path, runs: int, seed: int, *, keep: bool) -> int:
     with tempfile.NamedTemporaryFile() as counter:
         counter.write(bytes(_COUNT.size))
         counter.flush()
-        command = [sys.executable, "-m", "fuzz", INSIDE, counter.name, *options, f"-artifact_prefix={work}/failed-"]
+        command = [sys.executable, "-m", "campaigns.fuzz", INSIDE, counter.name, *options]
+        command += [f"-artifact_prefix={work}/failed-"]
         with subprocess.Popen([*command, str(work)], stderr=subprocess.PIPE, text=True) as process:
             watch(process, Path(counter.name))
     if process.returncode == 0 and keep:

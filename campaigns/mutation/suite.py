@@ -21,18 +21,19 @@ from types import ModuleType
 from typing import Any, Literal
 
 import pytest
-from mutants import PUMP, ROOT, Mutant
+
+from .mutants import PUMP, ROOT, Mutant
 
 FIRMWARE = "tests/firmware/"
 OWN = {
-    "guard/guard.py": [f"{FIRMWARE}test_guard.py"],
-    "dosing/plan.py": [f"{FIRMWARE}test_plan_alone.py"],
-    "dosing/schedule.py": [f"{FIRMWARE}test_schedule.py"],
-    "dosing/therapy.py": [f"{FIRMWARE}test_therapy.py"],
+    "guard/guard.py": [f"{FIRMWARE}guard/test_guard.py"],
+    "dosing/plan.py": [f"{FIRMWARE}dosing/test_plan_alone.py"],
+    "dosing/schedule.py": [f"{FIRMWARE}dosing/test_schedule.py"],
+    "dosing/therapy.py": [f"{FIRMWARE}dosing/test_therapy.py"],
 }
 """A file's own tests: the first stage."""
 
-WHOLE = [f"{FIRMWARE}test_{name}.py" for name in ("small_ints", "pump", "cases", "exact", "modes", "adversary")]
+WHOLE = [f"{FIRMWARE}whole/test_{name}.py" for name in ("small_ints", "pump", "cases", "exact", "modes", "adversary")]
 """The second stage, for what survives the first: the whole pump."""
 
 ELSEWHERE = ("all_three", "every_runtime")

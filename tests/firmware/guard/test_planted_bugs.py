@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 BUGS = [
     ("guard/guard.py", "if steps > self._hour.room()", "if steps >= self._hour.room()"),
@@ -26,8 +26,8 @@ BUGS = [
 def check(*plants: tuple[str, str, str]) -> subprocess.CompletedProcess[str]:
     """Judge planted bugs by the own tests of their files."""
     words = [word for plant in plants for word in ("--plant", *plant)]
-    command = [sys.executable, str(ROOT / "tests" / "mutation"), "--quick", "--verbose", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    command = [sys.executable, "-m", "campaigns.mutation", "--quick", "--verbose", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.requirement("R5")

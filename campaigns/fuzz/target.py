@@ -22,7 +22,7 @@ from dosebench_protocol.records import GENESIS_CHAIN, RecordError, decode_record
 from dosebench_protocol.schema import messages, terms
 from dosebench_protocol.schema.model import ArrayField, Body, Enumeration, Field, IntField, plain_construct, schema
 
-FIRMWARE: Final = Path(__file__).parents[1] / "firmware"
+FIRMWARE: Final = Path(__file__).parents[2] / "firmware"
 LINE, INSIDE, DELTA = range(3)
 """What an input is, by its first byte modulo 3."""
 
