@@ -47,7 +47,7 @@ mutation: $(VENV)/.campaign
 	$(BIN)/python -m campaigns.mutation --jobs $(JOBS)
 
 cuts: $(VENV)/.dev
-	DOSEBENCH_LONG=1 $(BIN)/python -m pytest -q -n $(JOBS) -rP campaigns/cuts
+	$(BIN)/python -m pytest -q -n $(JOBS) -rP campaigns/cuts
 
 fuzz: $(VENV)/.campaign
 	$(BIN)/python -m campaigns.fuzz --runs 1500000

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -274,6 +274,32 @@ class Campaign:
             side.twin.power_on("brown_out")
             check(side, operation.told)
         return made
+
+
+def ways(operations: list[Operation], stride: int, seeds: Sequence[int]) -> Iterator[tuple[Operation, When, int]]:
+    """Every way to cut every `stride`-th operation; only a torn one depends on the seed."""
+    for operation in operations[::stride]:
+        for when in WHENS:
+            for seed in seeds if when == "torn" else (0,):
+                yield operation, when, seed
+
+
+def cut_once(scenario: Scenario, stride: int, seeds: Sequence[int]) -> set[bytes]:
+    """Cuts every `stride`-th operation of a scenario. Returns the flash states that were booted from."""
+    campaign = Campaign()
+    for operation, when, seed in ways(scenario.operations, stride, seeds):
+        campaign.boot(operation, when, seed)
+    return campaign.states
+
+
+def cut_twice(scenario: Scenario, stride: int, seeds: Sequence[int]) -> set[bytes]:
+    """Cuts every `stride`-th operation that opens or commits, and then every operation of the boot that follows."""
+    campaign = Campaign()
+    first = [operation for operation in scenario.operations if operation.opens_or_commits]
+    for operation, when, seed in ways(first, stride, seeds):
+        for again, when_again, seed_again in ways(campaign.boot(operation, when, seed), 1, seeds):
+            campaign.boot(again, when_again, 1_000 * (seed + 1) + seed_again)
+    return campaign.states
 
 
 def check(side: PumpSide, told: Told) -> None:

@@ -1,39 +1,23 @@
-"""The power fails at every flash operation of a scenario: nothing is lost that was reported, nothing happens twice."""
+"""The power fails at flash operations of a scenario: nothing is lost that was reported, nothing happens twice."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-
 import pytest
-from cuts import WHENS, Campaign, Operation, Scenario, When, fresh
+from cuts import Scenario, cut_once, cut_twice, fresh
 from dosebench.twin.flash import Flash
 from pumpside import pump, therapy
 
-LONG = bool(os.environ.get("DOSEBENCH_LONG"))
-VARIANTS = (0, 1, 2) if LONG else (0,)
-STRIDE = 1 if LONG else 4
-"""`make test` takes every fourth operation; `make cuts` and `make campaign` take all."""
-SEEDS = tuple(range(32)) if LONG else (0,)
-"""Torn patterns of each operation."""
-STRIDE_TWICE = 1 if LONG else 24
-SEEDS_TWICE = tuple(range(3)) if LONG else (0,)
+STRIDE = 4
+"""Every fourth operation; `make cuts` takes all (campaigns/cuts)."""
+STRIDE_TWICE = 24
 BOLUS = 40
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
-def scenario(request: pytest.FixtureRequest) -> Scenario:
-    made = Scenario(request.param)
+@pytest.fixture(scope="module")
+def scenario() -> Scenario:
+    made = Scenario(0)
     made.run()
     return made
-
-
-def cuts(operations: list[Operation], stride: int, seeds: tuple[int, ...]) -> Iterator[tuple[Operation, When, int]]:
-    """Every way to cut every `stride`-th operation; only a torn one depends on the seed."""
-    for operation in operations[::stride]:
-        for when in WHENS:
-            for seed in seeds if when == "torn" else (0,):
-                yield operation, when, seed
 
 
 def test_the_scenario_erases_sectors_of_both_rings_and_of_the_therapy(scenario: Scenario) -> None:
@@ -50,29 +34,16 @@ def test_the_scenario_erases_sectors_of_both_rings_and_of_the_therapy(scenario: 
 @pytest.mark.requirement("R54")
 @pytest.mark.requirement("R55")
 @pytest.mark.requirement("R61")
-def test_a_cut_at_every_flash_operation(scenario: Scenario, record_property: pytest.RecordProperty) -> None:
-    campaign = Campaign()
-    for operation, when, seed in cuts(scenario.operations, STRIDE, SEEDS):
-        campaign.boot(operation, when, seed)
-    print(f"variant {scenario.variant}: {len(campaign.states)} distinct flash states")
-    record_property("flash_states", len(campaign.states))
-    assert len(campaign.states) >= len(scenario.operations) // STRIDE
+def test_a_cut_at_every_fourth_flash_operation(scenario: Scenario) -> None:
+    assert len(cut_once(scenario, STRIDE, (0,))) >= len(scenario.operations) // STRIDE
 
 
 @pytest.mark.requirement("R53")
 @pytest.mark.requirement("R54")
 @pytest.mark.requirement("R55")
-def test_a_second_cut_at_every_flash_operation_of_the_next_boot(
-    scenario: Scenario, record_property: pytest.RecordProperty
-) -> None:
-    campaign = Campaign()
+def test_a_second_cut_at_every_flash_operation_of_the_next_boot(scenario: Scenario) -> None:
     first = [operation for operation in scenario.operations if operation.opens_or_commits]
-    for operation, when, seed in cuts(first, STRIDE_TWICE, SEEDS_TWICE):
-        for again, when_again, seed_again in cuts(campaign.boot(operation, when, seed), 1, SEEDS_TWICE):
-            campaign.boot(again, when_again, 1_000 * (seed + 1) + seed_again)
-    print(f"variant {scenario.variant}: {len(campaign.states)} distinct flash states at depth two")
-    record_property("flash_states", len(campaign.states))
-    assert len(campaign.states) >= 2 * len(first[::STRIDE_TWICE])
+    assert len(cut_twice(scenario, STRIDE_TWICE, (0,))) >= 2 * len(first[::STRIDE_TWICE])
 
 
 @pytest.mark.requirement("R53")
