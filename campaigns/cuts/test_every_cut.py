@@ -1,4 +1,4 @@
-"""The power fails at every flash operation of three scenarios, with 32 torn patterns each, and again in the next boot."""
+"""The power fails at every flash operation of three scenarios, 32 torn patterns each, and again in the next boot."""
 
 from __future__ import annotations
 
