@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import serial
@@ -10,6 +12,15 @@ from dosebench.link.client import GarbledError, PumpClient, SilentError
 from dosebench.link.ports import PortError, open_port
 from dosebench.twin import persistent
 from dosebench.twin.runtimes import RUNTIMES
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Simulations of a test live in its own directory, and end with it."""
+    monkeypatch.setenv("DOSEBENCH_STATE", str(tmp_path))
+    yield tmp_path
+    for name in persistent.list_names():
+        persistent.remove(name)
 
 
 def test_reading_moves_time_to_the_byte_or_to_the_timeout() -> None:

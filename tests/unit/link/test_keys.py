@@ -72,7 +72,7 @@ def test_keys_of_real_boards_go_to_the_keyring(ring: FakeRing, state: Path) -> N
     held = KeyStore().get(PUMP)
     assert held is not None
     assert dict(held.roles) == made
-    assert [(one.device_id, one.where) for one in KeyStore().pairings()] == [(PUMP, "keyring")]
+    assert [(one.device, one.where) for one in KeyStore().pairings()] == [(PUMP, "keyring")]
     ring.locked = True
     with pytest.raises(KeyStoreError, match="locked"):
         KeyStore().get(PUMP)
