@@ -12,6 +12,7 @@ from pump.dosing.therapy import Therapy
 from pump.guard.program import Program
 from pump.profile import Profile, checksum
 from regimens import Bench
+from rules import Rules
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +32,11 @@ def library() -> DrugLibrary:
 @pytest.fixture
 def bench(tmp_path: Path, library: DrugLibrary) -> Bench:
     return Bench(tmp_path, library)
+
+
+@pytest.fixture
+def rules(bench: Bench) -> Rules:
+    return Rules(bench)
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from dosebench.regimen import drug_limits
+from dosebench.regimen.findings import Rule
 from regimen_texts import PATIENT, PERIODIC, step, titration
 from regimens import BACLOFEN, BODY, HEAD, ZICONOTIDE, Bench, codes, figures, places
+from rules import Rules, name_of, order
 
 
 @pytest.mark.requirement("R22")
@@ -98,3 +101,148 @@ def test_boluses_count_against_the_drugs_hard_maximum(bench: Bench, dose: str, e
     softer = bench.dose(BACLOFEN, dose.replace("1990", "990"), extra)
     assert softer.ok
     assert code.replace("hard", "soft") in codes(softer.needs_confirm)
+
+
+# Each rule alone, on a drug with round limits
+
+
+def ramp(*doses: str) -> str:
+    """The steps of a titration, ten days each."""
+    steps = ", ".join(f'{{ after = "{10 * at} days", dose = "{dose}" }}' for at, dose in enumerate(doses))
+    return f"[titration]\nsteps = [{steps}]\n"
+
+
+RULES_OF_DRUGS: list[tuple[Rule, str, str | None, list[str]]] = [
+    (drug_limits.drug_known, order(), None, []),
+    (drug_limits.drug_known, order(drug="SOLD-AS"), None, []),
+    (drug_limits.drug_known, order(drug="other"), None, ["drug.name: drug-unknown asks"]),
+    (drug_limits.drug_concentration, order(concentration="2000 ug/mL"), None, []),
+    (
+        drug_limits.drug_concentration,
+        order(concentration="2001 ug/mL"),
+        None,
+        ["drug.concentration: concentration-soft-max asks"],
+    ),
+    (
+        drug_limits.drug_concentration,
+        order(concentration="4000 ug/mL"),
+        None,
+        ["drug.concentration: concentration-soft-max asks"],
+    ),
+    (
+        drug_limits.drug_concentration,
+        order(concentration="4001 ug/mL"),
+        None,
+        ["drug.concentration: concentration-hard-max refuses"],
+    ),
+    (drug_limits.drug_dose, order(dose="60 ug/day"), None, []),
+    (drug_limits.drug_dose, order(dose="59 ug/day"), None, ["therapy.dose: dose-soft-min asks"]),
+    (drug_limits.drug_dose, order(dose="1000 ug/day"), None, []),
+    (drug_limits.drug_dose, order(dose="1001 ug/day"), None, ["therapy.dose: dose-soft-max asks"]),
+    (drug_limits.drug_dose, order(dose="2000 ug/day"), None, ["therapy.dose: dose-soft-max asks"]),
+    (drug_limits.drug_dose, order(dose="2001 ug/day"), None, ["therapy.dose: dose-hard-max refuses"]),
+    (drug_limits.drug_dose, order(dose="100 ug/day", reservoir="first_fill = true\n"), None, []),
+    (
+        drug_limits.drug_dose,
+        order(dose="101 ug/day", reservoir="first_fill = true\n"),
+        None,
+        ["therapy.dose: dose-start-max asks"],
+    ),
+    (drug_limits.drug_dose, order(dose="101 ug/day", reservoir="first_fill = true\n"), order(dose="100 ug/day"), []),
+    (drug_limits.drug_boluses, order('[bolus]\nmax = "100 ug"\n', dose="900 ug/day"), None, []),
+    (
+        drug_limits.drug_boluses,
+        order('[bolus]\nmax = "101 ug"\n', dose="900 ug/day"),
+        None,
+        ["bolus.max: bolus-soft-max asks"],
+    ),
+    (
+        drug_limits.drug_boluses,
+        order('[square_bolus]\nmax = "201 ug"\n', dose="1800 ug/day"),
+        None,
+        ["square_bolus.max: square-hard-max refuses"],
+    ),
+    (drug_limits.drug_boluses, order('[square_bolus]\nmax = "200 ug"\n', dose="1800 ug/day"), None, []),
+    (
+        drug_limits.drug_boluses,
+        order(PATIENT.replace("= 4", "= 11"), dose="900 ug/day"),
+        None,
+        ["patient_bolus.per_day: patient-soft-max asks"],
+    ),
+    (drug_limits.drug_boluses, order(PATIENT.replace("= 4", "= 10"), dose="900 ug/day"), None, []),
+    (drug_limits.drug_change, order(dose="130 ug/day"), order(dose="100 ug/day"), []),
+    (
+        drug_limits.drug_change,
+        order(dose="131 ug/day"),
+        order(dose="100 ug/day"),
+        ["therapy.dose: change-soft-percent asks"],
+    ),
+    (drug_limits.drug_change, order(dose="80 ug/day"), order(dose="100 ug/day"), []),
+    (
+        drug_limits.drug_change,
+        order(dose="79 ug/day"),
+        order(dose="100 ug/day"),
+        ["therapy.dose: change-soft-percent asks"],
+    ),
+    (drug_limits.drug_change, order(dose="1200 ug/day"), order(dose="1000 ug/day"), []),
+    (
+        drug_limits.drug_change,
+        order(dose="1201 ug/day"),
+        order(dose="1000 ug/day"),
+        ["therapy.dose: change-soft-max asks"],
+    ),
+    (
+        drug_limits.drug_change,
+        order(dose="1301 ug/day"),
+        order(dose="1000 ug/day"),
+        ["therapy.dose: change-hard-max refuses", "therapy.dose: change-soft-percent asks"],
+    ),
+    (drug_limits.drug_change, order(dose="1800 ug/day"), order(dose="100 ug/day", drug="other"), []),
+    (drug_limits.drug_titration, order(ramp("100 ug/day", "130 ug/day"), mode="titration"), None, []),
+    (
+        drug_limits.drug_titration,
+        order(ramp("100 ug/day", "79 ug/day"), mode="titration"),
+        None,
+        ["titration.steps[1].dose: change-soft-percent asks"],
+    ),
+    (
+        drug_limits.drug_titration,
+        order(ramp("100 ug/day", "131 ug/day") + 'change_max = "50 %"\n', mode="titration"),
+        None,
+        ["titration.steps[1].dose: change-soft-percent asks"],
+    ),
+    (
+        drug_limits.drug_titration,
+        order(ramp("100 ug/day", "140 ug/day", "441 ug/day") + 'change_max = "500 %"\n', mode="titration"),
+        None,
+        [
+            "titration.steps[1].dose: change-soft-percent asks",
+            "titration.steps[2].dose: change-hard-max refuses",
+            "titration.steps[2].dose: change-soft-percent asks",
+        ],
+    ),
+    (drug_limits.drug_replaced, order(), order(), []),
+    (drug_limits.drug_replaced, order(drug="sold-as"), order(), []),
+    (drug_limits.drug_replaced, order(), order(drug="other"), ["drug.name: drug-changed asks"]),
+    (
+        drug_limits.drug_replaced,
+        order(concentration="2000 ug/mL"),
+        order(),
+        ["drug.concentration: concentration-changed asks"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "text", "before", "wanted"), RULES_OF_DRUGS, ids=name_of)
+def test_a_rule_about_drugs(rules: Rules, rule: Rule, text: str, before: str | None, wanted: list[str]) -> None:
+    assert rules.found(rule, text, before) == wanted
+
+
+def test_every_rule_about_drugs_is_tried_alone_with_and_without_a_finding() -> None:
+    assert {rule for rule, _, _, wanted in RULES_OF_DRUGS if wanted} == set(drug_limits.DRUG_RULES)
+    assert {rule for rule, _, _, wanted in RULES_OF_DRUGS if not wanted} == set(drug_limits.DRUG_RULES)
+
+
+@pytest.mark.parametrize("rule", drug_limits.DRUG_RULES[1:], ids=lambda rule: rule.__name__)
+def test_a_drug_that_the_library_does_not_have_is_not_limited(rules: Rules, rule: Rule) -> None:
+    assert rules.found(rule, order(drug="other", dose="5000 ug/day", concentration="9 mg/mL")) == []

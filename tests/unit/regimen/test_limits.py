@@ -6,8 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 from dosebench.profile import load
+from dosebench.regimen import limits
+from dosebench.regimen.findings import Rule
 from regimen_texts import PATIENT, PERIODIC, flex
 from regimens import BACLOFEN, BODY, HEAD, Bench, codes, figures, places
+from rules import Rules, name_of, order
 
 
 @pytest.mark.parametrize(
@@ -128,3 +131,138 @@ def test_default_caps_leave_room_for_all_boluses_that_are_ordered(bench: Bench) 
     limits = figures(bench.dose(BACLOFEN, "600 ug/day", extra))["limits"]
     assert limits["per_hour_ug"] == 3 * 25 + 50 + 40 + 10 + 10 + 2 * 0.5
     assert limits["per_day_ug"] == 1.25 * 600 + 50 + 40 + 4 * 10 + 5 * 10 + 2 * 0.5
+
+
+# Each rule alone
+
+HOUR_CAP = '[[limits.cap]]\nwindow = "{}"\ndose = "{}"\n'
+RULES_OF_PUMPS = [
+    (limits.zeros, order(), []),
+    (limits.zeros, order(filled="0 mL"), ["reservoir.filled: zero refuses"]),
+    (limits.zeros, order(concentration="0 ug/mL"), ["drug.concentration: zero refuses"]),
+    (limits.zeros, order('[bolus]\nmax = "0 ug"\n'), ["bolus.max: zero refuses"]),
+    (limits.zeros, order('[limits]\nper_hour = "0 ug"\n'), ["limits.per_hour: zero refuses"]),
+    (limits.zeros, order(HOUR_CAP.format("2 h", "0 ug")), ["limits.cap[0].dose: zero refuses"]),
+    (limits.zeros, order(dose="0 ug/day"), []),
+    # 0.048 to 24 mL a day.
+    (limits.rate_range, order(dose="48 ug/day"), []),
+    (limits.rate_range, order(dose="47.99 ug/day"), ["therapy.dose: rate-below-minimum refuses"]),
+    (limits.rate_range, order(dose="24 mg/day"), []),
+    (limits.rate_range, order(dose="24.01 mg/day"), ["therapy.dose: rate-above-maximum refuses"]),
+    (
+        limits.rate_range,
+        order(therapy='minimum = "47 ug/day"\n'),
+        ["therapy.minimum: rate-below-minimum refuses"],
+    ),
+    (limits.rate_range, order(mode="stopped"), []),
+    # 6 mL a day: 24 000 steps, of which the guard counts a 240th and two more.
+    (limits.basal_below_hard_cap, order(dose="5974 ug/day"), []),
+    (limits.basal_below_hard_cap, order(dose="5976 ug/day"), ["therapy.dose: above-hard-cap refuses"]),
+    (
+        limits.unused_dose,
+        order(mode="stopped", therapy='dose = "60 ug/day"\n'),
+        ["therapy.dose: dose-unused tells"],
+    ),
+    (limits.unused_dose, order(), []),
+    (limits.minimum_above_basal, order(therapy='minimum = "200 ug/day"\n'), []),
+    (
+        limits.minimum_above_basal,
+        order(therapy='minimum = "201 ug/day"\n'),
+        ["therapy.minimum: minimum-above-dose refuses"],
+    ),
+    (limits.minimum_above_basal, order(), []),
+    (limits.reservoir_levels, order(filled="40 mL"), []),
+    (limits.reservoir_levels, order(filled="40.01 mL"), ["reservoir.filled: reservoir-size refuses"]),
+    (limits.reservoir_levels, order(filled="2 mL"), ["reservoir.low: level-order refuses"]),
+    (limits.reservoir_levels, order(filled="2.0002 mL"), ["reservoir.low: level-order refuses"]),
+    (limits.reservoir_levels, order(filled="2.00025 mL"), []),
+    (limits.reservoir_levels, order(reservoir='empty = "2 mL"\n'), ["reservoir.empty: level-order refuses"]),
+    (limits.reservoir_levels, order(reservoir='empty = "1.999 mL"\n'), []),
+    (limits.cap_windows, order(HOUR_CAP.format("1 min", "9 ug")), []),
+    (limits.cap_windows, order(HOUR_CAP.format("48 h", "9 ug")), []),
+    (
+        limits.cap_windows,
+        order(HOUR_CAP.format("2881 min", "9 ug")),
+        ["limits.cap[0].window: cap-window refuses"],
+    ),
+    (limits.cap_windows, order(HOUR_CAP.format("90 s", "9 ug")), ["limits.cap[0].window: cap-window refuses"]),
+    (
+        limits.cap_windows,
+        order(HOUR_CAP.format("2 h", "9 ug") + HOUR_CAP.format("120 min", "8 ug")),
+        ["limits.cap[1].window: cap-window refuses"],
+    ),
+    (limits.cap_windows, order("".join(HOUR_CAP.format(f"{hours} h", "9 ug") for hours in (2, 3))), []),
+    (
+        limits.cap_windows,
+        order("".join(HOUR_CAP.format(f"{hours} h", "9 ug") for hours in (2, 3, 4))),
+        ["limits.cap: cap-window refuses"],
+    ),
+    # 240 ug a day: 10 ug an hour, of which the guard counts floor(40 * 241/240) + 1 = 41 steps of 0.25 ug.
+    (
+        limits.caps_against_basal,
+        order('[limits]\nper_hour = "10.249 ug"\n', dose="240 ug/day"),
+        ["limits.per_hour: cap-below-basal refuses"],
+    ),
+    (
+        limits.caps_against_basal,
+        order('[limits]\nper_hour = "10.25 ug"\n', dose="240 ug/day"),
+        ["limits.per_hour: cap-tight tells"],
+    ),
+    (limits.caps_against_basal, order('[limits]\nper_hour = "20 ug"\n', dose="240 ug/day"), []),
+    (
+        limits.caps_against_basal,
+        order('[limits]\nper_hour = "20 ug"\n[bolus]\nmax = "10.25 ug"\n', dose="240 ug/day"),
+        ["limits.per_hour: cap-below-bolus refuses"],
+    ),
+    (limits.caps_against_basal, order('[limits]\nper_hour = "20 ug"\n[bolus]\nmax = "10 ug"\n', dose="240 ug/day"), []),
+    # 1 mL an hour, 6 mL a day.
+    (limits.caps_against_hard, order('[limits]\nper_hour = "1000 ug"\nper_day = "6000 ug"\n'), []),
+    (
+        limits.caps_against_hard,
+        order('[limits]\nper_hour = "1000.1 ug"\n'),
+        ["limits.per_hour: cap-above-hard refuses"],
+    ),
+    (
+        limits.caps_against_hard,
+        order('[limits]\nper_day = "6000.1 ug"\n'),
+        ["limits.per_day: cap-above-hard refuses"],
+    ),
+    (limits.caps_against_hard, order(HOUR_CAP.format("90 min", "2000 ug")), []),
+    (
+        limits.caps_against_hard,
+        order(HOUR_CAP.format("90 min", "2001 ug")),
+        ["limits.cap[0].dose: cap-above-hard refuses"],
+    ),
+    (limits.caps_against_hard, order(HOUR_CAP.format("25 h", "12000 ug")), []),
+    (
+        limits.caps_against_hard,
+        order(HOUR_CAP.format("25 h", "12001 ug")),
+        ["limits.cap[0].dose: cap-above-hard refuses"],
+    ),
+    (limits.countable, order(concentration="4 ug/mL", dose="192 nL/day"), []),
+    (
+        limits.countable,
+        order(concentration="3.9 ug/mL", dose="48 uL/day"),
+        ["drug.concentration: count refuses"],
+    ),
+    (limits.countable, order(concentration="1000.0000001 ug/mL"), ["drug.concentration: digits refuses"]),
+    (limits.countable, order(concentration="1 g/mL", dose="1.073741823 g/day"), []),
+    (limits.countable, order(concentration="1 g/mL", dose="1.073741824 g/day"), ["therapy.dose: count refuses"]),
+    (limits.rounding, order(), []),
+    (limits.rounding, order(dose="200.000000123 ug/day"), ["therapy.dose: rounding tells"]),
+]
+
+
+@pytest.mark.parametrize(("rule", "text", "wanted"), RULES_OF_PUMPS, ids=name_of)
+def test_a_rule_about_pumps(rules: Rules, rule: Rule, text: str, wanted: list[str]) -> None:
+    assert rules.found(rule, text) == wanted
+
+
+def test_every_rule_about_pumps_is_tried_alone_with_and_without_a_finding() -> None:
+    assert {rule for rule, _, wanted in RULES_OF_PUMPS if wanted} == set(limits.PUMP_RULES)
+    assert {rule for rule, _, wanted in RULES_OF_PUMPS if not wanted} == set(limits.PUMP_RULES)
+
+
+@pytest.mark.parametrize("rule", limits.PUMP_RULES, ids=lambda rule: rule.__name__)
+def test_a_rule_whose_figures_are_unknown_finds_nothing(rules: Rules, rule: Rule) -> None:
+    assert rules.found(rule, 'profile = "no-such-pump"\n[drug]\nname = "x"\n') == []

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
+from dosebench.regimen import plausibility
+from dosebench.regimen.findings import Rule
 from regimen_texts import DAY_AND_NIGHT, PATIENT, PERIODIC, flex
 from regimens import BACLOFEN, BODY, HEAD, ZICONOTIDE, Bench, codes
+from rules import Rules, name_of, order
 
 
 @pytest.mark.requirement("R63")
@@ -107,3 +112,132 @@ def test_patient_boluses_count_for_a_reservoir_that_lasts_less_than_a_day(bench:
     many = PATIENT.replace("= 4", "= 24").replace('"10 ug"', '"20 ug"').replace('"2 h"', '"30 min"')
     assert "reservoir-short" not in codes(bench.dose(drug, "1400 ug/day").errors)
     assert "reservoir-short" in codes(bench.dose(drug, "1400 ug/day", many).errors)
+
+
+# Each rule alone, on a drug whose usual doses are 80 to 500 ug/day
+
+RULES_OF_SLIPS: list[tuple[Rule, str, str | None, list[str]]] = [
+    (plausibility.dose_unit, order(dose="500 ug/day"), None, []),
+    (plausibility.dose_unit, order(dose="60 ug/day"), None, []),
+    (plausibility.dose_unit, order(dose="10 ug/h"), None, []),
+    (plausibility.dose_unit, order(dose="100 ug/h"), None, ["therapy.dose: slip-unit asks"]),
+    (plausibility.dose_unit, order(dose="0.2 mg/h"), None, ["therapy.dose: slip-unit asks"]),
+    (plausibility.dose_unit, order(dose="700 ug/day"), None, []),
+    (plausibility.dose_unit, order(dose="2 mL/day"), None, []),
+    (plausibility.concentration_unit, order(concentration="1000 ug/mL"), None, []),
+    (plausibility.concentration_unit, order(concentration="1010 ug/mL"), None, []),
+    (
+        plausibility.concentration_unit,
+        order(concentration="1000 mg/mL"),
+        None,
+        ["drug.concentration: slip-concentration asks"],
+    ),
+    (
+        plausibility.concentration_unit,
+        order(concentration="1000 ng/mL"),
+        None,
+        ["drug.concentration: slip-concentration asks"],
+    ),
+    (plausibility.concentration_unit, order(concentration="700 ug/mL"), None, []),
+    (plausibility.total_ratio, order(dose="400 ug/day"), order(dose="200 ug/day"), []),
+    (plausibility.total_ratio, order(dose="401 ug/day"), order(dose="200 ug/day"), ["therapy.dose: ratio asks"]),
+    (plausibility.total_ratio, order(dose="100 ug/day"), order(dose="200 ug/day"), []),
+    (plausibility.total_ratio, order(dose="99 ug/day"), order(dose="200 ug/day"), ["therapy.dose: ratio asks"]),
+    (
+        plausibility.total_ratio,
+        order(dose="2400 ug/day"),
+        order(dose="100 ug/day"),
+        ["therapy.dose: slip-ratio refuses"],
+    ),
+    (
+        plausibility.total_ratio,
+        order(dose="2448 ug/day"),
+        order(dose="100 ug/day"),
+        ["therapy.dose: slip-ratio refuses"],
+    ),
+    (plausibility.total_ratio, order(dose="2449 ug/day"), order(dose="100 ug/day"), ["therapy.dose: ratio asks"]),
+    (
+        plausibility.total_ratio,
+        order(dose="5880 ug/day"),
+        order(dose="100 ug/day"),
+        ["therapy.dose: slip-ratio refuses"],
+    ),
+    (plausibility.total_ratio, order(dose="50 ug/day"), order(dose="1200 ug/day"), ["therapy.dose: slip-ratio asks"]),
+    (plausibility.total_ratio, order(dose="5000 ug/day"), None, []),
+    # Empty at 1 mL, and a day at least.
+    (plausibility.reservoir_time, order(dose="1000 ug/day", filled="2 mL"), None, []),
+    (
+        plausibility.reservoir_time,
+        order(dose="1001 ug/day", filled="2 mL"),
+        None,
+        ["reservoir.filled: reservoir-short refuses"],
+    ),
+    (
+        plausibility.reservoir_time,
+        order(PATIENT, dose="980 ug/day", filled="2 mL"),
+        None,
+        ["reservoir.filled: reservoir-short refuses"],
+    ),
+    (plausibility.reservoir_time, order(PATIENT, dose="960 ug/day", filled="2 mL"), None, []),
+    (plausibility.bolus_above_day, order('[bolus]\nmax = "200 ug"\n'), None, []),
+    (plausibility.bolus_above_day, order('[bolus]\nmax = "201 ug"\n'), None, ["bolus.max: bolus-above-day asks"]),
+    (
+        plausibility.bolus_above_day,
+        order('[square_bolus]\nmax = "201 ug"\n'),
+        None,
+        ["square_bolus.max: bolus-above-day asks"],
+    ),
+    (
+        plausibility.bolus_above_day,
+        order(PATIENT.replace("10 ug", "201 ug")),
+        None,
+        ["patient_bolus.dose: bolus-above-day asks"],
+    ),
+    (
+        plausibility.bolus_above_day,
+        order(PERIODIC.replace("10 ug", "201 ug")),
+        None,
+        ["periodic_bolus.dose: bolus-above-day asks"],
+    ),
+    (plausibility.period_unit, order(PERIODIC.replace("6 h", "1 h")), None, []),
+    (
+        plausibility.period_unit,
+        order(PERIODIC.replace("6 h", "24 min")),
+        None,
+        ["periodic_bolus.every: slip-time asks"],
+    ),
+    (plausibility.period_unit, order(PERIODIC.replace("6 h", "25 min")), None, []),
+    (plausibility.lockout_unit, order(PATIENT.replace("2 h", "5 min")), None, []),
+    (
+        plausibility.lockout_unit,
+        order(PATIENT.replace("2 h", "4 min")),
+        None,
+        ["patient_bolus.lockout: slip-time asks"],
+    ),
+    (plausibility.lockout_unit, order(PATIENT.replace("2 h", "24 h")), None, []),
+    (plausibility.lockout_unit, order(PATIENT.replace("2 h", "30 h")), None, ["patient_bolus.lockout: slip-time asks"]),
+    (plausibility.duration_unit, order(PATIENT.replace("10 min", "4 h")), None, []),
+    (plausibility.duration_unit, order(PATIENT.replace("10 min", "5 h")), None, ["patient_bolus.over: slip-time asks"]),
+    (
+        plausibility.duration_unit,
+        order(PERIODIC.replace("10 min", "59 s")),
+        None,
+        ["periodic_bolus.over: slip-time asks"],
+    ),
+    (plausibility.duration_unit, order(PERIODIC.replace("10 min", "60 s")), None, []),
+]
+
+
+@pytest.mark.parametrize(("rule", "text", "before", "wanted"), RULES_OF_SLIPS, ids=name_of)
+def test_a_rule_about_slips(rules: Rules, rule: Rule, text: str, before: str | None, wanted: list[str]) -> None:
+    assert rules.found(rule, text, before) == wanted
+
+
+def test_every_rule_about_slips_is_tried_alone_with_and_without_a_finding() -> None:
+    assert {rule for rule, _, _, wanted in RULES_OF_SLIPS if wanted} == set(plausibility.SLIP_RULES)
+    assert {rule for rule, _, _, wanted in RULES_OF_SLIPS if not wanted} == set(plausibility.SLIP_RULES)
+
+
+def test_a_range_includes_its_ends() -> None:
+    within = plausibility.range_of(Fraction(2), Fraction(3))
+    assert [within(Fraction(twice, 2)) for twice in (3, 4, 5, 6, 7)] == [False, True, True, True, False]
