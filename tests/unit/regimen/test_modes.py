@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from dosebench.base.units import DAY_MS
 from dosebench.profile import load
+from dosebench.regimen import modes
 from dosebench.regimen.check import check
 from dosebench.regimen.drugs import DrugLibrary
+from dosebench.regimen.findings import Rule
 from dosebench.regimen.summary import summarize
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,6 +29,7 @@ from regimen_texts import (
     titration,
 )
 from regimens import BACLOFEN, EXAMPLES, Bench, figures, places
+from rules import Rules, name_of, order
 
 
 def test_flex_example(library: DrugLibrary) -> None:
@@ -321,3 +324,256 @@ def test_any_damage_gives_an_answer(bench: Bench, name: str, at: int, put: str, 
     result = bench.check(text[:at] + put + text[at + cut :])
     assert result.ok == (not result.errors)
     json.dumps(summarize(result), allow_nan=False)
+
+
+# Each rule alone, on a drug with round limits
+
+
+def ramp(*steps: tuple[str, str]) -> str:
+    rows = ", ".join(f'{{ after = "{after}", dose = "{dose}" }}' for after, dose in steps)
+    return f"[titration]\nsteps = [{rows}]\n"
+
+
+def ramped(*steps: tuple[str, str], more: str = "") -> str:
+    return order(ramp(*steps) + more, mode="titration")
+
+
+def days(*names: str, steps: str = 'steps = [{ at = "00:00", rate = "10 ug/h" }]') -> str:
+    said = "" if names == ("",) else f"days = {json.dumps(list(names))}\n"
+    return f"[[therapy.pattern]]\n{said}{steps}\n"
+
+
+def flexed(*tables: str) -> str:
+    return order("".join(tables), mode="flex")
+
+
+def at(*times: str) -> str:
+    return "steps = [" + ", ".join(f'{{ at = "{time}", rate = "10 ug/h" }}' for time in times) + "]"
+
+
+def bridged(concentration: str = '"2000 ug/mL"', **more: str) -> str:
+    said = f"previous_concentration = {concentration}\n" if concentration else ""
+    return order(CATHETER + "[bridge]\n" + said, **more)
+
+
+WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+OTHER_DRUG = order(drug="other")
+RULES_OF_MODES: list[tuple[Rule, str, str | None, list[str]]] = [
+    (modes.patterns, flexed(days("")), None, []),
+    (modes.patterns, flexed(days(*WEEK[:5]), days(*WEEK[5:])), None, []),
+    (modes.patterns, order(days("mon")), None, []),
+    (modes.patterns, flexed(days(*WEEK[:6])), None, ["therapy.pattern: pattern-days refuses"]),
+    (modes.patterns, flexed(days(*WEEK), days("mon")), None, ["therapy.pattern[1].days: pattern-days refuses"]),
+    (modes.patterns, flexed(days(*WEEK), days("")), None, ["therapy.pattern[1].days: pattern-days refuses"]),
+    (modes.patterns, flexed(days(*WEEK), days()), None, ["therapy.pattern[1].days: pattern-days refuses"]),
+    (modes.patterns, flexed(days("", steps=at("00:00", "06:00", "23:59"))), None, []),
+    (
+        modes.patterns,
+        flexed(days("", steps=at("00:01"))),
+        None,
+        ["therapy.pattern[0].steps[0].at: pattern-order refuses"],
+    ),
+    (
+        modes.patterns,
+        flexed(days("", steps=at("00:00", "06:00", "06:00"))),
+        None,
+        ["therapy.pattern[0].steps[2].at: pattern-order refuses"],
+    ),
+    (modes.patterns, flexed(days("", steps="steps = []")), None, ["therapy.pattern[0].steps: pattern-order refuses"]),
+    (modes.patterns, flexed(days("", steps=MANY_STEPS)), None, ["therapy.pattern[0].steps: pattern-order refuses"]),
+    (modes.patterns, order(MANY_RATES, mode="flex"), None, ["therapy.pattern: rates-count refuses"]),
+    (modes.titration_order, ramped(("0 days", "100 ug/day"), ("255 days", "110 ug/day")), None, []),
+    (
+        modes.titration_order,
+        ramped(("0 days", "100 ug/day"), ("256 days", "110 ug/day")),
+        None,
+        ["titration.steps[1].after: titration-order refuses"],
+    ),
+    (
+        modes.titration_order,
+        ramped(("0 days", "100 ug/day"), ("36 h", "110 ug/day")),
+        None,
+        ["titration.steps[1].after: titration-order refuses"],
+    ),
+    (
+        modes.titration_order,
+        ramped(("1 day", "100 ug/day")),
+        None,
+        ["titration.steps[0].after: titration-order refuses"],
+    ),
+    (
+        modes.titration_order,
+        ramped(("0 days", "100 ug/day"), ("3 days", "110 ug/day"), ("3 days", "120 ug/day")),
+        None,
+        ["titration.steps[2].after: titration-order refuses"],
+    ),
+    (modes.titration_order, ramped(), None, ["titration.steps: titration-order refuses"]),
+    (
+        modes.titration_order,
+        ramped(*((f"{day} days", "100 ug/day") for day in range(65))),
+        None,
+        ["titration.steps: titration-order refuses"],
+    ),
+    (modes.titration_order, ramped(*((f"{day} days", "100 ug/day") for day in range(64))), None, []),
+    # 30 % of the drug library, or what the file says.
+    (modes.titration_change, ramped(("0 days", "100 ug/day"), ("3 days", "130 ug/day")), None, []),
+    (
+        modes.titration_change,
+        ramped(("0 days", "100 ug/day"), ("3 days", "130.1 ug/day")),
+        None,
+        ["titration.steps[1].dose: titration-change refuses"],
+    ),
+    (
+        modes.titration_change,
+        ramped(("0 days", "100 ug/day"), ("3 days", "150 ug/day"), more='change_max = "50 %"\n'),
+        None,
+        [],
+    ),
+    (
+        modes.titration_change,
+        ramped(("0 days", "100 ug/day"), more='change_max = "0.09 %"\n'),
+        None,
+        ["titration.change_max: titration-change refuses"],
+    ),
+    (
+        modes.titration_change,
+        ramped(("0 days", "100 ug/day"), more='change_max = "6553.6 %"\n'),
+        None,
+        ["titration.change_max: titration-change refuses"],
+    ),
+    (modes.durations, order(PATIENT + PERIODIC), None, []),
+    (modes.durations, order(PATIENT.replace("10 min", "0.5 ms")), None, ["patient_bolus.over: duration refuses"]),
+    (modes.durations, order(PERIODIC.replace("6 h", "7 days")), None, ["periodic_bolus.every: duration refuses"]),
+    # A step is 0.25 ug, the largest bolus 0.5 mL.
+    (modes.bolus_size, order('[bolus]\nmax = "0.25 ug"\n'), None, []),
+    (modes.bolus_size, order('[bolus]\nmax = "0.24 ug"\n'), None, ["bolus.max: bolus-size refuses"]),
+    (modes.bolus_size, order('[square_bolus]\nmax = "500 ug"\n'), None, []),
+    (modes.bolus_size, order('[square_bolus]\nmax = "501 ug"\n'), None, ["square_bolus.max: bolus-size refuses"]),
+    (modes.bolus_size, order(PATIENT.replace("10 ug", "501 ug")), None, ["patient_bolus.dose: bolus-size refuses"]),
+    (modes.bolus_size, order(PERIODIC.replace("10 ug", "0.1 ug")), None, ["periodic_bolus.dose: bolus-size refuses"]),
+    (modes.bolus_size, order(CATHETER.replace("0.2", "0.36") + "[priming]\n"), None, []),
+    (
+        modes.bolus_size,
+        order(CATHETER.replace("0.2", "0.37") + "[priming]\n"),
+        None,
+        ["catheter.volume: bolus-size refuses"],
+    ),
+    # From 0.048 to 24 mL a day.
+    (modes.bolus_speed, order('[bolus]\nmax = "10 ug"\nrate = "23.8 mg/day"\n'), None, []),
+    (
+        modes.bolus_speed,
+        order('[bolus]\nmax = "10 ug"\nrate = "23.9 mg/day"\n'),
+        None,
+        ["bolus.rate: bolus-limited tells"],
+    ),
+    (
+        modes.bolus_speed,
+        order('[bolus]\nmax = "10 ug"\nrate = "24.1 mg/day"\n'),
+        None,
+        ["bolus.rate: bolus-rate refuses"],
+    ),
+    (
+        modes.bolus_speed,
+        order('[bolus]\nmax = "10 ug"\nrate = "47 ug/day"\n'),
+        None,
+        ["bolus.rate: bolus-rate refuses"],
+    ),
+    (modes.bolus_speed, order(PATIENT.replace("10 min", "30 s")), None, ["patient_bolus.over: bolus-rate refuses"]),
+    (
+        modes.bolus_speed,
+        order(PERIODIC, dose="23.97 mg/day"),
+        None,
+        ["periodic_bolus.over: bolus-rate refuses"],
+    ),
+    (
+        modes.bolus_speed,
+        order(CATHETER + '[priming]\nrate = "24.1 mg/day"\n'),
+        None,
+        ["priming.rate: bolus-rate refuses"],
+    ),
+    (modes.bolus_speed, order(CATHETER + '[priming]\nrate = "23.9 mg/day"\n'), None, []),
+    (modes.patient_bolus, order(PATIENT.replace("2 h", "10 min")), None, []),
+    (
+        modes.patient_bolus,
+        order(PATIENT.replace("2 h", "599 s")),
+        None,
+        ["patient_bolus.lockout: patient-lockout refuses"],
+    ),
+    (modes.patient_bolus, order(PATIENT.replace("2 h", "24 h")), None, []),
+    (
+        modes.patient_bolus,
+        order(PATIENT.replace("2 h", "1441 min")),
+        None,
+        ["patient_bolus.lockout: patient-lockout refuses"],
+    ),
+    (modes.periodic_bolus, order(PERIODIC.replace("6 h", "24 h")), None, []),
+    (
+        modes.periodic_bolus,
+        order(PERIODIC.replace("6 h", "1441 min")),
+        None,
+        ["periodic_bolus.every: periodic-period refuses"],
+    ),
+    (
+        modes.periodic_bolus,
+        order(PERIODIC.replace("6 h", "59 s")),
+        None,
+        ["periodic_bolus.every: periodic-period refuses"],
+    ),
+    (
+        modes.periodic_bolus,
+        order(PERIODIC.replace("6 h", "10 min")),
+        None,
+        ["periodic_bolus.every: periodic-period refuses"],
+    ),
+    (modes.periodic_bolus, order(PERIODIC.replace("6 h", "601 s")), None, []),
+    (modes.bridge_known, bridged(), None, []),
+    (modes.bridge_known, bridged(""), order(concentration="2000 ug/mL"), []),
+    (modes.bridge_known, bridged(""), None, ["bridge: bridge-unknown refuses"]),
+    (modes.bridge_known, bridged(), OTHER_DRUG, ["bridge: bridge-unknown refuses"]),
+    (
+        modes.bridge_known,
+        bridged(),
+        order(concentration="500 ug/mL"),
+        ["bridge.previous_concentration: bridge-unknown refuses"],
+    ),
+    (modes.bridge_known, bridged('"1000 ug/mL"'), None, ["bridge: bridge-unused tells"]),
+    (modes.bridge_known, bridged(mode="stopped"), None, ["bridge: bridge-mode refuses"]),
+    (modes.bridge_rate, bridged(), None, []),
+    (modes.bridge_rate, bridged(dose="95 ug/day"), None, ["bridge: bridge-rate refuses"]),
+    (modes.bridge_rate, bridged(dose="96 ug/day"), None, []),
+    (modes.bridge_rate, bridged('"500 ug/mL"', dose="3 mg/day"), None, ["bridge: bridge-rate refuses"]),
+    (
+        modes.bridge_rate,
+        bridged().replace("0.2 mL", "39.9 mL"),
+        None,
+        ["catheter.volume: bridge-rate refuses"],
+    ),
+    (
+        modes.bridge_rate,
+        bridged('"2000.0000001 ug/mL"'),
+        None,
+        ["bridge.previous_concentration: digits refuses"],
+    ),
+    (modes.bridge_told, order(), None, []),
+    (modes.bridge_told, bridged(), None, ["bridge: bridge asks"]),
+    (
+        modes.bridge_told,
+        bridged() + '[bolus]\nmax = "10 ug"\n',
+        None,
+        ["bridge: bridge asks", "bridge: bridge-bolus asks"],
+    ),
+    (modes.unbridged, order(CATHETER), order(), []),
+    (modes.unbridged, order(CATHETER), order(concentration="2000 ug/mL"), ["catheter: no-bridge asks"]),
+    (modes.unbridged, order(), order(concentration="2000 ug/mL"), []),
+    (modes.unbridged, bridged(""), order(concentration="2000 ug/mL"), []),
+]
+
+
+@pytest.mark.parametrize(("rule", "text", "before", "wanted"), RULES_OF_MODES, ids=name_of)
+def test_a_rule_about_modes(rules: Rules, rule: Rule, text: str, before: str | None, wanted: list[str]) -> None:
+    assert rules.found(rule, text, before) == wanted
+
+
+def test_every_rule_about_modes_is_tried_alone_with_and_without_a_finding() -> None:
+    assert {rule for rule, _, _, wanted in RULES_OF_MODES if wanted} == set(modes.MODE_RULES)
+    assert {rule for rule, _, _, wanted in RULES_OF_MODES if not wanted} == set(modes.MODE_RULES)
