@@ -14,7 +14,7 @@ from dosebench_protocol.records import Record, decode_records
 from dosebench_protocol.schema import messages, terms
 from dosebench_protocol.tables import BODIES
 
-from .measure import Figure, interleave, ratio, shown
+from .measure import Figure, interleave_rounds, ratio_figure, shown_figure
 
 ROUNDS: Final = 20
 RECORDS: Final = 4_000
@@ -29,7 +29,7 @@ STRUCT: Final = "list(struct.iter_unpack)"
 PEER: Final = "construct GreedyRange"
 
 
-def figures(rounds: int = ROUNDS) -> list[Figure]:
+def measure_figures(rounds: int = ROUNDS) -> list[Figure]:
     """Times of a record, and ratios to plain `struct` and to construct."""
     data = b"".join(
         Record(n, n // 100, 1000 * n, 2, 0, n, n + 4, 4, 0, 80_000 - n, n.to_bytes(8, "big")).to_bytes()
@@ -44,19 +44,19 @@ def figures(rounds: int = ROUNDS) -> list[Figure]:
         "columns": partial(columns, data),
         "objects": partial(decode_records, data),
     }
-    contestants = {name: partial(seconds, act, RECORDS) for name, act in acts.items()}
-    contestants[PEER] = partial(seconds, partial(peer.parse, few), PEER_RECORDS)
-    times = interleave(contestants, rounds)
+    contestants = {name: partial(measure_seconds, act, RECORDS) for name, act in acts.items()}
+    contestants[PEER] = partial(measure_seconds, partial(peer.parse, few), PEER_RECORDS)
+    times = interleave_rounds(contestants, rounds)
     return [
-        ratio(f"bulk: columns / {STRUCT}", times, ("columns", STRUCT), TOLERANCE, COLUMNS_MAX),
-        ratio(f"bulk: objects / {STRUCT}", times, ("objects", STRUCT), TOLERANCE, OBJECTS_MAX),
-        ratio(f"bulk: columns / {PEER}", times, ("columns", PEER), TOLERANCE),
-        ratio(f"bulk: objects / {PEER}", times, ("objects", PEER), TOLERANCE),
-        *(shown(f"bulk: a record, {name}", values, "us", 1e6) for name, values in times.items()),
+        ratio_figure(f"bulk: columns / {STRUCT}", times, ("columns", STRUCT), TOLERANCE, COLUMNS_MAX),
+        ratio_figure(f"bulk: objects / {STRUCT}", times, ("objects", STRUCT), TOLERANCE, OBJECTS_MAX),
+        ratio_figure(f"bulk: columns / {PEER}", times, ("columns", PEER), TOLERANCE),
+        ratio_figure(f"bulk: objects / {PEER}", times, ("objects", PEER), TOLERANCE),
+        *(shown_figure(f"bulk: a record, {name}", values, "us", 1e6) for name, values in times.items()),
     ]
 
 
-def seconds(act: Callable[[], object], records: int) -> float:
+def measure_seconds(act: Callable[[], object], records: int) -> float:
     """Seconds of the processor for one record: what else runs does not count."""
     began = time.process_time()
     for _ in range(REPEATS):

@@ -19,7 +19,7 @@ from typing import Final
 from dosebench.twin.runtimes import ProcessRuntime, RuntimeName
 from dosebench.twin.twin import Twin, TwinSettings, one_core
 
-from .measure import Figure, Times, interleave, ratio, shown
+from .measure import Figure, Times, interleave_rounds, ratio_figure, shown_figure
 
 ROUNDS: Final = 12
 CALLS: Final = 2_000
@@ -32,16 +32,16 @@ PLACES: Final[Mapping[str, Callable[[], AbstractContextManager[None]]]] = {"free
 SCRIPT: Final = Path(__file__).parent / "device" / "calls.py"
 
 
-def figures(rounds: int = ROUNDS) -> list[Figure]:
+def measure_figures(rounds: int = ROUNDS) -> list[Figure]:
     """Microseconds of a round trip on each runtime, free and on one core, and their ratios."""
     contestants = {
         f"{runtime}, {place}": partial(in_new_process, runtime, place) for runtime in RUNTIMES for place in PLACES
     }
-    times = interleave(contestants, rounds)
+    times = interleave_rounds(contestants, rounds)
     return [
-        ratio("bus: wasm / unix, one_core", times, ("wasm, one_core", "unix, one_core"), TOLERANCE),
+        ratio_figure("bus: wasm / unix, one_core", times, ("wasm, one_core", "unix, one_core"), TOLERANCE),
         *(slowest_ratio(name, times) for name in RUNTIMES),
-        *(shown(f"bus: round trip, {name}", values, "us", 1e6) for name, values in times.items()),
+        *(shown_figure(f"bus: round trip, {name}", values, "us", 1e6) for name, values in times.items()),
         *(Figure(f"bus: slowest round, {name}", 1e6 * max(values), "us") for name, values in times.items()),
     ]
 
@@ -62,13 +62,13 @@ def in_new_process(runtime: RuntimeName, place: str) -> float:
 def trip_s(name: RuntimeName) -> float:
     """Seconds of one round trip of this process with a runtime that it starts."""
     machine = Twin(TwinSettings({"flash_sectors": 1})).machine
-    runtime = ProcessRuntime.start(machine, name, SCRIPT)
-    runtime.run()
+    runtime = ProcessRuntime.start_child(machine, name, SCRIPT)
+    runtime.run_turn()
     began = time.perf_counter()
     for _ in range(BATCHES):
-        runtime.run()
+        runtime.run_turn()
     taken = time.perf_counter() - began
-    runtime.kill()
+    runtime.cut_power()
     return taken / CALLS / BATCHES
 
 

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from dosebench.image.source import OTHER_FIRMWARE
 from dosebench.link.client import program_hash
-from dosebench.profile.device_config import sealed
-from dosebench.profile.load import load
+from dosebench.profile.device_config import seal_config
+from dosebench.profile.load import load_profile
 from dosebench_protocol.auth import Challenge, Session, device_nonce, session_id
 from dosebench_protocol.codec import by_name, encode_request
 from dosebench_protocol.frame import Frame, encode
@@ -27,7 +27,7 @@ from dosebench_protocol.records import Record
 from dosebench_protocol.tables import NONCE_BYTES
 
 from .measure import Figure
-from .therapy import PROFILE, program
+from .therapy import PROFILE, encode_program
 
 TOLERANCE: Final = 0.03
 SCRIPTS: Final = Path(__file__).parent / "device"
@@ -53,54 +53,56 @@ class ChipError(Exception):
     """A script failed, or two runs of it did not count the same."""
 
 
-def figures(rounds: int = 2) -> list[Figure]:
+def measure_figures(rounds: int = 2) -> list[Figure]:
     """Instructions and bytes; every count is taken `rounds` times and must be the same."""
-    config = sealed(load(PROFILE).device_config() | {"flash_sectors": SECTORS, "fault_sectors": 4, "watchdog_ms": 0})
-    basics = {"PROGRAM": program(), "HARD_STEPS": HARD_STEPS}
-    whole = {"CONFIG": config, "REQUESTS": requests()}
+    flash = {"flash_sectors": SECTORS, "fault_sectors": 4, "watchdog_ms": 0}
+    config = seal_config(load_profile(PROFILE).device_config() | flash)
+    basics = {"PROGRAM": encode_program(), "HARD_STEPS": HARD_STEPS}
+    whole = {"CONFIG": config, "REQUESTS": request_frames()}
     found = {
-        "chip: plan, schedule and guard, one step": count("events.py", EVENTS, basics, rounds),
-        "chip: whole pump, one step": count("turns.py", EVENTS, whole, rounds),
+        "chip: plan, schedule and guard, one step": count_instructions("events.py", EVENTS, basics, rounds),
+        "chip: whole pump, one step": count_instructions("turns.py", EVENTS, whole, rounds),
     }
-    found["chip: delta coding, one record"] = count("coding.py", 20, {"RECORDS": LEASES}, rounds) / LEASE_RECORDS
+    coding = count_instructions("coding.py", 20, {"RECORDS": LEASES}, rounds)
+    found["chip: delta coding, one record"] = coding / LEASE_RECORDS
     for way in ("call", "find"):
         title = f"chip: a byte by {'a method call' if way == 'call' else 'find and slices'} (for scale)"
-        found[title] = count("bytewise.py", FRAMES, {"WAY": way}, rounds) / 256
+        found[title] = count_instructions("bytewise.py", FRAMES, {"WAY": way}, rounds) / 256
     asked: dict[str, dict[str, Any]] = {"status": {}, "therapy_chunk": {"offset": 0, "data": CHUNK}}
     for name, fields in asked.items():
-        frame = request(name, 1, **fields)
+        frame = request_frame(name, 1, **fields)
         params = {"REQUEST": frame, "UNPACK": f"unpack_{name}_request" if fields else ""}
         title = f"chip: receive a byte of {name} ({len(frame)} bytes)"
-        found[title] = count("receive.py", FRAMES, params, rounds) / len(frame)
+        found[title] = count_instructions("receive.py", FRAMES, params, rounds) / len(frame)
     return [Figure(title, value, "instructions", tolerance=TOLERANCE) for title, value in found.items()]
 
 
-def request(name: str, sequence: int, session: Session | None = None, **fields: Any) -> bytes:
+def request_frame(name: str, sequence: int, session: Session | None = None, **fields: Any) -> bytes:
     """A request on the wire, with a tag where it goes through a session."""
     frame = Frame(by_name(name).type, DEVICE, sequence=sequence, body=encode_request(name, **fields))
     return encode(frame if session is None else session.seal(frame))
 
 
-def requests() -> list[bytes]:
+def request_frames() -> list[bytes]:
     """What makes a fresh pump deliver the therapy."""
-    data = program()
+    data = encode_program()
     command = {"host": HOST, "counter": 1}
     nonce = device_nonce(KEY, DEVICE, 1, 1, bytes(16))
     session = Session(KEY, Challenge(DEVICE, session_id(nonce), 1, ROLE, HOST, bytes(NONCE_BYTES), nonce))
     return [
-        request("session_open", 1, role=ROLE, host=HOST, nonce=bytes(NONCE_BYTES)),
-        request("therapy_begin", 2, session, length=len(data), program_hash=program_hash(data)),
-        request("therapy_chunk", 3, session, offset=0, data=data),
-        request("therapy_verify", 4, session),
-        request("therapy_commit", 5, session, **command, program_hash=program_hash(data)),
-        request("start", 6, session, **command | {"counter": 2}),
+        request_frame("session_open", 1, role=ROLE, host=HOST, nonce=bytes(NONCE_BYTES)),
+        request_frame("therapy_begin", 2, session, length=len(data), program_hash=program_hash(data)),
+        request_frame("therapy_chunk", 3, session, offset=0, data=data),
+        request_frame("therapy_verify", 4, session),
+        request_frame("therapy_commit", 5, session, **command, program_hash=program_hash(data)),
+        request_frame("start", 6, session, **command | {"counter": 2}),
     ]
 
 
-def count(script: str, number: int, params: dict[str, Any], rounds: int) -> float:
+def count_instructions(script: str, number: int, params: dict[str, Any], rounds: int) -> float:
     """Instructions of one of `number` repetitions."""
     counts = {
-        tuple(int(run(script, params | {"N": n}, fuel=True).split()[-1]) for n in (number, 2 * number))
+        tuple(int(run_script(script, params | {"N": n}, fuel=True).split()[-1]) for n in (number, 2 * number))
         for _ in range(rounds)
     }
     if len(counts) != 1:
@@ -109,7 +111,7 @@ def count(script: str, number: int, params: dict[str, Any], rounds: int) -> floa
     return (twice - once) / number
 
 
-def run(
+def run_script(
     script: str,
     params: dict[str, Any],
     *,

@@ -17,7 +17,7 @@ from dosebench_protocol.records import Record, decode_records
 from dosebench_protocol.schema import messages, terms
 from dosebench_protocol.schema.model import schema
 
-from .measure import Figure, interleave, ratio, shown
+from .measure import Figure, interleave_rounds, ratio_figure, shown_figure
 
 ROUNDS: Final = 30
 FRAMES: Final = 50
@@ -31,14 +31,17 @@ REPLIES: Final[dict[str, Any]] = {message.name: message.reply for message in mes
 JOURNAL: Final = Array(RECORDS, messages.Record)
 
 
-def figures(rounds: int = ROUNDS) -> list[Figure]:
+def measure_figures(rounds: int = ROUNDS) -> list[Figure]:
     """Microseconds of encoding and decoding a frame, and their ratios to construct's."""
-    contestants = {name: partial(frame_s, act) for name, act in acts().items()}
-    times = interleave(contestants, rounds)
+    contestants = {name: partial(frame_s, act) for name, act in list_acts().items()}
+    times = interleave_rounds(contestants, rounds)
     ours = [name for name in times if not name.endswith("construct")]
     return [
-        *(ratio(f"codec: {name} / construct", times, (name, f"{name}, construct"), TOLERANCE, 1.0) for name in ours),
-        *(shown(f"codec: {name}", values, "us", 1e6) for name, values in times.items()),
+        *(
+            ratio_figure(f"codec: {name} / construct", times, (name, f"{name}, construct"), TOLERANCE, 1.0)
+            for name in ours
+        ),
+        *(shown_figure(f"codec: {name}", values, "us", 1e6) for name, values in times.items()),
     ]
 
 
@@ -50,7 +53,7 @@ def frame_s(act: Callable[[], object]) -> float:
     return (time.perf_counter() - began) / FRAMES
 
 
-def acts() -> dict[str, Callable[[], object]]:
+def list_acts() -> dict[str, Callable[[], object]]:
     """What is measured, ours and construct's, after a check that both give the same."""
     status = next(values for body, case, values, _ in body_vectors(schema()) if (body.name, case) == STATUS_CASE)
     records = b"".join(
@@ -61,7 +64,7 @@ def acts() -> dict[str, Callable[[], object]]:
     for title, name, values in (("status", "status", status), ("1 KB of journal", "journal_read", journal)):
         wire = encode_ours(name, values)
         assert wire == encode_construct(name, values)
-        assert facts(decode_ours(name, wire)) == facts(decode_construct(name, wire))
+        assert comparable_facts(decode_ours(name, wire)) == comparable_facts(decode_construct(name, wire))
         made[f"encode {title}"] = partial(encode_ours, name, values)
         made[f"encode {title}, construct"] = partial(encode_construct, name, values)
         made[f"decode {title}"] = partial(decode_ours, name, wire)
@@ -98,7 +101,7 @@ def decode_construct(name: str, wire: bytes) -> Any:
     return JOURNAL.parse(fields.records) if name == "journal_read" else fields
 
 
-def facts(decoded: Any) -> Any:
+def comparable_facts(decoded: Any) -> Any:
     """What both decoders can be compared by."""
     if isinstance(decoded, list):
         return [(str(record.kind), record.sequence, record.a, record.e, record.chain) for record in decoded]

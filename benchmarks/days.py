@@ -14,8 +14,8 @@ from dosebench.twin.runtimes import RUNTIMES, RuntimeName
 from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin, one_core
 
-from .measure import Figure, interleave, ratio, spread
-from .therapy import PROFILE, program
+from .measure import Figure, interleave_rounds, quartile_spread, ratio_figure
+from .therapy import PROFILE, encode_program
 
 ROUNDS: Final = 12
 DAYS: Final = 2
@@ -23,37 +23,37 @@ DAYS: Final = 2
 TOLERANCE: Final = 0.3
 
 
-def figures(rounds: int = ROUNDS) -> list[Figure]:
+def measure_figures(rounds: int = ROUNDS) -> list[Figure]:
     """Days per second on each runtime, and how much longer a day takes than on CPython."""
     with one_core(), ExitStack() as stack:
-        times = interleave({name: partial(day_s, running(stack, name)) for name in RUNTIMES}, rounds)
+        times = interleave_rounds({name: partial(day_s, run_pump(stack, name)) for name in RUNTIMES}, rounds)
     return [
         *(
-            ratio(f"days: a day on {name} / cpython", times, (name, "cpython"), TOLERANCE)
+            ratio_figure(f"days: a day on {name} / cpython", times, (name, "cpython"), TOLERANCE)
             for name in RUNTIMES
             if name != "cpython"
         ),
         *(
-            Figure(f"days: {name}", 1 / statistics.median(values), "days/s", "higher", spread=spread(values))
+            Figure(f"days: {name}", 1 / statistics.median(values), "days/s", "higher", spread=quartile_spread(values))
             for name, values in times.items()
         ),
     ]
 
 
-def running(stack: ExitStack, name: RuntimeName) -> Twin:
+def run_pump(stack: ExitStack, name: RuntimeName) -> Twin:
     """A pump that delivers the therapy."""
     twin = stack.enter_context(Twin(profile_settings(PROFILE, name, 0)))
     twin.power_on()
     client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
     client.connect()
-    client.stage(program())
-    client.commit(program())
-    client.start()
+    client.stage_program(encode_program())
+    client.commit_program(encode_program())
+    client.start_delivery()
     return twin
 
 
 def day_s(twin: Twin) -> float:
     """Seconds of wall clock that one of the next `DAYS` takes."""
     began = time.perf_counter()
-    twin.advance(86_400 * DAYS)
+    twin.advance_time(86_400 * DAYS)
     return (time.perf_counter() - began) / DAYS

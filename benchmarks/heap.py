@@ -16,10 +16,10 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Final
 
-from dosebench.image.build import FAMILIES, build
+from dosebench.image.build import FAMILIES, build_image
 from dosebench.image.source import firmware_dir
-from dosebench.profile.device_config import sealed
-from dosebench.profile.load import load
+from dosebench.profile.device_config import seal_config
+from dosebench.profile.load import load_profile
 from mpremote.romfs import make_romfs
 
 from . import chip
@@ -53,28 +53,28 @@ def modules_in_order() -> tuple[str, ...]:
     return tuple(module.removeprefix("pump.") for module in order.static_order())
 
 
-def figures(rounds: int = 2) -> list[Figure]:
+def measure_figures(rounds: int = 2) -> list[Figure]:
     """Bytes of files and of heap; those of the heap are taken `rounds` times and must be the same.
 
     The sums alone are judged: names of all modules share pools that grow in chunks, and whoever needs a new one pays.
     """
     found = files_of_families()
     modules = modules_in_order()
-    apart = _pump(build(FAMILY, "modules"))
+    apart = _pump_files(build_image(FAMILY, "modules"))
     for path, content in apart.items():
         found.append(Figure(f"files: {path.removeprefix('pump/').removesuffix('.mpy')}", len(content), "bytes"))
-    linked = _pump(build(FAMILY))
-    with _tree(apart) as tree:
-        rows = heap(rounds, modules, firmware=tree)
+    linked = _pump_files(build_image(FAMILY))
+    with _write_tree(apart) as tree:
+        rows = measure_heap(rounds, modules, firmware=tree)
     found += [Figure(f"heap: {module}", size, "bytes") for module, size in rows.items()]
-    with _tree(linked) as tree:
+    with _write_tree(linked) as tree:
         with redirect_stdout(None):
             image = make_romfs(str(tree), mpy_cross=False)
         sums = {
             "each module a file": rows,
-            "total": heap(rounds, WHOLE, firmware=tree),
-            "total, in place": heap(rounds, WHOLE, files={ROMFS: image}),
-            "total, from source": heap(rounds, modules),
+            "total": measure_heap(rounds, WHOLE, firmware=tree),
+            "total, in place": measure_heap(rounds, WHOLE, files={ROMFS: image}),
+            "total, from source": measure_heap(rounds, modules),
         }
     for title, held in sums.items():
         limit = HEAP_MAX if title == "total, in place" else None
@@ -86,18 +86,18 @@ def files_of_families() -> list[Figure]:
     """Bytes of all files that `dosebench flash` sends, but for the settings; judged where no board is in them."""
     found = []
     for family in FAMILIES:
-        size = sum(map(len, build(family).values()))
+        size = sum(map(len, build_image(family).values()))
         limit = FILES_MAX if family == FAMILY else None
         found.append(Figure(f"files: all, {family}", size, "bytes", tolerance=TOLERANCE, limit=limit))
     return found
 
 
-def _pump(files: Mapping[str, bytes]) -> dict[str, bytes]:
+def _pump_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {path: content for path, content in files.items() if path.startswith("pump/")}
 
 
 @contextmanager
-def _tree(files: Mapping[str, bytes]) -> Iterator[Path]:
+def _write_tree(files: Mapping[str, bytes]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         for path, content in files.items():
             (Path(name) / path).parent.mkdir(exist_ok=True)
@@ -105,13 +105,15 @@ def _tree(files: Mapping[str, bytes]) -> Iterator[Path]:
         yield Path(name)
 
 
-def heap(
+def measure_heap(
     rounds: int, modules: Sequence[str], *, firmware: Path | None = None, files: Mapping[str, bytes] | None = None
 ) -> dict[str, int]:
     """Bytes that each module holds after its import and a collection, and that the pump's own objects hold."""
-    config = sealed(load(PROFILE).device_config() | {"flash_sectors": SECTORS, "fault_sectors": 4, "watchdog_ms": 0})
+    config = seal_config(
+        load_profile(PROFILE).device_config() | {"flash_sectors": SECTORS, "fault_sectors": 4, "watchdog_ms": 0}
+    )
     params: dict[str, Any] = {"CONFIG": config, "MODULES": modules, "ROMFS": ROMFS if files else ""}
-    told = {chip.run("heap.py", params, firmware=firmware, files=files) for _ in range(rounds)}
+    told = {chip.run_script("heap.py", params, firmware=firmware, files=files) for _ in range(rounds)}
     if len(told) != 1:
         raise chip.ChipError(f"heap.py did not count the same each time: {sorted(told)}")
     rows = [line.split() for line in told.pop().splitlines()]

@@ -12,7 +12,7 @@ from .measure import Figure
 BASELINE: Final = Path(__file__).with_name("baseline.json")
 
 
-def load() -> dict[str, float]:
+def load_kept() -> dict[str, float]:
     """Kept values by the name of their figure; empty when none were kept."""
     if not BASELINE.exists():
         return {}
@@ -20,10 +20,10 @@ def load() -> dict[str, float]:
     return kept
 
 
-def keep(figures: Sequence[Figure], facts: Mapping[str, Any]) -> None:
+def keep_figures(figures: Sequence[Figure], facts: Mapping[str, Any]) -> None:
     """Keep the judged figures, in place of the old ones of the same group."""
     groups = {group_of(figure.name) for figure in figures}
-    values = {name: value for name, value in load().items() if group_of(name) not in groups}
+    values = {name: value for name, value in load_kept().items() if group_of(name) not in groups}
     values |= {figure.name: figure.to_json()["value"] for figure in figures if figure.tolerance is not None}
     text = json.dumps({"facts": facts, "figures": dict(sorted(values.items()))}, indent=1)
     BASELINE.write_text(text + "\n", encoding="utf-8")
@@ -34,12 +34,12 @@ def group_of(name: str) -> str:
     return name.partition(":")[0]
 
 
-def change(figure: Figure, kept: float) -> float:
+def relative_change(figure: Figure, kept: float) -> float:
     """By which share a figure is worse than the kept value; negative when it is better."""
     return figure.value / kept - 1 if figure.better == "lower" else kept / figure.value - 1
 
 
-def verdict(figure: Figure, kept: Mapping[str, float]) -> str:
+def judge_figure(figure: Figure, kept: Mapping[str, float]) -> str:
     """Empty when there is nothing to say, else what is wrong with a figure."""
     if figure.limit is not None and (figure.value - figure.limit) * (1 if figure.better == "lower" else -1) > 0:
         return f"BEYOND ITS LIMIT {figure.limit:g}"
@@ -47,5 +47,5 @@ def verdict(figure: Figure, kept: Mapping[str, float]) -> str:
         return ""
     if figure.name not in kept:
         return "NOT KEPT YET"
-    worse = change(figure, kept[figure.name])
+    worse = relative_change(figure, kept[figure.name])
     return f"REGRESSION: more than {figure.tolerance:.0%} worse" if worse > figure.tolerance else ""

@@ -41,7 +41,7 @@ class Figure:
         return asdict(self) | {"value": round(self.value, 4), "spread": round(self.spread, 4)}
 
 
-def interleave(
+def interleave_rounds(
     contestants: Mapping[str, Callable[[], float]], rounds: int, warm_up: int = WARM_UP_ROUNDS
 ) -> dict[str, list[float]]:
     """Let each contestant measure itself once a round; what it returns is in seconds."""
@@ -54,18 +54,20 @@ def interleave(
     return times
 
 
-def spread(values: Sequence[float]) -> float:
+def quartile_spread(values: Sequence[float]) -> float:
     """Distance between the quartiles, as a share of the median."""
     low, middle, high = statistics.quantiles(values, n=4)
     return (high - low) / middle
 
 
-def shown(name: str, values: Sequence[float], unit: str, scale: float) -> Figure:
+def shown_figure(name: str, values: Sequence[float], unit: str, scale: float) -> Figure:
     """A figure that depends on the machine: shown, never judged. `scale` turns seconds into `unit`."""
-    return Figure(name, scale * statistics.median(values), unit, spread=spread(values))
+    return Figure(name, scale * statistics.median(values), unit, spread=quartile_spread(values))
 
 
-def ratio(name: str, times: Times, pair: tuple[str, str], tolerance: float, limit: float | None = None) -> Figure:
+def ratio_figure(
+    name: str, times: Times, pair: tuple[str, str], tolerance: float, limit: float | None = None
+) -> Figure:
     """First of the pair in units of the second: the median of the ratios of the rounds."""
     ratios = [one / other for one, other in zip(times[pair[0]], times[pair[1]], strict=True)]
-    return Figure(name, statistics.median(ratios), "ratio", "lower", tolerance, spread(ratios), limit)
+    return Figure(name, statistics.median(ratios), "ratio", "lower", tolerance, quartile_spread(ratios), limit)

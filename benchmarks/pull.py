@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import cast
 
-from dosebench.journal.download import Coding, download
+from dosebench.journal.download import Coding, download_records
 from dosebench.link.client import PumpClient
 from dosebench.link.ports import open_port
 
@@ -15,7 +15,7 @@ def main(port: str, file: str, coding: str) -> None:
     """Download all that the pump holds."""
     with PumpClient(open_port(port)) as client:
         client.connect()
-        Path(file).write_bytes(b"".join(download(client, coding=cast("Coding", coding))))
+        Path(file).write_bytes(b"".join(download_records(client, coding=cast("Coding", coding))))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from .measure import Figure, interleave, ratio, shown
+from .measure import Figure, interleave_rounds, ratio_figure, shown_figure
 
 ROUNDS: Final = 20
 TOLERANCE: Final = 0.15
@@ -35,13 +35,15 @@ JUDGED: Final = (
 )
 
 
-def figures(rounds: int = ROUNDS) -> list[Figure]:
+def measure_figures(rounds: int = ROUNDS) -> list[Figure]:
     """Milliseconds of each command, and their ratios to mpremote."""
-    with boards() as (environment, pty):
-        commands = {name: partial(run, command, environment) for name, command in command_lines(pty).items()}
-        times = interleave(commands, rounds)
-    ratios = [ratio(f"startup: {name} / {REFERENCE}", times, (name, REFERENCE), TOLERANCE, 1.0) for name in JUDGED]
-    return [*ratios, *(shown(f"startup: {name}", values, "ms", 1e3) for name, values in times.items())]
+    with offer_boards() as (environment, pty):
+        commands = {name: partial(time_command, command, environment) for name, command in command_lines(pty).items()}
+        times = interleave_rounds(commands, rounds)
+    ratios = [
+        ratio_figure(f"startup: {name} / {REFERENCE}", times, (name, REFERENCE), TOLERANCE, 1.0) for name in JUDGED
+    ]
+    return [*ratios, *(shown_figure(f"startup: {name}", values, "ms", 1e3) for name, values in times.items())]
 
 
 def command_lines(pty: str) -> dict[str, list[str]]:
@@ -58,7 +60,7 @@ def command_lines(pty: str) -> dict[str, list[str]]:
     }
 
 
-def run(command: list[str], environment: dict[str, str]) -> float:
+def time_command(command: list[str], environment: dict[str, str]) -> float:
     """Seconds that a command took."""
     began = time.perf_counter()
     subprocess.run(command, env=environment, capture_output=True, check=False)
@@ -66,7 +68,7 @@ def run(command: list[str], environment: dict[str, str]) -> float:
 
 
 @contextmanager
-def boards() -> Iterator[tuple[dict[str, str], str]]:
+def offer_boards() -> Iterator[tuple[dict[str, str], str]]:
     """An environment, and a pseudo-terminal with a simulated board; a board named `bench` is there as well."""
     with tempfile.TemporaryDirectory() as directory:
         environment = environment_in(Path(directory))

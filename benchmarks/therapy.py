@@ -6,15 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from dosebench.regimen.check import check
+from dosebench.regimen.check import check_regimen
 
 PROFILE: Final = "implant-40"
 REGIMEN: Final = Path(__file__).parents[1] / "examples" / "c5-baclofen-800.toml"
 
 
 @cache
-def program() -> bytes:
+def encode_program() -> bytes:
     """The therapy as the pump stores it."""
-    checked = check(REGIMEN).program
+    checked = check_regimen(REGIMEN).program
     assert checked is not None
-    return checked.encode()
+    return checked.encode_program()

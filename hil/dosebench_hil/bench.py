@@ -39,7 +39,7 @@ ROUND_S: Final = 180.0
 """From one round over the pump's sensors to the next (`[supervision] sense`)."""
 PATIENT_ROUNDS: Final = 24
 """After so many rounds a pump has seen that its sensors and its reservoir are well: half an hour and some means."""
-"""How often `Bench.until` looks, in seconds of the pump."""
+"""How often `Bench.wait_until` looks, in seconds of the pump."""
 
 
 class FeatureMissingError(DosebenchError):
@@ -56,7 +56,7 @@ class Fault:
     def __init__(self, twin: Twin, name: str, value: Value | str | None) -> None:
         self._twin = twin
         present = asdict(twin.plant.faults)
-        twin.fault(name, value)
+        twin.set_fault(name, value)
         self._before = present if name == "none" else {name: present[name]}
 
     def __enter__(self) -> Fault:
@@ -65,12 +65,12 @@ class Fault:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end()
+        self.end_fault()
 
-    def end(self) -> None:
+    def end_fault(self) -> None:
         """Put back what was there before."""
         for name, value in self._before.items():
-            self._twin.fault(name, value)
+            self._twin.set_fault(name, value)
 
 
 class Bench(ABC):
@@ -93,11 +93,11 @@ class Bench(ABC):
     # What every bench can do
 
     @abstractmethod
-    def renew(self) -> None:
-        """A pump in the known state: a new one if this bench can make one, else this one after `reset`."""
+    def renew_pump(self) -> None:
+        """A pump in the known state: a new one if this bench can make one, else this one after `reset_pump`."""
 
     @abstractmethod
-    def advance(self, seconds: float) -> None:
+    def advance_time(self, seconds: float) -> None:
         """Let `seconds` of the pump's time pass."""
 
     @abstractmethod
@@ -108,38 +108,38 @@ class Bench(ABC):
     def close(self) -> None:
         """Let go of the pump; nothing is delivered from here on."""
 
-    def until(self, condition: Callable[[], bool], within_s: float, every_s: float = POLL_S) -> bool:
+    def wait_until(self, condition: Callable[[], bool], within_s: float, every_s: float = POLL_S) -> bool:
         """Let time pass until `condition()` holds, at most `within_s` seconds of the pump; return whether it does."""
         end = self.now_s() + within_s
         while not condition():
             if self.now_s() >= end:
                 return False
-            self.advance(every_s)
+            self.advance_time(every_s)
         return True
 
-    def noise(self, data: bytes) -> None:
+    def put_noise(self, data: bytes) -> None:
         """Put bytes on the line that no client sent."""
         self.line.write(data)
 
-    def reset(self) -> None:
+    def reset_pump(self) -> None:
         """Bring this very pump into the known state: stopped, nothing staged, no alarms, clock set, reservoir full.
 
         It may hold a therapy. Raises StateError when an alarm stays, or the client's errors.
         """
-        self.line.mend()
+        self.line.mend_line()
         if "faults" in self.features:
             self.no_faults()
         client = self.client
-        client.stop()
-        client.abort()
+        client.stop_delivery()
+        client.abort_stage()
         client.set_clock(datetime.now())
         capacity = self.profile.reservoir.capacity
         if "reservoir_level" in self.features:
-            twin = self.twin("reservoir_level")
-            twin.plant.refill(float(capacity), twin.machine.now_us)
-        client.refill(int(self.profile.steps(capacity)))
+            twin = self.get_twin("reservoir_level")
+            twin.plant.refill_reservoir(float(capacity), twin.machine.now_us)
+        client.record_refill(int(self.profile.count_steps(capacity)))
         self._clear_alarms()
-        status = client.status()
+        status = client.read_status()
         # A pump that has been stopped for long says so until it is started.
         if set(status["alarms"]) - {"pump_stopped"} or status["delivery"] not in ("stopped", "unprogrammed"):
             raise StateError(
@@ -152,7 +152,7 @@ class Bench(ABC):
         """Clear what is on; where time can be moved, let the pump see first that its sensors are well again."""
         rounds = PATIENT_ROUNDS if "reservoir_level" in self.features else 1
         for left in range(rounds - 1, -1, -1):
-            alarms = [name for name in self.client.status()["alarms"] if name != "pump_stopped"]
+            alarms = [name for name in self.client.read_status()["alarms"] if name != "pump_stopped"]
             try:
                 if alarms:
                     self.client.alarm_clear(alarms)
@@ -160,51 +160,51 @@ class Bench(ABC):
             except RefusedError as refused:
                 if refused.reason != "alarm_present" or not left:
                     raise
-                self.advance(ROUND_S)
+                self.advance_time(ROUND_S)
 
     # What only some benches can do
 
-    def need(self, feature: str) -> None:
+    def need_feature(self, feature: str) -> None:
         """Raise FeatureMissingError unless this bench has `feature`."""
         if feature not in self.features:
             raise FeatureMissingError(f"this bench has no {feature}: {FEATURES[feature].brought_by}")
 
     def power_cycle(self, off_s: float = 1.0) -> None:
         """Cut the pump's power wherever it is, and give it back after `off_s` seconds (power_cycle)."""
-        self.twin("power_cycle").power_cycle(off_s)
+        self.get_twin("power_cycle").power_cycle(off_s)
 
     def steps_ms(self) -> list[int]:
         """When the motor really stepped since the last boot, in milliseconds of pump time (step_counter)."""
-        twin = self.twin("step_counter")
+        twin = self.get_twin("step_counter")
         booted_ms = twin.machine.booted_us // 1000
         shift = booted_ms - self.client.boot_ms()
         return [at - shift for at in twin.step_times_ms() if at >= booted_ms]
 
-    def steps(self) -> int:
+    def count_steps(self) -> int:
         """How many steps the motor really made in its life (step_counter)."""
-        return len(self.twin("step_counter").plant.steps_us)
+        return len(self.get_twin("step_counter").plant.steps_us)
 
     def reservoir_nl(self) -> float:
         """What the reservoir really holds, in nanolitres (reservoir_level)."""
-        return self.twin("reservoir_level").plant.reservoir_nl()
+        return self.get_twin("reservoir_level").plant.reservoir_nl()
 
-    def fault(self, name: str, value: Value | str | None = None) -> Fault:
+    def set_fault(self, name: str, value: Value | str | None = None) -> Fault:
         """Break something from now on (faults): a name of docs/TWIN.md and its value, else the usual one.
 
         As a context manager it is as it was before at the end of the block. Raises FaultError.
         """
-        return Fault(self.twin("faults"), name, value)
+        return Fault(self.get_twin("faults"), name, value)
 
     def no_faults(self) -> None:
         """Mend everything (faults)."""
-        self.twin("faults").fault("none")
+        self.get_twin("faults").set_fault("none")
 
-    def twin(self, feature: str) -> Twin:
+    def get_twin(self, feature: str) -> Twin:
         """The simulation behind the port, for what `feature` covers. Raises FeatureMissingError."""
-        self.need(feature)
+        self.need_feature(feature)
         return cast("Twin", self.line.twin)
 
-    def _connect(self, port: Any, host: bytes) -> None:
+    def _connect_pump(self, port: Any, host: bytes) -> None:
         clock = getattr(port, "monotonic", time.monotonic)
         self.line = Line(port, clock)
         self.client = PumpClient(self.line, MemoryIds(host))
@@ -212,9 +212,9 @@ class Bench(ABC):
         self.wire = Wire(self.line, self.client)
 
     def _load_profile(self, name: str | None) -> None:
-        from dosebench.profile.load import load  # noqa: PLC0415
+        from dosebench.profile.load import load_profile  # noqa: PLC0415
 
-        self.profile = load(name or self.client.hello_reply["profile"].decode())
+        self.profile = load_profile(name or self.client.hello_reply["profile"].decode())
 
 
 @dataclass(frozen=True)
@@ -239,37 +239,37 @@ class TwinBench(Bench):
         self._kept = ExitStack()
         self._kept.enter_context(one_core())
         try:
-            self._open()
+            self._open_twin()
         except BaseException:
             self._kept.close()
             raise
 
-    def _open(self) -> None:
+    def _open_twin(self) -> None:
         given = self.options
         url = f"sim://?profile={given.profile}&seed={given.seed}&baud={given.baud}"
         url += f"&runtime={given.runtime}" if given.runtime else ""
         port = open_port(url, given.baud)
         try:
-            self._connect(port, TWIN_HOST)
+            self._connect_pump(port, TWIN_HOST)
             self._load_profile(given.profile)
-            self.reset()
+            self.reset_pump()
         except BaseException:
             port.close()
             raise
 
-    def renew(self) -> None:
+    def renew_pump(self) -> None:
         self.client.close()
-        self._open()
+        self._open_twin()
 
     def close(self) -> None:
         self.client.close()
         self._kept.close()
 
-    def advance(self, seconds: float) -> None:
-        self.twin("virtual_time").advance(seconds)
+    def advance_time(self, seconds: float) -> None:
+        self.get_twin("virtual_time").advance_time(seconds)
 
     def now_s(self) -> float:
-        return self.twin("virtual_time").now_s
+        return self.get_twin("virtual_time").now_s
 
 
 class PortBench(Bench):
@@ -290,32 +290,32 @@ class PortBench(Bench):
         port = open_port(url, baud)
         try:
             # A new host id for each run: its counter starts at 1, and the device must not know it.
-            self._connect(port, secrets.token_bytes(4))
+            self._connect_pump(port, secrets.token_bytes(4))
             self._load_profile(profile)
-            self.reset()
+            self.reset_pump()
         except BaseException:
             port.close()
             raise
 
-    def renew(self) -> None:
+    def renew_pump(self) -> None:
         self.client.connect()
-        self.reset()
+        self.reset_pump()
 
     def close(self) -> None:
         """Stop the pump and close its port. Raises the client's errors when the stop is not heard."""
-        self.line.mend()
+        self.line.mend_line()
         try:
-            self.client.stop()
+            self.client.stop_delivery()
         finally:
             self.client.close()
 
-    def advance(self, seconds: float) -> None:
+    def advance_time(self, seconds: float) -> None:
         if "virtual_time" in self.features:
-            self.twin("virtual_time").advance(seconds)
+            self.get_twin("virtual_time").advance_time(seconds)
         else:
             time.sleep(seconds / self._speed)
 
     def now_s(self) -> float:
         if "virtual_time" in self.features:
-            return self.twin("virtual_time").now_s
+            return self.get_twin("virtual_time").now_s
         return time.monotonic() * self._speed

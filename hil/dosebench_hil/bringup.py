@@ -25,7 +25,7 @@ class Options:
     profile: str | None
     seed: int
 
-    def open(self) -> Bench:
+    def open_bench(self) -> Bench:
         """The bench that the options ask for. Raises DosebenchError."""
         if self.port is not None:
             return PortBench(self.port, self.baud, self.profile, self.speed)
@@ -40,7 +40,7 @@ class BringUp:
         self._bench: Bench | None = None
         self._broken: str | None = None
 
-    def bench(self) -> Bench:
+    def ready_bench(self) -> Bench:
         """The bench with its pump in the known state.
 
         The first time that this does not work the test fails with the explanation; after that every test skips. Nothing
@@ -51,19 +51,19 @@ class BringUp:
         explanation = ""
         try:
             if self._bench is None:
-                self._bench = self._options.open()
+                self._bench = self._options.open_bench()
             else:
-                self._bench.renew()
+                self._bench.renew_pump()
         except DosebenchError as error:
             self._broken = str(error)
-            explanation = explain(error)
+            explanation = explain_error(error)
         if explanation or self._bench is None:
             pytest.fail(explanation, pytrace=False)
         return self._bench
 
-    def transcript(self) -> tuple[str, ...]:
+    def read_transcript(self) -> tuple[str, ...]:
         """The last frames of the pump, decoded, oldest first."""
-        return self._bench.line.transcript() if self._bench is not None else ()
+        return self._bench.line.read_transcript() if self._bench is not None else ()
 
     def close(self) -> None:
         """Let go of the pump. One that was lost is not asked to stop: that it was lost has been reported."""
@@ -75,7 +75,7 @@ class BringUp:
             self._bench.client.close()
 
 
-def explain(error: DosebenchError) -> str:
+def explain_error(error: DosebenchError) -> str:
     """The error, what to do about it, and the frames that led to it."""
     lines = [f"no pump to test: {error}"]
     if error.hint:

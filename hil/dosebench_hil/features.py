@@ -25,10 +25,10 @@ class Feature:
 
 
 FEATURES: Final[dict[str, Feature]] = {
-    "virtual_time": Feature("days pass in seconds: `bench.advance(86_400)`", _A_SIMULATION, True),
-    "step_counter": Feature("the motor's true steps: `bench.steps()`, `bench.steps_ms()`", _A_SIMULATION, True),
+    "virtual_time": Feature("days pass in seconds: `bench.advance_time(86_400)`", _A_SIMULATION, True),
+    "step_counter": Feature("the motor's true steps: `bench.count_steps()`, `bench.steps_ms()`", _A_SIMULATION, True),
     "reservoir_level": Feature("what the reservoir really holds: `bench.reservoir_nl()`", _A_SIMULATION, True),
-    "faults": Feature("break something: `bench.fault('occlusion')`, `bench.no_faults()`", _A_SIMULATION, True),
+    "faults": Feature("break something: `bench.set_fault('occlusion')`, `bench.no_faults()`", _A_SIMULATION, True),
     "power_cycle": Feature("cut the power at any moment: `bench.power_cycle()`", _A_TWIN, False),
     "fresh_device": Feature("a pump that was never programmed, at its first boot", _A_TWIN, False),
 }

@@ -27,7 +27,7 @@ class _Direction:
     arrow: str
     held: bytearray = field(default_factory=bytearray)
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed_bytes(self, data: bytes) -> list[bytes]:
         *ended, rest = bytes(data).split(DELIMITER)
         pieces = []
         for piece in ended:
@@ -64,9 +64,9 @@ class Line:
         """Put bytes on the line, unless they are to be lost."""
         if self._lost_requests:
             self._lost_requests -= 1
-            self._note(self._sent, data, "lost >")
+            self._note_frame(self._sent, data, "lost >")
             return len(data)
-        self._note(self._sent, data)
+        self._note_frame(self._sent, data)
         return int(self._port.write(data))
 
     def read(self, size: int = 1) -> bytes:
@@ -74,9 +74,9 @@ class Line:
         data = bytes(self._port.read(size))
         while data and self._lost_replies:
             lost, delimiter, data = data.partition(DELIMITER)
-            self._note(self._heard, lost + delimiter, "lost <")
+            self._note_frame(self._heard, lost + delimiter, "lost <")
             self._lost_replies -= 1 if delimiter else 0
-        self._note(self._heard, data)
+        self._note_frame(self._heard, data)
         return data
 
     def lose_requests(self, count: int) -> None:
@@ -87,39 +87,39 @@ class Line:
         """Lose the next `count` frames of the pump: it has sent them, nobody hears them."""
         self._lost_replies = count
 
-    def mend(self) -> None:
+    def mend_line(self) -> None:
         """Lose nothing any more."""
         self._lost_requests = self._lost_replies = 0
 
-    def transcript(self) -> tuple[str, ...]:
+    def read_transcript(self) -> tuple[str, ...]:
         """The last frames in both directions, decoded, oldest first, with their time in seconds."""
-        return tuple(f"{at:12.3f} {arrow} {describe(raw)}" for at, arrow, raw in self._recorded)
+        return tuple(f"{at:12.3f} {arrow} {describe_bytes(raw)}" for at, arrow, raw in self._recorded)
 
-    def _note(self, direction: _Direction, data: bytes, arrow: str | None = None) -> None:
-        for piece in direction.feed(data):
+    def _note_frame(self, direction: _Direction, data: bytes, arrow: str | None = None) -> None:
+        for piece in direction.feed_bytes(data):
             self._recorded.append((self._clock(), arrow or direction.arrow, piece))
 
 
-def describe(raw: bytes) -> str:
+def describe_bytes(raw: bytes) -> str:
     """One line about the bytes between two delimiters: the message and its fields, or why they are no frame."""
     try:
         frame = decode(raw)
     except FrameError as error:
         more = "..." if len(raw) > SHOWN_BYTES_MAX else ""
         return f"no frame: {error}: {raw[:SHOWN_BYTES_MAX].hex()}{more}"
-    return f"{_message(frame)}  (sequence {frame.sequence})"
+    return f"{_describe_message(frame)}  (sequence {frame.sequence})"
 
 
-def _message(frame: Frame) -> str:
+def _describe_message(frame: Frame) -> str:
     try:
         decoded = decode_frame(frame)
     except CodecError as error:
         return f"type 0x{frame.type:02x} {frame.body.hex()}: {error}"
-    fields = " ".join(f"{name}={_shown(value)}" for name, value in decoded.fields.items())
+    fields = " ".join(f"{name}={_format_value(value)}" for name, value in decoded.fields.items())
     return f"{decoded.name} {fields}".rstrip()
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, bytes):
         return value.hex() or "-"
     if isinstance(value, tuple):

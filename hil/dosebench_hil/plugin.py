@@ -95,7 +95,7 @@ def pytest_runtest_makereport(
     bring_up = item.config.stash.get(_BRING_UP, None)
     uses_pump = "bring_up" in getattr(item, "fixturenames", ())
     if report.failed and uses_pump and bring_up is not None:
-        lines = bring_up.transcript()
+        lines = bring_up.read_transcript()
         if lines:
             report.sections.append(("pump: the last frames", "\n".join(lines)))
     return report
@@ -128,7 +128,7 @@ def bench_factory(bring_up: BringUp) -> Callable[[], Bench]:
 
     For property tests, whose examples share their fixtures. Only the newest bench is usable.
     """
-    return bring_up.bench
+    return bring_up.ready_bench
 
 
 @pytest.fixture(scope="session")
@@ -159,7 +159,7 @@ def regimen(bench: Bench, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def program(regimen: Path) -> Program:
-    """The program of `regimen`. Nothing is in force yet: `dut.stage` and `dut.commit` put it there."""
-    from dosebench_hil.therapies import build  # noqa: PLC0415
+    """The program of `regimen`. Nothing is in force yet: `dut.stage_program` and `dut.commit_program` put it there."""
+    from dosebench_hil.therapies import build_program  # noqa: PLC0415
 
-    return build(regimen)
+    return build_program(regimen)

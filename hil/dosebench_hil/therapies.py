@@ -36,19 +36,19 @@ name = "bench fluid"
 concentration = "{CONCENTRATION_UG_PER_ML} ug/mL"
 
 [reservoir]
-filled = "{_ml(profile.reservoir.capacity)} mL"
+filled = "{_format_ml(profile.reservoir.capacity)} mL"
 
 [therapy]
 mode = "continuous"
-dose = "{_ml(day_nl)} mL/day"
+dose = "{_format_ml(day_nl)} mL/day"
 
 [bolus]
-max = "{_ug(BOLUS_STEPS_MAX * delivery.step_volume)} ug"
-rate = "{_ml(delivery.rate_max * _DAY_MS)} mL/day"
+max = "{_format_ug(BOLUS_STEPS_MAX * delivery.step_volume)} ug"
+rate = "{_format_ml(delivery.rate_max * _DAY_MS)} mL/day"
 
 [limits]
-per_hour = "{_ug(caps.hour)} ug"
-per_day = "{_ug(caps.day)} ug"
+per_hour = "{_format_ug(caps.hour)} ug"
+per_day = "{_format_ug(caps.day)} ug"
 """
 
 
@@ -58,7 +58,7 @@ def write_regimen(profile: Profile, path: Path) -> Path:
     return path
 
 
-def build(path: Path) -> Program:
+def build_program(path: Path) -> Program:
     """The program of a regimen file that has no mistakes. Raises RegimenError."""
     from dosebench.regimen.check import load_regimen  # noqa: PLC0415
 
@@ -67,9 +67,9 @@ def build(path: Path) -> Program:
     return program
 
 
-def _ml(nanolitres: Fraction) -> str:
+def _format_ml(nanolitres: Fraction) -> str:
     return f"{math.floor(nanolitres) / 1_000_000:.6f}"
 
 
-def _ug(nanolitres: Fraction) -> str:
+def _format_ug(nanolitres: Fraction) -> str:
     return f"{math.floor(nanolitres) * CONCENTRATION_UG_PER_ML / 1_000_000:.6f}"

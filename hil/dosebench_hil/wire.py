@@ -38,24 +38,24 @@ class Wire:
         self._clock: Callable[[], float] = getattr(port, "monotonic", time.monotonic)
         self._deframer = Deframer()
 
-    def bare(self, name: str, **fields: Any) -> Frame:
+    def make_bare(self, name: str, **fields: Any) -> Frame:
         """The request `name` as a frame without session and tag, with a sequence number of its own."""
         message = codec.by_name(name)
         body = codec.encode_request(name, **fields)
         return Frame(message.type, self._client.device_id, sequence=self._client.next_sequence(), body=body)
 
-    def frame(self, name: str, **fields: Any) -> Frame:
+    def make_frame(self, name: str, **fields: Any) -> Frame:
         """The request `name` as a frame: with session and tag if it needs them, or changes something."""
         message = codec.by_name(name)
-        frame = self.bare(name, **fields)
-        return self.sealed(frame) if message.changes_state or message.role in KEYED_ROLES else frame
+        frame = self.make_bare(name, **fields)
+        return self.seal_frame(frame) if message.changes_state or message.role in KEYED_ROLES else frame
 
-    def sealed(self, frame: Frame) -> Frame:
+    def seal_frame(self, frame: Frame) -> Frame:
         """`frame` in the session of the client, with the next sequence number."""
         session = self._client.open_session(TOP_ROLE)
         return session.seal(replace(frame, sequence=self._client.next_sequence()))
 
-    def altered(self, frame: Frame, **changes: Any) -> Frame:
+    def alter_frame(self, frame: Frame, **changes: Any) -> Frame:
         """`frame` with other header fields, and the next sequence number; the tag fits unless it is given."""
         other = replace(frame, **{"sequence": self._client.next_sequence(), **changes})
         session = self._client.session
@@ -63,53 +63,53 @@ class Wire:
             return other
         return session.seal(other)
 
-    def send(self, data: bytes) -> None:
+    def send_bytes(self, data: bytes) -> None:
         """Put bytes on the line as they are."""
         self._port.write(data)
 
-    def heard(self, quiet_s: float = QUIET_S) -> list[Frame]:
+    def receive_frames(self, quiet_s: float = QUIET_S) -> list[Frame]:
         """Every frame that comes until the line was silent for `quiet_s` seconds."""
         frames: list[Frame] = []
         end = self._clock() + quiet_s
         while self._clock() < end:
-            data = self._read()
+            data = self._read_bytes()
             if data:
                 frames += self._deframer.feed(data)
                 end = self._clock() + quiet_s
         return frames
 
-    def exchange(self, frame: Frame, within_s: float = REPLY_S) -> Frame:
+    def exchange_frames(self, frame: Frame, within_s: float = REPLY_S) -> Frame:
         """Send a frame once and return the reply to it. Raises SilentError.
 
         What came before is dropped: an answer to bytes of another's may have this frame's sequence number.
         """
         while self._port.in_waiting:
-            self._deframer.feed(self._read())
-        self.send(DELIMITER + encode(frame))
+            self._deframer.feed(self._read_bytes())
+        self.send_bytes(DELIMITER + encode(frame))
         end = self._clock() + within_s
         while self._clock() < end:
-            for reply in self._deframer.feed(self._read()):
+            for reply in self._deframer.feed(self._read_bytes()):
                 if reply.sequence == frame.sequence:
                     session = self._client.session
                     assert not reply.tag or (session is not None and session.is_ours(reply)), "a reply with a bad tag"
                     return reply
         raise SilentError(f"no reply within {within_s:g} s to a frame of type 0x{frame.type:02x}")
 
-    def ask(self, name: str, **fields: Any) -> dict[str, Any]:
+    def ask_pump(self, name: str, **fields: Any) -> dict[str, Any]:
         """Send the request `name` once and return the fields of its reply. Raises RefusedError or SilentError."""
         try:
-            return codec.parse_reply(name, self.exchange(self.frame(name, **fields)))
+            return codec.parse_reply(name, self.exchange_frames(self.make_frame(name, **fields)))
         except codec.RejectedError as rejected:
             raise RefusedError(rejected.reason, rejected.detail, name) from None
 
-    def refusal(self, frame: Frame) -> tuple[str, int]:
+    def expect_refusal(self, frame: Frame) -> tuple[str, int]:
         """Send a frame that must be refused; return the reason and the number that goes with it."""
-        reply = self.exchange(frame)
+        reply = self.exchange_frames(frame)
         decoded = codec.decode_frame(reply)
         assert decoded.name == codec.REJECTED_NAME, f"the pump took it and answered {decoded.name}"
         return str(decoded.fields["reason"]), int(decoded.fields["detail"])
 
-    def _read(self) -> bytes:
+    def _read_bytes(self) -> bytes:
         data = bytes(self._port.read(1))
         if data:
             data += bytes(self._port.read(self._port.in_waiting))

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from dosebench.image.build import build
+from dosebench.image.build import build_image
 from dosebench.image.source import firmware_dir
 
 FAMILIES: Final = ("rp2", "esp32")
@@ -19,7 +19,7 @@ CONFIG: Final = Path(__file__).with_name("stubs.ini").resolve()
 
 def check(family: str, stubs: Path, cache: Path) -> int:
     """Check all files that a family's firmware has, and the selector; return mypy's exit code."""
-    files = ["selector.py", *build(family, "source")]
+    files = ["selector.py", *build_image(family, "source")]
     command = [sys.executable, "-m", "mypy", "--config-file", str(CONFIG), "--custom-typeshed-dir", str(stubs)]
     command += ["--cache-dir", str(cache / family), *files]
     environment = {"MYPYPATH": str(stubs), "PATH": "/usr/bin:/bin"}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 from dosebench.twin.persistent import profile_settings
-from dosebench.twin.runtimes import ProcessRuntime, RuntimeName, available
+from dosebench.twin.runtimes import ProcessRuntime, RuntimeName, list_available
 from dosebench.twin.twin import Twin, one_core
 from fakemachine import FAKES, FAMILIES, board_twin, words
 
@@ -21,7 +21,7 @@ def contract_twin(board: str, runtime: RuntimeName) -> Iterator[Twin]:
         twin = board_twin(settings, board, "contract_chip.py", runtime)
     else:
         twin = Twin(settings)
-        twin.booter = lambda: ProcessRuntime.start(twin.machine, runtime, FAKES / "contract_bus.py")
+        twin.booter = lambda: ProcessRuntime.start_child(twin.machine, runtime, FAKES / "contract_bus.py")
     with one_core():
         try:
             yield twin
@@ -32,18 +32,18 @@ def contract_twin(board: str, runtime: RuntimeName) -> Iterator[Twin]:
 @pytest.mark.parametrize("runtime", ["wasm", "unix"])
 @pytest.mark.parametrize("board", ["bus", *FAMILIES])
 def test_every_board_keeps_the_contract(board: str, runtime: RuntimeName) -> None:
-    if not available()[runtime]:
+    if not list_available()[runtime]:
         pytest.skip(f"the {runtime} runtime is not installed here")
     with contract_twin(board, runtime) as twin:
         twin.power_on()
-        twin.advance(80)
+        twin.advance_time(80)
         said = words(twin)
         assert said[-1] == ["listening"], said
         twin.host_write(b"\x03\x00\x04\xffx")
-        twin.advance(3)
+        twin.advance_time(3)
         said += words(twin)
         assert [line[1] for line in said if line[0] == "holds"] == PARTS
         assert ["kept"] not in said
         twin.power_cycle()
-        twin.advance(80)
+        twin.advance_time(80)
         assert ["kept"] in words(twin)

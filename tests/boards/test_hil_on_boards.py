@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from dosebench.twin.runtimes import available
+from dosebench.twin.runtimes import list_available
 from fakemachine import FAMILIES
 
 SLICE: Final = (
@@ -24,7 +24,7 @@ LIMIT_S: Final = 240.0
 
 @pytest.mark.parametrize(("family", "runtime"), [("rp2", "wasm"), ("rp2", "unix"), ("esp32", "unix")])
 def test_the_contract_of_the_bench(family: str, runtime: str, tmp_path: Path) -> None:
-    if not available()[runtime]:  # type: ignore[index]
+    if not list_available()[runtime]:  # type: ignore[index]
         pytest.skip(f"the {runtime} runtime is not installed here")
     assert family in FAMILIES
     chosen = "bolus_adds or lost_reply or two_frames" if runtime == "wasm" else SLICE

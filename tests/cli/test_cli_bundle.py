@@ -40,7 +40,7 @@ def test_a_bundle_holds_what_a_bug_report_needs(run: Run, programmed: str, tmp_p
 def test_no_key_is_in_a_bundle(run: Run, programmed: str, state: Path, tmp_path: Path) -> None:
     assert run("bundle", "--port", programmed, "-o", tmp_path / "report.zip").code == 0
     device = bytes.fromhex(run("status", "-p", programmed, "--json").json["device_id"])
-    kept = KeyStore().get(device)
+    kept = KeyStore().get_keys(device)
     assert kept is not None
     # They do lie beside what is packed.
     assert kept.roles["service"].hex() in (state / "sims/bench/twin.json").read_text()

@@ -31,7 +31,7 @@ def bench(tmp_path: Path) -> Path:
 def balance(monkeypatch: pytest.MonkeyPatch) -> Balance:
     """A balance of 0.1 mg under the simulated pump: what it shows answers each question, once it was tared."""
     twins: list[Twin] = []
-    opened = NamedTwin.open
+    opened = NamedTwin.open_twin
 
     def watched(self: NamedTwin) -> Twin:
         twins.append(opened(self))
@@ -53,7 +53,7 @@ def balance(monkeypatch: pytest.MonkeyPatch) -> Balance:
 
         monkeypatch.setattr(click, "prompt", prompt)
 
-    monkeypatch.setattr(NamedTwin, "open", watched)
+    monkeypatch.setattr(NamedTwin, "open_twin", watched)
     return set_up
 
 

@@ -88,7 +88,7 @@ def test_no_kind_of_file_is_taken_for_another(kind: str) -> None:
         "drug": DRUG.parent.glob("*.toml"),
     }
     for path in examples[kind]:
-        file = toml_file.read(path)
+        file = toml_file.read_toml(path)
         assert [name for name in KINDS if of_another_kind(file, name) is None] == [kind], path
 
 

@@ -33,14 +33,14 @@ def silent_port() -> Iterator[str]:
 
 
 def test_no_port(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "candidates", list)
+    monkeypatch.setattr(ports, "list_candidates", list)
     ran = run("status")
     assert ran.code == 1
     assert ran.err.startswith("error: no port: no board is plugged in\nhint: give --port")
 
 
 def test_several_boards(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "candidates", lambda: [("/dev/a", "1", "Pico"), ("/dev/b", "", "ESP32")])
+    monkeypatch.setattr(ports, "list_candidates", lambda: [("/dev/a", "1", "Pico"), ("/dev/b", "", "ESP32")])
     ran = run("status")
     assert ran.code == 1
     assert ran.err == "error: several boards are plugged in: /dev/a (1), /dev/b (ESP32)\nhint: choose one with --port\n"

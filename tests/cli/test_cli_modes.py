@@ -13,7 +13,7 @@ from commandline import EXAMPLES, Run
 from dosebench.base.units import DAY_MS
 from dosebench.cli.status import flex_step
 from dosebench.regimen.check import load_regimen
-from dosebench.simulation.days import BolusOrder, patient_orders, simulate
+from dosebench.simulation.days import BolusOrder, patient_orders, simulate_days
 from dosebench.therapy.program import Cap, Program
 
 BENCH = "sim://bench"
@@ -172,8 +172,8 @@ def test_windows_say_what_room_there_is(run: Run, programmed: str) -> None:
 @pytest.mark.requirement("R1")
 @pytest.mark.parametrize("name", ["flex-weekdays", "titration-morphine", "c7-bridge", "c10-external-low"])
 def test_every_mode_alone_keeps_to_half_a_step(name: str) -> None:
-    result = simulate(_program(name), load_regimen(EXAMPLES / f"{name}.toml").profile_name, 5, "cpython")
-    assert result.faults() == []
+    result = simulate_days(_program(name), load_regimen(EXAMPLES / f"{name}.toml").profile_name, 5, "cpython")
+    assert result.list_faults() == []
     assert result.limit == HALF
     assert result.max_deviation <= HALF
 
@@ -182,8 +182,10 @@ def test_every_mode_alone_keeps_to_half_a_step(name: str) -> None:
 def test_all_boluses_in_one_run() -> None:
     program = _program("patient-bolus")
     orders = [*patient_orders(7_200_000, 2), BolusOrder(40_000_000, 200, "square", 14_400_000)]
-    result = simulate(program, "implant-40", 2, "cpython", boluses=sorted(orders, key=lambda order: order.after_ms))
-    assert result.faults() == []
+    result = simulate_days(
+        program, "implant-40", 2, "cpython", boluses=sorted(orders, key=lambda order: order.after_ms)
+    )
+    assert result.list_faults() == []
     assert result.boluses == {"clinician": 0, "patient": 8, "periodic": 4, "square": 1, "refused": 15}
     assert {refused.reason for refused in result.refused} == {"lockout", "patient_count"}
     assert HALF < result.max_deviation <= result.limit < 3
@@ -197,26 +199,26 @@ def _capped(room_steps: int) -> Program:
 
 
 def test_a_patient_bolus_that_the_cap_forbids_is_expected() -> None:
-    result = simulate(_capped(20), "implant-40", 1, "cpython", boluses=list(patient_orders(21_600_000, 1)))
+    result = simulate_days(_capped(20), "implant-40", 1, "cpython", boluses=list(patient_orders(21_600_000, 1)))
     assert {refused.reason for refused in result.refused} == {"bolus_over_cap"}
     assert [name for name, _ in result.alarms] == ["dose_cap"]
-    assert result.faults() == []
+    assert result.list_faults() == []
     assert len(result.step_times_ms) < 0.5 * DAY_MS * result.program.rate
 
 
 def test_steps_that_a_cap_held_back_are_a_fault() -> None:
-    result = simulate(
+    result = simulate_days(
         _capped(80), "implant-40", 0.2, "cpython", boluses=[BolusOrder(3_000_000, 120, "square", 600_000)]
     )
-    assert "a dose cap was reached, and drug was held back" in result.faults()
+    assert "a dose cap was reached, and drug was held back" in result.list_faults()
 
 
 def test_a_pump_that_gives_what_it_should_refuse_is_found() -> None:
     program = _program("patient-bolus")
-    result = simulate(program, "implant-40", 0.5, "cpython", boluses=list(patient_orders(14_400_000, 0.5)))
+    result = simulate_days(program, "implant-40", 0.5, "cpython", boluses=list(patient_orders(14_400_000, 0.5)))
     assert result.disagreements == []
     bad = replace(result, disagreements=["the patient bolus 5.0 min after the start should have been refused"])
-    assert bad.faults() == bad.disagreements
+    assert bad.list_faults() == bad.disagreements
 
 
 def test_a_patient_every_so_often(run: Run) -> None:

@@ -55,17 +55,17 @@ def test_keys_that_were_lost_are_set_anew_with_the_board_at_hand(run: Run, progr
 @pytest.mark.requirement("R62")
 def test_rotated_keys_take_the_place_of_the_old_ones(run: Run, programmed: str) -> None:
     device = bytes.fromhex(_device(run))
-    old = KeyStore().get(device)
+    old = KeyStore().get_keys(device)
     assert old is not None
     ran = run("pair", "-p", programmed, "--rotate", "--json")
     assert (ran.code, ran.json["state"]) == (0, "rotated")
-    new = KeyStore().get(device)
+    new = KeyStore().get_keys(device)
     assert new is not None
     assert not set(new.roles.values()) & set(old.roles.values())
     assert run("clock", "--set", "now", "-p", programmed).code == 0
     # The therapy went through it: setting keys is a loss of power, no more.
     assert run("status", "-p", programmed, "--json").json["delivery"] == "running"
-    KeyStore().put(device, old.roles, secret=False)
+    KeyStore().put_keys(device, old.roles, secret=False)
     ran = run("clock", "--set", "now", "-p", programmed)
     assert ran.code == 1
     assert "does not have the key" in ran.err
@@ -96,7 +96,7 @@ def test_the_files_with_keys_are_for_their_owner_alone(run: Run, state: Path) ->
 
 
 def test_a_key_file_of_another_release(run: Run, state: Path) -> None:
-    KeyStore().put(PUMP, new_keys(), secret=False)
+    KeyStore().put_keys(PUMP, new_keys(), secret=False)
     (state / "keys.json").write_text(json.dumps({"format": 99}))
     ran = run("pair", "--list")
     assert ran.code == 1
@@ -127,7 +127,7 @@ def test_a_board_that_was_removed_and_made_anew_is_another_one(run: Run, program
 @pytest.mark.requirement("R60")
 def test_a_command_that_a_process_left_open_is_told_about_before_the_next(run: Run, programmed: str) -> None:
     device = bytes.fromhex(_device(run))
-    held = KeyStore().get(device)
+    held = KeyStore().get_keys(device)
     assert held is not None
     with Store.open() as store:
         store.next_id(device + held.pairing, "bolus", 0)
@@ -135,6 +135,8 @@ def test_a_command_that_a_process_left_open_is_told_about_before_the_next(run: R
     assert (ran.code, ran.json["error"]["type"]) == (1, "EarlierCommandError")
     assert "the bolus before this one was never carried out. The new bolus was not sent" in ran.json["error"]["message"]
     assert run("bolus", "5 ug", "-p", programmed).code == 0
+
+
 ADD_MANY = """
 import sys
 from dosebench.link.keys import KeyStore, new_keys
@@ -146,4 +148,4 @@ for number in range(20):
 def test_keys_of_two_processes_do_not_overwrite_each_other() -> None:
     children = [subprocess.Popen([sys.executable, "-c", ADD_MANY, str(number)]) for number in (1, 2)]
     assert [child.wait(timeout=60) for child in children] == [0, 0]
-    assert len(KeyStore().pairings()) == 40
+    assert len(KeyStore().list_pairings()) == 40

@@ -90,12 +90,12 @@ def test_a_regimen_with_mistakes_never_reaches_the_pump(run: Run) -> None:
 def test_a_pump_that_reads_it_differently_is_refused(
     run: Run, c5: Path, programmed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = Program.reading
+    own = Program.expected_reading
 
     def other(program: Program) -> Reading:
         return Reading(**vars(own(program)) | {"daily_dose_ng": 1})
 
-    monkeypatch.setattr(Program, "reading", other)
+    monkeypatch.setattr(Program, "expected_reading", other)
     ran = run("program", c5, "-p", programmed, "--yes")
     assert ran.code == 1
     assert "host and pump read the program differently: daily_dose_ng" in ran.err
@@ -119,15 +119,15 @@ def test_an_interrupt_while_confirming_drops_the_stage(
 def test_a_stage_that_timed_out_while_a_person_read_is_sent_again(
     run: Run, c5: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit, refusals = PumpClient.commit, [RefusedError("no_stage")]
+    commit, refusals = PumpClient.commit_program, [RefusedError("no_stage")]
 
     def once(client: PumpClient, program: bytes) -> dict[str, object]:
         if refusals:
-            client.abort()
+            client.abort_stage()
             raise refusals.pop()
         return commit(client, program)
 
-    monkeypatch.setattr(PumpClient, "commit", once)
+    monkeypatch.setattr(PumpClient, "commit_program", once)
     assert run("program", c5, "-p", BENCH, "--yes").code == 0
     assert not refusals
 
@@ -203,7 +203,7 @@ def test_refill(run: Run, programmed: str) -> None:
 def fill(name: str, steps: int) -> None:
     """Fill the true reservoir of a named board."""
     twin, release = open_url(f"sim://{name}")
-    twin.plant.refill(steps * twin.plant.settings.step_nl)
+    twin.plant.refill_reservoir(steps * twin.plant.settings.step_nl)
     release()
 
 
@@ -274,7 +274,7 @@ def test_the_date_of_implant_and_what_follows(run: Run, programmed: str) -> None
     assert run("implant", "2017-01-15", "-p", programmed).out == text
     assert run("implant", "2017-01-16", "-p", programmed).code == 1
     twin, release = open_url("sim://bench")
-    twin.fault("battery_offset", -700)
+    twin.set_fault("battery_offset", -700)
     release()
     run("sim", "bench", "--advance", "10 min")
     found = run("implant", "-p", programmed, "--json").json

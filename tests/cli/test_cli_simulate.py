@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from commandline import EXAMPLES, Run
 from dosebench.regimen.check import load_regimen
-from dosebench.simulation.days import BolusOrder, SimulationError, simulate
+from dosebench.simulation.days import BolusOrder, SimulationError, simulate_days
 from dosebench.therapy.program import Program
 from dosebench.twin import runtimes
 
@@ -51,32 +51,32 @@ def test_thirty_days_never_differ_by_more_than_half_a_step(run: Run, c5: Path, t
 @pytest.mark.requirement("C2")
 @pytest.mark.parametrize(("name", "ml_per_day"), [("c2-baclofen-96", 0.0480), ("c2-baclofen-674", 0.3365)])
 def test_published_volumes_are_delivered(name: str, ml_per_day: float) -> None:
-    result = simulate(_program(name), "implant-40", 5, "cpython")
+    result = simulate_days(_program(name), "implant-40", 5, "cpython")
     assert result.max_deviation <= HALF
     assert result.to_json()["delivered_ml"] / 5 == pytest.approx(ml_per_day, abs=0.0001)
-    assert result.faults() == []
+    assert result.list_faults() == []
 
 
 @pytest.mark.parametrize("on_low", ["keep", "minimum_rate", "stop"])
 def test_a_reservoir_that_runs_low_and_empty_is_expected(on_low: str) -> None:
     program = replace(_program("c5-baclofen-800"), reservoir_steps=8_400, on_low=on_low)
-    result = simulate(program, "implant-40", 4, "cpython")
+    result = simulate_days(program, "implant-40", 4, "cpython")
     names = ["reservoir_low", "reservoir_empty", "pump_stopped"] if on_low == "keep" else ["reservoir_low"]
     assert [name for name, _ in result.alarms] == names
     assert result.max_deviation <= HALF
-    assert result.faults() == []
+    assert result.list_faults() == []
 
 
 def test_boluses_are_part_of_the_schedule() -> None:
     orders = [BolusOrder(7_000_000, 50), BolusOrder(100_000_000, 7)]
-    result = simulate(_program("c5-baclofen-800"), "implant-40", 2, "cpython", boluses=orders)
+    result = simulate_days(_program("c5-baclofen-800"), "implant-40", 2, "cpython", boluses=orders)
     assert len(result.step_times_ms) == pytest.approx(3_257, abs=1)
     assert HALF < result.limit < 2
-    assert result.faults() == []
+    assert result.list_faults() == []
 
 
 def test_what_is_wrong_is_said() -> None:
-    result = simulate(_program("c5-baclofen-800"), "implant-40", 0.1, "cpython")
+    result = simulate_days(_program("c5-baclofen-800"), "implant-40", 0.1, "cpython")
     bad = replace(
         result,
         max_deviation=Fraction(2),
@@ -84,7 +84,7 @@ def test_what_is_wrong_is_said() -> None:
         counted_steps=(0, 0),
         journal_whole=False,
     )
-    assert bad.faults() == [
+    assert bad.list_faults() == [
         "a step was 2 steps off; 1/2 are allowed",
         "the alarm motor_stall should not have been",
         f"the pump counted 0 to 0 steps, the motor made {result.made_steps}",
@@ -95,7 +95,7 @@ def test_what_is_wrong_is_said() -> None:
 
 def test_no_time_is_no_simulation() -> None:
     with pytest.raises(SimulationError):
-        simulate(_program("c5-baclofen-800"), "implant-40", 0, "cpython")
+        simulate_days(_program("c5-baclofen-800"), "implant-40", 0, "cpython")
 
 
 def test_the_table_is_for_people(run: Run, c5: Path) -> None:
@@ -118,7 +118,7 @@ def test_wrong_usage(run: Run, c5: Path, arguments: tuple[str, str]) -> None:
 
 
 def test_a_runtime_that_is_missing(run: Run, c5: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtimes, "available", lambda: {"unix": False, "wasm": False, "cpython": True})
+    monkeypatch.setattr(runtimes, "list_available", lambda: {"unix": False, "wasm": False, "cpython": True})
     ran = run("simulate", c5, "--runtime", "unix")
     assert ran.code == 1
     assert "the unix runtime is not installed here; `dosebench doctor` shows which are" in ran.err

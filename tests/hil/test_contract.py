@@ -74,7 +74,7 @@ def test_a_kept_simulation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     try:
         passed, skipped = contract(tmp_path, "--hil-port=sim://bench")
     finally:
-        persistent.remove("bench")
+        persistent.remove_twin("bench")
     assert passed > 100
     assert all("leave out --hil-port, and the test makes a twin" in reason for reason in skipped)
 

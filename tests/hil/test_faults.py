@@ -1,4 +1,4 @@
-"""`bench.fault`: the surroundings of a pump under test, broken and mended."""
+"""`bench.set_fault`: the surroundings of a pump under test, broken and mended."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     yield made
     made.close()
     for name in persistent.list_names():
-        persistent.remove(name)
+        persistent.remove_twin(name)
 
 
 def test_a_fault_lasts_as_long_as_its_block(bench: Bench) -> None:
-    faults = bench.twin("faults").plant.faults
-    bench.fault("slip", 10)
-    with bench.fault("occlusion"), bench.fault("slip", "off"):
-        assert faults.present() == {"occlusion": 1e9}
-    assert faults.present() == {"slip": 10}
-    with bench.fault("none"):
-        assert faults.present() == {}
-    assert faults.present() == {"slip": 10}
+    faults = bench.get_twin("faults").plant.faults
+    bench.set_fault("slip", 10)
+    with bench.set_fault("occlusion"), bench.set_fault("slip", "off"):
+        assert faults.list_present() == {"occlusion": 1e9}
+    assert faults.list_present() == {"slip": 10}
+    with bench.set_fault("none"):
+        assert faults.list_present() == {}
+    assert faults.list_present() == {"slip": 10}
     bench.no_faults()
-    assert faults.present() == {}
+    assert faults.list_present() == {}
     with pytest.raises(FaultError):
-        bench.fault("oclusion")
+        bench.set_fault("oclusion")
 
 
 def test_the_known_state_is_a_whole_pump_with_a_full_reservoir(bench: Bench) -> None:
-    bench.fault("free_flow", 1_000)
-    bench.fault("level_stuck")
-    bench.advance(3_600)
-    bench.reset()
-    assert bench.twin("faults").plant.faults.present() == {}
+    bench.set_fault("free_flow", 1_000)
+    bench.set_fault("level_stuck")
+    bench.advance_time(3_600)
+    bench.reset_pump()
+    assert bench.get_twin("faults").plant.faults.list_present() == {}
     assert bench.reservoir_nl() == 40_000_000
 
 
 def test_a_board_has_no_faults_to_give(bench: Bench) -> None:
     bench.features = frozenset()
     with pytest.raises(FeatureMissingError, match="leave out --hil-port"):
-        bench.fault("stall")
+        bench.set_fault("stall")
     bench.features = frozenset({"faults"})

@@ -1,6 +1,6 @@
 """Properties of the whole way from host to pump and back, through the serial link, by hypothesis.
 
-One twin serves all examples of a test and is brought into the known state for each of them by `Bench.reset`.
+One twin serves all examples of a test and is brought into the known state for each of them by `Bench.reset_pump`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from dosebench.profile.load import load
+from dosebench.profile.load import load_profile
 from dosebench.profile.model import Profile
 from dosebench.therapy.program import Cap, FlexStep, Program, Rate, TitrationStep, from_bytes
 from dosebench.therapy.timeline import Segment, Timeline
@@ -21,22 +21,22 @@ from dosebench.twin.runtimes import RuntimeName
 from dosebench_hil.bench import Bench, TwinBench, TwinOptions
 from dosebench_hil.contract.helpers import (
     DAY_MS,
+    lasting_status,
     pump_ms,
     put_in_force,
     reading_of,
     record_at,
     records_from,
-    still,
-    unwritten,
+    unwritten_status,
 )
-from dosebench_hil.therapies import build, write_regimen
+from dosebench_hil.therapies import build_program, write_regimen
 from dosebench_protocol.codec import MESSAGES
 from dosebench_protocol.frame import DELIMITER, Frame, FrameError, decode, encode
 from dosebench_protocol.tables import CAP_MINUTES_MAX, COUNT_MAX, FLEX_STEPS_MAX, FRACTION_MAX, PATTERNS_MAX
 from hypothesis import HealthCheck, assume, example, given, note, settings
 from hypothesis import strategies as st
 
-PROFILE = load("implant-40")
+PROFILE = load_profile("implant-40")
 KNOWN_TYPES = {message.type for message in MESSAGES}
 TIMES = 50 if os.environ.get("DOSEBENCH_LONG") else 1
 MANY, FEW = 200 * TIMES, 12 * TIMES
@@ -59,7 +59,7 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Bench]:
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     """The small therapy of the bench."""
-    return build(write_regimen(PROFILE, tmp_path_factory.mktemp("regimen") / "bench.toml"))
+    return build_program(write_regimen(PROFILE, tmp_path_factory.mktemp("regimen") / "bench.toml"))
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def recorded(bench: Bench) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        note("\n".join(bench.line.transcript()))
+        note("\n".join(bench.line.read_transcript()))
         raise
 
 
@@ -125,8 +125,8 @@ def programs(draw: Draw, profile: Profile = PROFILE) -> Program:
 
 def draw_rates(draw: Draw, profile: Profile) -> dict[str, Any]:
     """Mode and rates; the basal in force stays below half the hard cap of a day, and all leave boluses room."""
-    rate_min, rate_max = profile.steps(profile.delivery.rate_min), profile.steps(profile.delivery.rate_max)
-    day = profile.steps(profile.caps.day) / 2
+    rate_min, rate_max = profile.count_steps(profile.delivery.rate_min), profile.count_steps(profile.delivery.rate_max)
+    day = profile.count_steps(profile.caps.day) / 2
     sustained = min(rate_max, Fraction(int(day), DAY_MS + DAY_MS // 240))
     mode = draw(st.sampled_from(["continuous", "minimum_rate", "stopped", "flex", "titration"]))
     basal = draw(fraction_between(rate_min, sustained) if mode == "continuous" else any_fraction() | st.just((0, 1)))
@@ -164,8 +164,8 @@ def draw_ramp(draw: Draw, rates: int) -> dict[str, Any]:
 
 def draw_boluses(draw: Draw, profile: Profile) -> dict[str, Any]:
     """Boluses of every kind, at rates that leave room for the basal, and priming."""
-    rate_min, rate_max = profile.steps(profile.delivery.rate_min), profile.steps(profile.delivery.rate_max)
-    most = int(profile.steps(profile.caps.bolus))
+    rate_min, rate_max = profile.count_steps(profile.delivery.rate_min), profile.count_steps(profile.delivery.rate_max)
+    most = int(profile.count_steps(profile.caps.bolus))
     made = {"bolus_steps_max": draw(st.integers(0, most)), "square_steps_max": draw(st.integers(0, most))}
     made |= zip(("bolus_num", "bolus_den"), draw(fraction_between(rate_min / 1000, rate_max / 2)), strict=True)
     if draw(st.booleans()):
@@ -184,7 +184,7 @@ def draw_worth(draw: Draw, profile: Profile) -> dict[str, int]:
     """What a step is worth: its volume as the profile says, its drug such that the hard caps can be counted in ng."""
     step_nl = profile.delivery.step_volume
     scale = draw(st.integers(1, FRACTION_MAX // max(step_nl.numerator, step_nl.denominator)))
-    highest = Fraction(COUNT_MAX - 1, int(profile.steps(profile.caps.day)) + 1)
+    highest = Fraction(COUNT_MAX - 1, int(profile.count_steps(profile.caps.day)) + 1)
     step_ng = draw(fraction_between(Fraction(1, 100), highest.limit_denominator(FRACTION_MAX // int(highest + 1))))
     return {
         "step_nl_num": step_nl.numerator * scale,
@@ -198,7 +198,7 @@ def draw_caps(draw: Draw, profile: Profile, made: dict[str, Any]) -> tuple[Cap, 
     """Caps between what comes by itself and what the pump permits: of an hour, of a day, and perhaps two more."""
     program = Program(**made | {"caps": ()})
     step_ng = Fraction(made["step_ng_num"], made["step_ng_den"])
-    hour, day = int(profile.steps(profile.caps.hour)), int(profile.steps(profile.caps.day))
+    hour, day = int(profile.count_steps(profile.caps.hour)), int(profile.count_steps(profile.caps.day))
     others = draw(st.sets(st.integers(1, CAP_MINUTES_MAX), max_size=2)) - {60, 1440}
     caps = []
     for minutes in (60, 1440, *others):
@@ -214,7 +214,7 @@ def draw_caps(draw: Draw, profile: Profile, made: dict[str, Any]) -> tuple[Cap, 
 
 def draw_volumes(draw: Draw, profile: Profile) -> dict[str, Any]:
     """Levels in their order, stability, and what a low reservoir and a reached cap do."""
-    reservoir = draw(st.integers(1, int(profile.steps(profile.reservoir.capacity))))
+    reservoir = draw(st.integers(1, int(profile.count_steps(profile.reservoir.capacity))))
     low = draw(st.integers(0, reservoir - 1))
     return {
         "reservoir_steps": reservoir,
@@ -231,12 +231,12 @@ def test_any_valid_therapy_is_read_back_equal(shared: Bench) -> None:
 
     def check(program: Program) -> None:
         with recorded(shared):
-            shared.reset()
-            data = program.encode()
-            generation = dut.status()["generation"]
-            assert reading_of(dut.stage(data)) == program.reading()
-            assert dut.commit(data)["accepted"] == generation + 1
-            assert dut.therapy() == (generation + 1, data)
+            shared.reset_pump()
+            data = program.encode_program()
+            generation = dut.read_status()["generation"]
+            assert reading_of(dut.stage_program(data)) == program.expected_reading()
+            assert dut.commit_program(data)["accepted"] == generation + 1
+            assert dut.read_program() == (generation + 1, data)
             assert from_bytes(data) == program
 
     run(shared, check, programs())
@@ -292,18 +292,18 @@ def strangers(device_id: bytes) -> st.SearchStrategy[Frame]:
 
 def start_frame(bench: Bench) -> bytes:
     """The bytes of a command that would start the pump."""
-    return encode(bench.wire.frame("start", host=b"prop", counter=1))
+    return encode(bench.wire.make_frame("start", host=b"prop", counter=1))
 
 
 def answered_at_once(bench: Bench) -> dict[str, Any]:
     """The status, in reply to one single frame."""
-    return bench.wire.ask("status")
+    return bench.wire.ask_pump("status")
 
 
 @pytest.fixture
 def programmed(shared: Bench, program: Program) -> Bench:
     """The shared pump, programmed and stopped."""
-    shared.reset()
+    shared.reset_pump()
     put_in_force(shared.client, program)
     return shared
 
@@ -311,13 +311,13 @@ def programmed(shared: Bench, program: Program) -> Bench:
 def test_random_bytes_change_nothing_and_the_next_frame_is_answered(programmed: Bench) -> None:
     def check(bursts: list[bytes]) -> None:
         with recorded(programmed):
-            programmed.reset()
-            before = programmed.client.status()
+            programmed.reset_pump()
+            before = programmed.client.read_status()
             for burst in bursts:
-                programmed.noise(burst)
-            assert still(answered_at_once(programmed)) == still(before)
-            programmed.advance(2)
-            assert still(answered_at_once(programmed)) == still(before)
+                programmed.put_noise(burst)
+            assert lasting_status(answered_at_once(programmed)) == lasting_status(before)
+            programmed.advance_time(2)
+            assert lasting_status(answered_at_once(programmed)) == lasting_status(before)
 
     run(programmed, check, noise(start_frame(programmed)))
 
@@ -325,12 +325,12 @@ def test_random_bytes_change_nothing_and_the_next_frame_is_answered(programmed: 
 def test_sound_frames_that_are_not_for_it_change_nothing(programmed: Bench) -> None:
     def check(frames: list[Frame]) -> None:
         with recorded(programmed):
-            programmed.reset()
-            before = programmed.client.status()
+            programmed.reset_pump()
+            before = programmed.client.read_status()
             for frame in frames:
-                programmed.noise(encode(frame))
-                programmed.advance(0.2)
-            assert unwritten(answered_at_once(programmed)) == unwritten(before)
+                programmed.put_noise(encode(frame))
+                programmed.advance_time(0.2)
+            assert unwritten_status(answered_at_once(programmed)) == unwritten_status(before)
             written = {record.kind for record in records_from(programmed.client, before["journal_next"])}
             assert written <= {"distrusted"}
 
@@ -339,10 +339,10 @@ def test_sound_frames_that_are_not_for_it_change_nothing(programmed: Bench) -> N
 
 def test_an_answer_to_a_stranger_is_not_taken_for_the_next_one(programmed: Bench) -> None:
     wire = programmed.wire
-    asked = wire.bare("status")
-    programmed.noise(encode(replace(asked, version=2, sequence=asked.sequence + 1)))
-    programmed.advance(0.2)
-    assert wire.ask("status")["delivery"] == "stopped"
+    asked = wire.make_bare("status")
+    programmed.put_noise(encode(replace(asked, version=2, sequence=asked.sequence + 1)))
+    programmed.advance_time(0.2)
+    assert wire.ask_pump("status")["delivery"] == "stopped"
 
 
 def test_bodies_of_any_length_and_content_are_refused_or_read_but_never_crash(programmed: Bench) -> None:
@@ -350,14 +350,14 @@ def test_bodies_of_any_length_and_content_are_refused_or_read_but_never_crash(pr
 
     def check(asked: tuple[int, bytes]) -> None:
         with recorded(programmed):
-            programmed.reset()
-            before = programmed.client.status()
-            frame = programmed.wire.altered(programmed.wire.frame("status"), type=asked[0], body=asked[1])
-            reply = programmed.wire.exchange(frame)
+            programmed.reset_pump()
+            before = programmed.client.read_status()
+            frame = programmed.wire.alter_frame(programmed.wire.make_frame("status"), type=asked[0], body=asked[1])
+            reply = programmed.wire.exchange_frames(frame)
             assert reply.type in (asked[0] | 0x80, 0xFF)
-            programmed.client.abort()
-            after = programmed.client.status()
-            assert unwritten(after) == unwritten(before)
+            programmed.client.abort_stage()
+            after = programmed.client.read_status()
+            assert unwritten_status(after) == unwritten_status(before)
 
     run(programmed, check, st.tuples(st.sampled_from(reading), st.binary(max_size=80)))
 
@@ -367,14 +367,14 @@ def test_noise_does_not_move_a_step(programmed: Bench, program: Program) -> None
 
     def check(bursts: list[bytes]) -> None:
         with recorded(programmed):
-            programmed.renew()
+            programmed.renew_pump()
             dut = programmed.client
             put_in_force(dut, program)
-            start = record_at(dut, dut.start()["record"])
+            start = record_at(dut, dut.start_delivery()["record"])
             started = start.day * DAY_MS + start.ms
             for burst in bursts:
-                programmed.noise(burst)
-                programmed.advance(float(STEPS_WATCHED / program.rate) / 1000 / (len(bursts) or 1))
+                programmed.put_noise(burst)
+                programmed.advance_time(float(STEPS_WATCHED / program.rate) / 1000 / (len(bursts) or 1))
             ended = pump_ms(answered_at_once(programmed))
             timeline = Timeline((Segment(started, program.rate),))
             assert timeline.max_deviation(programmed.steps_ms(), started, ended) <= Fraction(1, 2)

@@ -24,10 +24,10 @@ STATUS_TESTS = """
     import pytest
 
     def test_one(dut):
-        assert dut.status()["delivery"] in ("stopped", "unprogrammed")
+        assert dut.read_status()["delivery"] in ("stopped", "unprogrammed")
 
     def test_two(dut):
-        assert dut.status()["bolus_left_steps"] == 0
+        assert dut.read_status()["bolus_left_steps"] == 0
 
     def test_three(dut):
         pass
@@ -82,10 +82,10 @@ def test_every_test_gets_a_pump_in_the_known_state(pytester: pytest.Pytester) ->
 
         @pytest.mark.parametrize("time", range(3))
         def test_program(dut, program, time):
-            assert dut.status()["generation"] == 0
-            dut.stage(program.encode())
-            assert dut.commit(program.encode())["accepted"] == 1
-            dut.start()
+            assert dut.read_status()["generation"] == 0
+            dut.stage_program(program.encode_program())
+            assert dut.commit_program(program.encode_program())["accepted"] == 1
+            dut.start_delivery()
     """)
     result = pytester.runpytest("--hil-runtime", "cpython", "--hil-seed", "5")
     result.assert_outcomes(passed=3)
@@ -110,10 +110,10 @@ def test_the_small_therapy_fits_every_profile(pytester: pytest.Pytester, profile
         from dosebench.therapy.program import Reading
 
         def test_program(dut, program):
-            assert Reading.of(dut.stage(program.encode())) == program.reading()
-            dut.commit(program.encode())
-            dut.start()
-            assert dut.bolus(program.bolus_steps_max)["accepted"] == 24
+            assert Reading.from_answer(dut.stage_program(program.encode_program())) == program.expected_reading()
+            dut.commit_program(program.encode_program())
+            dut.start_delivery()
+            assert dut.give_bolus(program.bolus_steps_max)["accepted"] == 24
     """)
     pytester.runpytest("--hil-runtime", "cpython", "--hil-profile", profile).assert_outcomes(passed=1)
 
@@ -140,7 +140,7 @@ FEATURE_TEST = """
 
     @pytest.mark.hil_feature("{feature}")
     def test_it(bench):
-        bench.need("{feature}")
+        bench.need_feature("{feature}")
 
     def test_always():
         pass
@@ -244,22 +244,22 @@ def test_a_pump_that_is_lost_on_the_way_fails_once_and_skips_the_rest(pytester: 
 def test_a_pump_that_stays_in_alarm_is_no_pump_to_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         def test_that_breaks_the_motor(bench, program):
-            bench.client.stage(program.encode())
-            bench.client.commit(program.encode())
-            bench.client.start()
+            bench.client.stage_program(program.encode_program())
+            bench.client.commit_program(program.encode_program())
+            bench.client.start_delivery()
             bench.line.twin.plant.faults.stall = True
-            bench.advance(30)
-            assert bench.client.status()["delivery"] == "safe"
+            bench.advance_time(30)
+            assert bench.client.read_status()["delivery"] == "safe"
 
         def test_that_finds_it_cleared(dut):
-            assert dut.status()["alarms"] == ()
+            assert dut.read_status()["alarms"] == ()
     """)
     pytester.runpytest("--hil-port=sim://?runtime=cpython").assert_outcomes(passed=2)
 
 
 FAILING = """
     def test_fails(dut):
-        assert dut.status()["delivery"] == "running"
+        assert dut.read_status()["delivery"] == "running"
 """
 
 
@@ -298,7 +298,7 @@ def test_a_lost_reply_is_in_the_transcript(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         def test_fails(bench):
             bench.line.lose_replies(1)
-            bench.client.status()
+            bench.client.read_status()
             assert False
     """)
     result = pytester.runpytest("--hil-runtime", "cpython")
@@ -315,7 +315,7 @@ def test_property_tests_take_the_factory(pytester: pytest.Pytester) -> None:
         @given(steps=st.integers(1, 24))
         def test_bolus(dut_factory, steps):
             dut = dut_factory()
-            assert dut.status()["boot_count"] == 1
+            assert dut.read_status()["boot_count"] == 1
             assert id(dut) not in seen
             seen.add(id(dut))
             kept.append(dut)
@@ -327,18 +327,18 @@ def test_property_tests_take_the_factory(pytester: pytest.Pytester) -> None:
 
 def test_a_pump_on_a_port_is_left_stopped(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped = []
-    stop = PumpClient.stop
+    stop = PumpClient.stop_delivery
 
     def counted(client: PumpClient) -> dict[str, object]:
-        stopped.append(client.status()["delivery"])
+        stopped.append(client.read_status()["delivery"])
         return stop(client)
 
-    monkeypatch.setattr(PumpClient, "stop", counted)
+    monkeypatch.setattr(PumpClient, "stop_delivery", counted)
     pytester.makepyfile("""
         def test_start(dut, program):
-            dut.stage(program.encode())
-            dut.commit(program.encode())
-            dut.start()
+            dut.stage_program(program.encode_program())
+            dut.commit_program(program.encode_program())
+            dut.start_delivery()
     """)
     pytester.runpytest("--hil-port=sim://?runtime=cpython").assert_outcomes(passed=1)
     assert stopped == ["unprogrammed", "running"]

@@ -24,7 +24,7 @@ def changed(path: Path, *changes: tuple[str, str], name: str = "bench.toml") -> 
     for old, new in changes:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
-    return from_file(toml_file.parse(text, name))
+    return from_file(toml_file.parse_toml(text, name))
 
 
 def mistakes(path: Path, *changes: tuple[str, str]) -> list[tuple[str, str]]:

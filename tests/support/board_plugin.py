@@ -18,7 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
     family, runtime = config.getoption("--board"), config.getoption("--board-runtime")
 
     def boot(machine: Machine, _name: str) -> Runtime:
-        return twins.ProcessRuntime.start(machine, runtime, FAKES / "run.py")
+        return twins.ProcessRuntime.start_child(machine, runtime, FAKES / "run.py")
 
     twins.Machine = machine_class(family)  # type: ignore[misc]
-    twins.boot = boot  # type: ignore[assignment]
+    twins.boot_firmware = boot  # type: ignore[assignment]

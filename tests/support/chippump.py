@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from dosebench.link.client import PumpClient
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
-from dosebench.twin.runtimes import RuntimeName, available
+from dosebench.twin.runtimes import RuntimeName, list_available
 from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin, one_core
 from pumpside import therapy
@@ -22,21 +22,21 @@ def running(twin: Twin, **changes: Any) -> Iterator[PumpClient]:
     with one_core():
         twin.power_on()
         try:
-            twin.advance(5)
+            twin.advance_time(5)
             client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
             client.connect()
             program = therapy(**changes)
-            client.stage(program)
-            client.commit(program)
-            client.start()
+            client.stage_program(program)
+            client.commit_program(program)
+            client.start_delivery()
             yield client
         finally:
             twin.close()
 
 
 def settings(runtime: RuntimeName = "wasm", **changes: Any) -> Any:
-    if not available()[runtime]:
+    if not list_available()[runtime]:
         pytest.skip(f"the {runtime} runtime is not installed here")
     given = profile_settings("implant-40", runtime, seed=1)
-    given.config = sealed(given.config | changes)
+    given.config = seal_config(given.config | changes)
     return given

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
-from dosebench.profile.device_config import commissioned, sealed
+from dosebench.profile.device_config import mark_commissioned, seal_config
 from dosebench.twin.flash import Flash, PowerCut
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.serial_port import Serial
@@ -94,9 +94,7 @@ class Recorder(Flash):
             twin = self._side.twin
             told = replace(self._told, records=dict(self._told.records), faults=dict(self._told.faults))
             self._into.append(
-                Operation(
-                    bytes(self.data), address, data, told, array("q", twin.plant.steps_us), twin.machine.now_us
-                )
+                Operation(bytes(self.data), address, data, told, array("q", twin.plant.steps_us), twin.machine.now_us)
             )
 
     def write(self, address: int, data: bytes) -> int:
@@ -129,11 +127,11 @@ def content(operation: Operation, when: When, seed: int) -> Flash:
 def fresh(flash: Flash | None = None, steps_us: array[int] | None = None, now_us: int = 0) -> Iterator[PumpSide]:
     """A pump that is not powered yet: new, or with this flash and this past."""
     settings = profile_settings("implant-40", "cpython", 0)
-    settings.config = sealed(settings.config | CONFIG)
+    settings.config = seal_config(settings.config | CONFIG)
     with Twin(settings) as twin:
         twin.machine.flash = flash or Recorder(CONFIG["flash_sectors"])
         if flash is not None:
-            twin.machine.config = commissioned(twin.machine.config)
+            twin.machine.config = mark_commissioned(twin.machine.config)
             twin.plant.steps_us = array("q", steps_us or ())
             twin.machine.now_us = now_us
         client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), MemoryIds())
@@ -212,13 +210,13 @@ class Scenario:
         side.program(**program_of(self.told.generation + 1))
 
     def _start(self, side: PumpSide) -> None:
-        side.client.start()
+        side.client.start_delivery()
 
     def _stop(self, side: PumpSide) -> None:
-        side.client.stop()
+        side.client.stop_delivery()
 
     def _bolus(self, side: PumpSide) -> None:
-        side.client.bolus(BOLUS)
+        side.client.give_bolus(BOLUS)
 
     def _patient(self, side: PumpSide) -> None:
         side.client.patient_bolus()
@@ -227,19 +225,19 @@ class Scenario:
         side.client.square_bolus(BOLUS, 1_800_000)
 
     def _cancel(self, side: PumpSide) -> None:
-        side.client.bolus(BOLUS)
-        side.twin.advance(60)
+        side.client.give_bolus(BOLUS)
+        side.twin.advance_time(60)
         side.client.bolus_cancel()
 
     def _alarm(self, side: PumpSide) -> None:
-        side.client.refill(6_000)
-        side.client.refill(160_000)
+        side.client.record_refill(6_000)
+        side.client.record_refill(160_000)
 
     def _wait(self, side: PumpSide) -> None:
-        side.twin.advance(5_400)
+        side.twin.advance_time(5_400)
 
     def _long(self, side: PumpSide) -> None:
-        side.twin.advance(6 * 3_600)
+        side.twin.advance_time(6 * 3_600)
 
 
 def program_of(generation: int) -> dict[str, Any]:
@@ -352,9 +350,8 @@ def check_goes_on(side: PumpSide) -> None:
     """The therapy goes on at its rate, without catching up and without the bolus."""
     ledger = side.twin._runtime.pump.ledger  # type: ignore[union-attr]
     before, running = len(side.twin.plant.steps_us), ledger.running
-    side.twin.advance(3_600)
+    side.twin.advance_time(3_600)
     made = len(side.twin.plant.steps_us) - before
     expected = 3_600_000 / RATES[ledger.generation] if running else 0
     assert abs(made - expected) <= 1, (made, expected)
     assert ledger.low <= len(side.twin.plant.steps_us) <= ledger.high
-

@@ -102,7 +102,7 @@ def image_of(word: str, **more: bytes) -> Image:
 def flash_board(root: Path, image: Image, **options: Any) -> DirectoryBoard:
     board = DirectoryBoard(root, **options)
     shell = Shell(board)
-    held = shell.held()
+    held = shell.read_held()
     keys = None if held.has_keys else new_keys()
     Flasher(shell).carry_out(make_plan(held, image, SELECTOR, keys), image)
     return board

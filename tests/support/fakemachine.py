@@ -80,15 +80,15 @@ class FakeMachine(Machine):
         super()._pass_flash(us)
         if self.family == "rp2":
             # Its interrupts were off: the line's bytes had the UART's own FIFO alone.
-            self.to_device.overrun(began, self.now_us, FIFO_BYTES)
+            self.to_device.drop_overrun(began, self.now_us, FIFO_BYTES)
 
-    def handle(self, op: int, a: int, b: int, c: int, payload: bytes) -> tuple[bytes, bytes]:
+    def handle_operation(self, op: int, a: int, b: int, c: int, payload: bytes) -> tuple[bytes, bytes]:
         value = 0
         out = b""
         if op == OP_PASS:
-            self._pass(a)
+            self._pass_time(a)
         elif op == OP_STEP:
-            self.plant.step(self.now_us)
+            self.plant.make_step(self.now_us)
         elif op == OP_FILE_READ:
             found = self._file(payload.decode())
             value = -1 if found is None else len(found)
@@ -97,8 +97,8 @@ class FakeMachine(Machine):
             path, _, content = payload.partition(b"\0")
             value = self._write(path.decode(), content)
         else:
-            return super().handle(op, a, b, c, payload)
-        return pack_reply(len(out), self.ticks(), value, self.plant.encoder()), out
+            return super().handle_operation(op, a, b, c, payload)
+        return pack_reply(len(out), self.read_ticks(), value, self.plant.read_encoder()), out
 
     def _file(self, path: str) -> bytes | None:
         given: dict[str, Any] = {
@@ -139,7 +139,7 @@ def board_twin(
     machine.keys, machine.random_bytes = old.keys, old.random_bytes
     machine.bench.update(bench)
     twin.machine = machine
-    twin.booter = lambda: ProcessRuntime.start(machine, runtime, FAKES / script)
+    twin.booter = lambda: ProcessRuntime.start_child(machine, runtime, FAKES / script)
     return twin
 
 

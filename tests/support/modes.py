@@ -113,24 +113,24 @@ class Beside:
         self.compare()
 
     def advance(self, ms: int) -> None:
-        self.side.twin.advance(ms / 1000)
+        self.side.twin.advance_time(ms / 1000)
 
     def commit(self, changes: dict[str, Any]) -> None:
         data = therapy(**changes)
         worth = (changes["step_ng_num"], changes["step_ng_den"])
-        self.ideal.advance(self.pump_ms)
-        if self.side.client.status()["bridge_left_steps"] and worth != self.worth:
+        self.ideal.advance_to(self.pump_ms)
+        if self.side.client.read_status()["bridge_left_steps"] and worth != self.worth:
             # Not a third concentration while a bridge still brings the second one.
             try:
-                self.side.client.stage(data)
+                self.side.client.stage_program(data)
             except RefusedError:
                 return
             # Staging takes half a second: the bridge's last step was made in it.
-            assert not self.side.client.status()["bridge_left_steps"]
+            assert not self.side.client.read_status()["bridge_left_steps"]
         else:
-            self.side.client.stage(data)
-        when = self._time(self.side.client.commit(data))
-        self.ideal.commit(when, from_bytes(data))
+            self.side.client.stage_program(data)
+        when = self._time(self.side.client.commit_program(data))
+        self.ideal.commit_program(when, from_bytes(data))
         self.worth = worth
 
     def bridge(self, value: tuple[dict[str, Any], int, tuple[int, int]]) -> None:
@@ -140,28 +140,29 @@ class Beside:
 
     def toggle(self, _: None) -> None:
         if self.ideal.running:
-            self.ideal.stop(self._time(self.side.client.stop()))
+            self.ideal.stop_delivery(self._time(self.side.client.stop_delivery()))
         else:
-            self.ideal.start(self._time(self.side.client.start()))
+            self.ideal.start_delivery(self._time(self.side.client.start_delivery()))
 
     def bolus(self, steps: int) -> None:
-        self._ask(lambda: self.side.client.bolus(steps), lambda at: self.ideal.bolus(at, steps))
+        self._ask(lambda: self.side.client.give_bolus(steps), lambda at: self.ideal.ask_bolus(at, steps))
 
     def square(self, value: tuple[int, int]) -> None:
         steps, duration = value
         self._ask(
-            lambda: self.side.client.square_bolus(steps, duration), lambda at: self.ideal.square(at, steps, duration)
+            lambda: self.side.client.square_bolus(steps, duration),
+            lambda at: self.ideal.ask_square_bolus(at, steps, duration),
         )
 
     def patient(self, _: None) -> None:
-        self._ask(self.side.client.patient_bolus, self.ideal.patient)
+        self._ask(self.side.client.patient_bolus, self.ideal.ask_patient_bolus)
 
     def cancel(self, which: str) -> None:
         client, ideal = self.side.client, self.ideal
         try:
             outcome = client.bolus_cancel() if which == "bolus" else client.square_cancel()
         except RefusedError:
-            ideal.advance(self.pump_ms)
+            ideal.advance_to(self.pump_ms)
             assert (ideal.running_bolus if which == "bolus" else ideal.running_square) is None
             return
         (ideal.cancel_bolus if which == "bolus" else ideal.cancel_square)(self._time(outcome))
@@ -173,7 +174,7 @@ class Beside:
         when = self._time(self.side.client.set_clock(local))
         since = local - EPOCH
         ms = (since - timedelta(days=since.days)) // timedelta(milliseconds=1)
-        self.ideal.clock(when, since.days, ms)
+        self.ideal.set_clock(when, since.days, ms)
 
     def _ask(self, ask: Callable[[], dict[str, Any]], ideal: Callable[[int], bool]) -> None:
         """Both give a bolus, or both refuse it."""
@@ -188,13 +189,13 @@ class Beside:
     def reset(self, _: None) -> None:
         """The power fails: at most one lease slice is lost, the interval says so, and what goes on is exact again."""
         client, ideal = self.side.client, self.ideal
-        ideal.advance(self.pump_ms)
+        ideal.advance_to(self.pump_ms)
         left = sum(dose.steps for dose in (ideal.running_bolus, ideal.running_square) if dose)
-        before = client.status()
+        before = client.read_status()
         self.side.reset()
-        status = client.status()
+        status = client.read_status()
         unsure = status["high_steps"] - status["low_steps"] - (before["high_steps"] - before["low_steps"])
-        assert status["low_steps"] <= self.side.twin.plant.encoder() <= status["high_steps"]
+        assert status["low_steps"] <= self.side.twin.plant.read_encoder() <= status["high_steps"]
         # A slice is an hour at the rate that ran when it was leased: at most the largest of this test.
         assert 0 <= unsure <= 3_600_000 // 8_000 + left
         self._begin_again(status)
@@ -204,15 +205,15 @@ class Beside:
         assert old.program is not None
         assert (status["delivery"] == "running") == old.running
         at = self.side.boot_ms
-        ideal.commit(at, old.program)
+        ideal.commit_program(at, old.program)
         ideal._delivery_ms = status["titration_day"] * DAY_MS
         ideal._commit_made = status["bridge_left_steps"] - old.program.bridge_steps
         ideal._patient_times = old._patient_times
         ideal._periodic_ms = max(1, old.program.periodic_ms - (at - self._period_began()))
         ideal.running = old.running
-        ideal._mark()
+        ideal._mark_corner()
         self.ideal = ideal
-        self.made_before = self.side.twin.plant.encoder()
+        self.made_before = self.side.twin.plant.read_encoder()
 
     def _period_began(self) -> int:
         """Pump time from which the period of the next periodic bolus counts."""
@@ -233,11 +234,11 @@ class Beside:
 
     def compare(self) -> None:
         """The pump has made exactly the steps that a perfect pump has made by now."""
-        self.ideal.advance(self.pump_ms)
-        made = self.side.twin.plant.encoder() - self.made_before
+        self.ideal.advance_to(self.pump_ms)
+        made = self.side.twin.plant.read_encoder() - self.made_before
         if made != self.ideal.made:
             # Leases that resets left open count as delivered: so many of them may reach a cap, which is another test.
-            assume("dose_cap" not in self.side.client.status()["alarms"])
+            assume("dose_cap" not in self.side.client.read_status()["alarms"])
         assert made == self.ideal.made, (self.pump_ms, self.ideal.basal_rate)
 
     def check_every_step(self) -> None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.profile.model import Profile
-from dosebench.regimen.compile import build
+from dosebench.regimen.compile import compile_order
 from dosebench.regimen.order import (
     Bridge,
     DoseCap,
@@ -116,4 +116,4 @@ def orders(draw: st.DrawFn) -> Regimen:
 
 def programs(profile: Profile) -> st.SearchStrategy[Program]:
     """Programs of `orders`."""
-    return orders().map(lambda order: build(order, profile))
+    return orders().map(lambda order: compile_order(order, profile))

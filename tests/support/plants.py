@@ -16,5 +16,5 @@ def still(**settings: object) -> Plant:
 def pump(plant: Plant, steps: int, began_us: int = 0, every_us: int = 60 * SECOND) -> int:
     """Make steps; return the time of the last."""
     for number in range(steps):
-        plant.step(began_us + number * every_us)
+        plant.make_step(began_us + number * every_us)
     return began_us + (steps - 1) * every_us

@@ -11,7 +11,7 @@ from typing import Any
 
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.serial_port import Serial
@@ -130,8 +130,8 @@ class PumpSide:
     def program(self, **changes: Any) -> None:
         """Stage and commit a therapy."""
         data = therapy(**changes)
-        self.client.stage(data)
-        outcome = self.client.commit(data)
+        self.client.stage_program(data)
+        outcome = self.client.commit_program(data)
         made = THERAPY | changes
         self._at(outcome)
         self.rate = Fraction(made["basal_num"], made["basal_den"])
@@ -139,19 +139,19 @@ class PumpSide:
     def refill(self, steps: int, withdrawn: int | None = None) -> None:
         """Fill the true reservoir to so many steps, and tell the pump."""
         plant = self.twin.plant
-        plant.refill(steps * plant.settings.step_nl)
-        self.client.refill(steps, withdrawn)
+        plant.refill_reservoir(steps * plant.settings.step_nl)
+        self.client.record_refill(steps, withdrawn)
 
     def start(self) -> None:
-        self._at(self.client.start())
+        self._at(self.client.start_delivery())
         self.running = True
 
     def stop(self) -> None:
-        self._at(self.client.stop())
+        self._at(self.client.stop_delivery())
         self.running = False
 
     def bolus(self, steps: int) -> None:
-        outcome = self.client.bolus(steps)
+        outcome = self.client.give_bolus(steps)
         self.boluses.append((self._time(outcome), steps, Fraction(1, 9_000)))
 
     def _time(self, outcome: dict[str, Any]) -> int:
@@ -181,7 +181,7 @@ class PumpSide:
 
     def records(self, first: int = 0) -> list[Record]:
         """Journal records from `first` on, over the serial link."""
-        return decode_records(b"".join(self.client.journal(first)))
+        return decode_records(b"".join(self.client.read_journal(first)))
 
 
 @contextmanager
@@ -193,7 +193,7 @@ def pump(
     There is no watchdog unless `config` says so: proving it costs a second boot.
     """
     settings = profile_settings(profile, runtime, seed)
-    settings.config = sealed(settings.config | {"watchdog_ms": 0} | config)
+    settings.config = seal_config(settings.config | {"watchdog_ms": 0} | config)
     with Twin(settings) as twin:
         twin.power_on()
         client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), MemoryIds())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dosebench.regimen.check import CheckResult, check
+from dosebench.regimen.check import CheckResult, check_regimen
 from dosebench.regimen.drugs import DrugLibrary
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.summary import summarize_check
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -33,7 +33,7 @@ class Bench:
         return path
 
     def check(self, text: str, previous: str | None = None) -> CheckResult:
-        return check(self.write(text), self.library, None if previous is None else self.write(previous))
+        return check_regimen(self.write(text), self.library, None if previous is None else self.write(previous))
 
     def dose(self, drug: dict[str, str], dose: str, extra: str = "", before: str | None = None) -> CheckResult:
         text = (HEAD + BODY).format(**drug, dose=dose) + extra
@@ -47,7 +47,7 @@ def codes(problems: tuple[Any, ...]) -> list[str]:
 
 def figures(result: CheckResult) -> dict[str, Any]:
     assert result.ok, [str(problem) for problem in result.errors]
-    return summarize(result)
+    return summarize_check(result)
 
 
 def places(result: CheckResult) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ Turn = Callable[[Machine], int]
 
 def ask(machine: Machine, op: Op, a: int = 0, b: int = 0, payload: bytes = b"") -> int:
     """One call over the bench bus; the reply's value."""
-    return int(WORDS.unpack(machine.handle(op, a, b, 0, payload)[0])[3])
+    return int(WORDS.unpack(machine.handle_operation(op, a, b, 0, payload)[0])[3])
 
 
 class Script(Runtime):
@@ -28,13 +28,13 @@ class Script(Runtime):
         self._turn = turn
         self._waiting = False
 
-    def run(self) -> int:
+    def run_turn(self) -> int:
         if self._waiting:
             self._machine.wait_reply()
         self._waiting = True
         return self._turn(self._machine)
 
-    def kill(self) -> None:
+    def cut_power(self) -> None:
         pass
 
 
@@ -48,13 +48,13 @@ def scripted(turn: Turn) -> tuple[Twin, list[tuple[int, int]]]:
         return Script(twin.machine, turn)
 
     twin.booter = boot
-    twin.start(boot(), "power_on")
+    twin.start_firmware(boot(), "power_on")
     return twin, boots
 
 
 def echo(machine: Machine) -> int:
     """A firmware that sends back what it hears, and sleeps for a minute when it hears nothing."""
-    words, heard = machine.handle(Op.UART_READ, 100, 0, 0, b"")
+    words, heard = machine.handle_operation(Op.UART_READ, 100, 0, 0, b"")
     assert words
     if heard:
         ask(machine, Op.UART_WRITE, payload=heard)

@@ -11,7 +11,7 @@ from typing import Any
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.keys import BoardKeys
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName
 from dosebench.twin.serial_port import Serial
@@ -69,7 +69,7 @@ class Line:
     def reset(self) -> None:
         """A loss of power, and the boot after it."""
         self.twin.power_cycle(1)
-        self.twin.advance(BOOT_S)
+        self.twin.advance_time(BOOT_S)
 
     # Bytes and frames
 
@@ -98,7 +98,7 @@ class Line:
         end = self.twin.machine.now_us + ANSWER_MS * 1000
         line = self.twin.machine.to_host
         while self.twin.machine.now_us < end:
-            self.twin.advance_us(end, stop=lambda: line.arrived(self.twin.machine.now_us) > 0)
+            self.twin.advance_us(end, stop=lambda: line.count_arrived(self.twin.machine.now_us) > 0)
             for reply in self.heard():
                 if reply.sequence == frame.sequence:
                     return reply
@@ -166,11 +166,11 @@ def line(
 ) -> Iterator[Line]:
     """The line to a new pump; `keys` {} makes an unpaired one, `config` replaces figures of its profile."""
     settings = profile_settings("implant-40", runtime, seed)
-    settings.config = sealed(settings.config | config)
+    settings.config = seal_config(settings.config | config)
     settings.keys = keys
     with Twin(settings) as twin:
         twin.power_on()
-        twin.advance(BOOT_S)
+        twin.advance_time(BOOT_S)
         yield Line(twin)
 
 
@@ -186,8 +186,8 @@ def set_running(twin: Twin, host: bytes = b"setp", **changes: Any) -> None:
     """Program a pump and start it, from a host of its own, whose session is closed then."""
     client = client_of(twin, MemoryIds(host))
     data = therapy(**changes)
-    client.stage(data)
-    client.commit(data)
-    client.start()
+    client.stage_program(data)
+    client.commit_program(data)
+    client.start_delivery()
     client.open_session("programmer")
     client._end_session()

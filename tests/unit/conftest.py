@@ -26,7 +26,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def library() -> DrugLibrary:
-    return drugs.load([])
+    return drugs.load_drugs([])
 
 
 @pytest.fixture

@@ -54,24 +54,24 @@ MOVING_FIELDS: Final = frozenset(
 """Fields of a status that change while nothing happens: time and what hangs on it, and the counts of bad frames."""
 
 
-def still(status: dict[str, Any]) -> dict[str, Any]:
+def lasting_status(status: dict[str, Any]) -> dict[str, Any]:
     """What of a status only a command or a step changes."""
     return {name: value for name, value in status.items() if name not in MOVING_FIELDS}
 
 
-def unwritten(status: dict[str, Any]) -> dict[str, Any]:
-    """`still`, where the journal may have grown: dropping a stage writes a record."""
-    return {name: value for name, value in still(status).items() if not name.startswith("journal_")}
+def unwritten_status(status: dict[str, Any]) -> dict[str, Any]:
+    """`lasting_status`, where the journal may have grown: dropping a stage writes a record."""
+    return {name: value for name, value in lasting_status(status).items() if not name.startswith("journal_")}
 
 
 def reading_of(answer: dict[str, Any]) -> Reading:
     """The reply to `therapy_verify` as the host's own readings are."""
     from dosebench.therapy.program import Reading  # noqa: PLC0415
 
-    return Reading.of(answer)
+    return Reading.from_answer(answer)
 
 
-def same(outcome: dict[str, Any]) -> dict[str, Any]:
+def lasting_outcome(outcome: dict[str, Any]) -> dict[str, Any]:
     """What of an outcome never changes.
 
     `record` may: when the journal begins a new sector, the outcome is carried on in a record of its own there.
@@ -81,8 +81,8 @@ def same(outcome: dict[str, Any]) -> dict[str, Any]:
 
 def put_in_force(dut: PumpClient, program: Program) -> dict[str, Any]:
     """Stage, verify and commit a program; return the outcome of the commit."""
-    dut.stage(program.encode())
-    return dut.commit(program.encode())
+    dut.stage_program(program.encode_program())
+    return dut.commit_program(program.encode_program())
 
 
 def pump_ms(status: dict[str, Any]) -> int:
@@ -95,12 +95,12 @@ def next_command(bench: Bench) -> int:
 
     Counters count the pump's journal records: these only grow, and every command writes at least one.
     """
-    return 1000 + int(bench.client.status()["journal_next"])
+    return 1000 + int(bench.client.read_status()["journal_next"])
 
 
 def records_from(dut: PumpClient, first: int) -> list[Record]:
     """The journal's records from sequence number `first` on."""
-    return decode_records(b"".join(dut.journal(first)))
+    return decode_records(b"".join(dut.read_journal(first)))
 
 
 def record_at(dut: PumpClient, sequence: int) -> Record:
@@ -113,17 +113,17 @@ def seconds_for(steps: int, rate: Fraction) -> float:
     return float(steps / rate) / 1000
 
 
-def story(kinds: Sequence[str]) -> list[str]:
+def story_kinds(kinds: Sequence[str]) -> list[str]:
     """Kinds of records that say what happened. Bookkeeping is left out: every sector of the journal begins with it."""
     return [kind for kind in kinds if kind not in BOOKKEEPING]
 
 
-def written(kinds: Sequence[str]) -> list[str]:
+def written_kinds(kinds: Sequence[str]) -> list[str]:
     """Kinds of records that were written for a reason. What a new sector begins with is written for none."""
-    return story(kinds) if SECTOR_BEGINS in kinds else list(kinds)
+    return story_kinds(kinds) if SECTOR_BEGINS in kinds else list(kinds)
 
 
-def boots(records: Sequence[Record]) -> int:
+def count_boots(records: Sequence[Record]) -> int:
     """How often the pump was booted; the bite that proves the watchdog belongs to the boot before it."""
     kinds = [record.kind for record in records]
     proofs = sum(pair == ("watchdog_test", "boot") for pair in pairwise(kinds))

@@ -70,23 +70,23 @@ def unlocked(bench: Bench, program: Program) -> PumpClient:
     """
     dut = bench.client
     put_in_force(dut, program)
-    assert bench.until(lambda: dut.status()["lockout_left_ms"] == 0, within_s=2 * LOCKOUT_MS / 1000)
-    dut.start()
+    assert bench.wait_until(lambda: dut.read_status()["lockout_left_ms"] == 0, within_s=2 * LOCKOUT_MS / 1000)
+    dut.start_delivery()
     return dut
 
 
 def ended(bench: Bench, field: str = "bolus_left_steps", within_s: float = 2 * SQUARE_MS / 1000) -> bool:
     """Let time pass until a bolus is over."""
-    return bench.until(lambda: bench.client.status()[field] == 0, within_s)
+    return bench.wait_until(lambda: bench.client.read_status()[field] == 0, within_s)
 
 
 def test_a_patient_bolus_is_given_and_locks_the_button(bench: Bench, bolused: Program) -> None:
     dut = unlocked(bench, bolused)
-    left = dut.status()["patient_left"]
+    left = dut.read_status()["patient_left"]
     outcome = dut.patient_bolus()
     assert outcome["accepted"] == PATIENT_STEPS
     assert reason(dut.patient_bolus) == "lockout"
-    status = dut.status()
+    status = dut.read_status()
     assert (status["bolus_kind"], status["patient_left"]) == ("patient", left - 1)
     assert 0 < status["lockout_left_ms"] <= LOCKOUT_MS
     assert ended(bench)
@@ -99,8 +99,8 @@ def test_the_lockout_ends_by_time_alone(bench: Bench, bolused: Program) -> None:
     dut.patient_bolus()
     assert ended(bench)
     put_in_force(dut, bolused)
-    dut.stop()
-    dut.start()
+    dut.stop_delivery()
+    dut.start_delivery()
     assert reason(dut.patient_bolus) == "lockout"
     assert ended(bench, "lockout_left_ms")
     assert dut.patient_bolus()["accepted"] == PATIENT_STEPS
@@ -108,19 +108,19 @@ def test_the_lockout_ends_by_time_alone(bench: Bench, bolused: Program) -> None:
 
 def test_the_patient_gets_so_many_in_24_hours(bench: Bench, bolused: Program) -> None:
     put_in_force(bench.client, bolused)
-    taken = PATIENT_BOLUSES_MAX - bench.client.status()["patient_left"]
+    taken = PATIENT_BOLUSES_MAX - bench.client.read_status()["patient_left"]
     if taken == PATIENT_BOLUSES_MAX:
         pytest.skip("this pump has given all the boluses that it counts in 24 hours")
     dut = unlocked(bench, replace(bolused, patient_per_day=taken + 1))
     dut.patient_bolus()
-    assert dut.status()["patient_left"] == 0
+    assert dut.read_status()["patient_left"] == 0
     assert ended(bench, "lockout_left_ms")
     assert reason(dut.patient_bolus) == "patient_count"
 
 
 def test_a_therapy_without_patient_bolus_gives_none(dut: PumpClient, program: Program) -> None:
     put_in_force(dut, program)
-    dut.start()
+    dut.start_delivery()
     assert reason(dut.patient_bolus) == "no_patient_bolus"
 
 
@@ -128,16 +128,16 @@ def test_a_square_bolus_waits_for_a_patient_bolus(bench: Bench, bolused: Program
     dut = unlocked(bench, bolused)
     first = dut.square_bolus(SQUARE_STEPS, SQUARE_MS)
     assert reason(lambda: dut.square_bolus(1, SQUARE_MS)) == "square_running"
-    bench.advance(seconds_for(3, bolused.rate))
+    bench.advance_time(seconds_for(3, bolused.rate))
     dut.patient_bolus()
     waiting = set()
-    while (status := dut.status())["bolus_left_steps"]:
+    while (status := dut.read_status())["bolus_left_steps"]:
         waiting.add(status["square_left_steps"])
-        bench.advance(0.5)
+        bench.advance_time(0.5)
     assert len(waiting) == 1
     assert 0 < waiting.pop() <= SQUARE_STEPS
     assert ended(bench, "square_left_steps")
-    dut.stop()
+    dut.stop_delivery()
     records = [record for record in records_from(dut, first["record"]) if record.kind in ("bolus_end", "square_end")]
     whole = [("bolus_end", PATIENT_STEPS, PATIENT_STEPS), ("square_end", SQUARE_STEPS, SQUARE_STEPS)]
     assert [(end.kind, end.fields["delivered_steps"], end.fields["asked_steps"]) for end in records] == whole
@@ -147,9 +147,9 @@ def test_a_square_bolus_is_cancelled_alone(bench: Bench, bolused: Program) -> No
     dut = unlocked(bench, bolused)
     assert reason(dut.square_cancel) == "no_square"
     dut.square_bolus(SQUARE_STEPS, SQUARE_MS)
-    dut.bolus(2)
+    dut.give_bolus(2)
     assert 0 < dut.square_cancel()["accepted"] <= SQUARE_STEPS
-    status = dut.status()
+    status = dut.read_status()
     assert (status["square_left_steps"], status["delivery"]) == (0, "running")
     assert status["bolus_left_steps"] > 0
 
@@ -167,46 +167,46 @@ def test_a_square_bolus_that_cannot_be(
     dut: PumpClient, bolused: Program, steps: int, duration_ms: int, why: str
 ) -> None:
     put_in_force(dut, bolused)
-    dut.start()
+    dut.start_delivery()
     assert reason(lambda: dut.square_bolus(steps, duration_ms)) == why
-    assert dut.status()["square_left_steps"] == 0
+    assert dut.read_status()["square_left_steps"] == 0
 
 
 def test_priming_takes_two_acts(bench: Bench, bolused: Program) -> None:
     dut = bench.client
     put_in_force(dut, bolused)
-    before = dut.status()
-    assert reason(lambda: dut.prime(PRIME_STEPS)) == "priming_not_armed"
+    before = dut.read_status()
+    assert reason(lambda: dut.give_priming(PRIME_STEPS)) == "priming_not_armed"
     dut.prime_arm(PRIME_STEPS, PATH_VERSION)
-    bench.advance(2)
-    assert dut.status()["high_steps"] == before["high_steps"]
-    assert reason(lambda: dut.prime(PRIME_STEPS - 1)) == "priming_volume"
-    dut.prime(PRIME_STEPS)
-    assert dut.status()["bolus_kind"] == "priming"
+    bench.advance_time(2)
+    assert dut.read_status()["high_steps"] == before["high_steps"]
+    assert reason(lambda: dut.give_priming(PRIME_STEPS - 1)) == "priming_volume"
+    dut.give_priming(PRIME_STEPS)
+    assert dut.read_status()["bolus_kind"] == "priming"
     assert ended(bench)
-    after = dut.status()
+    after = dut.read_status()
     assert after["low_steps"] - before["low_steps"] == PRIME_STEPS
     assert after["delivery"] == "stopped"
-    assert reason(lambda: dut.prime(PRIME_STEPS)) == "priming_not_armed"
+    assert reason(lambda: dut.give_priming(PRIME_STEPS)) == "priming_not_armed"
 
 
 def test_priming_is_no_dose(bench: Bench, bolused: Program) -> None:
     dut = bench.client
     put_in_force(dut, bolused)
-    held = [row["ng"] for row in dut.status()["window_ng"]]
+    held = [row["ng"] for row in dut.read_status()["window_ng"]]
     dut.prime_arm(PRIME_STEPS, PATH_VERSION)
-    dut.prime(PRIME_STEPS)
+    dut.give_priming(PRIME_STEPS)
     assert ended(bench)
-    assert all(row["ng"] <= before for row, before in zip(dut.status()["window_ng"], held, strict=True))
+    assert all(row["ng"] <= before for row, before in zip(dut.read_status()["window_ng"], held, strict=True))
 
 
 def test_a_priming_does_not_stay_armed(bench: Bench, bolused: Program) -> None:
     dut = bench.client
     put_in_force(dut, bolused)
     dut.prime_arm(PRIME_STEPS, PATH_VERSION)
-    bench.advance(PRIME_ARMED_MS / 1000 + 2)
-    assert reason(lambda: dut.prime(PRIME_STEPS)) == "priming_not_armed"
-    assert dut.status()["bolus_left_steps"] == 0
+    bench.advance_time(PRIME_ARMED_MS / 1000 + 2)
+    assert reason(lambda: dut.give_priming(PRIME_STEPS)) == "priming_not_armed"
+    assert dut.read_status()["bolus_left_steps"] == 0
 
 
 def test_a_priming_that_cannot_be(dut: PumpClient, bolused: Program) -> None:
@@ -214,16 +214,16 @@ def test_a_priming_that_cannot_be(dut: PumpClient, bolused: Program) -> None:
     assert reason(lambda: dut.prime_arm(PRIME_STEPS + 1, PATH_VERSION)) == "priming_volume"
     assert reason(lambda: dut.prime_arm(PRIME_STEPS, PATH_VERSION + 1)) == "priming_path"
     dut.prime_arm(PRIME_STEPS, PATH_VERSION)
-    dut.start()
+    dut.start_delivery()
     assert reason(lambda: dut.prime_arm(PRIME_STEPS, PATH_VERSION)) == "still_running"
-    assert reason(lambda: dut.prime(PRIME_STEPS)) == "still_running"
+    assert reason(lambda: dut.give_priming(PRIME_STEPS)) == "still_running"
 
 
 def test_a_patient_bolus_over_a_cap_is_refused_whole(bench: Bench, tight: Program) -> None:
     dut = unlocked(bench, tight)
-    mark = dut.status()["journal_next"]
+    mark = dut.read_status()["journal_next"]
     assert reason(dut.patient_bolus) == "bolus_over_cap"
-    status = dut.status()
+    status = dut.read_status()
     assert (status["bolus_left_steps"], status["delivery"]) == (0, "running")
     assert "dose_cap" in status["alarms"]
     assert status["lockout_left_ms"] == 0
@@ -233,14 +233,16 @@ def test_a_patient_bolus_over_a_cap_is_refused_whole(bench: Bench, tight: Progra
 def test_a_clinician_bolus_is_cut_at_a_cap(bench: Bench, tight: Program) -> None:
     dut = bench.client
     put_in_force(dut, tight)
-    assert bench.until(lambda: dut.status()["window_ng"][-1]["ng"] == 0, within_s=2 * MINUTE_MS / 1000, every_s=5)
-    dut.start()
+    assert bench.wait_until(
+        lambda: dut.read_status()["window_ng"][-1]["ng"] == 0, within_s=2 * MINUTE_MS / 1000, every_s=5
+    )
+    dut.start_delivery()
     asked = tight.bolus_steps_max
-    first = dut.bolus(asked)
+    first = dut.give_bolus(asked)
     fullest = 0
-    while (status := dut.status())["bolus_left_steps"]:
+    while (status := dut.read_status())["bolus_left_steps"]:
         fullest = max(fullest, status["window_ng"][-1]["ng"])
-        bench.advance(0.5)
+        bench.advance_time(0.5)
     assert max(fullest, status["window_ng"][-1]["ng"]) <= tight.caps[-1].ng
     assert "dose_cap" in status["alarms"]
     ends = [record.fields for record in records_from(dut, first["record"]) if record.kind == "bolus_end"]

@@ -36,36 +36,36 @@ def test_hello_repeated_changes_nothing_but_is_answered_each_time(dut: PumpClien
 
 
 def test_the_known_state_is_what_docs_say(bench: Bench) -> None:
-    status = bench.client.status()
+    status = bench.client.read_status()
     assert status["delivery"] in ("stopped", "unprogrammed")
     assert status["alarms"] == ()
     assert status["staged_bytes"] == 0
     assert status["clock_known"] == 1
     assert status["bolus_left_steps"] == 0
     assert (status["rate_num"], status["reservoir_known"]) == (0, 1)
-    assert status["reservoir_steps"] == bench.profile.steps(bench.profile.reservoir.capacity)
+    assert status["reservoir_steps"] == bench.profile.count_steps(bench.profile.reservoir.capacity)
 
 
 @pytest.mark.hil_feature("fresh_device")
 def test_a_fresh_pump_is_unprogrammed_at_its_first_boot(dut: PumpClient) -> None:
-    status = dut.status()
+    status = dut.read_status()
     assert (status["delivery"], status["generation"]) == ("unprogrammed", 0)
     assert (status["boot_count"], dut.hello_reply["reset_cause"]) == (1, "power_on")
     assert (status["low_steps"], status["high_steps"]) == (0, 0)
 
 
 def test_time_of_the_pump_goes_on(bench: Bench) -> None:
-    before = bench.client.status()
-    bench.advance(2)
-    after = bench.client.status()
+    before = bench.client.read_status()
+    bench.advance_time(2)
+    after = bench.client.read_status()
     assert (after["day"], after["ms"]) > (before["day"], before["ms"])
 
 
 @pytest.mark.hil_feature("virtual_time")
 def test_time_of_the_pump_is_exact_over_days(bench: Bench) -> None:
-    before, at = bench.client.status(), bench.now_s()
-    bench.advance(13.5 * 86_400)
-    after, passed = bench.client.status(), bench.now_s() - at
+    before, at = bench.client.read_status(), bench.now_s()
+    bench.advance_time(13.5 * 86_400)
+    after, passed = bench.client.read_status(), bench.now_s() - at
     counted = (after["day"] - before["day"]) * 86_400 + (after["ms"] - before["ms"]) / 1000
     assert counted == pytest.approx(passed, abs=0.01)
 

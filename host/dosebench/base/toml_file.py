@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.base.errors import DosebenchError
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -56,7 +56,7 @@ class TomlFileError(DosebenchError):
         self.name = name
         self.problems = tuple(problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(f"{name}: {counted(len(self.problems), 'mistake')}\n{lines}")
+        super().__init__(f"{name}: {count_noun(len(self.problems), 'mistake')}\n{lines}")
 
 
 @dataclass(frozen=True)
@@ -67,24 +67,24 @@ class TomlFile:
     data: dict[str, Any]
     lines: dict[Key, int]
 
-    def line(self, key: Key) -> int:
+    def find_line(self, key: Key) -> int:
         """Line of `key`, from 1; of the nearest table around it where the key itself is missing."""
         while key and key not in self.lines:
             key = key[:-1]
         return self.lines.get(key, 1)
 
-    def problem(self, key: Key, message: str, code: str, *, needs_confirm: bool = False) -> Problem:
+    def make_problem(self, key: Key, message: str, code: str, *, needs_confirm: bool = False) -> Problem:
         """A `Problem` at the line of `key`."""
-        return Problem(dotted(key), self.line(key), message, code, needs_confirm)
+        return Problem(format_key(key), self.find_line(key), message, code, needs_confirm)
 
 
-def dotted(key: Key) -> str:
+def format_key(key: Key) -> str:
     """`("steps", 3, "dose")` as "steps[3].dose"."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
     return "".join(parts).removeprefix(".")
 
 
-def read(path: Path) -> TomlFile:
+def read_toml(path: Path) -> TomlFile:
     """Read and parse a file.
 
     Raises:
@@ -102,10 +102,10 @@ def read(path: Path) -> TomlFile:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise TomlFileError(str(path), [Problem("", line, "not TOML: not UTF-8 text", "not-toml")]) from None
-    return parse(text, str(path))
+    return parse_toml(text, str(path))
 
 
-def parse(text: str, name: str) -> TomlFile:
+def parse_toml(text: str, name: str) -> TomlFile:
     """Parse the text of a file that messages call `name`; raises `TomlFileError` where it is not TOML."""
     try:
         data = tomllib.loads(text)
@@ -146,19 +146,19 @@ def from_mistakes(
         key: Key = tuple(item["loc"])
         kind, message = item["type"], item["msg"]
         if kind == "value_error":
-            problems.append(file.problem(key, str(item["ctx"]["error"]), "value"))
+            problems.append(file.make_problem(key, str(item["ctx"]["error"]), "value"))
         elif kind == "missing":
-            problems.append(file.problem(key, f'"{key[-1]}" is missing', "missing"))
+            problems.append(file.make_problem(key, f'"{key[-1]}" is missing', "missing"))
         elif kind == "extra_forbidden" and unknown is not None:
             problems.append(unknown(key))
         elif kind == "extra_forbidden":
-            problems.append(file.problem(key, f'unknown key "{key[-1]}"', "unknown-key"))
+            problems.append(file.make_problem(key, f'unknown key "{key[-1]}"', "unknown-key"))
         else:
-            problems.append(file.problem(key, _plain(kind, message, item["input"]), "value"))
+            problems.append(file.make_problem(key, _format_message(kind, message, item["input"]), "value"))
     return problems
 
 
-def _plain(kind: str, message: str, given: object) -> str:
+def _format_message(kind: str, message: str, given: object) -> str:
     if kind in ("model_type", "dict_type", "model_attributes_type"):
         return f"must be a table, not {given!r}"
     return f"{message.removeprefix('Input ')}, not {given!r}"
@@ -181,7 +181,7 @@ def key_lines(text: str) -> dict[Key, int]:
     Returns:
         Line by key path. A table that is only implied by a longer header has the line of that header.
     """
-    return _Scanner(text.replace("\r\n", "\n")).run()
+    return _Scanner(text.replace("\r\n", "\n")).scan_keys()
 
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -204,102 +204,102 @@ class _Scanner:
         self.line = 1
         self.line_at = 0
 
-    def run(self) -> dict[Key, int]:
+    def scan_keys(self) -> dict[Key, int]:
         table: Key = ()
-        self.skip(_BLANK)
+        self.skip_pattern(_BLANK)
         while self.at < len(self.text):
             if self.text[self.at] == "[":
-                table = self.header()
+                table = self.scan_header()
             else:
-                self.pair(table)
-            self.skip(_BLANK)
+                self.scan_pair(table)
+            self.skip_pattern(_BLANK)
         return self.lines
 
-    def skip(self, pattern: re.Pattern[str]) -> str:
+    def skip_pattern(self, pattern: re.Pattern[str]) -> str:
         match = pattern.match(self.text, self.at)
         assert match is not None, f"not TOML at offset {self.at}"
         self.at = match.end()
         return match[0]
 
-    def note(self, key: Key) -> None:
+    def note_line(self, key: Key) -> None:
         self.line += self.text.count("\n", self.line_at, self.at)
         self.line_at = self.at
         for length in range(1, len(key) + 1):
             self.lines.setdefault(key[:length], self.line)
 
-    def header(self) -> Key:
+    def scan_header(self) -> Key:
         is_array = self.text.startswith("[[", self.at)
         self.at += 2 if is_array else 1
-        names = self.path()
+        names = self.scan_path()
         self.at += 2 if is_array else 1
         key: Key = ()
         for name in names[:-1]:
-            key = self.element((*key, name))
+            key = self.scan_element((*key, name))
         key = (*key, names[-1])
         if is_array:
             self.tables[key] = self.tables.get(key, -1) + 1
-            key = self.element(key)
-        self.note(key)
+            key = self.scan_element(key)
+        self.note_line(key)
         return key
 
-    def element(self, key: Key) -> Key:
+    def scan_element(self, key: Key) -> Key:
         return (*key, self.tables[key]) if key in self.tables else key
 
-    def path(self) -> list[str]:
-        names = [self.name()]
+    def scan_path(self) -> list[str]:
+        names = [self.scan_name()]
         while self.text.startswith(".", self.at):
             self.at += 1
-            names.append(self.name())
+            names.append(self.scan_name())
         return names
 
-    def name(self) -> str:
-        self.skip(_SPACE)
+    def scan_name(self) -> str:
+        self.skip_pattern(_SPACE)
         if self.text[self.at] in "\"'":
-            (name,) = tomllib.loads(f"{self.skip(_STRING)}=0")
+            (name,) = tomllib.loads(f"{self.skip_pattern(_STRING)}=0")
         else:
-            name = self.skip(_BARE)
-        self.skip(_SPACE)
+            name = self.skip_pattern(_BARE)
+        self.skip_pattern(_SPACE)
         return name
 
-    def pair(self, table: Key) -> None:
+    def scan_pair(self, table: Key) -> None:
         start = self.at
-        key: Key = (*table, *self.path())
+        key: Key = (*table, *self.scan_path())
         end, self.at = self.at, start
-        self.note(key)
+        self.note_line(key)
         self.at = end + 1
-        self.skip(_SPACE)
-        self.value(key)
+        self.skip_pattern(_SPACE)
+        self.scan_value(key)
 
-    def value(self, key: Key) -> None:
+    def scan_value(self, key: Key) -> None:
         first = self.text[self.at]
         if first == "[":
-            self.array(key)
+            self.scan_array(key)
         elif first == "{":
-            self.inline(key)
+            self.scan_inline_table(key)
         else:
-            self.skip(_STRING if first in "\"'" else _SCALAR)
+            self.skip_pattern(_STRING if first in "\"'" else _SCALAR)
 
-    def array(self, key: Key) -> None:
+    def scan_array(self, key: Key) -> None:
         self.at += 1
         index = 0
-        self.skip(_BLANK)
+        self.skip_pattern(_BLANK)
         while self.text[self.at] != "]":
-            self.note((*key, index))
-            self.value((*key, index))
+            self.note_line((*key, index))
+            self.scan_value((*key, index))
             index += 1
-            self.comma()
+            self.scan_comma()
         self.at += 1
 
-    def inline(self, key: Key) -> None:
+    def scan_inline_table(self, key: Key) -> None:
         self.at += 1
-        self.skip(_BLANK)
+        self.skip_pattern(_BLANK)
         while self.text[self.at] != "}":
-            self.pair(key)
-            self.comma()
+            self.scan_pair(key)
+            self.scan_comma()
         self.at += 1
 
-    def comma(self) -> None:
-        self.skip(_BLANK)
+    def scan_comma(self) -> None:
+        self.skip_pattern(_BLANK)
         if self.text[self.at] == ",":
             self.at += 1
-            self.skip(_BLANK)
+            self.skip_pattern(_BLANK)

@@ -117,7 +117,7 @@ class Quantity:
     text: str
 
 
-def parse(text: object, *dimensions: Dimension) -> Quantity:
+def parse_quantity(text: object, *dimensions: Dimension) -> Quantity:
     """Read a quantity.
 
     Args:
@@ -132,25 +132,25 @@ def parse(text: object, *dimensions: Dimension) -> Quantity:
     """
     if not isinstance(text, str):
         raise UnitError(_missing_unit(text, dimensions[0]))
-    number_text, unit_text = split(text)
+    number_text, unit_text = split_quantity(text)
     if not unit_text:
         raise UnitError(_missing_unit(text, dimensions[0]))
-    number = _number(number_text, text)
+    number = _parse_number(number_text, text)
     if number < 0:
         raise UnitError(f'"{text}" is negative; give zero or more')
-    factor, dimension = _unit(unit_text)
+    factor, dimension = _find_unit(unit_text)
     if dimension not in dimensions:
         raise UnitError(_wrong_dimension(text, dimension, dimensions))
     assert dimension is not None
     return Quantity(number * factor, dimension, text)
 
 
-def value(text: object, *dimensions: Dimension) -> Fraction:
-    """The exact value of `parse(text, *dimensions)`, in the base unit of its dimension."""
-    return parse(text, *dimensions).value
+def parse_value(text: object, *dimensions: Dimension) -> Fraction:
+    """The exact value of `parse_quantity(text, *dimensions)`, in the base unit of its dimension."""
+    return parse_quantity(text, *dimensions).value
 
 
-def show(amount: Fraction, unit: str, digits: int = 6) -> str:
+def format_amount(amount: Fraction, unit: str, digits: int = 6) -> str:
     """Write an exact value for people, such as "1.19 ug/day".
 
     Args:
@@ -158,24 +158,24 @@ def show(amount: Fraction, unit: str, digits: int = 6) -> str:
         unit: Unit to write it in.
         digits: Significant digits, 1 to 28; the rest is rounded half to even.
     """
-    return f"{decimal(amount / _unit(unit)[0], digits)} {unit}"
+    return f"{format_decimal(amount / _find_unit(unit)[0], digits)} {unit}"
 
 
 def show_time(ms: Fraction | int) -> str:
     """Write a time for people, in the largest of s, min, h and day that it reaches, to three digits."""
     lengths = (("day", DAY_MS), ("h", HOUR_MS), ("min", MINUTE_MS), ("s", 1000))
-    return show(Fraction(ms), next((unit for unit, length in lengths if ms >= length), "ms"), 3)
+    return format_amount(Fraction(ms), next((unit for unit, length in lengths if ms >= length), "ms"), 3)
 
 
 def show_span(ms: Fraction | int) -> str:
     """Write a length of time for a sentence: as `show_time`, but "1.5 days", and "6.9 years" from two years on."""
     if ms >= 730 * DAY_MS:
-        return f"{decimal(Fraction(ms) / DAY_MS / Fraction(1461, 4), 3)} years"
+        return f"{format_decimal(Fraction(ms) / DAY_MS / Fraction(1461, 4), 3)} years"
     text = show_time(ms)
     return f"{text}s" if text.endswith(" day") and text != "1 day" else text
 
 
-def decimal(number: Fraction, digits: int = 6) -> str:
+def format_decimal(number: Fraction, digits: int = 6) -> str:
     """Write `number` as a plain decimal with at most `digits` significant digits and no trailing zeros."""
     quotient = Context(prec=digits).divide(Decimal(number.numerator), Decimal(number.denominator))
     text = f"{quotient:f}"
@@ -184,10 +184,10 @@ def decimal(number: Fraction, digits: int = 6) -> str:
 
 def in_unit(amount: Fraction, unit: str) -> Fraction:
     """The exact number that `amount`, in the base unit of its dimension, is in `unit`."""
-    return amount / _unit(unit)[0]
+    return amount / _find_unit(unit)[0]
 
 
-def split(text: str) -> tuple[str, str]:
+def split_quantity(text: str) -> tuple[str, str]:
     """The number and the unit of a quantity's text, neither of them checked; `UnitError` where it is too long."""
     if len(text) > QUANTITY_CHARS_MAX:
         raise UnitError(f"a quantity has at most {QUANTITY_CHARS_MAX} characters, this one has {len(text)}")
@@ -196,7 +196,7 @@ def split(text: str) -> tuple[str, str]:
     return match[1].strip(), match[2].strip()
 
 
-def _number(number_text: str, text: str) -> Fraction:
+def _parse_number(number_text: str, text: str) -> Fraction:
     if not _NUMBER.fullmatch(number_text):
         raise UnitError(_bad_number(number_text, text))
     exponent = re.search(r"[eE]([+-]?[0-9]+)", number_text)
@@ -230,7 +230,7 @@ def _wrong_dimension(text: str, dimension: Dimension | None, wanted: tuple[Dimen
 
 
 @cache
-def _registry() -> pint.UnitRegistry[Fraction]:
+def _load_registry() -> pint.UnitRegistry[Fraction]:
     import pint  # noqa: PLC0415
 
     registry: pint.UnitRegistry[Fraction] = pint.UnitRegistry(None, non_int_type=Fraction)
@@ -240,7 +240,7 @@ def _registry() -> pint.UnitRegistry[Fraction]:
 
 
 @cache
-def _unit(unit_text: str) -> tuple[Fraction, Dimension | None]:
+def _find_unit(unit_text: str) -> tuple[Fraction, Dimension | None]:
     """Factor to the base unit, and the dimension (None if it is none of ours)."""
     unit_text = re.sub(r"\s+", " ", unit_text)
     if unit_text == SHARE.base:
@@ -248,8 +248,8 @@ def _unit(unit_text: str) -> tuple[Fraction, Dimension | None]:
     if not _UNIT.fullmatch(unit_text):
         raise UnitError(f'"{unit_text}" is not a unit; write it like "ug/mL" or "ug/day"')
     for name in re.split(r" ?/ ?| per ", unit_text):
-        _known(name)
-    registry = _registry()
+        _check_unit_name(name)
+    registry = _load_registry()
     number, base = registry.get_base_units(registry.parse_units(unit_text.replace(" per ", "/")))
     factor = Fraction(str(number))
     for dimension in _DIMENSIONS:
@@ -258,7 +258,7 @@ def _unit(unit_text: str) -> tuple[Fraction, Dimension | None]:
     return factor, None
 
 
-def _known(name: str) -> None:
+def _check_unit_name(name: str) -> None:
     """Refuse a name that is not of our list; words may have an "s" for the plural, symbols such as "ms" may not."""
     if name in _NAMES or (len(name) > 3 and name.removesuffix("s") in _NAMES):
         return

@@ -72,7 +72,7 @@ class Result:
         steps: Steps in all of them.
         step_nl: Mean.
         spread_nl: Standard deviation of a run.
-        uncertainty_nl: Expanded uncertainty of the mean, about 95 %: `coverage` times its standard uncertainty.
+        uncertainty_nl: Expanded uncertainty of the mean, about 95 %: `coverage_factor` times its standard uncertainty.
         coverage: Student's factor for the degrees of freedom.
     """
 
@@ -113,7 +113,7 @@ def volume_nl(mass_mg: float, celsius: float) -> float:
     return mass_mg * 1000 / density * buoyancy
 
 
-def evaluate(runs: Sequence[Run], resolution_nl: float = 0.0, *, weighed: bool = True) -> Result:
+def evaluate_runs(runs: Sequence[Run], resolution_nl: float = 0.0, *, weighed: bool = True) -> Result:
     """Mean, spread and expanded uncertainty.
 
     Args:
@@ -139,12 +139,12 @@ def evaluate(runs: Sequence[Run], resolution_nl: float = 0.0, *, weighed: bool =
     total = of_mean + read**2 + warmth**2
     # Welch and Satterthwaite (GUM G.2): only the spread has few degrees of freedom.
     freedom = total**2 / (of_mean**2 / (count - 1)) if of_mean else math.inf
-    factor = coverage(freedom)
+    factor = coverage_factor(freedom)
     steps = sum(run.steps for run in runs)
     return Result(count, steps, mean, math.sqrt(variance), factor * math.sqrt(total), factor)
 
 
-def coverage(freedom: float) -> float:
+def coverage_factor(freedom: float) -> float:
     """Factor for 95.45 % with so many degrees of freedom, rounded down to the next row of the table."""
     if freedom > _COVERAGE[-1][0]:
         return _COVERAGE_NORMAL
@@ -153,7 +153,7 @@ def coverage(freedom: float) -> float:
 
 def measured_nl(text: str, celsius: float) -> tuple[float, Method]:
     """Volume in nL of what somebody read: a mass of water ("261.3 mg") or a volume ("0.26 mL"). Raises UnitError."""
-    quantity = units.parse(text, units.MASS, units.VOLUME)
+    quantity = units.parse_quantity(text, units.MASS, units.VOLUME)
     if quantity.dimension is units.MASS:
         return volume_nl(float(units.in_unit(quantity.value, "mg")), celsius), "mass"
     return float(quantity.value), "volume"
@@ -179,11 +179,11 @@ def from_csv(path: Path, celsius: float) -> tuple[list[Run], Method]:
     if "steps" not in names or len(given) != 1:
         raise CalibrationError(f"{path}: its first line must name steps, and either mass_mg or volume_ul")
     (column,) = given
-    runs = [_row(path, table.line_num, row, column, celsius) for row in table]
+    runs = [_parse_row(path, table.line_num, row, column, celsius) for row in table]
     return runs, "mass" if column == "mass_mg" else "volume"
 
 
-def _row(path: Path, line: int, row: dict[str, str], column: str, celsius: float) -> Run:
+def _parse_row(path: Path, line: int, row: dict[str, str], column: str, celsius: float) -> Run:
     try:
         steps, amount = int(row["steps"]), float(row[column])
         warmth = float(row.get("celsius") or celsius)

@@ -1,7 +1,7 @@
 """Bench files: how a pump is wired on a bench, as TOML, and what its board is told of it.
 
-`load` reads a file and reports every mistake with its key and line. `Bench.device_json` is what the board file of the
-firmware reads (`bench.json`), `Bench.device_config` are the pump's settings with the step volume that was calibrated.
+`load_bench` reads a file and reports every mistake with its key and line. `Bench.device_json` is what the board file of
+the firmware reads (`bench.json`), `Bench.device_config` are the pump's settings with the calibrated step volume.
 `docs/boards/` shows the benches of `examples/benches/`.
 """
 
@@ -22,14 +22,13 @@ from dosebench.base.errors import DosebenchError
 from dosebench.base.file_kinds import of_another_kind
 from dosebench.base.toml_file import Key, Problem, TomlFile, TomlFileError
 from dosebench.bench import schema
-from dosebench.bench.mechanics import COUNTED_AS, Motion, motion
-from dosebench.bench.pins import BoardPins
-from dosebench.bench.pins import find as find_board
-from dosebench.bench.rules import findings
+from dosebench.bench.mechanics import COUNTED_AS, Motion, nearest_motion
+from dosebench.bench.pins import BoardPins, find_board
+from dosebench.bench.rules import check_bench
 from dosebench.bench.schema import BenchTables
-from dosebench.profile.calibrated import calibrated
-from dosebench.profile.device_config import CHECKSUM_DIGITS, sealed
-from dosebench.profile.load import load as load_profile
+from dosebench.profile.calibrated import calibrate_profile
+from dosebench.profile.device_config import CHECKSUM_DIGITS, seal_config
+from dosebench.profile.load import load_profile
 from dosebench.profile.model import Profile
 
 DEVICE_FORMAT: Final = 1
@@ -84,17 +83,17 @@ class Bench:
         calibration = self.tables.calibration
         return calibration.step_volume if calibration else self.nominal.delivery.step_volume
 
-    def profile(self) -> Profile:
+    def calibrated_profile(self) -> Profile:
         """The pump as it is on this bench: its profile with the calibrated step volume. Raises ProfileError."""
-        return calibrated(self.nominal, self.step_nl)
+        return calibrate_profile(self.nominal, self.step_nl)
 
     def device_config(self) -> dict[str, int | str]:
         """The pump's settings on this bench, sealed (`config.json`): without the sensors that it does without."""
-        config = dict(self.profile().device_config())
+        config = dict(self.calibrated_profile().device_config())
         for sensor in self.tables.sensors.without:
             for name in _SENSOR_KEYS[sensor]:
                 config.pop(name, None)
-        return sealed(config)
+        return seal_config(config)
 
     def device_json(self) -> dict[str, Any]:
         """What the board is told of its wiring, sealed (`bench.json`): see `sealed_bench`."""
@@ -104,30 +103,30 @@ class Bench:
                 "format": DEVICE_FORMAT,
                 "family": self.board.family,
                 "name": bench.name,
-                "port": _port(bench),
-                "motor": _motor(bench, self.motion),
-                "sense": _switch(bench.sense),
-                "encoder": _encoder(bench, self.motion),
+                "port": _port_settings(bench),
+                "motor": _motor_settings(bench, self.motion),
+                "sense": _switch_settings(bench.sense),
+                "encoder": _encoder_settings(bench, self.motion),
                 "flow": {"pin": bench.sensors.flow.pin, "counts": bench.sensors.flow.counts}
                 if bench.sensors.flow
                 else None,
-                "adc": dict(_converter(bench)),
+                "adc": dict(_converter_settings(bench)),
                 "hx711": _load_cell(bench, self.nominal),
-                "tone": _switch(bench.tone),
+                "tone": _switch_settings(bench.tone),
                 "sleep": {"slice_ms": int(bench.sleep.slice), "listen_ms": int(bench.sleep.listen)},
-                "storage": _storage(bench),
+                "storage": _storage_settings(bench),
             }
         )
 
 
-def flattened(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def flatten_values(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """The leaves of JSON values by their path, with dots between: ("motor.coils.0", 2). Nothing is a leaf: None."""
     if isinstance(value, Mapping):
         for key in value:
-            yield from flattened(value[key], f"{name}.{key}" if name else key)
+            yield from flatten_values(value[key], f"{name}.{key}" if name else key)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for at, item in enumerate(value):
-            yield from flattened(item, f"{name}.{at}")
+            yield from flatten_values(item, f"{name}.{at}")
     else:
         yield name, value
 
@@ -135,16 +134,16 @@ def flattened(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 def sealed_bench(wiring: Mapping[str, Any]) -> dict[str, Any]:
     """The wiring of a board with the checksum over all the rest.
 
-    The checksum is that of `deviceconfig.sealed` over the leaves of the nested values: the first eight bytes, in hex,
-    of the SHA-256 over "path=value;" of each, in the order of the paths. Numbers are whole, and nothing is "None".
+    The checksum is that of `device_config.seal_config` over the leaves of the nested values: the first eight bytes, in
+    hex, of the SHA-256 over "path=value;" of each, in the order of the paths. Numbers are whole, and nothing is "None".
     """
     rest = {name: value for name, value in wiring.items() if name != "checksum"}
-    leaves = dict(flattened(rest))
+    leaves = dict(flatten_values(rest))
     told = "".join(f"{path}={leaves[path]};" for path in sorted(leaves))
     return rest | {"checksum": hashlib.sha256(told.encode()).hexdigest()[:CHECKSUM_DIGITS]}
 
 
-def load(path: Path, directories: Sequence[Path] = ()) -> Bench:
+def load_bench(path: Path, directories: Sequence[Path] = ()) -> Bench:
     """Read a bench file.
 
     Args:
@@ -155,36 +154,36 @@ def load(path: Path, directories: Sequence[Path] = ()) -> Bench:
         DosebenchError: It cannot be read.
         BenchError: It has mistakes; all of them, with their lines.
     """
-    return from_file(toml_file.read(path), [path.parent, *directories])
+    return from_file(toml_file.read_toml(path), [path.parent, *directories])
 
 
 def from_file(file: TomlFile, directories: Sequence[Path] = ()) -> Bench:
-    """The bench in a parsed file; as `load`."""
+    """The bench in a parsed file; as `load_bench`."""
     if other := of_another_kind(file, "bench"):
         raise BenchError(file.name, [other])
     problems = []
     try:
         bench = BenchTables.model_validate(file.data)
     except ValidationError as error:
-        mistakes = map(_untagged, error.errors(include_url=False))
-        problems = toml_file.from_mistakes(file, mistakes, partial(_unknown, file))
-        problems += [problem for _, problem in _named(file, directories).values() if problem]
+        mistakes = map(_strip_tags, error.errors(include_url=False))
+        problems = toml_file.from_mistakes(file, mistakes, partial(_report_unknown, file))
+        problems += [problem for _, problem in _find_named(file, directories).values() if problem]
         raise BenchError(file.name, _by_line(problems)) from None
-    named = _named(file, directories)
+    named = _find_named(file, directories)
     problems = [problem for _, problem in named.values() if problem]
     if problems:
         raise BenchError(file.name, _by_line(problems))
     board, profile = named["board"][0], named["profile"][0]
-    found = list(findings(file, bench, board, profile))
+    found = list(check_bench(file, bench, board, profile))
     errors = [problem for problem, is_error in found if is_error]
-    step = motion(bench, profile.delivery.step_volume)
+    step = nearest_motion(bench, profile.delivery.step_volume)
     if errors or step is None:
         raise BenchError(file.name, _by_line(errors))
     warnings = tuple(_by_line([problem for problem, is_error in found if not is_error]))
     return Bench(file, bench, board, profile, step, warnings)
 
 
-def _untagged(item: Any) -> dict[str, Any]:
+def _strip_tags(item: Any) -> dict[str, Any]:
     """A mistake of pydantic without the tags of unions: ("motor", "step_dir", "step") is motor.step."""
     place = tuple(part for part in item["loc"] if part not in _TAGS)
     if item["type"] == "union_tag_not_found":
@@ -196,7 +195,7 @@ def _untagged(item: Any) -> dict[str, Any]:
     return {**item, "loc": place}
 
 
-def _named(file: TomlFile, directories: Sequence[Path]) -> dict[str, tuple[Any, Problem | None]]:
+def _find_named(file: TomlFile, directories: Sequence[Path]) -> dict[str, tuple[Any, Problem | None]]:
     """Board and profile that the file names, each with the problem where there is none of that name."""
     found: dict[str, tuple[Any, Problem | None]] = {}
     for key, finder in (("board", find_board), ("profile", lambda name: load_profile(name, directories))):
@@ -207,7 +206,7 @@ def _named(file: TomlFile, directories: Sequence[Path]) -> dict[str, tuple[Any, 
         try:
             found[key] = (finder(name), None)
         except DosebenchError as error:
-            found[key] = (None, file.problem((key,), str(error), key))
+            found[key] = (None, file.make_problem((key,), str(error), key))
     return found
 
 
@@ -215,46 +214,46 @@ def _by_line(problems: Sequence[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda problem: problem.line)
 
 
-def _unknown(file: TomlFile, key: Key) -> Problem:
-    return file.problem(key, toml_file.unknown_key(str(key[-1]), _known(file, key[:-1])), "unknown-key")
+def _report_unknown(file: TomlFile, key: Key) -> Problem:
+    return file.make_problem(key, toml_file.unknown_key(str(key[-1]), _known_keys(file, key[:-1])), "unknown-key")
 
 
-def _known(file: TomlFile, table: Key) -> list[str]:
+def _known_keys(file: TomlFile, table: Key) -> list[str]:
     """Keys of the table at that place; of a table with several kinds, those of the kind that the file names."""
     models: list[type[BaseModel]] = [BenchTables]
     data: Any = file.data
     for name in table:
         data = data[name]
         if isinstance(name, str):
-            models = [one for model in models for one in _models(model.model_fields[name].annotation)]
+            models = [one for model in models for one in _table_models(model.model_fields[name].annotation)]
     kind = data.get("kind") if isinstance(data, dict) else None
-    of_kind = [one for one in models if "kind" in one.model_fields and kind in _kinds(one)] or models
+    of_kind = [one for one in models if "kind" in one.model_fields and kind in _union_kinds(one)] or models
     return sorted({name for model in of_kind for name in model.model_fields})
 
 
-def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
+def _union_kinds(model: type[BaseModel]) -> tuple[Any, ...]:
     return get_args(model.model_fields["kind"].annotation)
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def _table_models(annotation: Any) -> list[type[BaseModel]]:
     """Every table in an annotation."""
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for part in get_args(annotation) for model in _models(part)]
+    return [model for part in get_args(annotation) for model in _table_models(part)]
 
 
 # What the board is told
 
 
-def _port(bench: BenchTables) -> dict[str, Any]:
+def _port_settings(bench: BenchTables) -> dict[str, Any]:
     port = bench.port
     if isinstance(port, schema.UsbPort):
         return {"kind": "usb"}
     return {"kind": "uart", "id": port.id, "tx": port.tx, "rx": port.rx, "baud": port.baud}
 
 
-def _motor(bench: BenchTables, step: Motion) -> dict[str, Any]:
-    motor, on = bench.motor, schema.level
+def _motor_settings(bench: BenchTables, step: Motion) -> dict[str, Any]:
+    motor, on = bench.motor, schema.parse_level
     told: dict[str, Any] = {"kind": motor.kind}
     if isinstance(motor, schema.StepDirMotor):
         told |= {"step": motor.step, "dir": motor.dir, "enable": motor.enable, "enable_on": on(motor.enable_on)}
@@ -268,11 +267,11 @@ def _motor(bench: BenchTables, step: Motion) -> dict[str, Any]:
     return told | {COUNTED_AS[motor.kind]: step.units}
 
 
-def _switch(table: schema.Sense | schema.Tone | None) -> dict[str, int] | None:
-    return {"pin": table.pin, "on": schema.level(table.on)} if table else None
+def _switch_settings(table: schema.Sense | schema.Tone | None) -> dict[str, int] | None:
+    return {"pin": table.pin, "on": schema.parse_level(table.on)} if table else None
 
 
-def _encoder(bench: BenchTables, step: Motion) -> dict[str, Any] | None:
+def _encoder_settings(bench: BenchTables, step: Motion) -> dict[str, Any] | None:
     encoder = bench.encoder
     if encoder is None or step.encoder_counts is None:
         return None
@@ -282,11 +281,11 @@ def _encoder(bench: BenchTables, step: Motion) -> dict[str, Any] | None:
     return told | {"counts": int(step.encoder_counts)}
 
 
-def _converter(bench: BenchTables) -> Iterator[tuple[str, dict[str, int]]]:
+def _converter_settings(bench: BenchTables) -> Iterator[tuple[str, dict[str, int]]]:
     for name in get_args(schema.Sensed):
         sensor = getattr(bench.sensors, name)
         if isinstance(sensor, schema.AnalogueInput):
-            num, den = _shortened(sensor.divider, _DIVIDER_NUM_MAX)
+            num, den = _shorten_fraction(sensor.divider, _DIVIDER_NUM_MAX)
             yield name, {"pin": sensor.pin, "num": num, "den": den, "offset_mv": int(sensor.offset)}
 
 
@@ -296,12 +295,12 @@ def _load_cell(bench: BenchTables, profile: Profile) -> dict[str, Any] | None:
     if not isinstance(cell, schema.LoadCell) or level is None:
         return None
     scale = (level.high_output - level.low_output) / (cell.full - cell.empty)
-    num, den = _shortened(scale, _LOAD_CELL_NUM_MAX)
+    num, den = _shorten_fraction(scale, _LOAD_CELL_NUM_MAX)
     offset = cell.empty - round(level.low_output * den / num)
     return {"sensor": "level", "data": cell.data, "clock": cell.clock, "offset": offset, "num": num, "den": den}
 
 
-def _shortened(scale: Fraction, num_max: int) -> tuple[int, int]:
+def _shorten_fraction(scale: Fraction, num_max: int) -> tuple[int, int]:
     """The nearest fraction whose numerator is at most `num_max`, with its sign there."""
     size = abs(scale)
     choices = [Fraction(num, max(1, round(num / size))) for num in range(1, num_max + 1)]
@@ -309,6 +308,6 @@ def _shortened(scale: Fraction, num_max: int) -> tuple[int, int]:
     return (best.numerator if scale > 0 else -best.numerator), best.denominator
 
 
-def _storage(bench: BenchTables) -> dict[str, Any]:
+def _storage_settings(bench: BenchTables) -> dict[str, Any]:
     storage = bench.storage
     return {"kind": "files"} if storage.kind == "files" else {"kind": "partition", "label": storage.label}

@@ -56,12 +56,12 @@ class Motion:
         """Volume of the step that they make, from the mechanics."""
         return self.units * self.unit_nl
 
-    def error(self, step_nl: Fraction) -> Fraction:
+    def relative_error(self, step_nl: Fraction) -> Fraction:
         """How much more than `step_nl` a step holds, as a share of it."""
         return self.volume_nl / step_nl - 1
 
 
-def counted(kind: str, count: int) -> str:
+def count_motion(kind: str, count: int) -> str:
     """So many units of a kind of motor in words, such as "16 pulses of the driver"."""
     return f"{count} {_UNITS[kind][count != 1]}"
 
@@ -89,13 +89,13 @@ def unit_nl(bench: BenchTables) -> Fraction | None:
     return turn / (mechanics.steps_per_turn * mechanics.microsteps * mechanics.gear)
 
 
-def motion(bench: BenchTables, step_nl: Fraction) -> Motion | None:
+def nearest_motion(bench: BenchTables, step_nl: Fraction) -> Motion | None:
     """The motion that comes nearest to a step of `step_nl`, of at least one unit; None as `unit_nl`."""
     unit = unit_nl(bench)
     if not unit:
         return None
     count = max(1, round(step_nl / unit))
-    return Motion(count, unit, _time_ms(bench, count * unit, count), _counts(bench, count * unit))
+    return Motion(count, unit, _time_ms(bench, count * unit, count), _count_units(bench, count * unit))
 
 
 def _time_ms(bench: BenchTables, volume: Fraction, count: int) -> Fraction:
@@ -109,7 +109,7 @@ def _time_ms(bench: BenchTables, volume: Fraction, count: int) -> Fraction:
     return motor.turn * volume / turn if turn else Fraction(0)
 
 
-def _counts(bench: BenchTables, volume: Fraction) -> Fraction | None:
+def _count_units(bench: BenchTables, volume: Fraction) -> Fraction | None:
     turn = turn_nl(bench)
     if bench.encoder is None or not turn:
         return None

@@ -13,9 +13,9 @@ from typing import Final
 
 from dosebench.base import units
 from dosebench.base.paths import examples_dir
-from dosebench.bench.drawing import draw
-from dosebench.bench.file import Bench, load
-from dosebench.bench.mechanics import counted
+from dosebench.bench.drawing import draw_bench
+from dosebench.bench.file import Bench, load_bench
+from dosebench.bench.mechanics import count_motion
 from dosebench.bench.rules import pin_uses, shown_error
 from dosebench.bench.schema import DcMotor, SolenoidMotor, StepDirMotor, UartPort, UnipolarMotor
 
@@ -26,18 +26,18 @@ _NEVER: Final = "A bench for tests and teaching. **Never for use on people.**"
 _USES: Final = {"out": "output", "in": "input", "adc": "converter"}
 
 
-def pages() -> dict[str, str]:
+def generate_pages() -> dict[str, str]:
     """Every generated file of docs/boards by name, with its text."""
     made = {}
-    found = [load(path) for path in sorted((examples_dir() / "benches").glob("*.toml"))]
+    found = [load_bench(path) for path in sorted((examples_dir() / "benches").glob("*.toml"))]
     for bench in found:
-        made[f"{bench.tables.name}.md"] = _page(bench)
-        made[f"{bench.tables.name}.svg"] = draw(bench)
-    made["README.md"] = _index(found)
+        made[f"{bench.tables.name}.md"] = _write_page(bench)
+        made[f"{bench.tables.name}.svg"] = draw_bench(bench)
+    made["README.md"] = _write_index(found)
     return made
 
 
-def _page(bench: Bench) -> str:
+def _write_page(bench: Bench) -> str:
     tables = bench.tables
     lines = [
         f"# {tables.title}",
@@ -50,13 +50,13 @@ def _page(bench: Bench) -> str:
         "",
         "## Pins",
         "",
-        *_pins(bench),
+        *_pin_rows(bench),
         "",
         *_wiring_notes(bench),
         "",
         "## A step of the pump",
         "",
-        *_step(bench),
+        *_step_rows(bench),
         "",
         "## Shopping list",
         "",
@@ -69,14 +69,14 @@ def _page(bench: Bench) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _pins(bench: Bench) -> Iterator[str]:
+def _pin_rows(bench: Bench) -> Iterator[str]:
     board = bench.board
     header = " header pin |" if board.positions else ""
     yield f"| pin |{header} is | for |"
     yield f"|---|{'---|' if header else ''}---|---|"
     for use in sorted(pin_uses(bench.tables), key=lambda use: use.pin):
         place = f" {board.positions.get(use.pin, '')} |" if header else ""
-        yield f"| {board.label(use.pin)} |{place} {_USES[use.use]} | {use.role} |"
+        yield f"| {board.label_pin(use.pin)} |{place} {_USES[use.use]} | {use.role} |"
 
 
 def _wiring_notes(bench: Bench) -> Iterator[str]:
@@ -91,14 +91,16 @@ def _wiring_notes(bench: Bench) -> Iterator[str]:
         yield f"- `{warning.key}`: {warning.message}."
 
 
-def _step(bench: Bench) -> Iterator[str]:
+def _step_rows(bench: Bench) -> Iterator[str]:
     step, nominal = bench.motion, bench.nominal.delivery
     kind = bench.tables.motor.kind
     yield (
-        f"A step of `{bench.nominal.name}` is {units.show(nominal.step_volume, 'uL')}: {counted(kind, step.units)}, "
-        f"each of {units.show(step.unit_nl, 'uL', 4)} by the mechanics in the file. Together that is "
-        f"{units.show(step.volume_nl, 'uL', 4)}, {shown_error(step, nominal.step_volume)} off, and takes "
-        f"{units.show(step.time_ms, 'ms', 4)} of the {units.show(nominal.step_time, 'ms')} that the profile gives it."
+        f"A step of `{bench.nominal.name}` is {units.format_amount(nominal.step_volume, 'uL')}: "
+        f"{count_motion(kind, step.units)}, "
+        f"each of {units.format_amount(step.unit_nl, 'uL', 4)} by the mechanics in the file. Together that is "
+        f"{units.format_amount(step.volume_nl, 'uL', 4)}, {shown_error(step, nominal.step_volume)} off, and takes "
+        f"{units.format_amount(step.time_ms, 'ms', 4)} of the {units.format_amount(nominal.step_time, 'ms')} "
+        f"that the profile gives it."
     )
     yield ""
     yield (
@@ -114,7 +116,7 @@ def _first_light(bench: Bench) -> Iterator[str]:
     )
     yield "Wire everything but the motor's supply. Measure 3.3 V between 3V3 and GND, and no more at any pin."
     yield f"With MicroPython 1.24 or newer on the board: `dosebench flash --bench {_COPY}`."
-    yield f"`dosebench status` answers, and `dosebench sensors` shows each sensor as ok{_believed(bench)}."
+    yield f"`dosebench status` answers, and `dosebench sensors` shows each sensor as ok{_describe_trust(bench)}."
     cell = bench.device_json()["hx711"]
     if cell is not None:
         yield (
@@ -122,7 +124,7 @@ def _first_light(bench: Bench) -> Iterator[str]:
             f"raw reading is {cell['offset']} + mV x {cell['den']} / {cell['num']} with the figures of this file: put "
             "both into `empty` and `full`, and do step 3 with `--update`."
         )
-    regimen = _regimen(bench.nominal.name)
+    regimen = _find_regimen(bench.nominal.name)
     yield f"`dosebench program {regimen}`. Nothing moves yet: the shaft turns freely, and the driver is off."
     yield _switch_on(bench)
     yield (
@@ -136,7 +138,7 @@ def _first_light(bench: Bench) -> Iterator[str]:
     )
 
 
-def _believed(bench: Bench) -> str:
+def _describe_trust(bench: Bench) -> str:
     sensors = bench.tables.sensors
     tries = ["breathe on the temperature sensor"] if sensors.temperature else []
     tries += ["blow into the pressure port"] if sensors.pressure else []
@@ -164,7 +166,7 @@ def _switch_on(bench: Bench) -> str:
     )
 
 
-def _regimen(profile: str) -> str:
+def _find_regimen(profile: str) -> str:
     """The first example regimen for a pump of that profile."""
     for path in sorted(examples_dir().glob("*.toml")):
         if path.stem not in ("mistakes", "c6-slip") and tomllib.loads(path.read_text())["profile"] == profile:
@@ -172,7 +174,7 @@ def _regimen(profile: str) -> str:
     raise LookupError(profile)
 
 
-def _index(found: list[Bench]) -> str:
+def _write_index(found: list[Bench]) -> str:
     lines = [
         "# Benches",
         "",
@@ -185,8 +187,8 @@ def _index(found: list[Bench]) -> str:
         "|---|---|---|---|",
         *(
             f"| [{bench.tables.title}]({bench.tables.name}.md) | {bench.board.title} | `{bench.nominal.name}` | "
-            f"{units.show(bench.nominal.delivery.step_volume, 'uL')}: "
-            f"{counted(bench.tables.motor.kind, bench.motion.units)} |"
+            f"{units.format_amount(bench.nominal.delivery.step_volume, 'uL')}: "
+            f"{count_motion(bench.tables.motor.kind, bench.motion.units)} |"
             for bench in found
         ),
         "",
@@ -198,8 +200,8 @@ def _index(found: list[Bench]) -> str:
 def main(arguments: list[str]) -> int:
     """Write or check docs/boards of the source tree; the exit code is 1 where something is not up to date."""
     directory = examples_dir().parent / "docs" / "boards"
-    made = pages()
-    stale = [name for name, text in made.items() if _differs(directory / name, text)]
+    made = generate_pages()
+    stale = [name for name, text in made.items() if _is_outdated(directory / name, text)]
     stale += [path.name for path in sorted(directory.glob("*")) if path.name not in made]
     if "--check" in arguments:
         for name in stale:
@@ -215,7 +217,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _differs(path: Path, text: str) -> bool:
+def _is_outdated(path: Path, text: str) -> bool:
     return not path.is_file() or path.read_text(encoding="utf-8") != text
 
 

@@ -44,7 +44,9 @@ def expected_peak(steps: int, every_s: float, rise_pa: float, tau_s: float) -> f
     return rise_pa * (1 - left**steps) / (1 - left)
 
 
-def judge(readings: Sequence[tuple[float, float]], before_pa: float, end_s: float, expected_pa: float) -> Patency:
+def judge_patency(
+    readings: Sequence[tuple[float, float]], before_pa: float, end_s: float, expected_pa: float
+) -> Patency:
     """The verdict on (time, pressure) readings; the last step was made at `end_s`.
 
     The time constant is the area under the pressure over its height, which no single noisy reading decides. Readings

@@ -54,12 +54,12 @@ class BoardPins:
     positions: Mapping[int, int] = field(default_factory=dict)
     hint: str = ""
 
-    def label(self, pin: int) -> str:
+    def label_pin(self, pin: int) -> str:
         """A pin as it is printed on the board, or in its pinout."""
         return f"GP{pin}" if self.family == "rp2" else f"IO{pin}"
 
 
-def _each(pins: tuple[int, ...], reason: str) -> dict[int, str]:
+def _same_reason(pins: tuple[int, ...], reason: str) -> dict[int, str]:
     return dict.fromkeys(pins, reason)
 
 
@@ -91,7 +91,7 @@ _E9: Final = (
 _RP2_HINT: Final = "The converter measures against the board's 3.3 V, which is a few mV off AGND: short leads, AGND."
 
 
-def _pico(name: str, title: str, taken: Mapping[int, str], hint: str) -> BoardPins:
+def _pico_pins(name: str, title: str, taken: Mapping[int, str], hint: str) -> BoardPins:
     return BoardPins(
         name,
         title,
@@ -112,8 +112,8 @@ _ESP32: Final = BoardPins(
     title="ESP32-DevKitC (ESP32-WROOM-32)",
     family="esp32",
     header=frozenset((0, 2, 4, 5, *range(12, 20), 21, 22, 23, 25, 26, 27, 32, 33, 34, 35, 36, 39)),
-    taken=_each(tuple(range(6, 12)), "is wired to the flash chip")
-    | _each((1, 3), "is the serial line of the USB bridge, where the REPL is"),
+    taken=_same_reason(tuple(range(6, 12)), "is wired to the flash chip")
+    | _same_reason((1, 3), "is the serial line of the USB bridge, where the REPL is"),
     adc=frozenset((0, 2, 4, 12, 13, 14, 15, 25, 26, 27, *range(32, 37), 39)),
     uarts={1: _ANY, 2: _ANY},
     inputs=frozenset({34, 35, 36, 39}),
@@ -136,10 +136,10 @@ _ESP32_S3: Final = BoardPins(
     title="ESP32-S3-DevKitC-1 (quad PSRAM, or none)",
     family="esp32",
     header=frozenset((*range(19), 21, *range(35, 43), 45, 46, 47, 48)),
-    taken=_each(tuple(range(26, 33)), "is wired to flash and PSRAM")
-    | _each((33, 34), "is not on the header")
-    | _each((19, 20), "is the USB port of the chip")
-    | _each((43, 44), "is the serial line of the USB bridge"),
+    taken=_same_reason(tuple(range(26, 33)), "is wired to flash and PSRAM")
+    | _same_reason((33, 34), "is not on the header")
+    | _same_reason((19, 20), "is the USB port of the chip")
+    | _same_reason((43, 44), "is the serial line of the USB bridge"),
     adc=frozenset(range(1, 19)),
     adc_shared=frozenset(range(11, 19)),
     uarts={1: _ANY, 2: _ANY},
@@ -149,7 +149,7 @@ _ESP32_S3: Final = BoardPins(
         45: "is a strapping pin: high at reset sets the flash to 1.8 V, and the board does not start",
         46: "is a strapping pin: it must be low or open while flashing",
         48: "drives the LED of the board",
-        **_each((35, 36, 37), "is wired to the PSRAM of modules with octal PSRAM"),
+        **_same_reason((35, 36, 37), "is wired to the PSRAM of modules with octal PSRAM"),
     },
     hint="The converter is useless below 0.1 V and above 3.1 V: keep sensors between.",
 )
@@ -157,10 +157,10 @@ _ESP32_S3: Final = BoardPins(
 BOARDS: Final[Mapping[str, BoardPins]] = {
     board.name: board
     for board in (
-        _pico("pico", "Raspberry Pi Pico", _PICO_TAKEN, _RP2_HINT),
-        _pico("pico_w", "Raspberry Pi Pico W", _PICO_W_TAKEN, _RP2_HINT),
-        _pico("pico2", "Raspberry Pi Pico 2", _PICO_TAKEN, f"{_RP2_HINT} {_E9}"),
-        _pico("pico2_w", "Raspberry Pi Pico 2 W", _PICO_W_TAKEN, f"{_RP2_HINT} {_E9}"),
+        _pico_pins("pico", "Raspberry Pi Pico", _PICO_TAKEN, _RP2_HINT),
+        _pico_pins("pico_w", "Raspberry Pi Pico W", _PICO_W_TAKEN, _RP2_HINT),
+        _pico_pins("pico2", "Raspberry Pi Pico 2", _PICO_TAKEN, f"{_RP2_HINT} {_E9}"),
+        _pico_pins("pico2_w", "Raspberry Pi Pico 2 W", _PICO_W_TAKEN, f"{_RP2_HINT} {_E9}"),
         _ESP32,
         _ESP32_S3,
     )
@@ -168,7 +168,7 @@ BOARDS: Final[Mapping[str, BoardPins]] = {
 """Every board by its name in bench files."""
 
 
-def find(name: str) -> BoardPins:
+def find_board(name: str) -> BoardPins:
     """The board of that name. Raises DosebenchError, with the nearest name."""
     board = BOARDS.get(name)
     if board is None:

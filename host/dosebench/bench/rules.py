@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 from dosebench.base import units
 from dosebench.base.errors import DosebenchError
 from dosebench.base.toml_file import Key, Problem, TomlFile
-from dosebench.bench.mechanics import Motion, counted, full_steps_per_s, motion, unit_nl
+from dosebench.bench.mechanics import Motion, count_motion, full_steps_per_s, nearest_motion, unit_nl
 from dosebench.bench.pins import BoardPins
 from dosebench.bench.schema import (
     AnalogueInput,
@@ -25,7 +25,7 @@ from dosebench.bench.schema import (
     UnipolarMotor,
     UsbPort,
 )
-from dosebench.profile.calibrated import calibrated
+from dosebench.profile.calibrated import calibrate_profile
 from dosebench.profile.parts import RAIL_MV
 
 if TYPE_CHECKING:
@@ -116,19 +116,19 @@ def _sensor_pins(bench: BenchTables) -> Iterator[PinUse]:
         yield PinUse(bench.sensors.flow.pin, ("sensors", "flow", "pin"), "flow meter", "in", True)
 
 
-def findings(file: TomlFile, bench: BenchTables, board: BoardPins, profile: Profile) -> Iterator[Finding]:
+def check_bench(file: TomlFile, bench: BenchTables, board: BoardPins, profile: Profile) -> Iterator[Finding]:
     """Everything that is wrong with a bench, or worth a second look."""
-    for key, message, code in _errors(bench, board, profile):
-        yield file.problem(key, message, code), True
-    for key, message, code in _warnings(bench, board):
-        yield file.problem(key, message, code), False
+    for key, message, code in _find_errors(bench, board, profile):
+        yield file.make_problem(key, message, code), True
+    for key, message, code in _find_warnings(bench, board):
+        yield file.make_problem(key, message, code), False
 
 
 Said = tuple[Key, str, str]
 """Key, message and code of a problem."""
 
 
-def _errors(bench: BenchTables, board: BoardPins, profile: Profile) -> Iterator[Said]:
+def _find_errors(bench: BenchTables, board: BoardPins, profile: Profile) -> Iterator[Said]:
     yield from _pin_errors(bench, board)
     yield from _uart_errors(bench, board)
     yield from _sensor_errors(bench, profile)
@@ -147,7 +147,7 @@ def _errors(bench: BenchTables, board: BoardPins, profile: Profile) -> Iterator[
 def _pin_errors(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
     first: dict[int, PinUse] = {}
     for use in pin_uses(bench):
-        name = board.label(use.pin)
+        name = board.label_pin(use.pin)
         if before := first.get(use.pin):
             yield use.key, f"{name} is the pin of {'.'.join(map(str, before.key))} already", "pin-twice"
         first.setdefault(use.pin, use)
@@ -156,13 +156,13 @@ def _pin_errors(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
         elif use.pin not in board.header:
             yield use.key, f"the {board.title} has no pin {name} on its header", "pin-missing"
         elif use.use == "adc" and use.pin not in board.adc:
-            yield use.key, f"{name} has no converter; these have: {_pins(board, board.adc)}", "pin-adc"
+            yield use.key, f"{name} has no converter; these have: {_list_pins(board, board.adc)}", "pin-adc"
         elif use.use == "out" and use.pin in board.inputs:
             yield use.key, f"{name} can only be an input", "pin-input-only"
 
 
-def _pins(board: BoardPins, pins: frozenset[int]) -> str:
-    return ", ".join(board.label(pin) for pin in sorted(pins))
+def _list_pins(board: BoardPins, pins: frozenset[int]) -> str:
+    return ", ".join(board.label_pin(pin) for pin in sorted(pins))
 
 
 def _uart_errors(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
@@ -175,10 +175,10 @@ def _uart_errors(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
         return
     for name, pin, able in zip(("tx", "rx"), (port.tx, port.rx), board.uarts[port.id], strict=True):
         if able and pin not in able:
-            free = _pins(board, able & board.header)
+            free = _list_pins(board, able & board.header)
             yield (
                 ("port", name),
-                f"{board.label(pin)} is no {name.upper()} of UART{port.id}; these are: {free}",
+                f"{board.label_pin(pin)} is no {name.upper()} of UART{port.id}; these are: {free}",
                 "uart-pin",
             )
 
@@ -225,7 +225,8 @@ def _voltage_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
         if at_pin > RAIL_MV:
             yield (
                 ("sensors", name, "divider"),
-                f"leaves {units.show(at_pin, 'mV', 4)} at the pin when the pump reads {units.show(most, 'mV', 4)}; "
+                f"leaves {units.format_amount(at_pin, 'mV', 4)} at the pin when the pump reads "
+                f"{units.format_amount(most, 'mV', 4)}; "
                 f"a pin bears {RAIL_MV} mV",
                 "voltage",
             )
@@ -260,36 +261,43 @@ def _motion_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
         wanted = "stroke" if isinstance(motor, SolenoidMotor) else "syringe or rotary"
         yield ("mechanics", "kind"), f"of a motor of kind {motor.kind} are those of kind {wanted}", "mechanics"
         return
-    step = motion(bench, step_nl)
+    step = nearest_motion(bench, step_nl)
     if step is None:
         if unit_nl(bench) is not None:
             yield ("mechanics",), "move nothing", "mechanics"
         return
-    if abs(step.error(step_nl)) > STEP_ERROR_MAX:
-        yield ("mechanics",), _off(motor.kind, step, step_nl), "step-volume"
+    if abs(step.relative_error(step_nl)) > STEP_ERROR_MAX:
+        yield ("mechanics",), _describe_mismatch(motor.kind, step, step_nl), "step-volume"
     if isinstance(motor, SolenoidMotor) and step.units != 1:
-        yield ("mechanics", "stroke"), f"must be one step of the pump, {units.show(step_nl, 'uL')}", "step-volume"
+        yield (
+            ("mechanics", "stroke"),
+            f"must be one step of the pump, {units.format_amount(step_nl, 'uL')}",
+            "step-volume",
+        )
     if step.time_ms > profile.delivery.step_time:
         yield (
             ("motor",),
-            f"takes {units.show(step.time_ms, 'ms', 4)} for a step of the pump ({counted(motor.kind, step.units)}); "
-            f"the profile {profile.name} gives it {units.show(profile.delivery.step_time, 'ms', 4)}",
+            f"takes {units.format_amount(step.time_ms, 'ms', 4)} for a step of the pump "
+            f"({count_motion(motor.kind, step.units)}); "
+            f"the profile {profile.name} gives it {units.format_amount(profile.delivery.step_time, 'ms', 4)}",
             "step-time",
         )
 
 
-def _off(kind: str, step: Motion, step_nl: Fraction) -> str:
+def _describe_mismatch(kind: str, step: Motion, step_nl: Fraction) -> str:
     return (
-        f"make a step of {units.show(step.volume_nl, 'uL', 4)} ({counted(kind, step.units)}, each of "
-        f"{units.show(step.unit_nl, 'uL', 4)}), {shown_error(step, step_nl)} off the {units.show(step_nl, 'uL')} of "
-        f"the profile; at most {units.show(STEP_ERROR_MAX, '%')} is allowed. Use a finer drive, or another profile"
+        f"make a step of {units.format_amount(step.volume_nl, 'uL', 4)} ({count_motion(kind, step.units)}, each of "
+        f"{units.format_amount(step.unit_nl, 'uL', 4)}), {shown_error(step, step_nl)} off the "
+        f"{units.format_amount(step_nl, 'uL')} of "
+        f"the profile; at most {units.format_amount(STEP_ERROR_MAX, '%')} is allowed. Use a finer drive, or "
+        f"another profile"
     )
 
 
 def shown_error(step: Motion, step_nl: Fraction) -> str:
     """The error of a step in percent with its sign, such as "+0.6 %"."""
-    percent = 100 * step.error(step_nl)
-    return f"{'-' if percent < 0 else '+'}{units.decimal(abs(percent), 2 if abs(percent) < 10 else 3)} %"
+    percent = 100 * step.relative_error(step_nl)
+    return f"{'-' if percent < 0 else '+'}{units.format_decimal(abs(percent), 2 if abs(percent) < 10 else 3)} %"
 
 
 def _encoder_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
@@ -303,12 +311,13 @@ def _encoder_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
         return
     if (encoder.kind == "quadrature") != (encoder.b is not None):
         yield ("encoder", "b"), "is the second channel of a quadrature encoder, and of no other", "encoder"
-    step = motion(bench, profile.delivery.step_volume)
+    step = nearest_motion(bench, profile.delivery.step_volume)
     counts = step.encoder_counts if step else None
     if counts is not None and (counts.denominator != 1 or counts < 1):
         yield (
             ("encoder", "counts_per_turn"),
-            f"gives {units.decimal(counts, 5)} counts for a step of the pump; only a whole number can be held against "
+            f"gives {units.format_decimal(counts, 5)} counts for a step of the pump; only a whole number can be "
+            f"held against "
             "the motor, step by step",
             "encoder",
         )
@@ -342,13 +351,14 @@ def _calibration_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
     if abs(calibration.step_volume / nominal - 1) > CALIBRATION_MAX:
         yield (
             ("calibration", "step_volume"),
-            f"is more than {units.show(CALIBRATION_MAX, '%')} off the profile's {units.show(nominal, 'uL')}: look at "
+            f"is more than {units.format_amount(CALIBRATION_MAX, '%')} off the profile's "
+            f"{units.format_amount(nominal, 'uL')}: look at "
             "mechanics and file",
             "calibration",
         )
         return
     try:
-        calibrated(profile, calibration.step_volume)
+        calibrate_profile(profile, calibration.step_volume)
     except DosebenchError as error:
         yield ("calibration", "step_volume"), str(error), "calibration"
 
@@ -356,9 +366,9 @@ def _calibration_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
 # Worth a second look
 
 
-def _warnings(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
+def _find_warnings(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
     for use in pin_uses(bench):
-        name = board.label(use.pin)
+        name = board.label_pin(use.pin)
         if doubt := board.doubtful.get(use.pin):
             yield use.key, f"{name} {doubt}", "pin-doubtful"
         if use.use == "adc" and use.pin in board.adc_shared:
@@ -369,7 +379,7 @@ def _warnings(bench: BenchTables, board: BoardPins) -> Iterator[Said]:
     if rate is not None and rate > most:
         yield (
             ("motor",),
-            f"starts at {units.decimal(rate, 4)} steps a second; above {most} it may stall",
+            f"starts at {units.format_decimal(rate, 4)} steps a second; above {most} it may stall",
             "start-rate",
         )
     if bench.encoder is None and not isinstance(bench.motor, SolenoidMotor):

@@ -28,21 +28,21 @@ _LENGTH: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*mm\s*")
 _RATIO: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*:\s*([0-9]+(?:\.[0-9]+)?)\s*")
 
 
-def _length(text: object) -> Fraction:
+def _parse_length(text: object) -> Fraction:
     match = _LENGTH.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f'{text!r} is no length; give one in mm, e.g. "26.7 mm"')
     return Fraction(match[1])
 
 
-def _ratio(text: object) -> Fraction:
+def _parse_ratio(text: object) -> Fraction:
     match = _RATIO.fullmatch(text) if isinstance(text, str) else None
     if match is None or not Fraction(match[1]) or not Fraction(match[2]):
         raise ValueError(f'{text!r} is no ratio; write turns of the motor to turns of the pump, e.g. "5:1"')
     return Fraction(match[1]) / Fraction(match[2])
 
 
-def _factor(number: object) -> Fraction:
+def _parse_factor(number: object) -> Fraction:
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise ValueError(f"{number!r} is no number; it is what the divider divides by, e.g. 2")
     factor = Fraction(str(number))
@@ -58,9 +58,9 @@ def _local_date(value: object) -> str:
     return match[0]
 
 
-Length = Annotated[Fraction, BeforeValidator(_length)]
-Ratio = Annotated[Fraction, BeforeValidator(_ratio)]
-Factor = Annotated[Fraction, BeforeValidator(_factor)]
+Length = Annotated[Fraction, BeforeValidator(_parse_length)]
+Ratio = Annotated[Fraction, BeforeValidator(_parse_ratio)]
+Factor = Annotated[Fraction, BeforeValidator(_parse_factor)]
 Moment = Annotated[str, BeforeValidator(_local_date)]
 Pin = Annotated[int, Field(strict=True, ge=0, le=PIN_MAX)]
 Counts = Annotated[int, Field(strict=True, ge=1, le=COUNTS_MAX)]
@@ -342,6 +342,6 @@ class BenchTables(Table):
     calibration: Calibration | None = None
 
 
-def level(word: Level) -> int:
+def parse_level(word: Level) -> int:
     """A level as the board has it."""
     return 1 if word == "high" else 0

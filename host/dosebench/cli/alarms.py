@@ -44,13 +44,13 @@ def alarms(table: bool, port: str | None, baud: int, as_json: bool) -> int:
     from dosebench_protocol.alarms import ALARMS, ordered  # noqa: PLC0415
 
     if table:
-        _print_rows([_row(name) for name in ALARMS], as_json)
+        _print_rows([_alarm_row(name) for name in ALARMS], as_json)
         return 0
-    with pump.connected(port, baud) as client:
-        state = client.status()
-    rows = [_row(name) for name in ordered(state["alarms"])]
+    with pump.connect_pump(port, baud) as client:
+        state = client.read_status()
+    rows = [_alarm_row(name) for name in ordered(state["alarms"])]
     if as_json:
-        output.emit({"alarms": rows, "priority": state["priority"], "silenced_s": state["silenced_ms"] / 1000})
+        output.print_json({"alarms": rows, "priority": state["priority"], "silenced_s": state["silenced_ms"] / 1000})
     else:
         _print_rows(rows, as_json=False)
         if state["silenced_ms"]:
@@ -58,7 +58,7 @@ def alarms(table: bool, port: str | None, baud: int, as_json: bool) -> int:
     return ALARMS_ON if rows else 0
 
 
-def _row(name: str) -> dict[str, Any]:
+def _alarm_row(name: str) -> dict[str, Any]:
     """An alarm with its row of the table; one that this host does not know has none."""
     from dosebench_protocol.alarms import ALARMS, EFFECTS  # noqa: PLC0415
 
@@ -79,7 +79,7 @@ def _row(name: str) -> dict[str, Any]:
 
 def _print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        output.emit({"alarms": list(rows)})
+        output.print_json({"alarms": list(rows)})
         return
     if not rows:
         click.echo("No alarm is on.")
@@ -102,12 +102,12 @@ def silence(duration: str, port: str | None, baud: int, as_json: bool) -> None:
     """
     from dosebench.base import units  # noqa: PLC0415
 
-    ms = int(units.value(duration, units.DURATION))
-    with pump.commanding(port, baud) as client:
+    ms = int(units.parse_value(duration, units.DURATION))
+    with pump.open_commands(port, baud) as client:
         client.alarm_silence(ms)
-        state = client.status()
+        state = client.read_status()
     values = {"device_id": client.device_id, "silenced_s": state["silenced_ms"] / 1000, "alarms": state["alarms"]}
-    output.answer(as_json, values, f"Silenced for {ms / 60_000:g} min: {', '.join(state['alarms'])}.")
+    output.print_answer(as_json, values, f"Silenced for {ms / 60_000:g} min: {', '.join(state['alarms'])}.")
 
 
 @click.command()
@@ -121,21 +121,21 @@ def clear(names: tuple[str, ...], port: str | None, baud: int, as_json: bool) ->
     starts it. The exit code is 1 when a named alarm, or one that waits to be cleared, stays on.
     """
     wanted = _known_alarms(names)
-    with pump.commanding(port, baud) as client:
-        cleared, kept = _clear(client, wanted)
-        left = list(client.status()["alarms"])
+    with pump.open_commands(port, baud) as client:
+        cleared, kept = _clear_alarms(client, wanted)
+        left = list(client.read_status()["alarms"])
     values = {"device_id": client.device_id, "cleared": cleared, "cause_still_there": kept, "alarms": left}
-    output.answer(as_json, values, _said(cleared, kept, left))
+    output.print_answer(as_json, values, _describe_clearing(cleared, kept, left))
     return ALARMS_ON if kept else 0
 
 
-def _clear(client: PumpClient, wanted: list[str]) -> tuple[list[str], list[str]]:
+def _clear_alarms(client: PumpClient, wanted: list[str]) -> tuple[list[str], list[str]]:
     """Clear one alarm after the other: what was cleared, and what the pump keeps because its cause is there."""
     from dosebench_protocol.alarms import ALARMS  # noqa: PLC0415
 
     from dosebench.link.client import RefusedError  # noqa: PLC0415
 
-    on = client.status()["alarms"]
+    on = client.read_status()["alarms"]
     cleared, kept = [], []
     for name in wanted or [name for name in on if name not in ALARMS or ALARMS[name].latched]:
         try:
@@ -148,7 +148,7 @@ def _clear(client: PumpClient, wanted: list[str]) -> tuple[list[str], list[str]]
     return cleared, kept
 
 
-def _said(cleared: list[str], kept: list[str], left: list[str]) -> str:
+def _describe_clearing(cleared: list[str], kept: list[str], left: list[str]) -> str:
     said = [f"Cleared: {', '.join(cleared)}."] if cleared else []
     if kept:
         said.append(f"The cause is still there: {', '.join(kept)}; see `dosebench alarms`.")
@@ -173,18 +173,18 @@ def selftest(port: str | None, baud: int, as_json: bool) -> int:
 
     The exit code is 1 when a test failed; the pump is in its safe state then.
     """
-    with pump.connected(port, baud) as client:
-        told = client.selftest()
+    with pump.connect_pump(port, baud) as client:
+        told = client.read_selftest()
     failed = [row["test"] for row in told["results"] if row["result"] == "failed"]
     if as_json:
-        output.emit({**told, "failed": failed})
+        output.print_json({**told, "failed": failed})
     else:
-        rows = [(row["test"], f"{_result(row):12} {TESTS.get(row['test'], '')}") for row in told["results"]]
+        rows = [(row["test"], f"{_describe_row(row):12} {TESTS.get(row['test'], '')}") for row in told["results"]]
         rows.append(("boot", f"the tests of the boot took {told['boot_ms'] / 1000:.1f} s"))
         rows.append(("again", f"{told['retest_ms'] / 60_000:.1f} min ago"))
-        output.rows(rows)
+        output.print_rows(rows)
     return ALARMS_ON if failed else 0
 
 
-def _result(row: dict[str, Any]) -> str:
+def _describe_row(row: dict[str, Any]) -> str:
     return str(row["result"]).replace("_", " ")

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def profile_of(client: PumpClient) -> Profile | None:
     """The profile that a pump names; None where there is none of that name here."""
     try:
-        return pump_profile.load(client.hello_reply["profile"].decode(errors="replace"))
+        return pump_profile.load_profile(client.hello_reply["profile"].decode(errors="replace"))
     except DosebenchError:
         return None
 
 
 def battery_of(client: PumpClient, profile: Profile) -> BatteryState:
     """What was taken from a pump's battery by its own count, today."""
-    return BatteryState.by_pump(profile, date.today(), client.status(), client.counters())
+    return BatteryState.by_pump(profile, date.today(), client.read_status(), client.read_counters())

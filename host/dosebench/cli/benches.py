@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output
 from dosebench.cli.options import FILE
 
@@ -29,38 +29,38 @@ def check_bench(file: Path, as_json: bool) -> int:
 
     Exit code 1 when the file has mistakes.
     """
-    from dosebench.bench.file import BenchError, load  # noqa: PLC0415
+    from dosebench.bench.file import BenchError, load_bench  # noqa: PLC0415
 
     try:
-        found = load(file)
+        found = load_bench(file)
     except BenchError as error:
         if as_json:
-            output.emit(_nothing(file) | {"errors": [_problem(one) for one in error.problems]})
+            output.print_json(_empty_report(file) | {"errors": [_problem_values(one) for one in error.problems]})
         else:
             _show_problems(file, "error", error.problems, "red")
-            click.echo(f"{file}: {counted(len(error.problems), 'mistake')}")
+            click.echo(f"{file}: {count_noun(len(error.problems), 'mistake')}")
         return 1
     if as_json:
-        output.emit(report(file, found))
+        output.print_json(report_bench(file, found))
     else:
-        _show(file, found)
+        _show_bench(file, found)
     return 0
 
 
 _FIGURES = ("name", "title", "board", "profile", "pins", "step", "rate_max_ml_per_h", "rate_reach_ml_per_h", "device")
 
 
-def _nothing(file: Path) -> dict[str, Any]:
+def _empty_report(file: Path) -> dict[str, Any]:
     return {"file": str(file), "ok": False, **dict.fromkeys(_FIGURES), "errors": [], "warnings": []}
 
 
-def report(file: Path, found: Bench) -> dict[str, Any]:
+def report_bench(file: Path, found: Bench) -> dict[str, Any]:
     """What a bench is, as JSON values under stable keys."""
     from dosebench.base import units  # noqa: PLC0415
-    from dosebench.bench.mechanics import counted  # noqa: PLC0415
+    from dosebench.bench.mechanics import count_motion  # noqa: PLC0415
     from dosebench.bench.rules import pin_uses  # noqa: PLC0415
 
-    profile, step = found.profile(), found.motion
+    profile, step = found.calibrated_profile(), found.motion
     calibration = found.tables.calibration
     per_hour = units.in_unit(profile.delivery.rate_max, "mL/h")
     return {
@@ -71,16 +71,16 @@ def report(file: Path, found: Bench) -> dict[str, Any]:
         "board": found.board.name,
         "profile": profile.name,
         "pins": [
-            {"pin": use.pin, "name": found.board.label(use.pin), "use": use.use, "role": use.role}
+            {"pin": use.pin, "name": found.board.label_pin(use.pin), "use": use.use, "role": use.role}
             for use in sorted(pin_uses(found.tables), key=lambda use: use.pin)
         ],
         "step": {
             "nominal_ul": float(found.nominal.delivery.step_volume / 1000),
             "mechanics_ul": float(step.volume_nl / 1000),
-            "error_percent": float(100 * step.error(found.nominal.delivery.step_volume)),
+            "error_percent": float(100 * step.relative_error(found.nominal.delivery.step_volume)),
             "measured_ul": float(calibration.step_volume / 1000) if calibration else None,
             "units": step.units,
-            "made_of": counted(found.tables.motor.kind, step.units),
+            "made_of": count_motion(found.tables.motor.kind, step.units),
             "time_ms": float(step.time_ms),
             "encoder_counts": None if step.encoder_counts is None else int(step.encoder_counts),
         },
@@ -88,21 +88,21 @@ def report(file: Path, found: Bench) -> dict[str, Any]:
         "rate_reach_ml_per_h": float(step.volume_nl / step.time_ms * 3_600_000 / 10**6),
         "device": found.device_json(),
         "errors": [],
-        "warnings": [_problem(one) for one in found.warnings],
+        "warnings": [_problem_values(one) for one in found.warnings],
     }
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
+def _problem_values(problem: Problem) -> dict[str, Any]:
     return {"key": problem.key, "line": problem.line, "message": problem.message, "code": problem.code}
 
 
-def _show(file: Path, found: Bench) -> None:
+def _show_bench(file: Path, found: Bench) -> None:
     from dosebench.bench.rules import shown_error  # noqa: PLC0415
 
-    told, number = report(file, found), output.shown_number
+    told, number = report_bench(file, found), output.shown_number
     step = told["step"]
     click.echo(f"{told['title'] or told['name']}: {found.board.title}, pump {told['profile']}")
-    output.rows([(row["name"], f"{row['use']:3}  {row['role']}") for row in told["pins"]])
+    output.print_rows([(row["name"], f"{row['use']:3}  {row['role']}") for row in told["pins"]])
     click.echo(
         f"step      {number(step['nominal_ul'])} uL are {step['made_of']}, in {number(step['time_ms'])} ms: "
         f"{number(step['mechanics_ul'], 4)} uL by the mechanics "
@@ -131,12 +131,12 @@ def _show_problems(file: Path, word: str, problems: tuple[Problem, ...], colour:
 def list_benches(as_json: bool) -> None:
     """List the example benches of this package, and the boards that a bench can have."""
     from dosebench.base.paths import examples_dir  # noqa: PLC0415
-    from dosebench.bench.file import load  # noqa: PLC0415
+    from dosebench.bench.file import load_bench  # noqa: PLC0415
     from dosebench.bench.pins import BOARDS  # noqa: PLC0415
 
     benches = []
     for path in sorted((examples_dir() / "benches").glob("*.toml")):
-        found = load(path)
+        found = load_bench(path)
         benches.append(
             {
                 "name": found.tables.name,
@@ -148,8 +148,8 @@ def list_benches(as_json: bool) -> None:
         )
     boards = [{"board": one.name, "title": one.title, "family": one.family} for one in BOARDS.values()]
     if as_json:
-        output.emit({"benches": benches, "boards": boards})
+        output.print_json({"benches": benches, "boards": boards})
         return
-    output.rows([(row["name"], f"{row['title']}  ({row['file']})") for row in benches])
+    output.print_rows([(row["name"], f"{row['title']}  ({row['file']})") for row in benches])
     click.echo()
-    output.rows([(row["board"], row["title"]) for row in boards])
+    output.print_rows([(row["board"], row["title"]) for row in boards])

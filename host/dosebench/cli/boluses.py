@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dosebench.base.units import MINUTE_MS
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
-from dosebench.cli.pump import dose_steps, outcome_json, programmed, volume_steps
+from dosebench.cli.pump import dose_steps, outcome_json, read_therapy, volume_steps
 
 if TYPE_CHECKING:
     from dosebench.link.client import PumpClient
@@ -55,22 +55,22 @@ def bolus(
     where a dose limit has no room for all of it.
     """
     order = _Order(dose, patient, square, over, cancel)
-    _check(order)
+    _check_options(order)
     duration_ms = _duration_ms(over) if over is not None else 0
-    with pump.commanding(port, baud) as client:
-        therapy = programmed(client)
+    with pump.open_commands(port, baud) as client:
+        therapy = read_therapy(client)
         if cancel:
-            values, text = _cancelled(client, therapy, square)
+            values, text = _cancel_bolus(client, therapy, square)
         elif patient:
-            values, text = _patient(client, therapy)
+            values, text = _give_patient(client, therapy)
         elif square:
-            values, text = _square(client, therapy, str(dose), duration_ms)
+            values, text = _give_square(client, therapy, str(dose), duration_ms)
         else:
-            values, text = _clinician(client, therapy, str(dose))
-    output.answer(as_json, values, text)
+            values, text = _give_clinician(client, therapy, str(dose))
+    output.print_answer(as_json, values, text)
 
 
-def _check(order: _Order) -> None:
+def _check_options(order: _Order) -> None:
     """Raise a usage error for options that do not fit each other."""
     if (order.dose is not None) + order.patient + order.cancel != 1:
         raise click.UsageError('give either a dose such as "25 ug", or --patient, or --cancel')
@@ -83,33 +83,35 @@ def _check(order: _Order) -> None:
 def _duration_ms(text: str) -> int:
     from dosebench.base import units  # noqa: PLC0415
 
-    return int(units.value(text, units.DURATION))
+    return int(units.parse_value(text, units.DURATION))
 
 
-def _clinician(client: PumpClient, therapy: dict[str, Any], dose: str) -> tuple[dict[str, Any], str]:
+def _give_clinician(client: PumpClient, therapy: dict[str, Any], dose: str) -> tuple[dict[str, Any], str]:
     steps = dose_steps(dose, therapy)
-    return _given(client, therapy, client.bolus(steps), _length_ms(steps, therapy, "bolus"))
+    return _describe_given(client, therapy, client.give_bolus(steps), _length_ms(steps, therapy, "bolus"))
 
 
-def _patient(client: PumpClient, therapy: dict[str, Any]) -> tuple[dict[str, Any], str]:
+def _give_patient(client: PumpClient, therapy: dict[str, Any]) -> tuple[dict[str, Any], str]:
     outcome = client.patient_bolus()
-    return _given(client, therapy, outcome, _length_ms(int(outcome["accepted"]), therapy, "patient"))
+    return _describe_given(client, therapy, outcome, _length_ms(int(outcome["accepted"]), therapy, "patient"))
 
 
-def _square(client: PumpClient, therapy: dict[str, Any], dose: str, duration_ms: int) -> tuple[dict[str, Any], str]:
+def _give_square(
+    client: PumpClient, therapy: dict[str, Any], dose: str, duration_ms: int
+) -> tuple[dict[str, Any], str]:
     outcome = client.square_bolus(dose_steps(dose, therapy), duration_ms)
-    return _given(client, therapy, outcome, Fraction(duration_ms))
+    return _describe_given(client, therapy, outcome, Fraction(duration_ms))
 
 
 def _length_ms(steps: int, therapy: dict[str, Any], kind: str) -> Fraction:
     return Fraction(steps * therapy[f"{kind}_den"], therapy[f"{kind}_num"])
 
 
-def _given(
+def _describe_given(
     client: PumpClient, therapy: dict[str, Any], outcome: dict[str, Any], length_ms: Fraction
 ) -> tuple[dict[str, Any], str]:
     steps, number = int(outcome["accepted"]), output.shown_number
-    state = client.status()
+    state = client.read_status()
     old_steps = min(steps, int(state["bridge_left_steps"])) if therapy["bridge_steps"] else 0
     values = outcome_json(client, outcome) | {
         "steps": steps,
@@ -118,10 +120,10 @@ def _given(
         "lasts_days": output.lasts_days(state),
     }
     drug = therapy["drug"].decode(errors="replace")
-    amount = f"{number(values['dose_ug'])} ug {drug} ({counted(steps, 'step')})"
-    text = f"Accepted: {amount} over {number(values['minutes'], 3)} min.{output.lasts(values['lasts_days'])}"
+    amount = f"{number(values['dose_ug'])} ug {drug} ({count_noun(steps, 'step')})"
+    text = f"Accepted: {amount} over {number(values['minutes'], 3)} min.{output.describe_lasting(values['lasts_days'])}"
     if old_steps:
-        text += f" The bridge is not through: {counted(old_steps, 'step')} of old drug."
+        text += f" The bridge is not through: {count_noun(old_steps, 'step')} of old drug."
     return values, text
 
 
@@ -131,7 +133,7 @@ def _held_ng(steps: int, old_steps: int, therapy: dict[str, Any]) -> Fraction:
     return old_steps * old + (steps - old_steps) * _step_ng(therapy)
 
 
-def _cancelled(client: PumpClient, therapy: dict[str, Any], square: bool) -> tuple[dict[str, Any], str]:
+def _cancel_bolus(client: PumpClient, therapy: dict[str, Any], square: bool) -> tuple[dict[str, Any], str]:
     outcome = client.square_cancel() if square else client.bolus_cancel()
     left = int(outcome["accepted"])
     values = outcome_json(client, outcome) | {
@@ -139,7 +141,7 @@ def _cancelled(client: PumpClient, therapy: dict[str, Any], square: bool) -> tup
         "dose_not_delivered_ug": float(left * _step_ng(therapy) / 1000),
     }
     dose = output.shown_number(values["dose_not_delivered_ug"])
-    return values, f"Cancelled; {dose} ug ({counted(left, 'step')}) were not given."
+    return values, f"Cancelled; {dose} ug ({count_noun(left, 'step')}) were not given."
 
 
 def _step_ng(therapy: dict[str, Any]) -> Fraction:
@@ -158,12 +160,12 @@ def prime(volume: str, arm: bool, port: str | None, baud: int, as_json: bool) ->
     First `dosebench prime --arm VOLUME`, then `dosebench prime VOLUME` with the same volume within a minute. Rounded
     down to whole motor steps. It counts in no dose limit of the therapy: it fills what is empty.
     """
-    with pump.commanding(port, baud) as client:
-        therapy = programmed(client)
+    with pump.open_commands(port, baud) as client:
+        therapy = read_therapy(client)
         step_nl = Fraction(therapy["step_nl_num"], therapy["step_nl_den"])
         version = int(therapy["path_version"])
         steps = volume_steps(volume, step_nl)
-        outcome = client.prime_arm(steps, version) if arm else client.prime(steps)
+        outcome = client.prime_arm(steps, version) if arm else client.give_priming(steps)
     values = outcome_json(client, outcome) | {
         "armed": arm,
         "steps": steps,
@@ -171,12 +173,12 @@ def prime(volume: str, arm: bool, port: str | None, baud: int, as_json: bool) ->
         "minutes": float(_length_ms(steps, therapy, "prime") / MINUTE_MS),
         "path_version": version,
     }
-    output.answer(as_json, values, _primed(values))
+    output.print_answer(as_json, values, _describe_priming(values))
 
 
-def _primed(values: dict[str, Any]) -> str:
+def _describe_priming(values: dict[str, Any]) -> str:
     number = output.shown_number
-    steps = counted(values["steps"], "step")
+    steps = count_noun(values["steps"], "step")
     amount = f"{number(values['volume_ml'])} mL ({steps}), path table version {values['path_version']}"
     if values["armed"]:
         return f"Armed for a minute: {amount}. Nothing moves before `dosebench prime` with the same volume."

@@ -40,20 +40,20 @@ def bundle(port: str | None, baud: int, *, output: Path, as_json: bool) -> None:
     except DosebenchError as error:
         made.problems.append(f"pump: {error}")
         _add_transcript(made, getattr(error, "transcript", ()))
-    made.write(output)
+    made.write_zip(output)
     values = {"file": str(output), "files": sorted(made.files), "problems": made.problems}
     missing = "".join(f"\nmissing: {problem}" for problem in made.problems)
-    common.answer(as_json, values, f"{output}: {', '.join(sorted(made.files))}{missing}")
+    common.print_answer(as_json, values, f"{output}: {', '.join(sorted(made.files))}{missing}")
 
 
 def _add_pump(made: Bundle, port: str | None, baud: int) -> None:
     from dosebench.link import ports  # noqa: PLC0415
     from dosebench.report.bug_report import add_pump  # noqa: PLC0415
 
-    chosen = ports.choose(port)
-    with pump.connected(chosen, baud) as client:
+    chosen = ports.choose_port(port)
+    with pump.connect_pump(chosen, baud) as client:
         add_pump(made, client)
-        _add_transcript(made, client.transcript())
+        _add_transcript(made, client.read_transcript())
     if chosen.startswith("sim:"):
         _add_simulation(made, chosen)
 
@@ -62,9 +62,9 @@ def _add_simulation(made: Bundle, url: str) -> None:
     from dosebench.report.bug_report import add_simulation  # noqa: PLC0415
     from dosebench.twin.persistent import SimOptions, sims_dir  # noqa: PLC0415
 
-    name = SimOptions.parse(url).name
+    name = SimOptions.parse_url(url).name
     if name:
-        made.attempt("simulated board", lambda: add_simulation(made, sims_dir() / name))
+        made.try_part("simulated board", lambda: add_simulation(made, sims_dir() / name))
 
 
 def _add_transcript(made: Bundle, lines: tuple[str, ...]) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from dosebench.base.errors import DosebenchError
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
 from dosebench.cli.options import FILE
-from dosebench.cli.progress import bar
-from dosebench.cli.pump import programmed, volume_steps
+from dosebench.cli.progress import show_progress
+from dosebench.cli.pump import read_therapy, volume_steps
 
 if TYPE_CHECKING:
     from dosebench.bench.calibration import Method, Result, Run
@@ -77,45 +77,45 @@ def calibrate(
     to the board, and the therapy has to be programmed again then.
     """
     from dosebench.bench import calibration  # noqa: PLC0415
-    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
+    from dosebench.bench.file import load_bench  # noqa: PLC0415
 
     bench = load_bench(file)
     calibration.water_density(celsius)
     digit_nl = 0.0 if resolution is None else calibration.measured_nl(resolution, celsius)[0]
     measured: list[Run]
     if from_csv is None:
-        with pump.commanding(port, baud) as client:
-            measured, method = _measure(client, bench, _Order(amount, runs, celsius, as_json))
+        with pump.open_commands(port, baud) as client:
+            measured, method = _measure_runs(client, bench, _Order(amount, runs, celsius, as_json))
     else:
         measured, method = calibration.from_csv(from_csv, celsius)
-    result = calibration.evaluate(measured, digit_nl, weighed=method == "mass")
-    values = _report(file, bench, measured, result, method)
-    wanted = _acceptable(bench, result) and _wanted(yes, as_json, file, values)
-    values["written"] = wanted and _write(bench, result, method)
-    output.answer(as_json, values, _said(values))
-    return 0 if _acceptable(bench, result) else 1
+    result = calibration.evaluate_runs(measured, digit_nl, weighed=method == "mass")
+    values = _report_calibration(file, bench, measured, result, method)
+    wanted = _is_acceptable(bench, result) and _is_wanted(yes, as_json, file, values)
+    values["written"] = wanted and _write_calibration(bench, result, method)
+    output.print_answer(as_json, values, _describe_result(values))
+    return 0 if _is_acceptable(bench, result) else 1
 
 
 # Runs
 
 
-def _measure(client: PumpClient, bench: Bench, order: _Order) -> tuple[list[Run], Method]:
+def _measure_runs(client: PumpClient, bench: Bench, order: _Order) -> tuple[list[Run], Method]:
     from dosebench.bench.calibration import Run  # noqa: PLC0415
 
-    therapy = programmed(client)
+    therapy = read_therapy(client)
     step_nl = Fraction(therapy["step_nl_num"], therapy["step_nl_den"])
     steps = volume_steps(order.amount, step_nl)
-    deliver = _way(client, therapy, steps)
+    deliver = _choose_delivery(client, therapy, steps)
     settle_s = float(TAUS * bench.nominal.catheter.time_constant / 1000)
     runs: list[Run] = []
     methods: set[Method] = set()
     for number in range(1, order.runs + 1):
-        _ask(f"Run {number} of {order.runs}: tare the balance, then press Enter", order.as_json, str, "")
-        made = _deliver(client, deliver, steps, settle_s, quiet=order.as_json)
-        volume, method = _ask(
-            f"{counted(made, 'step')}. What does the balance show",
+        _ask_value(f"Run {number} of {order.runs}: tare the balance, then press Enter", order.as_json, str, "")
+        made = _deliver_run(client, deliver, steps, settle_s, quiet=order.as_json)
+        volume, method = _ask_value(
+            f"{count_noun(made, 'step')}. What does the balance show",
             order.as_json,
-            lambda text: _read(text, order.celsius),
+            lambda text: _parse_weight(text, order.celsius),
         )
         methods.add(method)
         runs.append(Run(made, volume))
@@ -124,11 +124,11 @@ def _measure(client: PumpClient, bench: Bench, order: _Order) -> tuple[list[Run]
     return runs, methods.pop()
 
 
-def _ask(text: str, as_json: bool, convert: Callable[[str], Any], default: str | None = None) -> Any:
+def _ask_value(text: str, as_json: bool, convert: Callable[[str], Any], default: str | None = None) -> Any:
     return click.prompt(text, default=default, show_default=False, value_proc=convert, err=as_json)
 
 
-def _read(text: str, celsius: float) -> tuple[float, Method]:
+def _parse_weight(text: str, celsius: float) -> tuple[float, Method]:
     from dosebench.base.units import UnitError  # noqa: PLC0415
     from dosebench.bench.calibration import measured_nl  # noqa: PLC0415
 
@@ -141,65 +141,65 @@ def _read(text: str, celsius: float) -> tuple[float, Method]:
     return volume, method
 
 
-def _way(client: PumpClient, therapy: dict[str, Any], steps: int) -> Callable[[], None]:
+def _choose_delivery(client: PumpClient, therapy: dict[str, Any], steps: int) -> Callable[[], None]:
     """How the pump delivers a run in the state that it is in. Raises NotCalibratedError where it cannot."""
-    state = client.status()
+    state = client.read_status()
     if state["delivery"] == "running":
         most = int(therapy["bolus_steps_max"])
         if not 1 <= steps <= most:
-            raise NotCalibratedError(f"a run of {counted(steps, 'step')}: the therapy allows a bolus of 1 to {most}")
+            raise NotCalibratedError(f"a run of {count_noun(steps, 'step')}: the therapy allows a bolus of 1 to {most}")
 
-        def given() -> None:
-            client.bolus(steps)
+        def give_bolus() -> None:
+            client.give_bolus(steps)
 
-        return given
+        return give_bolus
     most = int(therapy["prime_steps_max"])
     if not most:
         raise NotCalibratedError(
             "this therapy allows no priming", hint="start the pump for runs by bolus, or give the regimen a catheter"
         )
     if not 1 <= steps <= most:
-        raise NotCalibratedError(f"a run of {counted(steps, 'step')}: the therapy allows a priming of 1 to {most}")
+        raise NotCalibratedError(f"a run of {count_noun(steps, 'step')}: the therapy allows a priming of 1 to {most}")
 
-    def primed() -> None:
+    def prime_path() -> None:
         client.prime_arm(steps, int(therapy["path_version"]))
-        client.prime(steps)
+        client.give_priming(steps)
 
-    return primed
+    return prime_path
 
 
-def _deliver(client: PumpClient, begin: Callable[[], None], steps: int, settle_s: float, quiet: bool) -> int:
+def _deliver_run(client: PumpClient, begin: Callable[[], None], steps: int, settle_s: float, quiet: bool) -> int:
     """Deliver a run and wait until the line is at rest; return the steps that the pump made meanwhile.
 
     Raises:
         NotCalibratedError: The pump stopped the run, or does not know how many steps it made.
     """
-    before = _counts(client)
+    before = _count_steps(client)
     begin()
-    with bar("delivering", "steps", quiet) as moved:
-        while left := int(client.status()["bolus_left_steps"]):
+    with show_progress("delivering", "steps", quiet) as moved:
+        while left := int(client.read_status()["bolus_left_steps"]):
             moved(steps - left, steps)
-            client.wait(POLL_S)
-    client.wait(settle_s)
-    low, high = (after - since for after, since in zip(_counts(client), before, strict=True))
+            client.wait_time(POLL_S)
+    client.wait_time(settle_s)
+    low, high = (after - since for after, since in zip(_count_steps(client), before, strict=True))
     if low != high or low < steps:
         made = f"{low}" if low == high else f"{low} to {high}"
         raise NotCalibratedError(
-            f"the pump made {made} of {counted(steps, 'step')}", hint="it was stopped or reset: see `dosebench why`"
+            f"the pump made {made} of {count_noun(steps, 'step')}", hint="it was stopped or reset: see `dosebench why`"
         )
     return low
 
 
-def _counts(client: PumpClient) -> tuple[int, int]:
+def _count_steps(client: PumpClient) -> tuple[int, int]:
     """Least and most steps of the pump's life: a reset in the past keeps them apart, and both grow with each step."""
-    state = client.status()
+    state = client.read_status()
     return int(state["low_steps"]), int(state["high_steps"])
 
 
 # The result
 
 
-def _report(file: Path, bench: Bench, runs: list[Run], result: Result, method: Method) -> dict[str, Any]:
+def _report_calibration(file: Path, bench: Bench, runs: list[Run], result: Result, method: Method) -> dict[str, Any]:
     before = float(bench.step_nl)
     return {
         "file": str(file),
@@ -216,27 +216,27 @@ def _report(file: Path, bench: Bench, runs: list[Run], result: Result, method: M
         "nominal_ul": float(bench.nominal.delivery.step_volume / 1000),
         "change_percent": 100 * (result.step_nl / before - 1),
         "significant": abs(result.step_nl - before) > result.uncertainty_nl,
-        "acceptable": _acceptable(bench, result),
+        "acceptable": _is_acceptable(bench, result),
         "written": False,
     }
 
 
-def _acceptable(bench: Bench, result: Result) -> bool:
+def _is_acceptable(bench: Bench, result: Result) -> bool:
     from dosebench.bench.rules import CALIBRATION_MAX  # noqa: PLC0415
 
     return abs(result.rounded_nl() / bench.nominal.delivery.step_volume - 1) <= CALIBRATION_MAX
 
 
-def _wanted(yes: bool, as_json: bool, file: Path, values: dict[str, Any]) -> bool:
+def _is_wanted(yes: bool, as_json: bool, file: Path, values: dict[str, Any]) -> bool:
     import sys  # noqa: PLC0415
 
     if yes or as_json or not sys.stdin.isatty():
         return yes
-    click.echo(_figures(values))
+    click.echo(_describe_figures(values))
     return click.confirm(f"Write {output.shown_number(values['step_ul'])} uL into {file}?", default=False)
 
 
-def _write(bench: Bench, result: Result, method: Method) -> bool:
+def _write_calibration(bench: Bench, result: Result, method: Method) -> bool:
     from dosebench.bench import edit  # noqa: PLC0415
     from dosebench.bench.schema import CalibrationStep  # noqa: PLC0415
 
@@ -250,22 +250,22 @@ def _write(bench: Bench, result: Result, method: Method) -> bool:
         steps=result.steps,
         method=method,
     )
-    edit.write(bench, step)
+    edit.write_calibration(bench, step)
     return True
 
 
-def _figures(values: dict[str, Any]) -> str:
+def _describe_figures(values: dict[str, Any]) -> str:
     number = output.shown_number
     within = "." if values["significant"] else ", which is within the uncertainty."
     return (
         f"A step is {number(values['step_ul'])} uL, +- {number(values['uncertainty_ul'], 2)} uL (95 %, "
-        f"{counted(len(values['runs']), 'run')} of {counted(values['steps'], 'step')} in all, standard deviation "
+        f"{count_noun(len(values['runs']), 'run')} of {count_noun(values['steps'], 'step')} in all, standard deviation "
         f"{number(values['spread_ul'], 2)} uL): {values['change_percent']:+.3g} % against "
         f"{number(values['before_ul'])} uL until now{within}"
     )
 
 
-def _said(values: dict[str, Any]) -> str:
+def _describe_result(values: dict[str, Any]) -> str:
     if not values["acceptable"]:
         after = (
             f"That is too far from the {output.shown_number(values['nominal_ul'])} uL of the profile: look at pump, "
@@ -278,4 +278,4 @@ def _said(values: dict[str, Any]) -> str:
         )
     else:
         after = f"Nothing was written into {values['file']}: --yes does that without a question."
-    return f"{_figures(values)}\n{after}"
+    return f"{_describe_figures(values)}\n{after}"

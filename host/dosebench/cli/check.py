@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from dosebench.cli import options, output
-from dosebench.cli.check_result import show
-from dosebench.cli.options import FILE, bench_option, library, pump_of
-from dosebench.regimen.summary import summarize
+from dosebench.cli.check_result import show_check
+from dosebench.cli.options import FILE, bench_option, load_library, pump_of
+from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
     pass
@@ -30,11 +30,11 @@ def check(
 
     Exit code 1 when the file has mistakes, or warnings that a person must confirm (--confirm does).
     """
-    from dosebench.regimen.check import check as check_file  # noqa: PLC0415
+    from dosebench.regimen.check import check_regimen  # noqa: PLC0415
 
-    result = check_file(file, library(drugs), previous, pump=pump_of(bench))
+    result = check_regimen(file, load_library(drugs), previous, pump=pump_of(bench))
     if as_json:
-        output.emit(summarize(result))
+        output.print_json(summarize_check(result))
     else:
-        show(result)
+        show_check(result)
     return 0 if result.ok and (confirm or not result.needs_confirm) else 1

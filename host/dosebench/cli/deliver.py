@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
 from dosebench.cli.pump import outcome_json
 
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 @options.json_option
 def start(port: str | None, baud: int, as_json: bool) -> None:
     """Start delivery of the therapy in force."""
-    with pump.commanding(port, baud) as client:
-        values = outcome_json(client, client.start()) | {"lasts_days": output.lasts_days(client.status())}
-    output.answer(as_json, values, f"The pump delivers. {_count(values)}{output.lasts(values['lasts_days'])}")
+    with pump.open_commands(port, baud) as client:
+        values = outcome_json(client, client.start_delivery()) | {"lasts_days": output.lasts_days(client.read_status())}
+    output.print_answer(
+        as_json, values, f"The pump delivers. {_describe_count(values)}{output.describe_lasting(values['lasts_days'])}"
+    )
 
 
 @click.command()
@@ -29,14 +31,14 @@ def start(port: str | None, baud: int, as_json: bool) -> None:
 @options.json_option
 def stop(port: str | None, baud: int, as_json: bool) -> None:
     """Stop delivery, and a running bolus with it. Stopping a stopped pump is no error."""
-    with pump.commanding(port, baud) as client:
-        values = outcome_json(client, client.stop())
-    output.answer(as_json, values, f"The pump is stopped. {_count(values)}")
+    with pump.open_commands(port, baud) as client:
+        values = outcome_json(client, client.stop_delivery())
+    output.print_answer(as_json, values, f"The pump is stopped. {_describe_count(values)}")
 
 
-def _count(values: dict[str, Any]) -> str:
+def _describe_count(values: dict[str, Any]) -> str:
     low, high = values["low_steps"], values["high_steps"]
-    return f"Delivered in its life: {counted(low if low == high else f'{low} to {high}', 'step')}."
+    return f"Delivered in its life: {count_noun(low if low == high else f'{low} to {high}', 'step')}."
 
 
 @click.command()
@@ -45,11 +47,11 @@ def _count(values: dict[str, Any]) -> str:
 @options.json_option
 def clock(value: str | None, port: str | None, baud: int, as_json: bool) -> None:
     """Show the pump's calendar, or set it. Lockouts and dose windows do not depend on it."""
-    moment = None if value is None else output.moment(value)
-    with pump.commanding(port, baud) as client:
+    moment = None if value is None else output.parse_moment(value)
+    with pump.open_commands(port, baud) as client:
         if moment is not None:
             client.set_clock(moment)
-        state = client.status()
+        state = client.read_status()
     shown = output.local_time(state["local_days"], state["local_ms"]) if state["clock_known"] else None
     values = {
         "device_id": client.device_id,
@@ -57,4 +59,4 @@ def clock(value: str | None, port: str | None, baud: int, as_json: bool) -> None
         "pump_time": {"day": state["day"], "ms": state["ms"]},
     }
     text = f"{shown:%Y-%m-%d %H:%M:%S}" if shown else "not set: run `dosebench clock --set now`"
-    output.answer(as_json, values, text)
+    output.print_answer(as_json, values, text)

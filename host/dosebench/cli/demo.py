@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from dosebench.cli import options, output
-from dosebench.cli.check_result import show as show_check
+from dosebench.cli.check_result import show_check
 from dosebench.cli.output import title_of
-from dosebench.cli.simulated_days import leave_files, run_days, show
-from dosebench.regimen.summary import summarize
+from dosebench.cli.simulated_days import leave_files, run_days, show_run
+from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
     from dosebench.simulation.days import SimulationResult
@@ -47,14 +47,14 @@ def demo(out: Path, days: float | None, runtime: str | None, seed: int, as_json:
     """
     results = []
     for name, own_days in CASES:
-        results.append((name, _case(name, days or own_days, runtime, seed, out, quiet=as_json)))
+        results.append((name, _run_case(name, days or own_days, runtime, seed, out, quiet=as_json)))
     if as_json:
-        cases = [{"case": name} | result.to_json() | _files(out, name) for name, result in results]
-        output.emit({"ok": not any(result.faults() for _, result in results), "cases": cases})
-    return 1 if any(result.faults() for _, result in results) else 0
+        cases = [{"case": name} | result.to_json() | _list_files(out, name) for name, result in results]
+        output.print_json({"ok": not any(result.list_faults() for _, result in results), "cases": cases})
+    return 1 if any(result.list_faults() for _, result in results) else 0
 
 
-def _case(name: str, days: float, runtime: str | None, seed: int, out: Path, *, quiet: bool) -> SimulationResult:
+def _run_case(name: str, days: float, runtime: str | None, seed: int, out: Path, *, quiet: bool) -> SimulationResult:
     from dosebench.base.paths import examples_dir  # noqa: PLC0415
     from dosebench.regimen.check import load_regimen  # noqa: PLC0415
     from dosebench.twin.runtimes import default_runtime  # noqa: PLC0415
@@ -66,13 +66,13 @@ def _case(name: str, days: float, runtime: str | None, seed: int, out: Path, *, 
         for line in STEPS:
             click.echo(line.format(runtime=RUNTIME_NAMES[runtime or default_runtime()], days=days))
     run = run_days(result, days, runtime, seed, quiet)
-    files = _files(out, name)
-    leave_files(run, title_of(summarize(result)), Path(files["log"]), Path(files["figure"]))
+    files = _list_files(out, name)
+    leave_files(run, title_of(summarize_check(result)), Path(files["log"]), Path(files["figure"]))
     if not quiet:
-        show(run, title_of(summarize(result)))
+        show_run(run, title_of(summarize_check(result)))
         click.echo(f"log {files['log']}, figure {files['figure']}")
     return run
 
 
-def _files(out: Path, name: str) -> dict[str, str]:
+def _list_files(out: Path, name: str) -> dict[str, str]:
     return {"log": str(out / f"{name}.jsonl"), "figure": str(out / f"{name}.png")}

@@ -11,7 +11,7 @@ import click
 from dosebench.base.errors import DosebenchError
 from dosebench.cli import options, output
 from dosebench.cli import pump as pump_
-from dosebench.cli.options import bench_option, library, pump_of
+from dosebench.cli.options import bench_option, load_library, pump_of
 
 if TYPE_CHECKING:
     from dosebench.profile.model import Profile
@@ -45,20 +45,20 @@ def diff(
     """
     from datetime import date  # noqa: PLC0415
 
-    from dosebench.regimen.review import compare, table  # noqa: PLC0415
+    from dosebench.regimen.review import build_table, compare_programs  # noqa: PLC0415
 
     if old == new == DEVICE:
         raise click.UsageError("give at least one regimen file")
-    files = _Files(library(drugs), pump_of(bench))
-    before, after = (_device(port, baud) if name == DEVICE else _file(name, files) for name in (old, new))
-    review = compare(before.program, after.program, date.today(), _battery(before, after))
+    files = _Files(load_library(drugs), pump_of(bench))
+    before, after = (_read_device(port, baud) if name == DEVICE else _read_file(name, files) for name in (old, new))
+    review = compare_programs(before.program, after.program, date.today(), _choose_battery(before, after))
     if as_json:
-        same = before.program.encode() == after.program.encode()
-        output.emit({"old": old, "new": new, "same": same, "review": review.to_json()})
+        same = before.program.encode_program() == after.program.encode_program()
+        output.print_json({"old": old, "new": new, "same": same, "review": review.to_json()})
         return
     from rich.console import Console  # noqa: PLC0415
 
-    drawn = table(review)
+    drawn = build_table(review)
     drawn.title = None
     drawn.columns[2].header, drawn.columns[3].header = Path(old).name, Path(new).name
     Console().print(drawn)
@@ -81,7 +81,7 @@ class _Files:
     pump: Profile | None
 
 
-def _file(name: str, files: _Files) -> _Side:
+def _read_file(name: str, files: _Files) -> _Side:
     """A regimen file. Raises NoTherapyError and RegimenError."""
     if not Path(name).is_file():
         raise NoTherapyError(f"there is no regimen file {name}", hint='give a file, or "device" for what the pump has')
@@ -93,16 +93,16 @@ def _file(name: str, files: _Files) -> _Side:
     return _Side(result.program, result.facts.profile)
 
 
-def _device(port: str | None, baud: int) -> _Side:
+def _read_device(port: str | None, baud: int) -> _Side:
     from dosebench.cli.battery import battery_of, profile_of  # noqa: PLC0415
     from dosebench.therapy.program import from_bytes  # noqa: PLC0415
 
-    with pump_.connected(port, baud) as client:
-        program, profile = from_bytes(client.therapy()[1]), profile_of(client)
+    with pump_.connect_pump(port, baud) as client:
+        program, profile = from_bytes(client.read_program()[1]), profile_of(client)
         return _Side(program, profile, battery_of(client, profile) if profile else None)
 
 
-def _battery(before: _Side, after: _Side) -> tuple[Profile, BatteryState] | None:
+def _choose_battery(before: _Side, after: _Side) -> tuple[Profile, BatteryState] | None:
     """The pump and its battery: that of a device, else a new one."""
     from datetime import date  # noqa: PLC0415
 
@@ -111,4 +111,4 @@ def _battery(before: _Side, after: _Side) -> tuple[Profile, BatteryState] | None
     for side in (before, after):
         if side.profile is not None and side.battery is not None:
             return side.profile, side.battery
-    return (after.profile, BatteryState.fresh(date.today())) if after.profile else None
+    return (after.profile, BatteryState.fresh_battery(date.today())) if after.profile else None

@@ -33,23 +33,23 @@ def doctor(as_json: bool) -> int:
 
     Exit code 1 when no MicroPython can be had or the state directory cannot be written.
     """
-    report = _report()
+    report = _make_report()
     if as_json:
-        output.emit(report)
+        output.print_json(report)
     else:
-        output.rows(_lines(report))
+        output.print_rows(_list_rows(report))
         for problem in report["problems"]:
             click.echo(f"missing: {problem['what']}\nhint: {problem['hint']}")
     return 0 if report["ok"] else 1
 
 
-def _report() -> dict[str, Any]:
+def _make_report() -> dict[str, Any]:
     from dosebench.base.paths import state_dir  # noqa: PLC0415
     from dosebench.image.source import firmware_dir  # noqa: PLC0415
     from dosebench.twin.persistent import list_names  # noqa: PLC0415
-    from dosebench.twin.runtimes import available, default_runtime  # noqa: PLC0415
+    from dosebench.twin.runtimes import default_runtime, list_available  # noqa: PLC0415
 
-    have = available()
+    have = list_available()
     directory = state_dir()
     writable = os.access(directory, os.W_OK)
     usable = (have["unix"] or have["wasm"]) and writable
@@ -57,35 +57,35 @@ def _report() -> dict[str, Any]:
         "ok": usable,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "packages": {name: _version(name) for name in PACKAGES},
-        "runtimes": {name: _runtime(name, here) for name, here in have.items()},
+        "packages": {name: _package_version(name) for name in PACKAGES},
+        "runtimes": {name: _check_runtime(name, here) for name, here in have.items()},
         "default_runtime": default_runtime(),
         "firmware_dir": str(firmware_dir()),
         "state_dir": str(directory),
         "state_dir_writable": writable,
         "ports": [
             {"device": device, "serial_number": number, "description": text}
-            for device, number, text in ports.candidates()
+            for device, number, text in ports.list_candidates()
         ],
         "port_variable": os.environ.get(ports.PORT_VARIABLE),
         "simulations": list_names(),
-        "problems": _problems(have, writable, str(directory)),
+        "problems": _list_problems(have, writable, str(directory)),
     }
 
 
-def _runtime(name: str, here: bool) -> dict[str, Any]:
-    versions = {package: _version(package) for package in RUNTIME_PACKAGES[name]}
+def _check_runtime(name: str, here: bool) -> dict[str, Any]:
+    versions = {package: _package_version(package) for package in RUNTIME_PACKAGES[name]}
     return {"available": here, "what": RUNTIME_WHATS[name], "packages": versions}
 
 
-def _version(package: str) -> str | None:
+def _package_version(package: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _problems(have: dict[Any, bool], writable: bool, directory: str) -> list[dict[str, str]]:
+def _list_problems(have: dict[Any, bool], writable: bool, directory: str) -> list[dict[str, str]]:
     problems = []
     for name in ("unix", "wasm"):
         if not have[name]:
@@ -96,7 +96,7 @@ def _problems(have: dict[Any, bool], writable: bool, directory: str) -> list[dic
     return problems
 
 
-def _lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+def _list_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     lines = [
         ("python", f"{report['python']} on {report['platform']}, {sys.executable}"),
         ("dosebench", str(report["packages"]["dosebench"])),

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from dosebench.base.errors import DosebenchError
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output
 
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench
-    from dosebench.flashing.onto import Line, Order, Prepared
+    from dosebench.flashing.onto import FlashOrder, Line, Prepared
     from dosebench.flashing.removal import Removal
     from dosebench.image.build import Form
 
@@ -43,7 +43,7 @@ class NotUnflashedError(DosebenchError):
     """Nothing was removed."""
 
 
-def _tell(quiet: bool, text: str) -> None:
+def _show_progress(quiet: bool, text: str) -> None:
     click.echo(text, err=quiet)
 
 
@@ -93,54 +93,54 @@ def flash(
     board keeps is removed: its therapy, journal and keys stay.
     """
     if list_them:
-        _list(as_json)
+        _list_boards(as_json)
         return
-    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
-    from dosebench.flashing.onto import Line, Order  # noqa: PLC0415
+    from dosebench.bench.file import load_bench  # noqa: PLC0415
+    from dosebench.flashing.onto import FlashOrder, Line  # noqa: PLC0415
 
     # Before anybody is asked to press a button: a mistake in the file needs no board.
     wired = None if bench is None else load_bench(bench)
     if package is not None:
-        _pack(wired, form or "linked", package, as_json)
+        _write_package(wired, form or "linked", package, as_json)
         return
-    line = Line.find(port, baud)
-    order = Order(wired, update, new_keys, form or "linked")
+    line = Line.find_line(port, baud)
+    order = FlashOrder(wired, update, new_keys, form or "linked")
     _ask_first(line, protocol_port, baud, as_json)
-    result = _flash(line, order, patience_s=patience_s, dry_run=dry_run, as_json=as_json)
+    result = _flash_board(line, order, patience_s=patience_s, dry_run=dry_run, as_json=as_json)
     prepared: Prepared = result.pop("prepared")
     if not dry_run and prepared.plan.changes:
-        from dosebench.flashing.onto import hello  # noqa: PLC0415
+        from dosebench.flashing.onto import await_hello  # noqa: PLC0415
 
-        result["hello"] = hello(line, prepared, protocol_port, HELLO_S)
+        result["hello"] = await_hello(line, prepared, protocol_port, HELLO_S)
     if as_json:
-        output.emit(result)
+        output.print_json(result)
     else:
-        _show(result, prepared)
+        _show_result(result, prepared)
 
 
-def _pack(bench: Bench | None, form: Form, directory: Path, as_json: bool) -> None:
+def _write_package(bench: Bench | None, form: Form, directory: Path, as_json: bool) -> None:
     from dosebench.flashing import package  # noqa: PLC0415
     from dosebench.flashing.errors import FlashError  # noqa: PLC0415
-    from dosebench.flashing.onto import packed  # noqa: PLC0415
+    from dosebench.flashing.onto import pack_files  # noqa: PLC0415
 
     if bench is None:
         raise FlashError("a package needs a bench file", hint="--bench FILE.toml; `dosebench bench list` has examples")
-    files = packed(bench, form)
-    package.write(files, directory)
+    files = pack_files(bench, form)
+    package.write_package(files, directory)
     index = directory / package.INDEX
     told = {"package": str(index), "files": sorted(files), "bytes": sum(map(len, files.values()))}
     text = (
         f"{index}: {len(files) - 1} files, {told['bytes']} bytes.\n"
         f"`mpremote mip install --target / {index}`, then `dosebench flash --new-keys` for its keys."
     )
-    output.answer(as_json, told, text)
+    output.print_answer(as_json, told, text)
 
 
-def _list(as_json: bool) -> None:
+def _list_boards(as_json: bool) -> None:
     from dosebench.flashing import finding  # noqa: PLC0415
 
-    lines = [str(board) for board in finding.boards()]
-    output.answer(as_json, {"boards": finding.as_json()}, "\n".join(lines) or "no board is plugged in")
+    lines = [str(board) for board in finding.find_boards()]
+    output.print_answer(as_json, {"boards": finding.as_json()}, "\n".join(lines) or "no board is plugged in")
 
 
 def _ask_first(line: Line, protocol_port: str | None, baud: int, quiet: bool) -> None:
@@ -153,31 +153,31 @@ def _ask_first(line: Line, protocol_port: str | None, baud: int, quiet: bool) ->
     try:
         line.running = running.ask_at(protocol_port, baud)
     except PortError as error:
-        _tell(quiet, f"{error}: what runs there could not be asked")
+        _show_progress(quiet, f"{error}: what runs there could not be asked")
     running.check_no_bolus(line.running)
 
 
-def _flash(line: Line, order: Order, *, patience_s: float, dry_run: bool, as_json: bool) -> dict[str, Any]:
-    from dosebench.cli.progress import bar  # noqa: PLC0415
+def _flash_board(line: Line, order: FlashOrder, *, patience_s: float, dry_run: bool, as_json: bool) -> dict[str, Any]:
+    from dosebench.cli.progress import show_progress  # noqa: PLC0415
     from dosebench.flashing.flasher import Flasher  # noqa: PLC0415
-    from dosebench.flashing.onto import keep_keys, prepare, prompt  # noqa: PLC0415
+    from dosebench.flashing.onto import keep_keys, open_prompt, prepare_flash  # noqa: PLC0415
 
-    with prompt(line, patience_s, lambda text: _tell(as_json, text)) as shell:
-        prepared = prepare(shell, order)
+    with open_prompt(line, patience_s, lambda text: _show_progress(as_json, text)) as shell:
+        prepared = prepare_flash(shell, order)
         device = shell.device_id()
         kept: list[str] = []
 
-        def keyed() -> None:
+        def file_keys() -> None:
             if prepared.keys is not None:
                 kept.append(keep_keys(device, prepared.keys))
 
         if not dry_run:
-            with bar("sending", "bytes", as_json) as advance:
-                Flasher(shell, advance, keyed).carry_out(prepared.plan, prepared.image)
-        return _result(line, prepared, device, kept[0] if kept else None, dry_run) | {"prepared": prepared}
+            with show_progress("sending", "bytes", as_json) as advance:
+                Flasher(shell, advance, file_keys).carry_out(prepared.plan, prepared.image)
+        return _result_values(line, prepared, device, kept[0] if kept else None, dry_run) | {"prepared": prepared}
 
 
-def _result(line: Line, prepared: Prepared, device: bytes, where: str | None, dry_run: bool) -> dict[str, Any]:
+def _result_values(line: Line, prepared: Prepared, device: bytes, where: str | None, dry_run: bool) -> dict[str, Any]:
     plan, about = prepared.plan, prepared.about
     return {
         "port": line.port,
@@ -202,7 +202,7 @@ def _result(line: Line, prepared: Prepared, device: bytes, where: str | None, dr
     }
 
 
-def _show(result: dict[str, Any], prepared: Prepared) -> None:
+def _show_result(result: dict[str, Any], prepared: Prepared) -> None:
     board = result["board"]
     lines = [
         ("board", f"{board['machine']}, MicroPython {board['micropython']}, at {result['port']}"),
@@ -211,17 +211,17 @@ def _show(result: dict[str, Any], prepared: Prepared) -> None:
         ("keys", "as they were" if prepared.keys is None else _keys_line(result)),
         *(("note", note) for note in result["notes"]),
     ]
-    output.rows(lines)
-    click.echo(_ending(result, prepared))
+    output.print_rows(lines)
+    click.echo(_describe_ending(result, prepared))
 
 
 def _firmware_line(result: dict[str, Any]) -> str:
     if not result["sent"] and not result["copied"]:
-        files = counted(result["unchanged"], "file")
+        files = count_noun(result["unchanged"], "file")
         return f"{result['version']}, {files}, as they should be, in slot {result['slot']}"
     form = "compiled" if result["compiled"] else "source"
     return (
-        f"{result['version']} ({form}) into slot {result['slot']}: {counted(len(result['sent']), 'file')} sent "
+        f"{result['version']} ({form}) into slot {result['slot']}: {count_noun(len(result['sent']), 'file')} sent "
         f"({result['sent_bytes']} bytes), {len(result['copied'])} copied on the board, "
         f"{result['unchanged']} there already"
     )
@@ -231,7 +231,7 @@ def _keys_line(result: dict[str, Any]) -> str:
     return "new ones" + (f"; this host has them too ({result['keys_where']})" if result["keys_where"] else "")
 
 
-def _ending(result: dict[str, Any], prepared: Prepared) -> str:
+def _describe_ending(result: dict[str, Any], prepared: Prepared) -> str:
     from dosebench.flashing.running import firmware_of  # noqa: PLC0415
 
     if result["dry_run"]:
@@ -262,12 +262,12 @@ def unflash(port: str | None, baud: int, *, keep_journal: bool, yes: bool, patie
     if not yes and (as_json or not sys.stdin.isatty()):
         raise click.UsageError("a person must confirm the removal, and this is no terminal: give --yes")
     from dosebench.flashing import removal  # noqa: PLC0415
-    from dosebench.flashing.onto import Line, prompt  # noqa: PLC0415
+    from dosebench.flashing.onto import Line, open_prompt  # noqa: PLC0415
 
-    line = Line.find(port, baud)
+    line = Line.find_line(port, baud)
     device = None
-    with prompt(line, patience_s, lambda text: _tell(as_json, text)) as shell:
-        planned = removal.make_removal(shell.held(), keep_journal=keep_journal)
+    with open_prompt(line, patience_s, lambda text: _show_progress(as_json, text)) as shell:
+        planned = removal.make_removal(shell.read_held(), keep_journal=keep_journal)
         if not planned.is_empty:
             if not yes:
                 _confirm_removal(planned)
@@ -280,7 +280,7 @@ def unflash(port: str | None, baud: int, *, keep_journal: bool, yes: bool, patie
         "restored": ["/main.py"] if planned.restores else [],
         "kept": sorted(planned.kept),
     }
-    output.answer(as_json, values, _removed(planned, device))
+    output.print_answer(as_json, values, _describe_removed(planned, device))
 
 
 def _confirm_removal(planned: Removal) -> None:
@@ -294,10 +294,12 @@ def _confirm_removal(planned: Removal) -> None:
         raise NotUnflashedError("nothing was removed")
 
 
-def _removed(planned: Removal, device: bytes | None) -> str:
+def _describe_removed(planned: Removal, device: bytes | None) -> str:
     if device is None:
         return "Nothing of dosebench is on this board."
-    kept = f" Its journal and therapy are still there ({counted(len(planned.kept), 'file')})." if planned.kept else ""
+    kept = (
+        f" Its journal and therapy are still there ({count_noun(len(planned.kept), 'file')})." if planned.kept else ""
+    )
     restored = " Its own main.py is back." if planned.restores else ""
     removed = f"The files of pump {device.hex()} were removed ({len(planned.files)}).{restored}{kept}"
     return f"{removed} `dosebench pair --forget {device.hex()}` drops its keys here."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from dosebench_protocol.tables import CHAIN_BYTES
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
 from dosebench.cli.pump import held_journal
 
@@ -41,34 +41,34 @@ def pull(port: str | None, baud: int, as_json: bool) -> None:
     """
     from dosebench.journal.store import Store  # noqa: PLC0415
 
-    with Store.open() as store, pump.connected(port, baud) as client:
+    with Store.open() as store, pump.connect_pump(port, baud) as client:
         journal, is_new_epoch = _journal_of(store, client, faults=False)
-        new = _pull(store, client, journal, quiet=as_json)
-        new_faults = _pull(store, client, _journal_of(store, client, faults=True)[0], quiet=as_json)
+        new = _pull_records(store, client, journal, quiet=as_json)
+        new_faults = _pull_records(store, client, _journal_of(store, client, faults=True)[0], quiet=as_json)
         _keep_program(store, client)
-        held = store.newest(client.device_id)
+        held = store.newest_journal(client.device_id)
     assert held is not None
     values = _journal_json(held) | {"pulled": new, "pulled_faults": new_faults, "replaced": is_new_epoch}
     if as_json:
-        output.emit(values)
+        output.print_json(values)
         return
     if is_new_epoch:
         click.echo("The pump's journal does not continue the one held here: a new one was begun, the old one is kept.")
-    pulled = f"Pulled {counted(new, 'record')} of pump {held.device.hex()}"
+    pulled = f"Pulled {count_noun(new, 'record')} of pump {held.device.hex()}"
     click.echo(f"{pulled}; {held.count} are held, up to number {held.last}.")
 
 
 def _journal_of(store: Store, client: PumpClient, *, faults: bool) -> tuple[Journal, bool]:
     """The epoch that this pump's records go to, and whether it replaces an older one."""
-    held = store.newest(client.device_id, faults=faults)
+    held = store.newest_journal(client.device_id, faults=faults)
     if held is None:
         return store.begin_epoch(client.device_id, faults=faults), False
-    if held.last is None or _continues(store, client, held):
+    if held.last is None or _is_continued(store, client, held):
         return held, False
     return store.begin_epoch(client.device_id, faults=faults), True
 
 
-def _continues(store: Store, client: PumpClient, held: Journal) -> bool:
+def _is_continued(store: Store, client: PumpClient, held: Journal) -> bool:
     """Whether the pump still has the newest record that is held, or has gone beyond it and overwritten it."""
     assert held.last is not None
     info = client.fault_info() if held.epoch < 0 else client.journal_info()
@@ -76,30 +76,30 @@ def _continues(store: Store, client: PumpClient, held: Journal) -> bool:
         return False
     if info["first"] > held.last:
         return True
-    told = client.faults(held.last) if held.epoch < 0 else client.journal(held.last)
-    return next(told) == store.record(held, held.last)
+    told = client.read_faults(held.last) if held.epoch < 0 else client.read_journal(held.last)
+    return next(told) == store.get_record(held, held.last)
 
 
 def _records_of(
     client: PumpClient, journal: Journal, first: int, before: bytes | None, progress: Callable[[int, int], None]
 ) -> Iterator[bytes]:
-    from dosebench.journal.download import download  # noqa: PLC0415
+    from dosebench.journal.download import download_records  # noqa: PLC0415
 
     if journal.epoch < 0:
-        return client.faults(first, progress)
-    return download(client, first, before=before, progress=progress)
+        return client.read_faults(first, progress)
+    return download_records(client, first, before=before, progress=progress)
 
 
-def _pull(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> int:
-    from dosebench.cli.progress import bar  # noqa: PLC0415
+def _pull_records(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> int:
+    from dosebench.cli.progress import show_progress  # noqa: PLC0415
 
     first, before = 0, None
     if journal.last is not None:
         first = journal.last + 1
-        newest = store.record(journal, journal.last)
+        newest = store.get_record(journal, journal.last)
         before = None if newest is None else newest[-CHAIN_BYTES:]
     new, batch = 0, []
-    with bar("pulling", "records", quiet) as advance:
+    with show_progress("pulling", "records", quiet) as advance:
         for data in _records_of(client, journal, first, before, advance):
             batch.append(data)
             if len(batch) == PULL_BATCH:
@@ -129,34 +129,34 @@ def show(device: str | None, last: int | None, kind: tuple[str, ...], faults: bo
     """Show pulled records, oldest first, with their meaning."""
     from dosebench_protocol.records import KINDS  # noqa: PLC0415
 
-    from dosebench.journal.store import Store, gaps  # noqa: PLC0415
+    from dosebench.journal.store import Store, find_gaps  # noqa: PLC0415
 
     if wrong := [name for name in kind if name not in KINDS]:
         raise click.UsageError(f"there is no record kind {wrong[0]}; known are {', '.join(KINDS)}")
     with Store.open() as store:
         journal = held_journal(store, device, faults=faults)
         raw = store.raw_records(journal)
-        whole = store.newest(journal.device) if faults else journal
+        whole = store.newest_journal(journal.device) if faults else journal
         told_raw = store.raw_records(whole) if whole else b""
-    shown = [record for record in _dated(raw, told_raw, faults=faults) if not kind or record["kind"] in kind]
+    shown = [record for record in _dated_records(raw, told_raw, faults=faults) if not kind or record["kind"] in kind]
     shown = shown[-last:] if last else shown
     if as_json:
-        output.emit(_journal_json(journal) | {"gaps": gaps(raw), "records": shown})
+        output.print_json(_journal_json(journal) | {"gaps": find_gaps(raw), "records": shown})
         return
-    for first, end in gaps(raw):
+    for first, end in find_gaps(raw):
         click.echo(f"records {first} to {end} were overwritten before they were pulled", err=True)
     for record in shown:
-        click.echo(_line(record))
+        click.echo(_format_record(record))
 
 
-def _dated(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[str, Any]]:
+def _dated_records(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[str, Any]]:
     """Records as JSON values; those of the fault ring get the local time of the journal's record, if that is held."""
     from dosebench_protocol.records import KINDS, decode_records  # noqa: PLC0415
 
     from dosebench.journal.history import Calendar, record_json  # noqa: PLC0415
 
     calendar = Calendar()
-    local = {record.sequence: calendar.local(record) for record in decode_records(told_raw)}
+    local = {record.sequence: calendar.local_time(record) for record in decode_records(told_raw)}
     if not faults:
         return [record_json(record, local[record.sequence]) for record in decode_records(raw)]
     shown = []
@@ -169,15 +169,15 @@ def _dated(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[str, Any]]
     return shown
 
 
-def _line(record: dict[str, Any]) -> str:
+def _format_record(record: dict[str, Any]) -> str:
     when = f"day {record['day']:>5} {output.time_of_day(record['ms'])}"
     if record["local_time"]:
         when = record["local_time"].replace("T", " ").split(".")[0]
-    fields = ", ".join(f"{name} {_value(value)}" for name, value in record["fields"].items())
+    fields = ", ".join(f"{name} {_format_value(value)}" for name, value in record["fields"].items())
     return f"{record['sequence']:>7}  {when:<19}  {record['kind']:<13}  {fields}"
 
 
-def _value(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, tuple):
         return "+".join(value) or "none"
     if value is None:
@@ -193,7 +193,7 @@ def verify(device: str | None, faults: bool, as_json: bool) -> int:
     """Check sequence numbers and hash chain of a pulled journal. Exit code 1 when it was changed."""
     from dosebench_protocol.records import RecordError, decode_records  # noqa: PLC0415
 
-    from dosebench.journal.store import Store, gaps, verify_held  # noqa: PLC0415
+    from dosebench.journal.store import Store, find_gaps, verify_held  # noqa: PLC0415
 
     with Store.open() as store:
         journal = held_journal(store, device, faults=faults)
@@ -204,9 +204,9 @@ def verify(device: str | None, faults: bool, as_json: bool) -> int:
     except RecordError as error:
         problem = str(error)
     if as_json:
-        output.emit(_journal_json(journal) | {"ok": problem is None, "problem": problem, "gaps": gaps(raw)})
+        output.print_json(_journal_json(journal) | {"ok": problem is None, "problem": problem, "gaps": find_gaps(raw)})
     else:
-        held = f"{counted(journal.count, 'record')} of pump {journal.device.hex()}"
+        held = f"{count_noun(journal.count, 'record')} of pump {journal.device.hex()}"
         click.echo(f"{held}: {problem or 'the chain is whole'}")
     return 0 if problem is None else 1
 

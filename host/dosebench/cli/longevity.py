@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dosebench.base.words import lasting
+from dosebench.base.words import format_days
 from dosebench.cli import options, output
-from dosebench.cli.options import figure_path, library
-from dosebench.regimen.summary import summarize
+from dosebench.cli.options import figure_path, load_library
+from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
     import datetime
@@ -39,33 +39,33 @@ def longevity(
     """
     from datetime import date  # noqa: PLC0415
 
-    from dosebench.report.longevity import curve, draw_longevity  # noqa: PLC0415
+    from dosebench.report.longevity import draw_longevity, longevity_curve  # noqa: PLC0415
 
     if figure is not None:
         figure_path(figure)
-    profile, program, title = _given(what, drugs)
-    mark = _point(profile, program) if program else None
+    profile, program, title = _read_given(what, drugs)
+    mark = _point_for(profile, program) if program else None
     if figure is not None:
         draw_longevity(profile, figure, mark, title)
     day = implanted.date() if implanted else date.today()
-    points = curve(profile)
+    points = longevity_curve(profile)
     if as_json:
-        output.emit(
+        output.print_json(
             {
                 "profile": profile.name,
-                "battery": _battery(profile),
+                "battery": _battery_values(profile),
                 "curve": [point.to_json() for point in points],
-                "regimen": _regimen(what, profile, mark, day) if mark else None,
+                "regimen": _regimen_values(what, profile, mark, day) if mark else None,
                 "figure": None if figure is None else str(figure),
             }
         )
         return
-    _show(profile, points)
+    _show_curve(profile, points)
     if mark is not None:
-        output.rows(_regimen_lines(profile, title, mark, day))
+        output.print_rows(_regimen_lines(profile, title, mark, day))
 
 
-def _given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]:
+def _read_given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]:
     """The profile; and the program of a regimen with its title."""
     from dosebench.base import toml_file  # noqa: PLC0415
     from dosebench.base.file_kinds import KINDS  # noqa: PLC0415
@@ -73,27 +73,27 @@ def _given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]
 
     path = Path(what)
     if not path.is_file():
-        return pump_profile.load(what), None, ""
-    if KINDS["profile"].marks & toml_file.read(path).data.keys():
+        return pump_profile.load_profile(what), None, ""
+    if KINDS["profile"].marks & toml_file.read_toml(path).data.keys():
         return pump_profile.load_file(path), None, ""
     from dosebench.cli.output import title_of  # noqa: PLC0415
     from dosebench.regimen.check import load_regimen  # noqa: PLC0415
 
-    result = load_regimen(path, library(drugs))
+    result = load_regimen(path, load_library(drugs))
     assert result.facts is not None
     assert result.facts.profile is not None
-    return result.facts.profile, result.program, title_of(summarize(result))
+    return result.facts.profile, result.program, title_of(summarize_check(result))
 
 
-def _point(profile: Profile, program: Program) -> Point:
+def _point_for(profile: Profile, program: Program) -> Point:
     from dosebench.report.longevity import NL_PER_ML, Point  # noqa: PLC0415
-    from dosebench.therapy.energy import life, usage_of  # noqa: PLC0415
+    from dosebench.therapy.energy import estimate_life, usage_of  # noqa: PLC0415
 
     used = usage_of(profile, program)
-    return Point(used.steps * float(program.step_nl) / NL_PER_ML, life(profile, used))
+    return Point(used.steps * float(program.step_nl) / NL_PER_ML, estimate_life(profile, used))
 
 
-def _battery(profile: Profile) -> dict[str, Any]:
+def _battery_values(profile: Profile) -> dict[str, Any]:
     return {
         "capacity_uah": float(profile.battery.capacity),
         "reserve": float(profile.energy.reserve),
@@ -101,15 +101,15 @@ def _battery(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _regimen(what: str, profile: Profile, mark: Point, day: datetime.date) -> dict[str, Any]:
-    from dosebench.therapy.energy import BatteryState, service  # noqa: PLC0415
+def _regimen_values(what: str, profile: Profile, mark: Point, day: datetime.date) -> dict[str, Any]:
+    from dosebench.therapy.energy import BatteryState, estimate_service  # noqa: PLC0415
 
-    dates = service(profile, mark.life, BatteryState.fresh(day))
+    dates = estimate_service(profile, mark.life, BatteryState.fresh_battery(day))
     told = {"implanted": day, "low": dates.low, "service_ends": dates.ends, "limited_by": dates.limited_by}
     return {"file": what} | mark.to_json() | told
 
 
-def _show(profile: Profile, points: list[Point]) -> None:
+def _show_curve(profile: Profile, points: list[Point]) -> None:
     from dosebench.report.longevity import GROUPS  # noqa: PLC0415
 
     until = "until ERI" if profile.kind == "implant" else "until low"
@@ -120,20 +120,20 @@ def _show(profile: Profile, points: list[Point]) -> None:
         life = point.life
         shares = {name: 100 * sum(life.shares[each] for each in names) for name, (names, _) in GROUPS.items()}
         cells = "".join(f"{share:>{len(name) + 2}.1f}" for name, share in shares.items())
-        click.echo(f"{point.ml_per_day:>8g}{life.day_uah / 24:>8.1f}{lasting(life.days_to_low):>12}{cells}")
+        click.echo(f"{point.ml_per_day:>8g}{life.day_uah / 24:>8.1f}{format_days(life.days_to_low):>12}{cells}")
     if profile.energy.service_years:
         click.echo(f"Service ends after {profile.energy.service_years} calendar years, or 90 days after ERI.")
 
 
-def _later(dates: Service) -> str:
+def _describe_dates(dates: Service) -> str:
     return ", if service lasted so long" if dates.low > dates.ends else ""
 
 
 def _regimen_lines(profile: Profile, title: str, mark: Point, day: datetime.date) -> list[tuple[str, str]]:
     from dosebench.report.longevity import share_text  # noqa: PLC0415
-    from dosebench.therapy.energy import BatteryState, service  # noqa: PLC0415
+    from dosebench.therapy.energy import BatteryState, estimate_service  # noqa: PLC0415
 
-    dates = service(profile, mark.life, BatteryState.fresh(day))
+    dates = estimate_service(profile, mark.life, BatteryState.fresh_battery(day))
     low = "ERI" if profile.kind == "implant" else "low"
     reasons = {
         "eri": "90 days after ERI",
@@ -144,6 +144,10 @@ def _regimen_lines(profile: Profile, title: str, mark: Point, day: datetime.date
         ("regimen", title),
         ("flow", f"{mark.ml_per_day:.4g} mL/day, every patient bolus taken"),
         ("charge", f"{mark.life.day_uah:.1f} uAh/day = {mark.life.day_uah / 24:.1f} uA: {share_text(mark.life)}"),
-        (low, f"{dates.low}, {lasting(mark.life.days_to_low)} from {day} with a fresh battery{_later(dates)}"),
+        (
+            low,
+            f"{dates.low}, {format_days(mark.life.days_to_low)} from {day} with a fresh "
+            f"battery{_describe_dates(dates)}",
+        ),
         ("service ends", f"{dates.ends}, {reasons[dates.limited_by]}"),
     ]

@@ -100,7 +100,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         from importlib.metadata import version  # noqa: PLC0415
 
@@ -113,7 +113,9 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=EPILOG,
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
 def cli() -> None:
     """Program, run, log and test a bench model of a drug pump of the intrathecal class.
 
@@ -130,47 +132,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = cli.main(given, prog_name="dosebench", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
-        _fail(as_json, "Interrupted", "interrupted", None)
+        _show_failure(as_json, "Interrupted", "interrupted", None)
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        return _report(error, as_json)
+        return _report_error(error, as_json)
     return code if isinstance(code, int) else 0
 
 
-def _report(error: Exception, as_json: bool) -> int:
+def _report_error(error: Exception, as_json: bool) -> int:
     """Say what went wrong; return the exit code. Raises it again when it is a mistake of the program."""
     from dosebench_protocol.errors import ProtocolError  # noqa: PLC0415
 
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "dosebench"
-        _fail(as_json, "UsageError", error.format_message().rstrip("."), f"see `{path} --help`")
+        _show_failure(as_json, "UsageError", error.format_message().rstrip("."), f"see `{path} --help`")
         return USAGE
     if isinstance(error, click.ClickException):
-        _fail(as_json, type(error).__name__, error.format_message(), None)
+        _show_failure(as_json, type(error).__name__, error.format_message(), None)
         return error.exit_code
     if isinstance(error, DosebenchError):
-        _fail(as_json, type(error).__name__, str(error), error.hint, **_details(error))
+        _show_failure(as_json, type(error).__name__, str(error), error.hint, **_error_details(error))
         return error.exit_code
     if isinstance(error, OSError) and error.filename is not None:
-        _fail(as_json, "FileError", f"{error.filename}: {error.strerror}", "choose another place for it")
+        _show_failure(as_json, "FileError", f"{error.filename}: {error.strerror}", "choose another place for it")
         return 1
     if isinstance(error, ProtocolError):
-        _fail(as_json, type(error).__name__, str(error), None)
+        _show_failure(as_json, type(error).__name__, str(error), None)
         return 1
     raise error
 
 
-def _details(error: DosebenchError) -> dict[str, Any]:
+def _error_details(error: DosebenchError) -> dict[str, Any]:
     """What an error carries beyond its text: the pump's reason, and the last frames of the link."""
     names = ("reason", "detail", "transcript")
     return {name: getattr(error, name) for name in names if getattr(error, name, None) not in (None, ())}
 
 
-def _fail(as_json: bool, kind: str, message: str, hint: str | None, **details: Any) -> None:
+def _show_failure(as_json: bool, kind: str, message: str, hint: str | None, **details: Any) -> None:
     if as_json:
         import json  # noqa: PLC0415
 

@@ -21,22 +21,22 @@ bench_option = click.option(
 )
 
 
-def library(directory: Path | None) -> Any:
+def load_library(directory: Path | None) -> Any:
     """The drug library with the files of a directory before its own; None for the usual one."""
     if directory is None:
         return None
     from dosebench.regimen import drugs  # noqa: PLC0415
 
-    return drugs.load([directory])
+    return drugs.load_drugs([directory])
 
 
 def pump_of(bench: Path | None) -> Profile | None:
     """The pump of a bench file, with its calibrated step; None without one. Raises BenchError."""
     if bench is None:
         return None
-    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
+    from dosebench.bench.file import load_bench  # noqa: PLC0415
 
-    return load_bench(bench).profile()
+    return load_bench(bench).calibrated_profile()
 
 
 def json_option(function: F) -> F:

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from dosebench.link.client import PumpClient
 
 
-def emit(values: Mapping[str, Any]) -> None:
+def print_json(values: Mapping[str, Any]) -> None:
     """Print one JSON object, with bytes as hex, tuples as lists and times in ISO 8601."""
-    click.echo(json.dumps(values, indent=2, default=plain))
+    click.echo(json.dumps(values, indent=2, default=to_plain))
 
 
-def answer(as_json: bool, values: dict[str, Any], sentence: str) -> None:
+def print_answer(as_json: bool, values: dict[str, Any], sentence: str) -> None:
     """Print the values as JSON, or the sentence."""
     if as_json:
-        emit(values)
+        print_json(values)
     else:
         click.echo(sentence)
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """A value that JSON does not know, as one that it does."""
     if isinstance(value, bytes):
         return value.hex()
@@ -37,26 +37,26 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def rows(pairs: list[tuple[str, str]]) -> None:
+def print_rows(pairs: list[tuple[str, str]]) -> None:
     """Print label and value in two columns."""
     width = max((len(label) for label, _ in pairs), default=0)
     for label, value in pairs:
         click.echo(f"{label:<{width}}  {value}".rstrip())
 
 
-def interruptible() -> None:
+def make_interruptible() -> None:
     """Let SIGTERM from a script end a command that runs until Ctrl-C as Ctrl-C does."""
     import signal  # noqa: PLC0415
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def sensed(client: PumpClient, sensor: str) -> int | None:
+def read_sensor(client: PumpClient, sensor: str) -> int | None:
     """What a sensor reads, in the unit of the message `sensors`; None where it is not fitted or cannot be believed.
 
     Raises LinkError.
     """
-    believed = (row["value"] for row in client.sensors() if row["sensor"] == sensor and row["state"] == "ok")
+    believed = (row["value"] for row in client.read_sensors() if row["sensor"] == sensor and row["state"] == "ok")
     return next(believed, None)
 
 
@@ -83,17 +83,17 @@ def lasts_days(state: dict[str, Any]) -> float | None:
     return None if minutes == COUNT_MAX else minutes / 1440
 
 
-def lasts(days: float | None) -> str:
+def describe_lasting(days: float | None) -> str:
     """`lasts_days` as a sentence with a space before it; empty where it is not known."""
-    return "" if days is None else f" The reservoir is empty in {span(days)} at this rate."
+    return "" if days is None else f" The reservoir is empty in {format_span(days)} at this rate."
 
 
-def span(days: float) -> str:
+def format_span(days: float) -> str:
     """A length of time: days, or hours below two days."""
     return f"{shown_number(days, 3)} days" if days >= 2 else f"{shown_number(days * 24, 3)} h"
 
 
-def moment(value: str) -> datetime:
+def parse_moment(value: str) -> datetime:
     """A local time that the pump's calendar knows: "now", or ISO 8601. Raises a usage error."""
     from datetime import datetime  # noqa: PLC0415
 

@@ -53,33 +53,33 @@ def pair(
         raise click.UsageError(f"{' and '.join(chosen)} exclude each other")
     store = KeyStore()
     if list_them:
-        _list(store, as_json)
+        _list_pairings(store, as_json)
     elif forget is not None:
-        _forget(store, forget, as_json)
+        _forget_pairing(store, forget, as_json)
     elif accept_journal:
         _accept_journal(store, port, baud, as_json)
     else:
-        _pair(store, port, rotate, as_json)
+        _pair_pump(store, port, rotate, as_json)
 
 
-def _list(store: KeyStore, as_json: bool) -> None:
-    pairings = store.pairings()
+def _list_pairings(store: KeyStore, as_json: bool) -> None:
+    pairings = store.list_pairings()
     pumps = [
         {"device_id": one.device, "where": one.where, "paired_at": one.paired_at, "roles": list(one.roles)}
         for one in pairings
     ]
     lines = [f"{one.device.hex()}  {one.where:<7}  since {one.paired_at}" for one in pairings]
-    output.answer(as_json, {"pumps": pumps}, "\n".join(lines) or "this host has no keys")
+    output.print_answer(as_json, {"pumps": pumps}, "\n".join(lines) or "this host has no keys")
 
 
-def _forget(store: KeyStore, given: str, as_json: bool) -> None:
-    device = _device(given)
-    if not store.forget(device):
+def _forget_pairing(store: KeyStore, given: str, as_json: bool) -> None:
+    device = _parse_device(given)
+    if not store.forget_keys(device):
         raise PairError(f"this host has no keys of pump {device.hex()}", hint="see `dosebench pair --list`")
-    output.answer(as_json, {"forgotten": device}, f"This host has no keys of pump {device.hex()} any more.")
+    output.print_answer(as_json, {"forgotten": device}, f"This host has no keys of pump {device.hex()} any more.")
 
 
-def _device(given: str) -> bytes:
+def _parse_device(given: str) -> bytes:
     try:
         device = bytes.fromhex(given)
     except ValueError:
@@ -92,26 +92,26 @@ def _device(given: str) -> bytes:
 def _accept_journal(keys_here: KeyStore, port: str | None, baud: int, as_json: bool) -> None:
     from dosebench.journal.store import Store  # noqa: PLC0415
 
-    with Store.open() as store, pump.connected(port, baud) as client:
+    with Store.open() as store, pump.connect_pump(port, baud) as client:
         device = client.device_id
-        keys = keys_here.get(device)
+        keys = keys_here.get_keys(device)
         if keys is None:
             raise PairError(f"this host has no keys of pump {device.hex()}", hint="`dosebench pair` sets them")
         info = client.journal_info()
         store.keep_head(device + keys.pairing, (info["next"], info["chain"]))
-    output.answer(
+    output.print_answer(
         as_json,
         {"device_id": device, "journal_next": info["next"]},
         f"The journal of pump {device.hex()} is taken as it is, up to record {info['next'] - 1}.",
     )
 
 
-def _pair(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> None:
+def _pair_pump(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> None:
     from dosebench.link import ports  # noqa: PLC0415
     from dosebench.twin.persistent import NamedTwin, SimOptions  # noqa: PLC0415
 
-    chosen = ports.choose(port)
-    options = SimOptions.parse(chosen) if chosen.startswith("sim:") else None
+    chosen = ports.choose_port(port)
+    options = SimOptions.parse_url(chosen) if chosen.startswith("sim:") else None
     if options is None:
         raise PairError(
             "keys are set with the board at hand, when it is flashed: nothing on the serial line can set them",
@@ -120,22 +120,22 @@ def _pair(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> Non
     if not options.name:
         raise PairError("sim:// without a name ends with its port, and has keys", hint="use sim://NAME")
     board = NamedTwin(options)
-    twin = board.open()
+    twin = board.open_twin()
     try:
         device = twin.machine.device_id
-        held = store.get(device)
+        held = store.get_keys(device)
         fits = held is not None and dict(held.roles) == dict(twin.machine.keys)
         if not fits or rotate:
             _set_keys(store, board, device)
     finally:
-        board.release()
+        board.release_twin()
     state = "unchanged" if fits and not rotate else "rotated" if held is not None else "paired"
     text = {
         "unchanged": f"Pump {device.hex()} and this host have the same keys already; --rotate sets new ones.",
         "rotated": f"Pump {device.hex()} has new keys; the old ones open nothing any more.",
         "paired": f"Pump {device.hex()} has keys, and this host has them too.",
     }
-    output.answer(as_json, {"device_id": device, "state": state}, text[state])
+    output.print_answer(as_json, {"device_id": device, "state": state}, text[state])
 
 
 def _set_keys(store: KeyStore, board: NamedTwin, device: bytes) -> None:
@@ -143,4 +143,4 @@ def _set_keys(store: KeyStore, board: NamedTwin, device: bytes) -> None:
 
     keys = new_keys()
     board.set_keys(keys)
-    store.put(device, keys, secret=False)
+    store.put_keys(device, keys, secret=False)

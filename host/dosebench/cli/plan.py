@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output
-from dosebench.cli.check_result import show as show_check
-from dosebench.cli.options import FILE, bench_option, figure_path, library, pump_of
+from dosebench.cli.check_result import show_check
+from dosebench.cli.options import FILE, bench_option, figure_path, load_library, pump_of
 from dosebench.cli.output import title_of
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
     from dosebench.therapy.plan import Plan
@@ -50,44 +50,46 @@ def plan(
     """
     from fractions import Fraction  # noqa: PLC0415
 
-    from dosebench.regimen.check import check  # noqa: PLC0415
-    from dosebench.therapy.plan import plan as plan_days  # noqa: PLC0415
+    from dosebench.regimen.check import check_regimen  # noqa: PLC0415
+    from dosebench.therapy.plan import forecast_delivery  # noqa: PLC0415
 
     if figure is not None:
         figure_path(figure)
-    result = check(file, library(drugs), pump=pump_of(bench))
+    result = check_regimen(file, load_library(drugs), pump=pump_of(bench))
     if result.program is None:
         if as_json:
-            output.emit(summarize(result))
+            output.print_json(summarize_check(result))
         else:
             show_check(result)
         return 1
-    made = plan_days(result.program, output.moment(start).replace(microsecond=0), Fraction(days), patient=patient)
+    made = forecast_delivery(
+        result.program, output.parse_moment(start).replace(microsecond=0), Fraction(days), patient=patient
+    )
     if figure is not None:
         from dosebench.report.plan import draw_plan  # noqa: PLC0415
 
-        draw_plan(made, figure, title_of(summarize(result)))
+        draw_plan(made, figure, title_of(summarize_check(result)))
     if as_json:
-        output.emit({"file": str(file)} | made.to_json() | {"figure": None if figure is None else str(figure)})
+        output.print_json({"file": str(file)} | made.to_json() | {"figure": None if figure is None else str(figure)})
     else:
-        _show(made, title_of(summarize(result)))
+        _show_plan(made, title_of(summarize_check(result)))
     return 0
 
 
-def _show(made: Plan, title: str) -> None:
+def _show_plan(made: Plan, title: str) -> None:
     report = made.to_json()
     click.echo(title)
-    events = _events(report)
+    events = _list_events(report)
     for at, text in events[:ROWS_MAX]:
         click.echo(f"{at:%a %Y-%m-%d %H:%M}  {text}")
     if len(events) > ROWS_MAX:
         click.echo(f"... and {len(events) - ROWS_MAX} more; --json has all")
     number, total = output.shown_number, report["totals"][-1]
     days = made.length_ms / 1000 / DAY_S
-    click.echo(f"in {counted(number(days), 'day')}: {number(total['ug'])} ug in {number(total['ml'])} mL")
+    click.echo(f"in {count_noun(number(days), 'day')}: {number(total['ug'])} ug in {number(total['ml'])} mL")
 
 
-def _events(report: dict[str, Any]) -> list[tuple[datetime, str]]:
+def _list_events(report: dict[str, Any]) -> list[tuple[datetime, str]]:
     """What happens, in order of time."""
     number = output.shown_number
     found = [

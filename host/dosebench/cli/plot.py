@@ -41,13 +41,13 @@ def plot(device: str | None, out: Path, as_json: bool) -> int:
     figure_path(out)
     with Store.open() as store:
         journal = held_journal(store, device)
-        history = _history(store, journal)
+        history = _build_history(store, journal)
     if history is None:
         raise NoJournalError("the journal held here counts no steps yet", hint="run `dosebench log pull` again later")
-    _draw(journal, history, out)
-    values = _json(journal, history, out)
+    _draw_journal(journal, history, out)
+    values = _journal_values(journal, history, out)
     if as_json:
-        output.emit(values)
+        output.print_json(values)
     else:
         click.echo(
             f"{out}: {values['delivered_ml'] or 0:.6g} mL delivered, {values['expected_ml'] or 0:.6g} mL expected"
@@ -57,25 +57,25 @@ def plot(device: str | None, out: Path, as_json: bool) -> int:
     return 0 if values["ok"] else 1
 
 
-def _history(store: Store, journal: Journal) -> History | None:
+def _build_history(store: Store, journal: Journal) -> History | None:
     from dosebench_protocol.records import decode_records  # noqa: PLC0415
 
-    from dosebench.journal.history import build  # noqa: PLC0415
+    from dosebench.journal.history import build_history  # noqa: PLC0415
 
-    return build(decode_records(store.raw_records(journal)), _programs(store, journal.device))
+    return build_history(decode_records(store.raw_records(journal)), _program_finder(store, journal.device))
 
 
-def _programs(store: Store, device: bytes) -> Callable[[bytes], Program | None]:
+def _program_finder(store: Store, device: bytes) -> Callable[[bytes], Program | None]:
     from dosebench.therapy.program import from_bytes  # noqa: PLC0415
 
-    def find(head: bytes) -> Program | None:
-        data = store.program(device, head)
+    def find_program(head: bytes) -> Program | None:
+        data = store.get_program(device, head)
         return from_bytes(data) if data else None
 
-    return find
+    return find_program
 
 
-def _draw(journal: Journal, history: History, out: Path) -> None:
+def _draw_journal(journal: Journal, history: History, out: Path) -> None:
     from dosebench.report import delivery  # noqa: PLC0415
 
     program = history.program
@@ -84,14 +84,14 @@ def _draw(journal: Journal, history: History, out: Path) -> None:
         daily = output.shown_number(program.daily_ng / 1000)
         title += f": {program.drug.decode(errors='replace')} {daily} ug/day"
     subtitle = f"from {journal.count} journal records, {journal.first} to {journal.last}: the pump's own count"
-    delivery.draw(delivery.history_curves(history, title, subtitle), out)
+    delivery.draw_delivery(delivery.history_curves(history, title, subtitle), out)
 
 
-def _json(journal: Journal, history: History, out: Path) -> dict[str, Any]:
+def _journal_values(journal: Journal, history: History, out: Path) -> dict[str, Any]:
     delivered_nl, expected_nl = history.volumes_nl()[-1]
     delivered = history.points[-1].low - history.points[0].low
     expected = history.expected_steps(history.points[-1].t_ms)
-    worst = max((abs(value) for value in history.deviations()), default=0)
+    worst = max((abs(value) for value in history.list_deviations()), default=0)
     return {
         "ok": worst <= history.limit and not history.missed_steps and not history.unknown_programs,
         "device_id": journal.device,

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dosebench.base.errors import DosebenchError
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output
 from dosebench.cli import pump as pump_
-from dosebench.cli.check_result import show as show_check
-from dosebench.cli.options import FILE, bench_option, library, pump_of
-from dosebench.regimen.summary import summarize
+from dosebench.cli.check_result import show_check
+from dosebench.cli.options import FILE, bench_option, load_library, pump_of
+from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
     from dosebench.journal.store import Store
@@ -78,62 +78,62 @@ def program(
     you confirm it. When anything goes wrong before that, the old therapy runs on and the pump keeps nothing of the new
     one.
     """
-    from dosebench.regimen.check import check  # noqa: PLC0415
+    from dosebench.regimen.check import check_regimen  # noqa: PLC0415
 
     if not yes and (as_json or not sys.stdin.isatty()):
         raise click.UsageError("a person must confirm the new therapy, and this is no terminal: give --yes")
     order = _Order(file, drugs, pump_of(bench), yes, confirm, start, set_clock, as_json)
-    alone = check(file, library(drugs), pump=order.pump)
+    alone = check_regimen(file, load_library(drugs), pump=order.pump)
     if not alone.ok:
-        return _refuse(alone, as_json)
-    with _session(port, baud) as (store, client):
-        report = _program(order, store, client)
+        return _show_refusal(alone, as_json)
+    with _open_session(port, baud) as (store, client):
+        report = _program_pump(order, store, client)
     if report is None:
         return 1
     if as_json:
-        output.emit(report)
+        output.print_json(report)
     else:
         _say_done(report)
     return 0
 
 
 @contextmanager
-def _session(port: str | None, baud: int) -> Iterator[tuple[Store, PumpClient]]:
+def _open_session(port: str | None, baud: int) -> Iterator[tuple[Store, PumpClient]]:
     from dosebench.journal.store import Store  # noqa: PLC0415
 
-    with Store.open() as store, pump_.connected(port, baud, store) as client:
+    with Store.open() as store, pump_.connect_pump(port, baud, store) as client:
         yield store, client
 
 
-def _refuse(result: CheckResult, as_json: bool) -> int:
+def _show_refusal(result: CheckResult, as_json: bool) -> int:
     if as_json:
-        output.emit(summarize(result))
+        output.print_json(summarize_check(result))
     else:
         show_check(result)
     return 1
 
 
-def _program(order: _Order, store: Store, client: PumpClient) -> dict[str, Any] | None:
+def _program_pump(order: _Order, store: Store, client: PumpClient) -> dict[str, Any] | None:
     """The report of a program that is in force; None when the check against the old therapy refused it."""
     from dosebench.regimen import review as diff  # noqa: PLC0415
-    from dosebench.regimen.check import check  # noqa: PLC0415
+    from dosebench.regimen.check import check_regimen  # noqa: PLC0415
 
     old = _in_force(client)
-    result = check(order.file, library(order.drugs), old, pump=order.pump)
+    result = check_regimen(order.file, load_library(order.drugs), old, pump=order.pump)
     new = result.program
     if new is None:
-        _refuse(result, order.as_json)
+        _show_refusal(result, order.as_json)
         return None
-    review = diff.compare(old, new, None, _battery(result, client))
+    review = diff.compare_programs(old, new, None, _find_battery(result, client))
     with _stage_dropped_on_failure(client):
-        theirs = _staged(client, new)
-        _confirm(order, result, review, theirs)
-        outcome = _commit(client, new)
-    store.add_program(client.device_id, new.program_hash()[:4], new.encode(), str(order.file))
-    return _after(order, client, result, review, theirs=theirs, outcome=outcome)
+        theirs = _stage_program(client, new)
+        _confirm_review(order, result, review, theirs)
+        outcome = _commit_program(client, new)
+    store.add_program(client.device_id, new.program_hash()[:4], new.encode_program(), str(order.file))
+    return _finish_program(order, client, result, review, theirs=theirs, outcome=outcome)
 
 
-def _battery(result: CheckResult, client: PumpClient) -> tuple[Profile, BatteryState] | None:
+def _find_battery(result: CheckResult, client: PumpClient) -> tuple[Profile, BatteryState] | None:
     """The pump that the regimen is for, and its battery as it tells."""
     from dosebench.cli.battery import battery_of  # noqa: PLC0415
 
@@ -146,7 +146,7 @@ def _in_force(client: PumpClient) -> Program | None:
     from dosebench.therapy.program import from_bytes  # noqa: PLC0415
 
     try:
-        return from_bytes(client.therapy()[1])
+        return from_bytes(client.read_program()[1])
     except RefusedError as refused:
         if refused.reason == "not_programmed":
             return None
@@ -160,30 +160,30 @@ def _stage_dropped_on_failure(client: PumpClient) -> Iterator[None]:
     except BaseException:
         # The error that matters is the one under way; a pump that cannot be reached drops the stage by itself.
         with contextlib.suppress(DosebenchError):
-            client.abort()
+            client.abort_stage()
         raise
 
 
-def _staged(client: PumpClient, new: Program) -> Reading:
+def _stage_program(client: PumpClient, new: Program) -> Reading:
     from dosebench.therapy.reading import same_reading  # noqa: PLC0415
 
-    return same_reading(new, client.stage(new.encode()))
+    return same_reading(new, client.stage_program(new.encode_program()))
 
 
-def _commit(client: PumpClient, new: Program) -> dict[str, Any]:
+def _commit_program(client: PumpClient, new: Program) -> dict[str, Any]:
     """Put the confirmed program in force; stage it once more where the pump dropped it while a person was reading."""
     from dosebench.link.client import RefusedError  # noqa: PLC0415
 
     try:
-        return client.commit(new.encode())
+        return client.commit_program(new.encode_program())
     except RefusedError as refused:
         if refused.reason != "no_stage":
             raise
-    _staged(client, new)
-    return client.commit(new.encode())
+    _stage_program(client, new)
+    return client.commit_program(new.encode_program())
 
 
-def _confirm(order: _Order, result: CheckResult, review: Review, theirs: Reading) -> None:
+def _confirm_review(order: _Order, result: CheckResult, review: Review, theirs: Reading) -> None:
     """Show both therapies and the pump's reading; ask. Raises NotProgrammedError on a no."""
     if not order.as_json:
         _show_review(review, theirs)
@@ -209,18 +209,18 @@ def _show_review(review: Review, theirs: Reading) -> None:
 
     from dosebench.regimen import review as diff  # noqa: PLC0415
 
-    Console().print(diff.table(review))
+    Console().print(diff.build_table(review))
     click.echo("The battery's dates follow from the pump's own count of days, steps and wakes, were nothing changed.")
     number = output.shown_number
     click.echo(
         f"The pump's own reading, equal to this host's: {theirs.drug.decode(errors='replace')}, "
         f"{theirs.mode.replace('_', ' ')}, {number(theirs.daily_dose_ng / 1000)} ug a day in "
-        f"{number(theirs.daily_volume_nl / 10**6)} mL ({counted(theirs.daily_steps, 'step')}), "
+        f"{number(theirs.daily_volume_nl / 10**6)} mL ({count_noun(theirs.daily_steps, 'step')}), "
         f"{number(theirs.hour_dose_ng / 1000)} ug in its largest hour, refill on day {theirs.refill_days}."
     )
 
 
-def _after(
+def _finish_program(
     order: _Order,
     client: PumpClient,
     result: CheckResult,
@@ -233,9 +233,9 @@ def _after(
     clock = datetime.now().replace(microsecond=0) if order.set_clock else None
     if clock is not None:
         client.set_clock(clock)
-    if order.start and client.status()["delivery"] != "running":
-        client.start()
-    state = client.status()
+    if order.start and client.read_status()["delivery"] != "running":
+        client.start_delivery()
+    state = client.read_status()
     return {
         "device_id": client.device_id,
         "file": str(order.file),
@@ -253,9 +253,11 @@ def _after(
 def _say_done(report: dict[str, Any]) -> None:
     click.echo(f"Programmed: therapy {report['generation']} of pump {report['device_id'].hex()} is in force.")
     if report["delivery"] == "running":
-        click.echo(f"The pump delivers.{output.lasts(report['lasts_days'])}")
+        click.echo(f"The pump delivers.{output.describe_lasting(report['lasts_days'])}")
     else:
-        click.echo(f"The pump does not deliver yet: run `dosebench start`.{output.lasts(report['lasts_days'])}")
+        click.echo(
+            f"The pump does not deliver yet: run `dosebench start`.{output.describe_lasting(report['lasts_days'])}"
+        )
 
 
 def _reading_json(reading: Reading) -> dict[str, Any]:

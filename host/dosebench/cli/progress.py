@@ -10,7 +10,7 @@ Advance = Callable[[float, float], None]
 
 
 @contextmanager
-def bar(label: str, unit: str, quiet: bool = False) -> Iterator[Advance]:
+def show_progress(label: str, unit: str, quiet: bool = False) -> Iterator[Advance]:
     """A bar that is moved by calling what this yields with (done, total); nothing where standard error is no terminal.
 
     Args:

@@ -25,7 +25,7 @@ _STEPS: Final = re.compile(r"\s*([0-9]+)\s*steps?\s*")
 
 
 @contextmanager
-def connected(port: str | None, baud: int, ids: CommandIds | None = None) -> Iterator[PumpClient]:
+def connect_pump(port: str | None, baud: int, ids: CommandIds | None = None) -> Iterator[PumpClient]:
     """The pump at `port`, after hello. Raises PortError and LinkError.
 
     Args:
@@ -35,17 +35,17 @@ def connected(port: str | None, baud: int, ids: CommandIds | None = None) -> Ite
     """
     from dosebench.link.client import PumpClient  # noqa: PLC0415
 
-    with PumpClient(ports.open_port(ports.choose(port), baud), ids) as client:
+    with PumpClient(ports.open_port(ports.choose_port(port), baud), ids) as client:
         client.connect()
         yield client
 
 
 @contextmanager
-def commanding(port: str | None, baud: int) -> Iterator[PumpClient]:
-    """As `connected`, with the command counter of this host."""
+def open_commands(port: str | None, baud: int) -> Iterator[PumpClient]:
+    """As `connect_pump`, with the command counter of this host."""
     from dosebench.journal.store import Store  # noqa: PLC0415
 
-    with Store.open() as store, connected(port, baud, store) as client:
+    with Store.open() as store, connect_pump(port, baud, store) as client:
         yield client
 
 
@@ -54,7 +54,7 @@ def therapy_bytes(client: PumpClient) -> bytes | None:
     from dosebench.link.client import RefusedError  # noqa: PLC0415
 
     try:
-        return client.therapy()[1]
+        return client.read_program()[1]
     except RefusedError as refused:
         if refused.reason == "not_programmed":
             return None
@@ -73,7 +73,7 @@ class AmountError(DosebenchError):
     """An amount that cannot be turned into motor steps of this pump."""
 
 
-def programmed(client: PumpClient) -> dict[str, Any]:
+def read_therapy(client: PumpClient) -> dict[str, Any]:
     """Fields of the therapy in force. Raises RefusedError(not_programmed)."""
     from dosebench.link.client import RefusedError  # noqa: PLC0415
 
@@ -99,7 +99,7 @@ def dose_steps(dose: str, therapy: dict[str, Any]) -> int:
     else:
         from dosebench.base import units  # noqa: PLC0415
 
-        amount = units.parse(dose, units.MASS, units.VOLUME)
+        amount = units.parse_quantity(dose, units.MASS, units.VOLUME)
         unit = "ng" if amount.dimension is units.MASS else "nl"
         steps = math.floor(amount.value * therapy[f"step_{unit}_den"] / therapy[f"step_{unit}_num"])
     if steps < 1:
@@ -110,7 +110,7 @@ def dose_steps(dose: str, therapy: dict[str, Any]) -> int:
 
 def step_nl(client: PumpClient) -> Fraction:
     """Volume of a step in nL, by the pump's settings."""
-    state = client.status()
+    state = client.read_status()
     return Fraction(state["step_nl_num"], state["step_nl_den"])
 
 
@@ -120,7 +120,7 @@ def volume_steps(volume: str, step_nl: Fraction) -> int:
         return int(counted[1])
     from dosebench.base import units  # noqa: PLC0415
 
-    return math.floor(units.value(volume, units.VOLUME) / step_nl)
+    return math.floor(units.parse_value(volume, units.VOLUME) / step_nl)
 
 
 class NoJournalError(DosebenchError):
@@ -129,7 +129,7 @@ class NoJournalError(DosebenchError):
 
 def held_journal(store: Store, device: str | None, *, faults: bool = False) -> Journal:
     """The newest journal of the pump whose id begins with `device`, or of the only one. Raises NoJournalError."""
-    newest = {journal.device: journal for journal in store.journals(faults=faults) if journal.count}
+    newest = {journal.device: journal for journal in store.list_journals(faults=faults) if journal.count}
     found = [journal for name, journal in newest.items() if name.hex().startswith((device or "").lower())]
     if len(found) == 1:
         return found[0]

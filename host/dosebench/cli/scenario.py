@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import output
-from dosebench.cli.progress import bar
-from dosebench.regimen.summary import summarize
+from dosebench.cli.progress import show_progress
+from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
     from dosebench.regimen.check import CheckResult
@@ -39,9 +39,9 @@ def run_scenario(
     """Run the scenario in `file` on a checked regimen; the exit code."""
     from dosebench.cli.output import title_of  # noqa: PLC0415
     from dosebench.report import case_page  # noqa: PLC0415
-    from dosebench.report.case_history import tell  # noqa: PLC0415
+    from dosebench.report.case_history import write_history  # noqa: PLC0415
     from dosebench.simulation import scenario  # noqa: PLC0415
-    from dosebench.simulation.scenario_file import ScenarioError, load  # noqa: PLC0415
+    from dosebench.simulation.scenario_file import ScenarioError, load_scenario  # noqa: PLC0415
 
     assert result.program is not None
     assert result.profile_name is not None
@@ -49,33 +49,33 @@ def run_scenario(
     if files.report is not None:
         case_page.check_path(files.report)
     try:
-        read = load(file, result.program, profile, drugs)
+        read = load_scenario(file, result.program, profile, drugs)
     except ScenarioError as error:
-        _mistakes(error, as_json)
+        _show_mistakes(error, as_json)
         return 1
-    with bar("living", "days", as_json) as advance:
-        run = scenario.run(read, result.program, profile, runtime, seed, progress=advance)
-    history = tell(run, title_of(summarize(result)), result.file)
-    _leave(history, files)
+    with show_progress("living", "days", as_json) as advance:
+        run = scenario.run_scenario(read, result.program, profile, runtime, seed, progress=advance)
+    history = write_history(run, title_of(summarize_check(result)), result.file)
+    _write_files(history, files)
     if as_json:
-        output.emit({"file": result.file} | run_json(history) | _written(files))
+        output.print_json({"file": result.file} | run_json(history) | _list_written(files))
     else:
-        _show(history)
-    return 1 if run.faults() else 0
+        _show_history(history)
+    return 1 if run.list_faults() else 0
 
 
-def _mistakes(error: ScenarioError, as_json: bool) -> None:
+def _show_mistakes(error: ScenarioError, as_json: bool) -> None:
     if as_json:
         problems = [{"line": p.line, "key": p.key, "message": p.message, "code": p.code} for p in error.problems]
-        output.emit({"ok": False, "scenario": error.name, "errors": problems})
+        output.print_json({"ok": False, "scenario": error.name, "errors": problems})
         return
     for problem in error.problems:
         click.echo(f"{error.name}:{problem.line}: {click.style('error', fg='red')}: {problem.message}")
     count = len(error.problems)
-    click.echo(f"{error.name}: {counted(count, 'mistake')}; nothing was run")
+    click.echo(f"{error.name}: {count_noun(count, 'mistake')}; nothing was run")
 
 
-def _leave(history: CaseHistory, files: Files) -> None:
+def _write_files(history: CaseHistory, files: Files) -> None:
     if files.log is not None:
         from dosebench.report.run_table import write_log  # noqa: PLC0415
 
@@ -83,44 +83,44 @@ def _leave(history: CaseHistory, files: Files) -> None:
     if files.figure is not None:
         from dosebench.report import case_figures  # noqa: PLC0415
 
-        case_figures.draw(history, files.figure)
+        case_figures.draw_overview(history, files.figure)
     if files.report is not None:
         from dosebench.report import case_page  # noqa: PLC0415
 
-        case_page.write(history, files.report)
+        case_page.write_report(history, files.report)
 
 
-def _written(files: Files) -> dict[str, str | None]:
+def _list_written(files: Files) -> dict[str, str | None]:
     named = {"log": files.log, "figure": files.figure, "report": files.report}
     return {name: None if path is None else str(path) for name, path in named.items()}
 
 
-def _show(history: CaseHistory) -> None:
+def _show_history(history: CaseHistory) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from dosebench.report.case_history import when  # noqa: PLC0415
-    from dosebench.report.case_page import NEVER, summary, verdict  # noqa: PLC0415
+    from dosebench.report.case_history import format_moment  # noqa: PLC0415
+    from dosebench.report.case_page import NEVER, state_verdict, summary_rows  # noqa: PLC0415
 
     console, run = Console(), history.run
     console.print(f"[bold]{history.title}[/]\n[dim]{NEVER}[/]", highlight=False)
     for chapter in history.chapters:
-        begin = when(chapter.from_ms, run)
+        begin = format_moment(chapter.from_ms, run)
         if chapter.quiet:
             console.print(f"[dim]{begin}: {chapter.lines[0].text}[/]", highlight=False)
             continue
         console.print(f"[bold]{begin}: {chapter.title}[/]", highlight=False)
         for line in chapter.lines:
             colour = {"wrong": "red", "note": "italic", "pump": "cyan"}.get(line.kind, "default")
-            console.print(f"  {when(line.at_ms, run)}: [{colour}]{line.text}[/]", highlight=False)
+            console.print(f"  {format_moment(line.at_ms, run)}: [{colour}]{line.text}[/]", highlight=False)
     table = Table(show_header=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    for label, text in summary(history):
+    for label, text in summary_rows(history):
         table.add_row(label, text)
     table.add_section()
-    faults = run.faults()
-    table.add_row("verdict", f"[{'red' if faults else 'green'}]{verdict(run)}[/]")
+    faults = run.list_faults()
+    table.add_row("verdict", f"[{'red' if faults else 'green'}]{state_verdict(run)}[/]")
     for fault in faults:
         table.add_row("", f"[red]{fault}[/]")
     console.print(table)
@@ -130,7 +130,7 @@ def run_json(history: CaseHistory) -> dict[str, Any]:
     """A case history as JSON values under stable keys; docs/CLI.md lists them."""
     run = history.run
     journal = b"".join(record.to_bytes() for _, record in run.records)
-    faults = run.faults()
+    faults = run.list_faults()
     return {
         "ok": not faults,
         "faults": faults,

@@ -8,7 +8,7 @@ import click
 
 from dosebench.base.errors import DosebenchError
 from dosebench.cli import options, output, pump
-from dosebench.cli.pump import outcome_json, programmed
+from dosebench.cli.pump import outcome_json, read_therapy
 
 if TYPE_CHECKING:
     from dosebench.bench.patency import Patency
@@ -34,24 +34,24 @@ def sensors(port: str | None, baud: int, as_json: bool) -> int:
 
     The exit code is 1 when one is open, shorted or stuck.
     """
-    with pump.connected(port, baud) as client:
-        rows = client.sensors()
+    with pump.connect_pump(port, baud) as client:
+        rows = client.read_sensors()
         step_nl = float(pump.step_nl(client))
-    told = [_row(row, step_nl) for row in rows]
+    told = [_sensor_row(row, step_nl) for row in rows]
     if as_json:
-        output.emit({"device_id": client.device_id, "sensors": told})
+        output.print_json({"device_id": client.device_id, "sensors": told})
     else:
-        output.rows([(row["sensor"], _line(row)) for row in told])
+        output.print_rows([(row["sensor"], _format_row(row)) for row in told])
     return FAULTY if any(row["state"] != "ok" for row in told) else 0
 
 
-def _row(row: dict[str, Any], step_nl: float) -> dict[str, Any]:
-    value, unit = _value(row["sensor"], row["value"], step_nl)
+def _sensor_row(row: dict[str, Any], step_nl: float) -> dict[str, Any]:
+    value, unit = _convert_value(row["sensor"], row["value"], step_nl)
     raw = None if row["sensor"] == "flow" else int(row["raw_mv"])
     return {"sensor": row["sensor"], "state": row["state"], "raw_mv": raw, "value": value, "unit": unit}
 
 
-def _value(sensor: str, value: int | None, step_nl: float) -> tuple[float | None, str]:
+def _convert_value(sensor: str, value: int | None, step_nl: float) -> tuple[float | None, str]:
     """A value with its unit; one that is not known has the unit that it would have."""
     shown, unit = _in_unit(sensor, value or 0, step_nl)
     return (None if value is None else shown), unit
@@ -67,7 +67,7 @@ def _in_unit(sensor: str, value: int, step_nl: float) -> tuple[float, str]:
     return (value, "counts") if sensor == "flow" else (value, "mV")
 
 
-def _line(row: dict[str, Any]) -> str:
+def _format_row(row: dict[str, Any]) -> str:
     value = "no value" if row["value"] is None else f"{output.shown_number(row['value'], 5)} {row['unit']}"
     if row["state"] != "ok" and row["value"] is not None:
         value = f"last {value}"
@@ -85,11 +85,11 @@ def patency(port: str | None, baud: int, as_json: bool) -> int:
     and after it tells whether the line is open, with its time constant, occluded, or leaking. The exit code is 1 unless
     it is open.
     """
-    with pump.commanding(port, baud) as client:
-        programmed(client)
-        profile = _profile(client)
-        steps = int(profile.steps(profile.watch.patency))
-        outcome, found = check(client, profile, steps)
+    with pump.open_commands(port, baud) as client:
+        read_therapy(client)
+        profile = _find_profile(client)
+        steps = int(profile.count_steps(profile.watch.patency))
+        outcome, found = check_patency(client, profile, steps)
     values = {
         **outcome_json(client, outcome),
         "verdict": found.verdict,
@@ -101,37 +101,37 @@ def patency(port: str | None, baud: int, as_json: bool) -> int:
         "time_constant_s": found.time_constant_s,
         "expected_time_constant_s": float(profile.catheter.time_constant / 1000),
     }
-    output.answer(as_json, values, _said(values))
+    output.print_answer(as_json, values, _describe_result(values))
     return 0 if found.verdict == "open" else FAULTY
 
 
-def _profile(client: PumpClient) -> Profile:
-    from dosebench.profile.load import load  # noqa: PLC0415
+def _find_profile(client: PumpClient) -> Profile:
+    from dosebench.profile.load import load_profile  # noqa: PLC0415
 
-    return load(client.hello_reply["profile"].decode(errors="replace"))
+    return load_profile(client.hello_reply["profile"].decode(errors="replace"))
 
 
-def check(client: PumpClient, profile: Profile, steps: int) -> tuple[dict[str, Any], Patency]:
+def check_patency(client: PumpClient, profile: Profile, steps: int) -> tuple[dict[str, Any], Patency]:
     """Deliver `steps`, and watch the pressure. Raises DosebenchError without a pressure sensor that can be believed."""
-    from dosebench.bench.patency import WATCHED, expected_peak, judge  # noqa: PLC0415
+    from dosebench.bench.patency import WATCHED, expected_peak, judge_patency  # noqa: PLC0415
 
     tau_s = float(profile.catheter.time_constant / 1000)
-    every_s = float(1 / profile.steps(profile.delivery.rate_max) / 1000)
+    every_s = float(1 / profile.count_steps(profile.delivery.rate_max) / 1000)
     rise_pa = float(profile.delivery.step_volume / profile.catheter.compliance)
-    before = [_pressure(client) for _ in range(READINGS_BEFORE)]
-    outcome = client.patency(steps)
+    before = [_read_pressure(client) for _ in range(READINGS_BEFORE)]
+    outcome = client.test_patency(steps)
     began = client.clock()
     end_s = steps * every_s
     readings = []
     while (at := client.clock() - began) < end_s + WATCHED * tau_s:
-        readings.append((at, float(_pressure(client))))
-        client.wait(min(tau_s, every_s) / READINGS_PER_TAU)
+        readings.append((at, float(_read_pressure(client))))
+        client.wait_time(min(tau_s, every_s) / READINGS_PER_TAU)
     expected = expected_peak(steps, every_s, rise_pa, tau_s)
-    return outcome, judge(readings, sum(before) / len(before), end_s, expected)
+    return outcome, judge_patency(readings, sum(before) / len(before), end_s, expected)
 
 
-def _pressure(client: PumpClient) -> int:
-    pressure = output.sensed(client, "pressure")
+def _read_pressure(client: PumpClient) -> int:
+    pressure = output.read_sensor(client, "pressure")
     if pressure is None:
         raise DosebenchError(
             "this pump has no pressure sensor that can be believed", hint="`dosebench sensors` shows what it has"
@@ -139,7 +139,7 @@ def _pressure(client: PumpClient) -> int:
     return pressure
 
 
-def _said(values: dict[str, Any]) -> str:
+def _describe_result(values: dict[str, Any]) -> str:
     number = output.shown_number
     took, usual = values["time_constant_s"], values["expected_time_constant_s"]
     after = f", time constant {number(took, 3)} s (profile {number(usual, 3)} s)" if took else ""

@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 import click
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options as options_
 from dosebench.cli import output
-from dosebench.cli.progress import bar
+from dosebench.cli.progress import show_progress
 from dosebench.link.ports import BAUD
 
 if TYPE_CHECKING:
@@ -96,28 +96,28 @@ def sim(
     if list_faults:
         _list_faults(as_json)
         return
-    acts = _acts(faults, fill)
+    acts = _parse_acts(faults, fill)
     if list_them or stop is not None or remove is not None:
-        _manage(stop, remove, as_json)
+        _manage_board(stop, remove, as_json)
         return
     options = {"runtime": runtime, "profile": profile, "seed": seed, "baud": baud}
     if flash is not None:
-        _flash(name, options, flash, as_json)
+        _flash_board(name, options, flash, as_json)
         return
-    url = _url(name, **options)
+    url = _sim_url(name, **options)
     if advance is not None and name is None:
         raise click.UsageError("--advance needs the name of a board")
     if name is not None and (advance is not None or (acts and not serve)):
-        _advance(url, name, acts, advance, as_json)
+        _advance_board(url, name, acts, advance, as_json)
         return
     if tcp is not None and (use_pty or link):
         raise click.UsageError("--tcp and --pty (--link) exclude each other")
-    _serve(url, tcp, bind, link, speed, acts=acts, as_json=as_json)
+    _serve_board(url, tcp, bind, link, speed, acts=acts, as_json=as_json)
 
 
 @dataclass(frozen=True)
 class _Acts:
-    """What is done to a board before its time goes on: faults as `Faults.set` takes them, and a content in nL."""
+    """What is done to a board before its time goes on: faults as `Faults.set_fault` takes them, and a content in nL."""
 
     faults: tuple[tuple[str, str | None], ...]
     fill_nl: float | None
@@ -127,18 +127,18 @@ class _Acts:
 
     def carry_out(self, twin: Twin) -> None:
         for name, value in self.faults:
-            twin.fault(name, value)
+            twin.set_fault(name, value)
         if self.fill_nl is not None:
-            twin.plant.refill(self.fill_nl, twin.machine.now_us)
+            twin.plant.refill_reservoir(self.fill_nl, twin.machine.now_us)
 
 
-def _acts(faults: tuple[str, ...], fill: str | None) -> _Acts:
+def _parse_acts(faults: tuple[str, ...], fill: str | None) -> _Acts:
     # Read before a board is touched: a mistake must leave it as it was.
     from dosebench.base import units  # noqa: PLC0415
-    from dosebench.twin.faults import parse  # noqa: PLC0415
+    from dosebench.twin.faults import parse_fault  # noqa: PLC0415
 
-    fill_nl = None if fill is None else float(units.value(fill, units.VOLUME))
-    return _Acts(tuple(parse(text) for text in faults), fill_nl)
+    fill_nl = None if fill is None else float(units.parse_value(fill, units.VOLUME))
+    return _Acts(tuple(parse_fault(text) for text in faults), fill_nl)
 
 
 def _list_faults(as_json: bool) -> None:
@@ -150,12 +150,12 @@ def _list_faults(as_json: bool) -> None:
         takes = None if switch else {"low": kind.low, "high": kind.high, "usual": kind.usual, "unit": kind.unit}
         rows.append({"fault": name, "meaning": kind.meaning, "takes": takes})
     width = max(map(len, KINDS))
-    lines = [f"{name:{width}}  {kind.meaning}{_takes(kind)}" for name, kind in KINDS.items()]
+    lines = [f"{name:{width}}  {kind.meaning}{_describe_values(kind)}" for name, kind in KINDS.items()]
     lines.append(f"{'none':{width}}  Ends them all.")
-    output.answer(as_json, {"known_faults": rows}, "\n".join(lines))
+    output.print_answer(as_json, {"known_faults": rows}, "\n".join(lines))
 
 
-def _takes(kind: Kind) -> str:
+def _describe_values(kind: Kind) -> str:
     if isinstance(kind.off, bool):
         return ""
     unit = f" {kind.unit}" if kind.unit else ""
@@ -168,29 +168,29 @@ def _one_task(**tasks: Any) -> None:
         raise click.UsageError(f"{' and '.join(chosen).replace('--serve', '--pty or --tcp')} exclude each other")
 
 
-def _url(name: str | None, **options: Any) -> str:
+def _sim_url(name: str | None, **options: Any) -> str:
     query = urlencode({key: value for key, value in options.items() if value is not None})
     return f"sim://{name or ''}" + (f"?{query}" if query else "")
 
 
-def _manage(stop: str | None, remove: str | None, as_json: bool) -> None:
+def _manage_board(stop: str | None, remove: str | None, as_json: bool) -> None:
     from dosebench.twin import persistent  # noqa: PLC0415
 
     if stop is not None:
-        ran = persistent.stop(stop)
+        ran = persistent.stop_twin(stop)
         text = f"sim://{stop} has no power" + ("" if ran else " (it had none)")
-        output.answer(as_json, {"stopped": stop, "ran": ran}, text)
+        output.print_answer(as_json, {"stopped": stop, "ran": ran}, text)
     elif remove is not None:
-        persistent.remove(remove)
-        output.answer(as_json, {"removed": remove}, f"sim://{remove} is forgotten")
+        persistent.remove_twin(remove)
+        output.print_answer(as_json, {"removed": remove}, f"sim://{remove} is forgotten")
     else:
         names = persistent.list_names()
         text = "\n".join(f"sim://{name}" for name in names) or "no named simulations"
-        output.answer(as_json, {"simulations": names}, text)
+        output.print_answer(as_json, {"simulations": names}, text)
 
 
-def _flash(name: str | None, options: dict[str, Any], file: Path, as_json: bool) -> None:
-    from dosebench.bench.file import load as load_bench  # noqa: PLC0415
+def _flash_board(name: str | None, options: dict[str, Any], file: Path, as_json: bool) -> None:
+    from dosebench.bench.file import load_bench  # noqa: PLC0415
     from dosebench.twin.persistent import NamedTwin, SimOptions, list_names  # noqa: PLC0415
 
     if name is None:
@@ -200,16 +200,16 @@ def _flash(name: str | None, options: dict[str, Any], file: Path, as_json: bool)
         # A new board is the pump of its bench, and none is made for a bench that does not fit.
         options = options | {"profile": options["profile"] or bench.nominal.name}
         _check_pump(name, options["profile"], bench)
-    board = NamedTwin(SimOptions.parse(_url(name, **options)))
-    board.open()
+    board = NamedTwin(SimOptions.parse_url(_sim_url(name, **options)))
+    board.open_twin()
     try:
         _check_pump(name, board.options.profile, bench)
-        board.flash(bench.device_config())
+        board.flash_config(bench.device_config())
     finally:
-        board.release()
+        board.release_twin()
     step_ul = float(bench.step_nl / 1000)
     text = f"sim://{name} has the settings of {file}: a step is {output.shown_number(step_ul)} uL."
-    output.answer(as_json, {"name": name, "flashed": str(file), "step_ul": step_ul}, text)
+    output.print_answer(as_json, {"name": name, "flashed": str(file), "step_ul": step_ul}, text)
 
 
 def _check_pump(name: str, profile: str, bench: Bench) -> None:
@@ -219,46 +219,49 @@ def _check_pump(name: str, profile: str, bench: Bench) -> None:
         raise SimError(f"sim://{name} is a pump {profile}, the bench has {bench.nominal.name}")
 
 
-def _advance(url: str, name: str, acts: _Acts, duration: str | None, as_json: bool) -> None:
+def _advance_board(url: str, name: str, acts: _Acts, duration: str | None, as_json: bool) -> None:
     from dosebench.base import units  # noqa: PLC0415
-    from dosebench.twin.faults import show  # noqa: PLC0415
+    from dosebench.twin.faults import format_faults  # noqa: PLC0415
     from dosebench.twin.persistent import open_url  # noqa: PLC0415
     from dosebench.twin.twin import one_core  # noqa: PLC0415
 
-    length_us = round(units.value(duration, units.DURATION) * 1000) if duration else 0
+    length_us = round(units.parse_value(duration, units.DURATION) * 1000) if duration else 0
     with one_core():
         twin, release = open_url(url)
-        began, before = twin.machine.now_us, twin.plant.encoder()
+        began, before = twin.machine.now_us, twin.plant.read_encoder()
         try:
             acts.carry_out(twin)
-            _pass(twin, began + length_us, quiet=as_json)
+            _pass_time(twin, began + length_us, quiet=as_json)
         finally:
             release()
-    steps = twin.plant.encoder() - before
+    steps = twin.plant.read_encoder() - before
     values = {
         "name": name,
         "advanced_s": (twin.machine.now_us - began) / 1e6,
         "now_s": twin.now_s,
         "steps": steps,
         "reservoir_ml": twin.plant.reservoir_nl() / 1e6,
-        "faults": twin.plant.faults.present(),
+        "faults": twin.plant.faults.list_present(),
     }
     text = f"sim://{name}: "
     if duration:
-        text += f"{duration} have passed, {counted(steps, 'step')}; it is day {twin.now_s / 86_400:.3f}; "
-    text += f"{show(twin.plant.faults.present())}; {twin.plant.reservoir_nl() / 1e6:.4g} mL in the reservoir"
-    output.answer(as_json, values, text)
+        text += f"{duration} have passed, {count_noun(steps, 'step')}; it is day {twin.now_s / 86_400:.3f}; "
+    text += (
+        f"{format_faults(twin.plant.faults.list_present())}; {twin.plant.reservoir_nl() / 1e6:.4g} mL in the "
+        f"reservoir"
+    )
+    output.print_answer(as_json, values, text)
 
 
-def _pass(twin: Twin, until_us: int, quiet: bool) -> None:
+def _pass_time(twin: Twin, until_us: int, quiet: bool) -> None:
     began = twin.machine.now_us
-    with bar("advancing", "days", quiet) as moved:
+    with show_progress("advancing", "days", quiet) as moved:
         while twin.machine.now_us < until_us:
             twin.advance_us(min(twin.machine.now_us + SLICE_US, until_us))
             moved((twin.machine.now_us - began) / DAY_US, (until_us - began) / DAY_US)
 
 
-def _serve(
+def _serve_board(
     url: str, tcp: int | None, bind: str, link: Path | None, speed: float, *, acts: _Acts, as_json: bool
 ) -> None:
     from dosebench.link.endpoint import PtyEndpoint, TcpEndpoint  # noqa: PLC0415
@@ -269,15 +272,15 @@ def _serve(
 
     endpoint: Endpoint = PtyEndpoint(link) if tcp is None else TcpEndpoint(bind, tcp)
     with closing(endpoint), one_core():
-        output.interruptible()
+        output.make_interruptible()
         twin, release = open_url(url)
         try:
-            if not SimOptions.parse(url).name:
+            if not SimOptions.parse_url(url).name:
                 # Of a named board they were kept when it was made.
-                KeyStore().put(twin.machine.device_id, twin.machine.keys, secret=False)
+                KeyStore().put_keys(twin.machine.device_id, twin.machine.keys, secret=False)
             acts.carry_out(twin)
-            _announce(url, twin, endpoint, speed, as_json)
-            Live(twin, endpoint, speed).run()
+            _announce_board(url, twin, endpoint, speed, as_json)
+            Live(twin, endpoint, speed).run_until()
         except KeyboardInterrupt:
             if not as_json:
                 click.echo(f"\nended on day {twin.now_s / 86_400:.3f}")
@@ -285,7 +288,7 @@ def _serve(
             release()
 
 
-def _announce(url: str, twin: Twin, endpoint: Endpoint, speed: float, as_json: bool) -> None:
+def _announce_board(url: str, twin: Twin, endpoint: Endpoint, speed: float, as_json: bool) -> None:
     if as_json:
         values = {"port": endpoint.name, "url": url, "runtime": twin.runtime_name, "speed": speed}
         click.echo(json.dumps(values))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from dosebench.cli import options, output
-from dosebench.cli.check_result import show as show_check
-from dosebench.cli.options import FILE, figure_path, library
+from dosebench.cli.check_result import show_check
+from dosebench.cli.options import FILE, figure_path, load_library
 from dosebench.cli.output import title_of
-from dosebench.cli.simulated_days import leave_files, run_days, show
-from dosebench.regimen.summary import summarize
+from dosebench.cli.simulated_days import leave_files, run_days, show_run
+from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
     pass
@@ -60,7 +60,7 @@ def simulate(
 
     With --scenario the pump lives through what the file says (docs/SCENARIOS.md), and its expectations are judged too.
     """
-    from dosebench.regimen.check import check  # noqa: PLC0415
+    from dosebench.regimen.check import check_regimen  # noqa: PLC0415
 
     if scenario_file is not None and (days is not None or patient_every is not None):
         raise click.UsageError("a scenario says itself how long it is and who asks for what")
@@ -69,10 +69,10 @@ def simulate(
 
     if figure is not None:
         figure_path(figure)
-    result = check(file, library(drugs))
+    result = check_regimen(file, load_library(drugs))
     if not result.ok:
         if as_json:
-            output.emit(summarize(result))
+            output.print_json(summarize_check(result))
         else:
             show_check(result)
         return 1
@@ -80,15 +80,17 @@ def simulate(
         from dosebench.cli.scenario import Files, run_scenario  # noqa: PLC0415
 
         files = Files(log_file, figure, report)
-        return run_scenario(result, scenario_file, files, runtime, seed, drugs=library(drugs), as_json=as_json)
+        return run_scenario(result, scenario_file, files, runtime, seed, drugs=load_library(drugs), as_json=as_json)
     run = run_days(result, days or DAYS, runtime, seed, quiet=as_json, patient_every=patient_every)
-    leave_files(run, title_of(summarize(result)), log_file, figure)
+    leave_files(run, title_of(summarize_check(result)), log_file, figure)
     if as_json:
-        output.emit({"file": str(file)} | run.to_json() | {"log": _text(log_file), "figure": _text(figure)})
+        output.print_json(
+            {"file": str(file)} | run.to_json() | {"log": _read_text(log_file), "figure": _read_text(figure)}
+        )
     else:
-        show(run, title_of(summarize(result)))
-    return 1 if run.faults() else 0
+        show_run(run, title_of(summarize_check(result)))
+    return 1 if run.list_faults() else 0
 
 
-def _text(path: Path | None) -> str | None:
+def _read_text(path: Path | None) -> str | None:
     return None if path is None else str(path)

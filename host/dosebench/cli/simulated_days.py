@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dosebench.base.units import MINUTE_MS
-from dosebench.base.words import counted
-from dosebench.cli.progress import bar
+from dosebench.base.words import count_noun
+from dosebench.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from dosebench.regimen.check import CheckResult
@@ -27,20 +27,19 @@ def run_days(
     patient_every: str | None = None,
 ) -> SimulationResult:
     """Simulate a checked regimen behind a progress bar; `patient_every` is how often the patient asks for a bolus."""
-    from dosebench.simulation.days import patient_orders  # noqa: PLC0415
-    from dosebench.simulation.days import simulate as run  # noqa: PLC0415
+    from dosebench.simulation.days import patient_orders, simulate_days  # noqa: PLC0415
 
     assert result.program is not None
     assert result.profile_name is not None
     orders = list(patient_orders(_every_ms(patient_every), days)) if patient_every is not None else []
-    with bar("delivering", "days", quiet) as advance:
-        return run(result.program, result.profile_name, days, runtime, seed, progress=advance, boluses=orders)
+    with show_progress("delivering", "days", quiet) as advance:
+        return simulate_days(result.program, result.profile_name, days, runtime, seed, progress=advance, boluses=orders)
 
 
 def _every_ms(text: str) -> int:
     from dosebench.base import units  # noqa: PLC0415
 
-    every_ms = int(units.value(text, units.DURATION))
+    every_ms = int(units.parse_value(text, units.DURATION))
     if every_ms < MINUTE_MS:
         raise click.UsageError("a patient asks once a minute at most")
     return every_ms
@@ -55,13 +54,13 @@ def leave_files(run: SimulationResult, title: str, log_file: Path | None, figure
     if figure is not None:
         from dosebench.report import delivery  # noqa: PLC0415
 
-        delivery.draw(delivery.simulation_curves(run, title), figure)
+        delivery.draw_delivery(delivery.simulation_curves(run, title), figure)
 
 
-def show(run: SimulationResult, title: str) -> None:
+def show_run(run: SimulationResult, title: str) -> None:
     """Print the outcome as a table."""
     from rich.console import Console  # noqa: PLC0415
 
     from dosebench.report.run_table import simulation_table  # noqa: PLC0415
 
-    Console().print(simulation_table(run, f"{title}, {counted(f'{run.days:g}', 'day')}"))
+    Console().print(simulation_table(run, f"{title}, {count_noun(f'{run.days:g}', 'day')}"))

@@ -44,11 +44,11 @@ def sniff(
     protocol/wireshark/dosebench.lua.
     """
     from dosebench.base import units  # noqa: PLC0415
-    from dosebench.link.capture import Capture, CaptureError, convert  # noqa: PLC0415
+    from dosebench.link.capture import Capture, CaptureError, convert_log  # noqa: PLC0415
 
     if spy is not None and (only_listen or link is not None or length is not None):
         raise click.UsageError("--spy reads a log: --listen, --link and --for do not go with it")
-    length_s = None if length is None else float(units.value(length, units.DURATION)) / 1000
+    length_s = None if length is None else float(units.parse_value(length, units.DURATION)) / 1000
     try:
         file = out.open("wb")
     except OSError as error:
@@ -56,14 +56,14 @@ def sniff(
     with file:
         capture = Capture(file)
         if spy is not None:
-            convert(spy, capture)
+            convert_log(spy, capture)
         else:
-            _live(port, baud, capture, link=link, length_s=length_s, only_listen=only_listen, as_json=as_json)
+            _capture_live(port, baud, capture, link=link, length_s=length_s, only_listen=only_listen, as_json=as_json)
     text = f"{out}: {capture.packets} packets; look at it with tshark -X lua_script:dosebench.lua -r {out}"
-    output.answer(as_json, {"file": str(out), "packets": capture.packets}, text)
+    output.print_answer(as_json, {"file": str(out), "packets": capture.packets}, text)
 
 
-def _live(
+def _capture_live(
     port: str | None,
     baud: int,
     capture: Capture,
@@ -74,21 +74,21 @@ def _live(
     as_json: bool,
 ) -> None:
     from dosebench.link import ports  # noqa: PLC0415
-    from dosebench.link.capture import listen, tee  # noqa: PLC0415
+    from dosebench.link.capture import listen_port, relay_bytes  # noqa: PLC0415
     from dosebench.link.endpoint import PtyEndpoint  # noqa: PLC0415
 
     until = None if length_s is None else time.monotonic() + length_s
 
-    def going() -> bool:
+    def is_going() -> bool:
         return until is None or time.monotonic() < until
 
-    output.interruptible()
-    opened = ports.open_port(ports.choose(port), baud)
+    output.make_interruptible()
+    opened = ports.open_port(ports.choose_port(port), baud)
     with contextlib.closing(opened), contextlib.suppress(KeyboardInterrupt):
         if only_listen:
-            listen(opened, capture, going)
+            listen_port(opened, capture, is_going)
             return
         with contextlib.closing(PtyEndpoint(link)) as endpoint:
             use = f"use {endpoint.name} as the port; Ctrl-C ends it"
             click.echo(json.dumps({"port": endpoint.name}) if as_json else use, err=as_json)
-            tee(opened, endpoint, capture, going)
+            relay_bytes(opened, endpoint, capture, is_going)

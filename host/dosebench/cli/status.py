@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from dosebench_protocol.alarms import ordered
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
 
 if TYPE_CHECKING:
@@ -35,19 +35,19 @@ def status(port: str | None, baud: int, memory: bool, as_json: bool) -> None:
     if memory:
         _show_memory(port, baud, as_json)
         return
-    with pump.connected(port, baud) as client:
-        state, therapy = client.status(), pump.therapy_of(client)
-        report = report_of(client.hello_reply, state, therapy) | {"measured_ml": _measured(client, state)}
+    with pump.connect_pump(port, baud) as client:
+        state, therapy = client.read_status(), pump.therapy_of(client)
+        report = report_of(client.hello_reply, state, therapy) | {"measured_ml": _measured_content(client, state)}
     if as_json:
-        output.emit(report)
+        output.print_json(report)
     else:
-        output.rows(_lines(report))
+        output.print_rows(_list_rows(report))
 
 
-def _measured(client: PumpClient, state: dict[str, Any]) -> float | None:
+def _measured_content(client: PumpClient, state: dict[str, Any]) -> float | None:
     """Content by the level sensor, in mL; None where there is none that can be believed."""
-    steps = output.sensed(client, "level")
-    return None if steps is None else _product((steps, 10**6), _counted_nl(state))
+    steps = output.read_sensor(client, "level")
+    return None if steps is None else _multiply_known((steps, 10**6), _counted_nl(state))
 
 
 def _counted_nl(state: dict[str, Any]) -> Ratio:
@@ -73,26 +73,26 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
         "stop_reason": state["stop_reason"],
         "mode": state["mode"],
         "drug": therapy["drug"].decode(errors="replace") if therapy else None,
-        "concentration_ug_per_ml": _product((1000, 1), step_ng, step_nl and step_nl[::-1]),
+        "concentration_ug_per_ml": _multiply_known((1000, 1), step_ng, step_nl and step_nl[::-1]),
         "therapy_id": state["therapy_id"] if therapy else None,
         "generation": state["generation"],
-        "daily_dose_ug": _product(rate, (DAY_MS, 1000), now_ng),
-        "daily_volume_ml": _product(rate, (DAY_MS, 10**6), step_nl),
+        "daily_dose_ug": _multiply_known(rate, (DAY_MS, 1000), now_ng),
+        "daily_volume_ml": _multiply_known(rate, (DAY_MS, 10**6), step_nl),
         "flex_step": flex_step(state, therapy) if therapy and therapy["mode"] == "flex" else None,
         "pattern_lag_s": state["pattern_lag_ms"] / 1000,
         "titration_day": state["titration_day"],
-        "windows": [_window(row) for row in state["window_ng"]],
+        "windows": [_window_values(row) for row in state["window_ng"]],
         "bolus_kind": state["bolus_kind"],
-        "bolus_left_ug": _product((state["bolus_left_steps"], 1000), now_ng),
+        "bolus_left_ug": _multiply_known((state["bolus_left_steps"], 1000), now_ng),
         "bolus_left_steps": state["bolus_left_steps"],
-        "square_left_ug": _product((state["square_left_steps"], 1000), now_ng),
+        "square_left_ug": _multiply_known((state["square_left_steps"], 1000), now_ng),
         "square_left_steps": state["square_left_steps"],
         "patient_left": state["patient_left"] if therapy and therapy["patient_steps"] else None,
         "lockout_left_s": state["lockout_left_ms"] / 1000,
-        "step_ul": _product((1, 1000), _counted_nl(state)),
-        "bridge_left_ml": _product((state["bridge_left_steps"], 10**6), step_nl),
+        "step_ul": _multiply_known((1, 1000), _counted_nl(state)),
+        "bridge_left_ml": _multiply_known((state["bridge_left_steps"], 10**6), step_nl),
         "bridge_left_steps": state["bridge_left_steps"],
-        "reservoir_ml": _reservoir(state),
+        "reservoir_ml": _reservoir_content(state),
         "reservoir_low": bool(
             therapy and state["reservoir_known"] and state["reservoir_steps"] <= therapy["low_steps"]
         ),
@@ -106,7 +106,7 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
         "stopped_s": state["stopped_ms"] / 1000,
         "lasts_days": output.lasts_days(state),
         "pump_time": {"day": state["day"], "ms": state["ms"]},
-        "local_time": _local(state),
+        "local_time": _local_time(state),
         "journal_first": state["journal_first"],
         "journal_next": state["journal_next"],
         "boot_count": state["boot_count"],
@@ -119,7 +119,7 @@ def report_of(hello: dict[str, Any], state: dict[str, Any], therapy: dict[str, A
     }
 
 
-def _trust(report: dict[str, Any]) -> list[tuple[str, str]]:
+def _trust_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Rows about keys and frames that were not trusted, where there is something to say."""
     rows = [] if report["paired"] else [("keys", "none: unpaired, takes nothing but questions and stop")]
     counts = [f"{count} {name.replace('_', ' ')}" for name, count in report["not_trusted"].items() if count]
@@ -127,13 +127,13 @@ def _trust(report: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _show_memory(port: str | None, baud: int, as_json: bool) -> None:
-    with pump.connected(port, baud) as client:
-        told, state = client.memory(), client.status()
+    with pump.connect_pump(port, baud) as client:
+        told, state = client.read_memory(), client.read_status()
     report = memory_report(told, state["day"] + state["ms"] / DAY_MS)
     if as_json:
-        output.emit(report)
+        output.print_json(report)
     else:
-        output.rows(_memory_lines(report))
+        output.print_rows(_memory_lines(report))
 
 
 def memory_report(told: dict[str, Any], age_days: float) -> dict[str, Any]:
@@ -168,16 +168,16 @@ def _memory_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
         ring = report[name]
         held = f"{ring['next'] - ring['first']} records held of {ring['next']}"
         lines.append((label, f"{held}, {ring['sectors']} sectors"))
-        amiss = f"{counted(ring['voids'], 'record')} cut, {ring['damaged']} damaged"
+        amiss = f"{count_noun(ring['voids'], 'record')} cut, {ring['damaged']} damaged"
         lines.append((f"{label} at boot", amiss if ring["voids"] or ring["damaged"] else "all sound"))
-        lines.append((f"{label} wear", _wear(ring)))
+        lines.append((f"{label} wear", _describe_wear(ring)))
     therapy = report["therapy"]
     mended = f", {therapy['mended']} copies mended since the boot" if therapy["mended"] else ""
-    lines += [("therapy", f"generation {therapy['generation']}{mended}"), ("therapy wear", _wear(therapy))]
+    lines += [("therapy", f"generation {therapy['generation']}{mended}"), ("therapy wear", _describe_wear(therapy))]
     return lines
 
 
-def _wear(part: dict[str, Any]) -> str:
+def _describe_wear(part: dict[str, Any]) -> str:
     number = output.shown_number
     erases = f"{number(part['erases_per_sector'], 3)} erases of each sector"
     years = part["life_years"]
@@ -187,7 +187,7 @@ def _wear(part: dict[str, Any]) -> str:
     return f"{erases}, {lasts} at this rate"
 
 
-def _window(row: dict[str, int]) -> dict[str, float]:
+def _window_values(row: dict[str, int]) -> dict[str, float]:
     """A rolling window: its length, what it holds and may hold, and what room that leaves."""
     held, most = row["ng"], row["ng_max"]
     return {
@@ -223,7 +223,7 @@ def _step_at(at_ms: int, therapy: dict[str, Any]) -> dict[str, int]:
     return [step for step in steps if step["minute"] <= minute][-1]
 
 
-def _product(*factors: Ratio | None) -> float | None:
+def _multiply_known(*factors: Ratio | None) -> float | None:
     """The product of fractions, rounded once; None where one is not known. `fractions` would cost 4 ms of a start."""
     numerator = denominator = 1
     for factor in factors:
@@ -234,39 +234,43 @@ def _product(*factors: Ratio | None) -> float | None:
     return numerator / denominator
 
 
-def _reservoir(state: dict[str, Any]) -> float | None:
+def _reservoir_content(state: dict[str, Any]) -> float | None:
     if not state["reservoir_known"]:
         return None
-    return _product((state["reservoir_steps"], 10**6), _counted_nl(state))
+    return _multiply_known((state["reservoir_steps"], 10**6), _counted_nl(state))
 
 
-def _local(state: dict[str, Any]) -> str | None:
+def _local_time(state: dict[str, Any]) -> str | None:
     if not state["clock_known"]:
         return None
     return output.local_time(state["local_days"], state["local_ms"]).isoformat(timespec="milliseconds")
 
 
-def _lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+def _list_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     lines = [
         ("pump", f"{report['device_id'].hex()}  {report['profile']} on {report['board']}"),
         ("firmware", f"{report['firmware']}  ({report['runtime']})"),
-        ("delivery", _delivery(report)),
+        ("delivery", _describe_delivery(report)),
     ]
     if report["drug"] is not None:
         lines += _therapy_lines(report)
     hours = report["pump_time"]["ms"] / 3_600_000
     lines += [
         ("battery", f"{report['battery_mv']} mV"),
-        ("clock", _clock(report)),
-        ("age", f"{counted(report['pump_time']['day'], 'day')} {hours:.1f} h, {counted(report['boot_count'], 'boot')}"),
-        ("journal", f"{counted(report['journal_next'], 'record')}, from {report['journal_first']}"),
-        ("alarms", _alarms(report)),
-        *_trust(report),
+        ("clock", _describe_clock(report)),
+        (
+            "age",
+            f"{count_noun(report['pump_time']['day'], 'day')} {hours:.1f} h, "
+            f"{count_noun(report['boot_count'], 'boot')}",
+        ),
+        ("journal", f"{count_noun(report['journal_next'], 'record')}, from {report['journal_first']}"),
+        ("alarms", _describe_alarms(report)),
+        *_trust_rows(report),
     ]
     return lines
 
 
-def _alarms(report: dict[str, Any]) -> str:
+def _describe_alarms(report: dict[str, Any]) -> str:
     """The alarms that are on, the most urgent first."""
     if not report["alarms"]:
         return "none"
@@ -288,12 +292,12 @@ def _therapy_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     if report["measured_ml"] is not None:
         content += f" ({number(report['measured_ml'], 3)} mL measured)"
     if report["lasts_days"] is not None:
-        content += f", empty in {output.span(report['lasts_days'])} at this rate"
+        content += f", empty in {output.format_span(report['lasts_days'])} at this rate"
     lines.append(("reservoir", content + (" (low)" if report["reservoir_low"] else "")))
     low, high = report["delivered_steps_low"], report["delivered_steps_high"]
-    lines.append(("delivered", f"{counted(low, 'step')} in all" if low == high else f"{low} to {high} steps in all"))
+    lines.append(("delivered", f"{count_noun(low, 'step')} in all" if low == high else f"{low} to {high} steps in all"))
     if report["missed_steps"]:
-        lines.append(("missed", counted(report["missed_steps"], "step")))
+        lines.append(("missed", count_noun(report["missed_steps"], "step")))
     return lines
 
 
@@ -313,38 +317,38 @@ def _bolus_lines(report: dict[str, Any]) -> list[tuple[str, str]]:
     number = output.shown_number
     lines = []
     if report["bolus_left_steps"]:
-        left = f"{number(report['bolus_left_ug'])} ug to go ({counted(report['bolus_left_steps'], 'step')})"
+        left = f"{number(report['bolus_left_ug'])} ug to go ({count_noun(report['bolus_left_steps'], 'step')})"
         lines.append(("bolus", f"{report['bolus_kind']}, {left}"))
     if report["square_left_steps"]:
         waits = ", waiting for the other one" if report["bolus_left_steps"] else ""
-        left = f"{number(report['square_left_ug'])} ug to go ({counted(report['square_left_steps'], 'step')})"
+        left = f"{number(report['square_left_ug'])} ug to go ({count_noun(report['square_left_steps'], 'step')})"
         lines.append(("square", f"{left}{waits}"))
     if report["bridge_left_steps"]:
         lines.append(("bridge", f"{number(report['bridge_left_ml'])} mL of the old solution still to go"))
     if report["patient_left"] is not None:
         lockout = report["lockout_left_s"]
         locked = f", locked for {number(lockout / 60, 3)} min" if lockout else ""
-        lines.append(("patient", f"{counted(report['patient_left'], 'bolus')} left in 24 h{locked}"))
+        lines.append(("patient", f"{count_noun(report['patient_left'], 'bolus')} left in 24 h{locked}"))
     return lines
 
 
-def _delivery(report: dict[str, Any]) -> str:
+def _describe_delivery(report: dict[str, Any]) -> str:
     if report["delivery"] == "unprogrammed":
         return "not programmed: run `dosebench program FILE`"
     if report["delivery"] == "running":
-        return f"running, {_runs(report)}"
+        return f"running, {_describe_mode(report)}"
     if report["delivery"] == "safe":
         return "safe state: see the alarms, put the cause right, then `dosebench clear`"
-    from dosebench.link.why import span  # noqa: PLC0415
+    from dosebench.link.why import format_span  # noqa: PLC0415
 
-    return f"stopped ({report['stop_reason']}) for {span(report['stopped_s'] * 1000)}"
+    return f"stopped ({report['stop_reason']}) for {format_span(report['stopped_s'] * 1000)}"
 
 
-def _clock(report: dict[str, Any]) -> str:
+def _describe_clock(report: dict[str, Any]) -> str:
     return report["local_time"] or "not set: run `dosebench clock --set now`"
 
 
-def _runs(report: dict[str, Any]) -> str:
+def _describe_mode(report: dict[str, Any]) -> str:
     """The mode, and what of it runs now."""
     if report["mode"] == "titration":
         return f"titration, day {report['titration_day']}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
 from dosebench.cli.pump import outcome_json, step_nl, volume_steps
 
@@ -43,26 +43,26 @@ def refill(volume: str, withdrawn: str | None, port: str | None, baud: int, as_j
     The whole content, not what was added. Rounded down to whole motor steps. With --withdrawn the pump compares what
     was left with what should have been: a delivery more than 14.5 % off raises an alarm and blocks the next start.
     """
-    with pump.commanding(port, baud) as client:
+    with pump.open_commands(port, baud) as client:
         nl = step_nl(client)
         steps = volume_steps(volume, nl)
         taken = None if withdrawn is None else volume_steps(withdrawn, nl)
-        outcome = client.refill(steps, taken)
-        state = client.status()
+        outcome = client.record_refill(steps, taken)
+        state = client.read_status()
         values = outcome_json(client, outcome) | {
             "steps": steps,
             "volume_ml": float(steps * nl / 10**6),
             "lasts_days": output.lasts_days(state),
-            **_due(client, steps, state),
-            "check": None if taken is None else _check(client, int(outcome["record"]), nl),
+            **_refill_due(client, steps, state),
+            "check": None if taken is None else _check_withdrawn(client, int(outcome["record"]), nl),
         }
     if as_json:
-        output.emit(values)
+        output.print_json(values)
     else:
-        click.echo(_told(values))
+        click.echo(_describe_refill(values))
 
 
-def _due(client: PumpClient, steps: int, state: dict[str, Any]) -> dict[str, Any]:
+def _refill_due(client: PumpClient, steps: int, state: dict[str, Any]) -> dict[str, Any]:
     """The next refill with every patient bolus taken, and the drug's stability (R22)."""
     from dataclasses import replace  # noqa: PLC0415
 
@@ -71,7 +71,7 @@ def _due(client: PumpClient, steps: int, state: dict[str, Any]) -> dict[str, Any
     data = pump.therapy_bytes(client)
     if data is None:
         return {"refill_days": None, "refill_limit": None, "refill_date": None}
-    reading = replace(from_bytes(data), reservoir_steps=steps).reading()
+    reading = replace(from_bytes(data), reservoir_steps=steps).expected_reading()
     today = output.local_time(state["local_days"], 0).date() if state["clock_known"] else None
     return {
         "refill_days": reading.refill_days,
@@ -80,7 +80,7 @@ def _due(client: PumpClient, steps: int, state: dict[str, Any]) -> dict[str, Any
     }
 
 
-def _check(client: PumpClient, record: int, nl: Fraction) -> dict[str, Any] | None:
+def _check_withdrawn(client: PumpClient, record: int, nl: Fraction) -> dict[str, Any] | None:
     """What the pump made of the withdrawn volume; None where it knew of no filling before."""
     found = _check_record(client, record)
     if found is None:
@@ -97,7 +97,7 @@ def _check(client: PumpClient, record: int, nl: Fraction) -> dict[str, Any] | No
 def _check_record(client: PumpClient, record: int) -> Record | None:
     from dosebench_protocol.records import decode_records  # noqa: PLC0415
 
-    records = decode_records(b"".join(client.journal(max(0, record - CHECK_RECORDS))))
+    records = decode_records(b"".join(client.read_journal(max(0, record - CHECK_RECORDS))))
     before = [each for each in records if each.sequence < record]
     for each in reversed(before):
         if each.kind == "refill_check":
@@ -107,11 +107,11 @@ def _check_record(client: PumpClient, record: int) -> Record | None:
     return None
 
 
-def _told(values: dict[str, Any]) -> str:
+def _describe_refill(values: dict[str, Any]) -> str:
     number = output.shown_number
     lines = [
-        f"The reservoir holds {number(values['volume_ml'])} mL ({counted(values['steps'], 'step')})."
-        + output.lasts(values["lasts_days"])
+        f"The reservoir holds {number(values['volume_ml'])} mL ({count_noun(values['steps'], 'step')})."
+        + output.describe_lasting(values["lasts_days"])
     ]
     if values["refill_days"] is not None:
         when = f", {values['refill_date']}," if values["refill_date"] else ""
@@ -135,17 +135,17 @@ def implant(day: str | None, port: str | None, baud: int, as_json: bool) -> None
     Service ends 90 days after the elective replacement indicator of the battery, and some years of the calendar after
     the implant, whichever comes first. The pump's calendar must be set.
     """
-    stated = None if day is None else output.moment(day).date()
-    with pump.commanding(port, baud) as client:
+    stated = None if day is None else output.parse_moment(day).date()
+    with pump.open_commands(port, baud) as client:
         if stated is not None:
-            client.implant(stated)
-        state, service = client.status(), client.service()
-    values = {"device_id": client.device_id} | _dates(state, service)
-    output.answer(as_json, values, _served(values))
+            client.record_implant(stated)
+        state, service = client.read_status(), client.read_service()
+    values = {"device_id": client.device_id} | _service_dates(state, service)
+    output.print_answer(as_json, values, _describe_service(values))
 
 
-def _dates(state: dict[str, Any], service: dict[str, int | None]) -> dict[str, Any]:
-    cap = _date(service["cap_days"])
+def _service_dates(state: dict[str, Any], service: dict[str, int | None]) -> dict[str, Any]:
+    cap = _date_after(service["cap_days"])
     left = service["replacement_left_days"]
     ends = cap
     if left is not None and state["clock_known"]:
@@ -154,20 +154,20 @@ def _dates(state: dict[str, Any], service: dict[str, int | None]) -> dict[str, A
         after = output.local_time(state["local_days"] + left, ms).date()
         ends = after if cap is None else min(cap, after)
     return {
-        "implant_date": _date(service["implant_days"]),
+        "implant_date": _date_after(service["implant_days"]),
         "cap_date": cap,
-        "replacement_date": _date(service["replacement_days"]),
+        "replacement_date": _date_after(service["replacement_days"]),
         "replacement_left_days": left,
         "service_ends": ends,
         "ended": "end_of_service" in state["alarms"],
     }
 
 
-def _date(days: int | None) -> date | None:
+def _date_after(days: int | None) -> date | None:
     return None if days is None else output.local_time(days, 0).date()
 
 
-def _served(values: dict[str, Any]) -> str:
+def _describe_service(values: dict[str, Any]) -> str:
     implanted, cap = values["implant_date"], values["cap_date"]
     lines = [f"Implanted {implanted}." if implanted else "No date of implant was stated."]
     if cap:

@@ -37,28 +37,28 @@ def watch(
     from dosebench.base import units  # noqa: PLC0415
     from dosebench.link.telemetry import table_of  # noqa: PLC0415
 
-    period_ms = round(units.value(period, units.DURATION))
-    with pump.connected(port, baud) as client:
+    period_ms = round(units.parse_value(period, units.DURATION))
+    with pump.connect_pump(port, baud) as client:
         if list_fields:
             table = table_of(client)
             if as_json:
-                output.emit({"fields": [field._asdict() for field in table]})
+                output.print_json({"fields": [field._asdict() for field in table]})
             else:
-                output.rows([(field.name, field.unit if field.unit != "-" else field.type) for field in table])
+                output.print_rows([(field.name, field.unit if field.unit != "-" else field.type) for field in table])
             return
-        from dosebench.link.telemetry import watch as samples_of  # noqa: PLC0415
+        from dosebench.link.telemetry import watch_samples  # noqa: PLC0415
 
-        for taken, sample in enumerate(samples_of(client, fields, period_ms), 1):
-            _show(sample, taken, as_json)
+        for taken, sample in enumerate(watch_samples(client, fields, period_ms), 1):
+            _show_sample(sample, taken, as_json)
             if taken == count:
                 return
 
 
-def _show(sample: Sample, taken: int, as_json: bool) -> None:
+def _show_sample(sample: Sample, taken: int, as_json: bool) -> None:
     if as_json:
         told: dict[str, Any] = {"number": sample.number, "lost": sample.lost, "skipped": sample.skipped}
         told |= {"day": sample.day, "ms": sample.ms, "values": sample.values}
-        click.echo(json.dumps(told, default=output.plain))
+        click.echo(json.dumps(told, default=output.to_plain))
         return
     widths = {name: max(len(name), 9) for name in sample.values}
     if taken % 25 == 1:
@@ -66,9 +66,9 @@ def _show(sample: Sample, taken: int, as_json: bool) -> None:
     if sample.lost:
         click.echo(f"{sample.lost} samples were lost")
     when = f"{sample.day} {output.time_of_day(sample.ms)}.{sample.ms % 1000:03}"
-    line = "  ".join(f"{_text(sample.values[name]):>{width}}" for name, width in widths.items())
+    line = "  ".join(f"{_format_value(sample.values[name]):>{width}}" for name, width in widths.items())
     click.echo(f"{when:>17}  {line}")
 
 
-def _text(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return "+".join(value) or "none" if isinstance(value, tuple) else str(value)

@@ -15,17 +15,17 @@ def why(port: str | None, baud: int, as_json: bool) -> int:
 
     The exit code is 0 when it is, and 1 when something holds it back.
     """
-    from dosebench.link.why import lower, reasons  # noqa: PLC0415
+    from dosebench.link.why import list_reasons, lower_first  # noqa: PLC0415
 
-    with pump.connected(port, baud) as client:
-        state, therapy = client.status(), pump.therapy_of(client)
-    found = reasons(state, therapy)
+    with pump.connect_pump(port, baud) as client:
+        state, therapy = client.read_status(), pump.therapy_of(client)
+    found = list_reasons(state, therapy)
     first = found[0].sentence if found else "The pump delivers what was asked."
-    others = [f"Besides: {lower(each.sentence)}" for each in found[1:]]
+    others = [f"Besides: {lower_first(each.sentence)}" for each in found[1:]]
     values = {
         "delivers": not found,
         "sentence": first,
         "reasons": [{"reason": each.name, "sentence": each.sentence} for each in found],
     }
-    output.answer(as_json, values, "\n".join([first, *others]))
+    output.print_answer(as_json, values, "\n".join([first, *others]))
     return 1 if found else 0

@@ -48,33 +48,33 @@ class Found:
         return f"{self.device} ({self.what}{''.join(f', {name}' for name in names)})"
 
 
-def boards() -> list[Found]:
+def find_boards() -> list[Found]:
     """Every port of the USB that may be a board, surest first."""
     from serial.tools import list_ports  # noqa: PLC0415
 
-    found = [_found(port) for port in list_ports.comports() if port.vid is not None]
+    found = [_identify_port(port) for port in list_ports.comports() if port.vid is not None]
     order = (RP2, ESP32, OTHER, BRIDGE)
     return sorted(
         (board for board in found if board is not None), key=lambda board: (order.index(board.family), board.device)
     )
 
 
-def _found(port: Any) -> Found | None:
+def _identify_port(port: Any) -> Found | None:
     told = USB_IDS.get((port.vid, port.pid)) or USB_IDS.get((port.vid, None))
     if told is None:
         return None
     return Found(str(port.device), str(port.serial_number or ""), str(port.location or ""), *told)
 
 
-def choose(port: str | None) -> str:
+def choose_port(port: str | None) -> str:
     """The port to use: as given (a device, a pyserial URL, a serial number, a USB location), else the only board.
 
     Raises PortError when there is none, or more than one.
     """
-    there = boards()
+    there = find_boards()
     if port:
         return next((board.device for board in there if port in (board.serial_number, board.location)), None) or (
-            ports.choose(port)
+            ports.choose_port(port)
         )
     if len(there) == 1:
         return there[0].device
@@ -92,9 +92,9 @@ def choose(port: str | None) -> str:
 
 def same_board(device: str) -> str:
     """The name that is sure to lead to the board again after its USB port vanished: its location, where it has one."""
-    return next((board.location for board in boards() if board.device == device and board.location), device)
+    return next((board.location for board in find_boards() if board.device == device and board.location), device)
 
 
 def as_json() -> list[dict[str, str]]:
     """The boards, for scripts."""
-    return [asdict(board) for board in boards()]
+    return [asdict(board) for board in find_boards()]

@@ -26,7 +26,7 @@ from dosebench.flashing.layout import (
     TRIAL,
     Slot,
     on_trial,
-    other,
+    other_slot,
     slot_dir,
 )
 from dosebench.flashing.shell import Held, Shell
@@ -37,7 +37,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class FlashPlan:
     """What is to be done.
 
     Attributes:
@@ -77,7 +77,7 @@ class Plan:
         return files | {path: len(content) for path, content in extra.items() if content is not None}
 
 
-def make_plan(held: Held, image: Image, selector: bytes, keys: Mapping[str, bytes] | None) -> Plan:
+def make_plan(held: Held, image: Image, selector: bytes, keys: Mapping[str, bytes] | None) -> FlashPlan:
     """What brings a board from what it holds to this image.
 
     Args:
@@ -95,14 +95,14 @@ def make_plan(held: Held, image: Image, selector: bytes, keys: Mapping[str, byte
     slot = next((slot for slot in SLOTS if held.slots[slot] == whole), None)
     if slot is not None:
         switches = held.active != slot or held.failed == slot
-        return Plan(slot, switches, keep=len(wanted), main=main, saves_main=saves, keys=key_file)
-    slot = other(held.runs)
+        return FlashPlan(slot, switches, keep=len(wanted), main=main, saves_main=saves, keys=key_file)
+    slot = other_slot(held.runs)
     there = {path: digest for path, digest in held.slots[slot].items() if path != MANIFEST}
     fits = {path for path, digest in there.items() if wanted.get(path) == digest}
     lacks = sorted(wanted.keys() - fits)
-    near = held.slots[other(slot)]
+    near = held.slots[other_slot(slot)]
     copies = tuple(path for path in lacks if near.get(path) == wanted[path])
-    return Plan(
+    return FlashPlan(
         slot,
         switches=True,
         remove=tuple(sorted(there.keys() - fits)),
@@ -116,10 +116,10 @@ def make_plan(held: Held, image: Image, selector: bytes, keys: Mapping[str, byte
     )
 
 
-def room(plan: Plan, held: Held) -> tuple[dict[str, int], int]:
+def count_room(plan: FlashPlan, held: Held) -> tuple[dict[str, int], int]:
     """Bytes of each file that the plan adds, and bytes that it removes before."""
     staged = slot_dir(plan.slot)
-    near = slot_dir(other(plan.slot))
+    near = slot_dir(other_slot(plan.slot))
     copies = {f"copy of {path}": held.sizes[f"{near}/{path}"] for path in plan.copy}
     freed = sum(held.sizes.get(f"{staged}/{path}", 0) for path in plan.remove)
     return plan.new_files | copies, freed
@@ -146,47 +146,47 @@ class Flasher:
         self._sent = 0
         self._total = 0
 
-    def carry_out(self, plan: Plan, image: Image) -> None:
+    def carry_out(self, plan: FlashPlan, image: Image) -> None:
         """Bring the board to the image. Raises BoardError; whatever was done until then leaves a board that boots."""
         shell = self._shell
         self._total = sum(map(len, plan.write.values()))
         shell.make_dirs(ROOT)
         shell.make_dirs(STORAGE)
         if plan.manifest is not None:
-            self._stage(plan, plan.manifest, image)
+            self._stage_image(plan, plan.manifest, image)
         if plan.keys is not None:
-            shell.replace(KEYS, plan.keys)
+            shell.replace_file(KEYS, plan.keys)
             self._keyed()
         if plan.main is not None:
             if plan.saves_main:
                 shell.keep_main()
-            shell.replace(MAIN, plan.main)
+            shell.replace_file(MAIN, plan.main)
         if plan.switches:
             # Before the switch: a mark of a slot that is not active is none.
-            shell.replace(TRIAL, on_trial(plan.slot))
-            shell.replace(ACTIVE, plan.slot.encode())
+            shell.replace_file(TRIAL, on_trial(plan.slot))
+            shell.replace_file(ACTIVE, plan.slot.encode())
 
-    def _stage(self, plan: Plan, manifest: bytes, image: Image) -> None:
+    def _stage_image(self, plan: FlashPlan, manifest: bytes, image: Image) -> None:
         shell, directory = self._shell, slot_dir(plan.slot)
         shell.make_dirs(directory)
-        shell.remove(f"{directory}/{MANIFEST}")
+        shell.remove_file(f"{directory}/{MANIFEST}")
         for path in plan.remove:
-            shell.remove(f"{directory}/{path}")
+            shell.remove_file(f"{directory}/{path}")
         for parent in sorted({path.rpartition("/")[0] for path in (*plan.copy, *plan.write)} - {""}):
             shell.make_dirs(f"{directory}/{parent}")
         for path in plan.copy:
-            shell.copy(f"{slot_dir(other(plan.slot))}/{path}", f"{directory}/{path}")
+            shell.copy_file(f"{slot_dir(other_slot(plan.slot))}/{path}", f"{directory}/{path}")
         for path, content in plan.write.items():
-            shell.write(f"{directory}/{path}", content, self._count)
-        found = shell.digests(directory)
+            shell.write_file(f"{directory}/{path}", content, self._count_bytes)
+        found = shell.list_digests(directory)
         if found != image.digests:
             odd = sorted(set(found.items()) ^ set(image.digests.items()))[0][0]
             raise BoardError(
                 f"{odd} on the board is not what was sent: the slot is left alone, the board boots what it ran before",
                 hint="flash again; when it happens again, the board's flash is worn or the line is bad",
             )
-        shell.replace(f"{directory}/{MANIFEST}", manifest)
+        shell.replace_file(f"{directory}/{MANIFEST}", manifest)
 
-    def _count(self, sent: int) -> None:
+    def _count_bytes(self, sent: int) -> None:
         self._sent += sent
         self._progress(self._sent, self._total)

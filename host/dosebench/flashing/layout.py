@@ -46,7 +46,7 @@ def on_trial(slot: Slot) -> bytes:
     return f"{slot} 0 ".encode()
 
 
-def other(slot: Slot | None) -> Slot:
+def other_slot(slot: Slot | None) -> Slot:
     """The slot to stage into: the one that does not run."""
     return "b" if slot == "a" else "a"
 

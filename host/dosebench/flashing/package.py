@@ -25,15 +25,15 @@ def files_of(image: Image, selector: bytes) -> dict[str, bytes]:
     files = {f"{slot}/{path}": content for path, content in sorted(image.files.items())}
     last = {f"{slot}/{MANIFEST}": image.manifest, ACTIVE: SLOT.encode(), MAIN: selector}
     files = {path.lstrip("/"): content for path, content in (files | last).items()}
-    return files | {INDEX: _index(files, image.version)}
+    return files | {INDEX: _make_index(files, image.version)}
 
 
-def _index(files: Mapping[str, bytes], version: str) -> bytes:
+def _make_index(files: Mapping[str, bytes], version: str) -> bytes:
     """The form of mip: where each file goes, and where it lies beside this one."""
     return json.dumps({"urls": [[path, path] for path in files], "version": version}, indent=1).encode() + b"\n"
 
 
-def write(files: Mapping[str, bytes], directory: Path) -> None:
+def write_package(files: Mapping[str, bytes], directory: Path) -> None:
     """Into a directory that is not there yet, or empty. Raises FlashError."""
     try:
         directory.mkdir(parents=True, exist_ok=True)

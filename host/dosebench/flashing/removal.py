@@ -46,14 +46,14 @@ def make_removal(held: Held, *, keep_journal: bool) -> Removal:
 def carry_out(shell: Shell, removal: Removal) -> None:
     """Remove it: main.py first, so that the board boots to its prompt whatever comes after. Raises BoardError."""
     if removal.restores:
-        shell.rename(KEPT_MAIN, MAIN)
+        shell.rename_file(KEPT_MAIN, MAIN)
     elif removal.main:
-        shell.remove(MAIN)
+        shell.remove_file(MAIN)
     if not removal.kept:
         shell.remove_tree(ROOT)
         return
     for path in removal.files:
-        shell.remove(path)
+        shell.remove_file(path)
     for name in sorted({path.split("/")[2] for path in removal.files if path.count("/") > 2}):
         directory = f"{ROOT}/{name}"
         if directory != STORAGE:

@@ -51,13 +51,13 @@ class Repl(SerialTransport):  # type: ignore[misc]
         self.mounted = False
         self.is_pty = False
         self._reopen = reopen
-        self._take(port)
+        self._lock_port(port)
 
-    def _take(self, port: Any) -> None:
+    def _lock_port(self, port: Any) -> None:
         self.serial = port
         port.timeout = READ_S
 
-    def catch(self, patience_s: float, ask: Callable[[], None]) -> None:
+    def catch_prompt(self, patience_s: float, ask: Callable[[], None]) -> None:
         """Interrupt what runs there and reach the raw REPL.
 
         Args:
@@ -71,9 +71,9 @@ class Repl(SerialTransport):  # type: ignore[misc]
         heard = b""
         settle_s = PROMPT_S
         while time.monotonic() < began + patience_s:
-            heard = (heard + self._interrupt())[-4096:]
+            heard = (heard + self._send_interrupt())[-4096:]
             if BANNER in heard:
-                if self._settle(settle_s):
+                if self._await_silence(settle_s):
                     return
                 # The board was reset meanwhile, or is slow. Its window may be open now, so there is no time to lose.
                 heard, settle_s = b"", min(2 * settle_s, READ_S)
@@ -81,7 +81,7 @@ class Repl(SerialTransport):  # type: ignore[misc]
                 asked = True
                 ask()
         raise NoReplError(
-            f"no MicroPython prompt at {self.device_name} within {patience_s:.0f} s{_said(heard)}",
+            f"no MicroPython prompt at {self.device_name} within {patience_s:.0f} s{_format_heard(heard)}",
             hint="a running pump gives its prompt only within 2 s after a reset: press reset, or pull the plug and put "
             "it back, while this command waits; a board without MicroPython needs it first (docs/FLASHING.md)",
         )
@@ -107,11 +107,11 @@ class Repl(SerialTransport):  # type: ignore[misc]
                 break
         return data
 
-    def _interrupt(self) -> bytes:
+    def _send_interrupt(self) -> bytes:
         """Send Ctrl-C and ask for the raw REPL; return what came."""
         try:
             self.serial.write(b"\r\x03\x03\x01")
-            return self._hear(PROMPT_S, BANNER)
+            return self._read_until(PROMPT_S, BANNER)
         except OSError:
             self._find_again()
             return b""
@@ -123,12 +123,12 @@ class Repl(SerialTransport):  # type: ignore[misc]
         time.sleep(QUIET_S)
         try:
             self.serial.close()
-            self._take(self._reopen())
+            self._lock_port(self._reopen())
         except (OSError, FlashError):
             # It is not back yet.
             return
 
-    def _hear(self, seconds: float, ending: bytes) -> bytes:
+    def _read_until(self, seconds: float, ending: bytes) -> bytes:
         deadline = time.monotonic() + seconds
         heard = b""
         while ending not in heard and time.monotonic() < deadline:
@@ -139,13 +139,13 @@ class Repl(SerialTransport):  # type: ignore[misc]
                 time.sleep(0.01)
         return heard
 
-    def _settle(self, patience_s: float) -> bool:
+    def _await_silence(self, patience_s: float) -> bool:
         """Banners of earlier tries may still come: wait for silence, then ask once more and leave its prompt unread.
 
         Returns whether the prompt is still there: a board that is reset now has given it up again.
         """
         try:
-            while self._hear(QUIET_S, b"\0no ending"):
+            while self._read_until(QUIET_S, b"\0no ending"):
                 pass
             self.serial.write(b"\r\x01")
             self.serial.timeout = patience_s
@@ -155,7 +155,7 @@ class Repl(SerialTransport):  # type: ignore[misc]
             self._find_again()
         return self.in_raw_repl
 
-    def run(self, code: str) -> bytes:
+    def run_code(self, code: str) -> bytes:
         """Run code on the board; return what it printed. Raises BoardError."""
         try:
             said, wrong = self.exec_raw(code, timeout=ANSWER_S)
@@ -164,10 +164,10 @@ class Repl(SerialTransport):  # type: ignore[misc]
                 f"the line to the board was lost: {error}", hint="check the cable, then flash again: it goes on there"
             ) from error
         if wrong:
-            raise BoardError(f"the board says: {_last(bytes(wrong))}")
+            raise BoardError(f"the board says: {_last_line(bytes(wrong))}")
         return bytes(said)
 
-    def leave(self, code: str) -> None:
+    def run_last(self, code: str) -> None:
         """Run code after which the board listens no more, such as a reset; its answer may be cut off: none is read."""
         try:
             if not self.read_until(1, b">", timeout=READ_S).endswith(b">"):
@@ -180,7 +180,7 @@ class Repl(SerialTransport):  # type: ignore[misc]
             self.serial.flush()
         time.sleep(QUIET_S)
 
-    def release(self) -> None:
+    def release_board(self) -> None:
         """Give the board back its friendly prompt."""
         try:
             self.exit_raw_repl()
@@ -189,7 +189,7 @@ class Repl(SerialTransport):  # type: ignore[misc]
             return
 
 
-def _said(heard: bytes) -> str:
+def _format_heard(heard: bytes) -> str:
     """What came instead of a prompt, where that is text."""
     text = heard.decode("utf-8", errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -197,6 +197,6 @@ def _said(heard: bytes) -> str:
     return f"; it said: {' / '.join(lines[-LINES_SHOWN:])}" if readable and lines else ""
 
 
-def _last(traceback: bytes) -> str:
+def _last_line(traceback: bytes) -> str:
     lines = traceback.decode("utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else "nothing"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dosebench.base.errors import DosebenchError
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.flashing.errors import FlashError
 from dosebench.link import ports
 
@@ -48,7 +48,7 @@ class Running:
     bolus_steps: int
 
 
-def ask(port: Any) -> Running | None:
+def ask_running(port: Any) -> Running | None:
     """What the pump behind an open port does; None when nothing there speaks the protocol of this release."""
     from dosebench.link.client import LinkError, PumpClient, RefusedError  # noqa: PLC0415
 
@@ -58,7 +58,7 @@ def ask(port: Any) -> Running | None:
         # Somebody waits to be told what to do, and most often nobody is there who would answer.
         client.tries = 1
         hello = client.connect()
-        state = client.status()
+        state = client.read_status()
     except (LinkError, RefusedError):
         return None
     finally:
@@ -68,16 +68,16 @@ def ask(port: Any) -> Running | None:
 
 
 def ask_at(url: str, baud: int) -> Running | None:
-    """As `ask`, at a port that is opened for it. Raises PortError."""
+    """As `ask_running`, at a port that is opened for it. Raises PortError."""
     with ports.open_port(url, baud) as port:
-        return ask(port)
+        return ask_running(port)
 
 
 def check_no_bolus(running: Running | None) -> None:
     """Raises BolusRunningError."""
     if running is not None and running.bolus_steps:
         raise BolusRunningError(
-            f"pump {running.device.hex()} delivers a bolus with {counted(running.bolus_steps, 'step')} to go: "
+            f"pump {running.device.hex()} delivers a bolus with {count_noun(running.bolus_steps, 'step')} to go: "
             "flashing would cut it",
             hint="wait for its end, or end it with `dosebench bolus --cancel`",
         )
@@ -121,7 +121,7 @@ def hello_after_reset(reach: Callable[[], Any], within_s: float, *, code: bytes,
         try:
             with PumpClient(reach()) as client:
                 hello = client.connect()
-                check_code(client.selftest(), code)
+                check_code(client.read_selftest(), code)
                 if proves_keys:
                     client.open_session(PROVING_ROLE)
                 return hello

@@ -1,4 +1,4 @@
-"""What is done on a board through its REPL: look, write, copy, remove, rename, reset. Each act is one call of `run`."""
+"""Acts on a board through its REPL: look, write, copy, remove, rename, reset. Each act is one call of `run_code`."""
 
 from __future__ import annotations
 
@@ -132,10 +132,10 @@ def _copy(p,q):
 class Runs(Protocol):
     """What carries code to the board (`repl.Repl`)."""
 
-    def run(self, code: str) -> bytes:
+    def run_code(self, code: str) -> bytes:
         """Run code on the board; return what it printed. Raises BoardError."""
 
-    def leave(self, code: str) -> None:
+    def run_last(self, code: str) -> None:
         """Run code after which the board listens no more."""
 
 
@@ -198,11 +198,11 @@ class Held:
         """The slot that the selector runs: the active one if it is whole and did not fail, else the other one if that
         is whole and for the same bench, else the one that is whole."""
         whole = [slot for slot in (SLOTS[::-1] if self.active == SLOTS[1] else SLOTS) if slot in self.manifests]
-        if len(whole) > 1 and whole[0] == self.failed and self._bench(whole[0]) == self._bench(whole[1]):
+        if len(whole) > 1 and whole[0] == self.failed and self._bench_hash(whole[0]) == self._bench_hash(whole[1]):
             return whole[1]
         return whole[0] if whole else None
 
-    def _bench(self, slot: Slot) -> str | None:
+    def _bench_hash(self, slot: Slot) -> str | None:
         """Hash of the bench file that a slot was flashed with."""
         manifest = manifest_of(self.manifests[slot])
         return manifest["files"].get(BENCH) if manifest else None
@@ -225,9 +225,9 @@ class Shell:
         self._repl = repl
         self._is_ready = False
 
-    def about(self) -> About:
+    def read_about(self) -> About:
         """What the board is. Raises BoardError, or FlashError when what answers is no MicroPython."""
-        told = self._json(self._repl.run(_ABOUT))
+        told = self._parse_json(self._repl.run_code(_ABOUT))
         major, minor, patch = [*map(int, told["version"][:3]), 0, 0][:3]
         return About(
             told["name"],
@@ -243,24 +243,24 @@ class Shell:
 
     def has_room_to_work(self) -> bool:
         """Whether the heap is as good as empty. A program that was interrupted leaves what it had."""
-        return bool(json.loads(self._repl.run(_ROOM)))
+        return bool(json.loads(self._repl.run_code(_ROOM)))
 
-    def held(self) -> Held:
+    def read_held(self) -> Held:
         """What of ours lies on the board."""
-        sizes = dict(self._ask(f"_tree({ROOT!r},{{}})"))
-        active = (self.read(ACTIVE) or b"").decode("ascii", errors="replace").strip()
+        sizes = dict(self._evaluate(f"_tree({ROOT!r},{{}})"))
+        active = (self.read_file(ACTIVE) or b"").decode("ascii", errors="replace").strip()
         slots, manifests = {}, {}
         for slot in SLOTS:
             directory = slot_dir(slot)
-            slots[slot] = self.digests(directory)
+            slots[slot] = self.list_digests(directory)
             if MANIFEST in slots[slot]:
-                manifests[slot] = self.read(f"{directory}/{MANIFEST}") or b""
+                manifests[slot] = self.read_file(f"{directory}/{MANIFEST}") or b""
         named = next((slot for slot in SLOTS if slot == active), None)
-        return Held(named, slots, sizes, self.read(MAIN), manifests, *self._failed())
+        return Held(named, slots, sizes, self.read_file(MAIN), manifests, *self._read_failed())
 
-    def _failed(self) -> tuple[Slot | None, str]:
+    def _read_failed(self) -> tuple[Slot | None, str]:
         """The slot that did not run when it was tried, and why."""
-        name, _, rest = (self.read(TRIAL) or b"").decode("utf-8", errors="replace").partition(" ")
+        name, _, rest = (self.read_file(TRIAL) or b"").decode("utf-8", errors="replace").partition(" ")
         starts, _, why = rest.partition(" ")
         if not starts.isdecimal() or int(starts) < TRIAL_STARTS:
             return None, ""
@@ -268,92 +268,98 @@ class Shell:
 
     def device_id(self) -> bytes:
         """Id of the pump, 4 bytes: what the board has in a file, else the beginning of a hash of the chip's own id."""
-        named = self.read(ID)
+        named = self.read_file(ID)
         if named is not None:
             return bytes.fromhex(named.decode("ascii").strip())
-        return hashlib.sha256(bytes.fromhex(self.about().unique_id)).digest()[:DEVICE_ID_BYTES]
+        return hashlib.sha256(bytes.fromhex(self.read_about().unique_id)).digest()[:DEVICE_ID_BYTES]
 
     def holds_pump(self) -> bool:
         """Whether a reset would run a pump: a selector of ours is there, and a slot that is whole."""
-        main = self.read(MAIN)
-        return main is not None and is_selector(main) and any(path.endswith(f"/{MANIFEST}") for path in self.tree(ROOT))
+        main = self.read_file(MAIN)
+        return (
+            main is not None
+            and is_selector(main)
+            and any(path.endswith(f"/{MANIFEST}") for path in self.list_sizes(ROOT))
+        )
 
-    def digests(self, directory: str) -> dict[str, str]:
+    def list_digests(self, directory: str) -> dict[str, str]:
         """SHA-256 of every file below a directory, in hex, by its path inside it."""
-        return {path[len(directory) + 1 :]: told[1] for path, told in self._ask(f"_digests({directory!r})").items()}
+        return {
+            path[len(directory) + 1 :]: told[1] for path, told in self._evaluate(f"_digests({directory!r})").items()
+        }
 
-    def tree(self, directory: str) -> dict[str, int]:
+    def list_sizes(self, directory: str) -> dict[str, int]:
         """Bytes of every file below a directory, by path."""
-        return dict(self._ask(f"_tree({directory!r},{{}})"))
+        return dict(self._evaluate(f"_tree({directory!r},{{}})"))
 
-    def read(self, path: str) -> bytes | None:
+    def read_file(self, path: str) -> bytes | None:
         """A small file; None where there is none."""
-        told = self._ask(f"_text({path!r})")
+        told = self._evaluate(f"_text({path!r})")
         return None if told is None else a2b_base64(told)
 
     def make_dirs(self, path: str) -> None:
         """Make a directory and those above it."""
         parts = path.strip("/").split("/")
         for count in range(1, len(parts) + 1):
-            self._do(f"_make({'/' + '/'.join(parts[:count])!r})")
+            self._run_code(f"_make({'/' + '/'.join(parts[:count])!r})")
 
-    def write(self, path: str, content: bytes, sent: Callable[[int], None] = lambda _: None) -> None:
+    def write_file(self, path: str, content: bytes, sent: Callable[[int], None] = lambda _: None) -> None:
         """Write a file in place; `sent` is told how many bytes of it went out."""
         chunks = [content[at : at + CHUNK_BYTES] for at in range(0, len(content), CHUNK_BYTES)] or [b""]
         code = f"_f=open({path!r},'wb')\n"
         for number, chunk in enumerate(chunks):
             # What a write gives back is no news.
             code += f"_n=_f.write(binascii.a2b_base64({b2a_base64(chunk, newline=False)!r}))\n"
-            self._do(code + ("_f.close()" if number == len(chunks) - 1 else ""))
+            self._run_code(code + ("_f.close()" if number == len(chunks) - 1 else ""))
             code = ""
             sent(len(chunk))
 
-    def replace(self, path: str, content: bytes) -> None:
+    def replace_file(self, path: str, content: bytes) -> None:
         """Write a file aside and rename it into its place, so that it is never half there."""
-        self.write(path + NEW, content)
-        self.rename(path + NEW, path)
+        self.write_file(path + NEW, content)
+        self.rename_file(path + NEW, path)
 
-    def rename(self, old: str, new: str) -> None:
+    def rename_file(self, old: str, new: str) -> None:
         """Rename a file, over one that is there."""
-        self._do(f"os.rename({old!r},{new!r})")
+        self._run_code(f"os.rename({old!r},{new!r})")
 
-    def copy(self, old: str, new: str) -> None:
+    def copy_file(self, old: str, new: str) -> None:
         """Copy a file on the board."""
-        self._do(f"_copy({old!r},{new!r})")
+        self._run_code(f"_copy({old!r},{new!r})")
 
-    def remove(self, path: str) -> None:
+    def remove_file(self, path: str) -> None:
         """Remove a file, if it is there."""
-        self._do(f"_remove({path!r})")
+        self._run_code(f"_remove({path!r})")
 
     def remove_tree(self, path: str) -> None:
         """Remove a file or directory with all that is in it, if it is there."""
-        self._do(f"_remove_tree({path!r})")
+        self._run_code(f"_remove_tree({path!r})")
 
     def keep_main(self) -> None:
         """Put a main.py that is not ours away, to be put back one day."""
-        self._do(f"_copy({MAIN!r},{KEPT_MAIN!r})")
+        self._run_code(f"_copy({MAIN!r},{KEPT_MAIN!r})")
 
-    def reset(self) -> None:
+    def reset_board(self) -> None:
         """Reset the board as its button does."""
-        self._repl.leave("import machine\nmachine.reset()")
+        self._repl.run_last("import machine\nmachine.reset()")
 
-    def _do(self, code: str) -> None:
-        self._prepare()
-        said = self._repl.run(code)
+    def _run_code(self, code: str) -> None:
+        self._load_helpers()
+        said = self._repl.run_code(code)
         if said.strip():
             raise BoardError(f"the board says: {said.decode(errors='replace').strip()}")
 
-    def _ask(self, expression: str) -> Any:
-        self._prepare()
-        return self._json(self._repl.run(f"print(json.dumps({expression}))"))
+    def _evaluate(self, expression: str) -> Any:
+        self._load_helpers()
+        return self._parse_json(self._repl.run_code(f"print(json.dumps({expression}))"))
 
-    def _prepare(self) -> None:
+    def _load_helpers(self) -> None:
         if not self._is_ready:
-            self._repl.run(_HELPERS)
+            self._repl.run_code(_HELPERS)
             self._is_ready = True
 
     @staticmethod
-    def _json(said: bytes) -> Any:
+    def _parse_json(said: bytes) -> Any:
         try:
             return json.loads(said)
         except ValueError:

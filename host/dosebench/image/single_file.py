@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Final
 
 from dosebench.base.errors import DosebenchError
-from dosebench.image.shorten import letters
+from dosebench.image.shorten import short_names
 
 CHEAP_NAMES: Final = 100
 """How many names come first in a file: one of the first 128 takes one byte wherever it is used, any other takes two.
@@ -35,11 +35,13 @@ _OBJECTS: Final[tuple[object, ...]] = (
 )
 
 
-class LinkError(DosebenchError):
+class MergeError(DosebenchError):
     """The modules cannot be put into one."""
 
 
-def link(trees: Mapping[str, ast.Module], root: str, apart: AbstractSet[str] = frozenset()) -> dict[str, ast.Module]:
+def merge_modules(
+    trees: Mapping[str, ast.Module], root: str, apart: AbstractSet[str] = frozenset()
+) -> dict[str, ast.Module]:
     """The program with one module in place of `root` and all that it imports, directly or not.
 
     Args:
@@ -48,14 +50,14 @@ def link(trees: Mapping[str, ast.Module], root: str, apart: AbstractSet[str] = f
         apart: Modules that stay files of their own.
 
     Raises:
-        LinkError: A module outside imports from one that would be gone, or a construct is met that is not understood.
+        MergeError: A module outside imports from one that would be gone, or a construct is met that is not understood.
     """
     inside = _in_order(trees, root, apart)
     outside = {module: tree for module, tree in trees.items() if module not in inside}
     for module, tree in outside.items():
-        if gone := (_imported(tree, trees) & set(inside)) - {root}:
-            raise LinkError(f"{module} imports {min(gone)}, which becomes a part of {root}")
-    merged = _merged({module: trees[module] for module in inside}, root)
+        if gone := (_imported_modules(tree, trees) & set(inside)) - {root}:
+            raise MergeError(f"{module} imports {min(gone)}, which becomes a part of {root}")
+    merged = _merge_statements({module: trees[module] for module in inside}, root)
     if _foreign_modules(merged) <= _LOOKED_UP.keys():
         shorten_public(merged, outside.values())
     _cheap_names_first(merged)
@@ -69,19 +71,19 @@ def _in_order(trees: Mapping[str, ast.Module], root: str, apart: AbstractSet[str
     """Modules to merge, each after those that it imports."""
     done: list[str] = []
 
-    def visit(module: str, above: tuple[str, ...]) -> None:
+    def visit_module(module: str, above: tuple[str, ...]) -> None:
         if module in above:
-            raise LinkError(f"{module} imports itself, by way of {', '.join(above)}")
-        for needed in sorted(_imported(trees[module], trees) - apart):
-            visit(needed, (*above, module))
+            raise MergeError(f"{module} imports itself, by way of {', '.join(above)}")
+        for needed in sorted(_imported_modules(trees[module], trees) - apart):
+            visit_module(needed, (*above, module))
         if module not in done:
             done.append(module)
 
-    visit(root, ())
+    visit_module(root, ())
     return done
 
 
-def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
+def _list_imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield from ((node.module, alias.name) for alias in node.names)
@@ -89,27 +91,27 @@ def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
             yield from ((alias.name, "") for alias in node.names)
 
 
-def _imported(tree: ast.Module, trees: Mapping[str, ast.Module]) -> set[str]:
+def _imported_modules(tree: ast.Module, trees: Mapping[str, ast.Module]) -> set[str]:
     """Modules of the program that a module imports."""
     found = set()
-    for module, name in _imports(tree):
+    for module, name in _list_imports(tree):
         whole = f"{module}.{name}"
         found.add(whole if whole in trees else module)
     return found & trees.keys()
 
 
 def _foreign_modules(tree: ast.Module) -> set[str]:
-    return {module for module, _ in _imports(tree)}
+    return {module for module, _ in _list_imports(tree)}
 
 
 # One module of many
 
 
-def _merged(trees: Mapping[str, ast.Module], root: str) -> ast.Module:
+def _merge_statements(trees: Mapping[str, ast.Module], root: str) -> ast.Module:
     """All statements in order, every global of a module under a name that no other has."""
     taken = {name for tree in trees.values() for name in _all_names(tree)}
-    free = (f"_{text}" for text in letters() if f"_{text}" not in taken)
-    own = {module: sorted(_globals(tree)) for module, tree in trees.items()}
+    free = (f"_{text}" for text in short_names() if f"_{text}" not in taken)
+    own = {module: sorted(_global_names(tree)) for module, tree in trees.items()}
     uses = Counter(node.id for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Name))
     renamed: dict[tuple[str, str], str] = {(root, name): name for name in own[root] if not name.startswith("_")}
     places = [(module, name) for module in trees for name in own[module] if (module, name) not in renamed]
@@ -118,16 +120,16 @@ def _merged(trees: Mapping[str, ast.Module], root: str) -> ast.Module:
     imports: dict[str, ast.stmt] = {}
     body: list[ast.stmt] = []
     for module, tree in trees.items():
-        names, modules = _known(tree, module, trees, renamed)
+        names, modules = _known_names(tree, module, trees, renamed)
         transformer = _Globals(names, modules)
         for node in tree.body:
             if isinstance(node, ast.Import | ast.ImportFrom):
-                imports |= {ast.unparse(one): one for one in _foreign(node, trees)}
+                imports |= {ast.unparse(one): one for one in _foreign_imports(node, trees)}
             else:
                 body.append(transformer.visit(node))
     for node in body:
         if nested := [ast.unparse(one) for one in ast.walk(node) if isinstance(one, ast.Import | ast.ImportFrom)]:
-            raise LinkError(f"there is an import that is not at the top of its module: {nested[0]}")
+            raise MergeError(f"there is an import that is not at the top of its module: {nested[0]}")
     return ast.Module([*imports.values(), *body], [])
 
 
@@ -143,7 +145,7 @@ def _all_names(tree: ast.Module) -> Iterator[str]:
             yield node.asname or node.name
 
 
-def _globals(tree: ast.Module) -> set[str]:
+def _global_names(tree: ast.Module) -> set[str]:
     """What a module defines at its top."""
     found = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
     for node in tree.body:
@@ -152,11 +154,11 @@ def _globals(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.Assign):
             found |= {one.id for target in node.targets for one in ast.walk(target) if isinstance(one, ast.Name)}
         elif not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):
-            raise LinkError(f"not understood at the top of a module: {ast.unparse(node)}")
+            raise MergeError(f"not understood at the top of a module: {ast.unparse(node)}")
     return found
 
 
-def _known(
+def _known_names(
     tree: ast.Module, module: str, trees: Mapping[str, ast.Module], renamed: Mapping[tuple[str, str], str]
 ) -> tuple[dict[str, str], dict[str, Callable[[str], str]]]:
     """Of a module: its globals and what it imports -> new name, and modules that it imports -> new name of what is in
@@ -175,7 +177,7 @@ def _known(
     return names, modules
 
 
-def _foreign(node: ast.Import | ast.ImportFrom, trees: Mapping[str, ast.Module]) -> Iterator[ast.stmt]:
+def _foreign_imports(node: ast.Import | ast.ImportFrom, trees: Mapping[str, ast.Module]) -> Iterator[ast.stmt]:
     """What an import brings from elsewhere, name by name."""
     for alias in node.names:
         if isinstance(node, ast.Import):
@@ -195,7 +197,7 @@ class _Globals(ast.NodeTransformer):
     def _is_hidden(self, name: str) -> bool:
         return any(name in names for names in self._hidden)
 
-    def _within(self, hidden: set[str], node: ast.AST) -> ast.AST:
+    def _visit_within(self, hidden: set[str], node: ast.AST) -> ast.AST:
         self._hidden.append(hidden)
         try:
             return self.generic_visit(node)
@@ -208,17 +210,17 @@ class _Globals(ast.NodeTransformer):
         decorators, node.decorator_list = [self.visit(one) for one in node.decorator_list], []
         if not self._hidden:
             node.name = self._names.get(node.name, node.name)
-        self._within(_locals(node), node)
+        self._visit_within(_local_names(node), node)
         node.args.defaults, node.decorator_list = defaults, decorators
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         if self._hidden:
-            raise LinkError(f"class {node.name} is not at the top of its module")
+            raise MergeError(f"class {node.name} is not at the top of its module")
         node.name = self._names.get(node.name, node.name)
         node.bases = [self.visit(base) for base in node.bases]
         # What a class defines is known by its bare name to its own statements, not to its methods.
-        own = _defined(node)
+        own = _defined_names(node)
         for one in node.body:
             self._hidden.append(set() if isinstance(one, ast.FunctionDef) else own)
             self.visit(one)
@@ -226,12 +228,12 @@ class _Globals(ast.NodeTransformer):
         return node
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        return self._within({one.arg for one in node.args.args}, node)
+        return self._visit_within({one.arg for one in node.args.args}, node)
 
-    def _comprehension(self, node: ast.expr) -> ast.AST:
-        return self._within(_stored([node]), node)
+    def _visit_comprehension(self, node: ast.expr) -> ast.AST:
+        return self._visit_within(_stored_names([node]), node)
 
-    visit_ListComp = visit_GeneratorExp = visit_SetComp = visit_DictComp = _comprehension
+    visit_ListComp = visit_GeneratorExp = visit_SetComp = visit_DictComp = _visit_comprehension
 
     def visit_Global(self, node: ast.Global) -> ast.AST:
         node.names = [self._names.get(name, name) for name in node.names]
@@ -239,10 +241,10 @@ class _Globals(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if node.id in self._modules:
-            raise LinkError(f"module {node.id} is used as a value")
+            raise MergeError(f"module {node.id} is used as a value")
         if node.id in self._names:
             if self._is_hidden(node.id):
-                raise LinkError(f"{node.id} is the name of a global and of something within")
+                raise MergeError(f"{node.id} is the name of a global and of something within")
             node.id = self._names[node.id]
         return node
 
@@ -253,13 +255,13 @@ class _Globals(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _defined(owner: ast.ClassDef) -> set[str]:
+def _defined_names(owner: ast.ClassDef) -> set[str]:
     """Methods and variables of a class."""
     methods = {one.name for one in owner.body if isinstance(one, ast.FunctionDef)}
-    return methods | _stored(owner.body)
+    return methods | _stored_names(owner.body)
 
 
-def _stored(nodes: Iterable[ast.AST]) -> set[str]:
+def _stored_names(nodes: Iterable[ast.AST]) -> set[str]:
     """Names that are assigned to, not looking into functions."""
     found = set()
     ahead = list(nodes)
@@ -275,11 +277,11 @@ def _stored(nodes: Iterable[ast.AST]) -> set[str]:
     return found
 
 
-def _locals(function: ast.FunctionDef) -> set[str]:
+def _local_names(function: ast.FunctionDef) -> set[str]:
     arguments = {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
     inner = {one.name for one in ast.walk(function) if isinstance(one, ast.FunctionDef) and one is not function}
     shared = {name for one in ast.walk(function) if isinstance(one, ast.Global) for name in one.names}
-    return (arguments | inner | _stored(function.body)) - shared
+    return (arguments | inner | _stored_names(function.body)) - shared
 
 
 # Names
@@ -291,16 +293,16 @@ def shorten_public(tree: ast.Module, others: Iterable[ast.Module]) -> None:
     Nothing else: no other file of the program, no object of Python's own, nobody who asks for an attribute by a text.
     """
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    defined = {name for owner in classes for name in _defined(owner)}
+    defined = {name for owner in classes for name in _defined_names(owner)}
     defined |= {
         node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
     }
-    elsewhere = {name for other in others for name in _attributes(other)}
+    elsewhere = {name for other in others for name in _list_attributes(other)}
     foreign = {name for one in (*_LOOKED_UP.values(), *_OBJECTS) for name in dir(one)}
-    uses = Counter(_attributes(tree))
+    uses = Counter(_list_attributes(tree))
     ours = {name for name in defined if not name.startswith("_")} - elsewhere - foreign - set(_asked_by_text(tree))
     kept = uses.keys() - ours
-    free = (text for text in letters() if text not in kept and text not in foreign)
+    free = (text for text in short_names() if text not in kept and text not in foreign)
     short = {name: next(free) for name in sorted(ours, key=lambda name: (-uses[name], name))}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
@@ -309,12 +311,12 @@ def shorten_public(tree: ast.Module, others: Iterable[ast.Module]) -> None:
         _rename_own(owner, short)
 
 
-def _attributes(tree: ast.Module) -> Iterator[str]:
+def _list_attributes(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             yield node.attr
         elif isinstance(node, ast.ClassDef):
-            yield from _defined(node)
+            yield from _defined_names(node)
     yield from _asked_by_text(tree)
 
 

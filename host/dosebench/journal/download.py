@@ -4,7 +4,7 @@ A frame that is lost is noticed by the number of the next one, and the stream be
 frame is held against the chain before its records are given on: delta-coded records come without their chain values,
 which are computed here and must end at the one that the frame names, and in the end at the one that the pump told
 before. Where that fails, and where the pump cannot stream, the records are read one batch at a time
-(`PumpClient.journal`), for which the pump looks closer at its flash.
+(`PumpClient.read_journal`), for which the pump looks closer at its flash.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class MisfitError(Exception):
     """The records do not fit the chain. Never leaves this module."""
 
 
-def download(
+def download_records(
     client: PumpClient,
     first: int | None = None,
     *,
@@ -55,7 +55,7 @@ def download(
     coding: Coding | None = None,
     progress: Progress | None = None,
 ) -> Iterator[bytes]:
-    """Raw journal records, as `PumpClient.journal` gives them, as fast as the line carries them.
+    """Raw journal records, as `PumpClient.read_journal` gives them, as fast as the line carries them.
 
     Args:
         client: A connected pump.
@@ -72,7 +72,7 @@ def download(
     chain_before = GENESIS_CHAIN if at == 0 else before if at == first else None
     if chain_before is None:
         # The chain value before it is not known here: this one record brings it.
-        record = client.record(at)
+        record = client.read_record(at)
         yield record
         at, chain_before = at + 1, record[-CHAIN_BYTES:]
     if coding is None:
@@ -80,10 +80,10 @@ def download(
     stream = _Stream(client, info, coding, progress)
     stream.at, stream.chain = at, chain_before
     try:
-        for records in stream.frames():
+        for records in stream.receive_frames():
             yield from records
     except (MisfitError, RefusedError):
-        yield from client.journal(stream.at, progress)
+        yield from client.read_journal(stream.at, progress)
 
 
 class _Stream:
@@ -101,7 +101,7 @@ class _Stream:
         self._coding: Coding = coding
         self._progress = progress
         # Another download's frames must not be taken for this one's, nor its window.
-        self._number = client.random(1)[0]
+        self._number = client.random_bytes(1)[0]
         self._sequences: list[int] = []
         self._per_frame = FRAME_RECORDS[coding]
         self._until = 0
@@ -110,12 +110,12 @@ class _Stream:
         self.at = 0
         self.chain = GENESIS_CHAIN
 
-    def frames(self) -> Iterator[list[bytes]]:
+    def receive_frames(self) -> Iterator[list[bytes]]:
         """The records of each frame, once it is known that they fit the chain. Raises MisfitError and RefusedError."""
         stalls = misfits = 0
-        self._begin()
+        self._begin_stream()
         while self.at < self._end:
-            replies = self._client.hear("journal_stream", self._sequences, self._stall_s)
+            replies = self._client.receive_replies("journal_stream", self._sequences, self._stall_s)
             stalls = 0 if replies else stalls + 1
             if stalls > STALLS_MAX:
                 raise SilentError(
@@ -125,7 +125,7 @@ class _Stream:
             try:
                 whole = bool(replies)
                 for reply in replies:
-                    whole = whole and (records := self._records(reply)) is not None
+                    whole = whole and (records := self._check_reply(reply)) is not None
                     if whole and records:
                         misfits = 0
                         yield records
@@ -135,17 +135,17 @@ class _Stream:
                 if misfits == MISFITS_MAX:
                     raise MisfitError from None
             if not whole:
-                self._begin()
+                self._begin_stream()
             elif self._until < self._end and self._until - self.at < WINDOW_FRAMES * self._per_frame // 2:
-                self._ask()
+                self._ask_again()
 
-    def _records(self, reply: dict[str, Any]) -> list[bytes] | None:
+    def _check_reply(self, reply: dict[str, Any]) -> list[bytes] | None:
         """The new records of a reply; None when one before it is missing."""
         if reply["stream"] != self._number or reply["first"] < self.at:
             return []
         if reply["first"] > self.at:
             return None
-        records = self._decoder.feed(reply["data"]) if self._coding == "delta" else self._split(reply["data"])
+        records = self._decoder.feed(reply["data"]) if self._coding == "delta" else self._split_records(reply["data"])
         if not records or records[-1][-CHAIN_BYTES:] != reply["chain"]:
             raise MisfitError
         # The pump may have written more since it was asked where its journal ends.
@@ -158,7 +158,7 @@ class _Stream:
             self._progress(self.at, self._end)
         return records
 
-    def _split(self, data: bytes) -> list[bytes]:
+    def _split_records(self, data: bytes) -> list[bytes]:
         records = [data[at : at + RECORD_BYTES] for at in range(0, len(data), RECORD_BYTES)]
         before = self.chain
         for number, record in enumerate(records, self.at):
@@ -167,15 +167,15 @@ class _Stream:
             before = record[-CHAIN_BYTES:]
         return records
 
-    def _begin(self) -> None:
+    def _begin_stream(self) -> None:
         self._number = (self._number + 1) % 256
         self._sequences.clear()
         self._decoder = DeltaDecoder(self.at, self.chain)
-        self._ask()
+        self._ask_again()
 
-    def _ask(self) -> None:
+    def _ask_again(self) -> None:
         self._until = min(self._end, self.at + WINDOW_FRAMES * self._per_frame)
-        sequence = self._client.tell(
+        sequence = self._client.send_request(
             "journal_stream",
             stream=self._number,
             first=self.at,

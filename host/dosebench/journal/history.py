@@ -40,7 +40,7 @@ class Calendar:
     def __init__(self) -> None:
         self._zero: datetime | None = None
 
-    def local(self, record: Record) -> datetime | None:
+    def local_time(self, record: Record) -> datetime | None:
         """Local time of this record, None where the pump's clock was not set since it last lost its power."""
         passed = timedelta(days=record.day, milliseconds=record.ms)
         if record.kind == "boot":
@@ -121,7 +121,7 @@ class History:
 
         A step, whose fraction the first point cuts off; more where boluses ran, and half a step for each reset.
         """
-        boluses = self.expected.allowed(LATE_MS) if self.expected.given else Fraction(1)
+        boluses = self.expected.allowed_deviation(LATE_MS) if self.expected.given else Fraction(1)
         return max(Fraction(1), boluses) + self.expected.resets * HALF
 
     def volumes_nl(self) -> list[tuple[Fraction, Fraction]]:
@@ -141,7 +141,7 @@ class History:
             volumes.append((delivered, expected))
         return volumes
 
-    def deviations(self) -> list[Fraction]:
+    def list_deviations(self) -> list[Fraction]:
         """Counted (the low end) less expected steps at every point."""
         base = self.points[0].low
         return [point.low - base - self.expected_steps(point.t_ms) for point in self.points]
@@ -168,33 +168,33 @@ class _Walk:
     step_nl: Fraction | None = None
     disagreements: list[str] = field(default_factory=list)
 
-    def take(self, record: Record) -> None:
+    def apply_record(self, record: Record) -> None:
         fields, kind, t_ms = record.fields, record.kind, pump_ms(record)
         self.whole = self.whole or record.sequence == 0
-        self.expected.advance(t_ms)
-        self._programs(kind, fields, t_ms)
-        self._running(kind, fields, t_ms)
-        self._bolus(kind, fields, t_ms)
-        self._clock(kind, fields, t_ms)
-        self._alarms(kind, fields, t_ms)
+        self.expected.advance_to(t_ms)
+        self._apply_program(kind, fields, t_ms)
+        self._apply_running(kind, fields, t_ms)
+        self._apply_bolus(kind, fields, t_ms)
+        self._apply_clock(kind, fields, t_ms)
+        self._apply_alarm(kind, fields, t_ms)
         # Some records carry the counts of an old command; some others only one end.
         if kind not in CARRIED and "low_steps" in fields and "high_steps" in fields:
             self.points.append(Point(t_ms, fields["low_steps"], fields["high_steps"], self.step_nl))
         elif kind == "calibration":
-            self._calibration(fields)
+            self._apply_calibration(fields)
         self.missed = fields.get("missed_steps", self.missed)
         self.titration_day = fields.get("titration_day", self.titration_day)
         if kind in EVENTS:
-            self.marks.append((t_ms, _label(kind, fields)))
+            self.marks.append((t_ms, _label_record(kind, fields)))
 
-    def _calibration(self, fields: dict[str, Any]) -> None:
+    def _apply_calibration(self, fields: dict[str, Any]) -> None:
         """From here on a step has another volume; all before the first such record had the old one."""
         if self.step_nl is None:
             old = Fraction(fields["old_nl_num"], fields["old_nl_den"])
             self.points = [replace(point, step_nl=old) for point in self.points]
         self.step_nl = Fraction(fields["step_nl_num"], fields["step_nl_den"])
 
-    def _programs(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
+    def _apply_program(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
         if kind == "worth":
             self.period_begins = fields["period_begins"]
         elif kind == "identity":
@@ -213,60 +213,62 @@ class _Walk:
     def _put_in_force(self, t_ms: int) -> None:
         pump = self.expected.pump
         if self.program is None:
-            pump.stop(t_ms)
+            pump.stop_delivery(t_ms)
             return
-        pump.commit(t_ms, self.program)
+        pump.commit_program(t_ms, self.program)
         if self.running and not pump.running:
-            pump.start(t_ms)
+            pump.start_delivery(t_ms)
 
-    def _running(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
+    def _apply_running(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
         pump, before = self.expected.pump, self.running
         if kind == "start":
             self.running, self.period_from = True, t_ms
         elif kind in ("stop", "close"):
             self.running = False
-            pump.stop(t_ms)
+            pump.stop_delivery(t_ms)
         elif kind == "state":
             self.running = fields["running"]
         elif kind == "boot" and self.program is not None:
-            self._reset(fields["high_steps"], t_ms)
+            self._apply_reset(fields["high_steps"], t_ms)
         if self.running and not before and self.program is not None and not pump.running:
-            pump.start(t_ms)
+            pump.start_delivery(t_ms)
 
-    def _reset(self, high: int, t_ms: int) -> None:
+    def _apply_reset(self, high: int, t_ms: int) -> None:
         assert self.program is not None
         bridge_left = max(0, self.program.bridge_steps - (high - self.commit_high))
         periodic_ms = max(1, self.program.periodic_ms - (t_ms - self.period_from))
-        self.expected.reset(t_ms, titration_day=self.titration_day, bridge_left=bridge_left, periodic_ms=periodic_ms)
+        self.expected.record_reset(
+            t_ms, titration_day=self.titration_day, bridge_left=bridge_left, periodic_ms=periodic_ms
+        )
 
-    def _bolus(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
+    def _apply_bolus(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
         pump = self.expected.pump
         if kind == "bolus":
-            pump.bolus(t_ms, fields["steps"])
+            pump.ask_bolus(t_ms, fields["steps"])
         elif kind == "patient_bolus":
-            self._patient(pump.patient(t_ms), t_ms, "")
+            self._apply_patient(pump.ask_patient_bolus(t_ms), t_ms, "")
         elif kind == "refused" and fields["reason"] in ("lockout", "patient_count"):
-            self._patient(pump.patient_wait_ms == 0, t_ms, fields["reason"])
+            self._apply_patient(pump.patient_wait_ms == 0, t_ms, fields["reason"])
         elif kind == "prime":
-            pump.prime(t_ms, fields["steps"])
+            pump.ask_priming(t_ms, fields["steps"])
         elif kind == "patency":
-            pump.patency(t_ms, fields["steps"], fields["step_every_ms"])
+            pump.ask_patency(t_ms, fields["steps"], fields["step_every_ms"])
         elif kind == "square":
-            pump.square(t_ms, fields["steps"], fields["duration_ms"])
+            pump.ask_square_bolus(t_ms, fields["steps"], fields["duration_ms"])
         elif kind == "periodic_bolus":
             self.period_from = t_ms
-        elif kind == "bolus_cancel" or (kind == "bolus_end" and _cut(fields)):
+        elif kind == "bolus_cancel" or (kind == "bolus_end" and _is_cut_short(fields)):
             pump.cancel_bolus(t_ms)
-        elif kind == "square_cancel" or (kind == "square_end" and _cut(fields)):
+        elif kind == "square_cancel" or (kind == "square_end" and _is_cut_short(fields)):
             pump.cancel_square(t_ms)
 
-    def _patient(self, may: bool, t_ms: int, reason: str) -> None:
+    def _apply_patient(self, may: bool, t_ms: int, reason: str) -> None:
         """Whether a patient's bolus was due, and why the pump refused it; empty where it gave it."""
         if may == bool(reason) and self.program is not None:
             what = f"was refused ({reason}) and should have been given" if reason else "should have been refused"
             self.disagreements.append(f"the patient bolus on pump day {t_ms / DAY_MS:.3f} {what}")
 
-    def _clock(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
+    def _apply_clock(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
         pump = self.expected.pump
         if kind != "clock" and not (kind == "calendar" and self._begins_pattern(fields)):
             return
@@ -274,13 +276,13 @@ class _Walk:
             # The beginning of the journal is gone, and with it the time of day that the patterns went by.
             self.points.clear()
         self.whole = True
-        pump.clock(t_ms, fields["local_days"], fields["local_ms"])
+        pump.set_clock(t_ms, fields["local_days"], fields["local_ms"])
 
     def _begins_pattern(self, fields: dict[str, Any]) -> bool:
         """Whether a checkpoint tells the time that the patterns go by, which nothing before it did."""
         return fields["clock_known"] and not fields["pattern_lag_ms"] and not self.expected.pump.pattern_clock.known
 
-    def _alarms(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
+    def _apply_alarm(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
         before = frozenset(self.alarms)
         if "alarms" in fields:
             self.alarms = set(fields["alarms"])
@@ -290,12 +292,12 @@ class _Walk:
             self.expected.apply_alarms(t_ms, self.alarms)
 
 
-def _cut(fields: dict[str, Any]) -> bool:
+def _is_cut_short(fields: dict[str, Any]) -> bool:
     """Whether a bolus ended before its time: at a cap, or by a loss of power."""
     return bool(fields["delivered_steps"] < fields["asked_steps"])
 
 
-def build(records: Iterable[Record], program_of: Callable[[bytes], Program | None]) -> History | None:
+def build_history(records: Iterable[Record], program_of: Callable[[bytes], Program | None]) -> History | None:
     """The history that records tell.
 
     Args:
@@ -307,7 +309,7 @@ def build(records: Iterable[Record], program_of: Callable[[bytes], Program | Non
     """
     walk = _Walk(program_of)
     for record in records:
-        walk.take(record)
+        walk.apply_record(record)
     if not walk.points:
         return None
     return History(
@@ -321,7 +323,7 @@ def build(records: Iterable[Record], program_of: Callable[[bytes], Program | Non
     )
 
 
-def _label(kind: str, fields: dict[str, Any]) -> str:
+def _label_record(kind: str, fields: dict[str, Any]) -> str:
     if kind == "alarm_raised":
         return ", ".join(name.replace("_", " ") for name in fields["raised"])
     if "steps" in fields and kind != "refill":

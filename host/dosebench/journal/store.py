@@ -107,20 +107,20 @@ class Store:
             # Transactions are opened by hand: a counter must be on disk before next_id() returns.
             self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
         except sqlite3.Error as error:
-            raise self._unusable(error) from error
+            raise self._unusable_error(error) from error
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
-            self._migrate()
+            self._migrate_schema()
         except sqlite3.Error as error:
             self._db.close()
-            raise self._unusable(error) from error
+            raise self._unusable_error(error) from error
         except StoreError:
             self._db.close()
             raise
 
-    def _unusable(self, error: sqlite3.Error) -> StoreError:
+    def _unusable_error(self, error: sqlite3.Error) -> StoreError:
         return StoreError(
             f"the store {self._path} cannot be used: {error}",
             hint="check its permissions and the disk, or set DOSEBENCH_STATE to another directory",
@@ -143,8 +143,8 @@ class Store:
         """Close the file."""
         self._db.close()
 
-    def _migrate(self) -> None:
-        with self._writing():
+    def _migrate_schema(self) -> None:
+        with self._begin_write():
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version > SCHEMA_VERSION:
                 raise StoreError(
@@ -152,31 +152,31 @@ class Store:
                     hint="update dosebench, or set DOSEBENCH_STATE to another directory",
                 )
             if version == 0:
-                self._create(_SCHEMA)
+                self._create_schema(_SCHEMA)
                 self._db.execute("INSERT INTO host VALUES (?, 0)", (os.urandom(4),))
             if version < SCHEMA_VERSION:
-                self._create(_SCHEMA_2)
+                self._create_schema(_SCHEMA_2)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
-    def _create(self, schema: str) -> None:
+    def _create_schema(self, schema: str) -> None:
         for statement in schema.split(";\n"):
             self._db.execute(statement)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _begin_write(self) -> Iterator[None]:
         """One transaction that holds the write lock from its start. Raises StoreError when it cannot be written."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            self._undo()
-            raise self._unusable(error) from error
+            self._roll_back()
+            raise self._unusable_error(error) from error
         except BaseException:
-            self._undo()
+            self._roll_back()
             raise
 
-    def _undo(self) -> None:
+    def _roll_back(self) -> None:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
@@ -194,7 +194,7 @@ class Store:
         The counter was never used before, with any pump, and is greater than `above`. Raises StoreError after 2^30 - 1
         commands.
         """
-        with self._writing():
+        with self._begin_write():
             host, counter = self._db.execute(
                 "UPDATE host SET counter = MAX(counter, ?) + 1 RETURNING id, counter", (above,)
             ).fetchone()
@@ -204,12 +204,12 @@ class Store:
             self._db.execute("INSERT INTO open_commands VALUES (?, ?, ?, ?, ?)", (pump, host, counter, name, now))
         return bytes(host), int(counter)
 
-    def settle(self, pump: bytes, counter: int) -> None:
+    def close_command(self, pump: bytes, counter: int) -> None:
         """The outcome of a command is known."""
-        with self._writing():
+        with self._begin_write():
             self._db.execute("DELETE FROM open_commands WHERE pump = ? AND counter = ?", (pump, counter))
 
-    def unsettled(self, pump: bytes) -> list[OpenCommand]:
+    def open_commands(self, pump: bytes) -> list[OpenCommand]:
         """Commands to a pump whose outcome this host does not know, oldest first."""
         rows = self._db.execute(
             "SELECT host, counter, name FROM open_commands WHERE pump = ? ORDER BY counter", (pump,)
@@ -218,14 +218,14 @@ class Store:
 
     # What the pump's journal came to
 
-    def head(self, pump: bytes) -> tuple[int, bytes] | None:
+    def known_head(self, pump: bytes) -> tuple[int, bytes] | None:
         """Number of the record that came next when this host last looked, and the chain value before it."""
         row = self._db.execute("SELECT next, chain FROM heads WHERE pump = ?", (pump,)).fetchone()
         return (int(row[0]), bytes(row[1])) if row else None
 
     def keep_head(self, pump: bytes, head: tuple[int, bytes] | None) -> None:
         """Remember how far a pump's journal has come; None forgets it."""
-        with self._writing():
+        with self._begin_write():
             if head is None:
                 self._db.execute("DELETE FROM heads WHERE pump = ?", (pump,))
             else:
@@ -233,7 +233,7 @@ class Store:
 
     # Journals
 
-    def journals(self, device: bytes | None = None, *, faults: bool = False) -> list[Journal]:
+    def list_journals(self, device: bytes | None = None, *, faults: bool = False) -> list[Journal]:
         """All epochs that are held, of one pump or of all, oldest first: of the journal, or of the fault ring."""
         rows = self._db.execute(
             "SELECT j.id, j.device, j.epoch, COUNT(r.sequence), MIN(r.sequence), MAX(r.sequence)"
@@ -243,25 +243,25 @@ class Store:
         )
         return [Journal(*row) for row in rows]
 
-    def newest(self, device: bytes, *, faults: bool = False) -> Journal | None:
+    def newest_journal(self, device: bytes, *, faults: bool = False) -> Journal | None:
         """The epoch that pulls from this pump go to; None before the first pull."""
-        return max(self.journals(device, faults=faults), key=lambda journal: abs(journal.epoch), default=None)
+        return max(self.list_journals(device, faults=faults), key=lambda journal: abs(journal.epoch), default=None)
 
     def begin_epoch(self, device: bytes, *, faults: bool = False) -> Journal:
         """Begin a new journal, or a new fault ring, of this pump."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._writing():
+        with self._begin_write():
             self._db.execute(
                 "INSERT INTO journals (device, epoch, begun_at)"
                 " SELECT ?1, ?3 * (1 + COALESCE(MAX(ABS(epoch)), 0)), ?2 FROM journals"
                 " WHERE device = ?1 AND ?3 * epoch > 0",
                 (device, now, -1 if faults else 1),
             )
-        journal = self.newest(device, faults=faults)
+        journal = self.newest_journal(device, faults=faults)
         assert journal is not None
         return journal
 
-    def record(self, journal: Journal, sequence: int) -> bytes | None:
+    def get_record(self, journal: Journal, sequence: int) -> bytes | None:
         """One raw record; None when it is not held."""
         row = self._db.execute(
             "SELECT data FROM records WHERE journal = ? AND sequence = ?", (journal.id, sequence)
@@ -287,18 +287,18 @@ class Store:
         """
         if not raw:
             return 0
-        with self._writing():
+        with self._begin_write():
             records = decode_records(b"".join(raw))
-            before = self.record(journal, records[0].sequence - 1)
+            before = self.get_record(journal, records[0].sequence - 1)
             anchor = GENESIS_CHAIN if records[0].sequence == 0 else before[-CHAIN_BYTES:] if before else None
             try:
                 verify_from(anchor, records)
             except RecordError as error:
-                raise _broken(journal.device, error) from error
+                raise _broken_error(journal.device, error) from error
             rows = [(journal.id, record.sequence, data) for record, data in zip(records, raw, strict=True)]
             for _, sequence, data in rows:
-                if (self.record(journal, sequence) or data) != data:
-                    raise _broken(journal.device, f"record {sequence} differs from the one that is held")
+                if (self.get_record(journal, sequence) or data) != data:
+                    raise _broken_error(journal.device, f"record {sequence} differs from the one that is held")
             changes = self._db.total_changes
             self._db.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?)", rows)
             return self._db.total_changes - changes
@@ -307,16 +307,16 @@ class Store:
 
     def add_program(self, device: bytes, hash_head: bytes, data: bytes, file: str = "") -> None:
         """Keep an encoded therapy that a pump took; `hash_head` is how its journal names it (4 bytes)."""
-        if self.program(device, hash_head) == data:
+        if self.get_program(device, hash_head) == data:
             return
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._writing():
+        with self._begin_write():
             self._db.execute(
                 "INSERT INTO programs (device, hash_head, at, file, data) VALUES (?, ?, ?, ?, ?)",
                 (device, hash_head, now, file, data),
             )
 
-    def program(self, device: bytes, hash_head: bytes) -> bytes | None:
+    def get_program(self, device: bytes, hash_head: bytes) -> bytes | None:
         """The newest encoded therapy of that name; None when this host never saw it."""
         row = self._db.execute(
             "SELECT data FROM programs WHERE device = ? AND hash_head = ? ORDER BY id DESC LIMIT 1", (device, hash_head)
@@ -362,13 +362,13 @@ def _verify_stretch(records: Sequence[Record]) -> None:
     verify_from(GENESIS_CHAIN if records[0].sequence == 0 else None, records)
 
 
-def _broken(device: bytes, why: object) -> StoreError:
+def _broken_error(device: bytes, why: object) -> StoreError:
     return StoreError(
         f"the journal of pump {device.hex()} is not whole: {why}",
         hint="pull again; if it happens again, the pump's flash or this host's store was changed",
     )
 
 
-def gaps(raw: bytes) -> list[tuple[int, int]]:
+def find_gaps(raw: bytes) -> list[tuple[int, int]]:
     """Sequence numbers that are missing between raw records: (first, last) of each gap."""
     return [(a + 1, b - 1) for a, b in pairwise(column(raw, "sequence")) if b != a + 1]

@@ -15,12 +15,12 @@ from dosebench.base.errors import DosebenchError
 from dosebench.link.command_ids import OpenCommand
 from dosebench.link.exchange import LinkError, RefusedError, SilentError
 from dosebench.link.ports import PortError
-from dosebench.link.queries import Questions
-from dosebench.link.reasons import sentence
+from dosebench.link.queries import Queries
+from dosebench.link.reasons import explain_reason
 from dosebench.link.sessions import NotPairedError, SessionRefusedError
 
 
-class Settled(NamedTuple):
+class CommandOutcome(NamedTuple):
     """What became of a command whose outcome was not known.
 
     Attributes:
@@ -39,7 +39,7 @@ class Settled(NamedTuple):
     record: int | None = None
     outcome: dict[str, Any] | None = None
 
-    def sentence(self) -> str:
+    def describe_outcome(self) -> str:
         """One sentence about it."""
         if self.carried_out is None:
             return f"whether the {self.command} before this one was carried out is not in the pump's journal any more"
@@ -47,7 +47,7 @@ class Settled(NamedTuple):
             return f"the {self.command} before this one was carried out (journal record {self.record})"
         if self.record is None:
             return f"the {self.command} before this one was never carried out"
-        return f"the {self.command} before this one was refused: {sentence(self.reason)}"
+        return f"the {self.command} before this one was refused: {explain_reason(self.reason)}"
 
 
 class UnknownOutcomeError(LinkError):
@@ -61,31 +61,31 @@ class EarlierCommandError(DosebenchError):
         outcomes: What became of each, oldest first.
     """
 
-    def __init__(self, message: str, outcomes: tuple[Settled, ...]) -> None:
+    def __init__(self, message: str, outcomes: tuple[CommandOutcome, ...]) -> None:
         super().__init__(message, hint="look at `dosebench status`; give the new command again if it is still wanted")
         self.outcomes = outcomes
 
 
-class AtMostOnce(Questions):
+class AtMostOnce(Queries):
     """A pump that takes commands, each of them at most once."""
 
-    def settle(self) -> tuple[Settled, ...]:
+    def resolve_commands(self) -> tuple[CommandOutcome, ...]:
         """Find out what became of commands whose outcome is not known, this host's earlier processes included.
 
         Raises UnknownOutcomeError when the pump cannot be asked.
         """
         self.open_session("operator")
-        return tuple(self._settle(one) for one in self._ids.unsettled(self._pump))
+        return tuple(self._resolve_command(one) for one in self._ids.open_commands(self._pump))
 
-    def _command(self, name: str, **fields: Any) -> dict[str, Any]:
+    def _run_command(self, name: str, **fields: Any) -> dict[str, Any]:
         """Send one command; every retry carries the same id.
 
         Raises RefusedError, UnknownOutcomeError, EarlierCommandError, or whatever keeps a session from being opened.
         """
         self.open_session(codec.by_name(name).role)
-        if known := self.settle():
+        if known := self.resolve_commands():
             raise EarlierCommandError(
-                f"{'; '.join(one.sentence() for one in known)}. The new {name} was not sent", known
+                f"{'; '.join(one.describe_outcome() for one in known)}. The new {name} was not sent", known
             )
         return self._send_command(name, **fields)
 
@@ -94,26 +94,26 @@ class AtMostOnce(Questions):
         try:
             outcome = self._ask_in_session(name, codec.by_name(name).role, host=host, counter=counter, **fields)
         except PortError as error:
-            raise self._unknown(name, error) from error
+            raise self._unknown_outcome(name, error) from error
         except (LinkError, SessionRefusedError, NotPairedError) as error:
-            outcome = self._resolve(OpenCommand(host, counter, name), error)
+            outcome = self._resolve_failure(OpenCommand(host, counter, name), error)
         except RefusedError:
             # It came with a tag: the pump has decided.
-            self._ids.settle(self._pump, counter)
+            self._ids.close_command(self._pump, counter)
             raise
-        self._ids.settle(self._pump, counter)
+        self._ids.close_command(self._pump, counter)
         if outcome["reason"] != "done":
             raise RefusedError(str(outcome["reason"]), 0, name)
         return outcome
 
-    def _resolve(self, command: OpenCommand, error: DosebenchError) -> dict[str, Any]:
+    def _resolve_failure(self, command: OpenCommand, error: DosebenchError) -> dict[str, Any]:
         # Never dose again: ask what became of it.
         try:
-            known = self._settle(command)
+            known = self._resolve_command(command)
         except (LinkError, RefusedError, NotPairedError, PortError):
-            raise self._unknown(command.name, error) from error
+            raise self._unknown_outcome(command.name, error) from error
         if known.carried_out is None:
-            raise self._unknown(command.name, error) from error
+            raise self._unknown_outcome(command.name, error) from error
         if known.record is None:
             raise SilentError(
                 f"{error}; the pump answers now and says that it never carried out this {command.name}",
@@ -122,41 +122,41 @@ class AtMostOnce(Questions):
         if not known.carried_out:
             raise RefusedError(known.reason, 0, command.name)
         if known.outcome is None:
-            raise EarlierCommandError(known.sentence(), (known,))
+            raise EarlierCommandError(known.describe_outcome(), (known,))
         return known.outcome
 
-    def _unknown(self, name: str, error: DosebenchError) -> LinkError:
-        return self._failed(
+    def _unknown_outcome(self, name: str, error: DosebenchError) -> LinkError:
+        return self._link_error(
             UnknownOutcomeError,
             f"no answer to {name} ({error}): it is not known whether the pump carried it out",
             "do not repeat it; the next command asks first, and `dosebench status` and `dosebench log show` tell",
         )
 
-    def _settle(self, command: OpenCommand) -> Settled:
+    def _resolve_command(self, command: OpenCommand) -> CommandOutcome:
         """Ask what became of one command. The session's numbers only grow, so a frame of it that is still on its way
         comes too late from here on."""
         try:
             outcome = self._ask_in_session("outcome", "operator", host=command.host, counter=command.counter)
             reason, record = str(outcome["reason"]), int(outcome["record"])
-            known = Settled(command.name, command.counter, reason == "done", reason, record, outcome)
+            known = CommandOutcome(command.name, command.counter, reason == "done", reason, record, outcome)
         except RefusedError as refused:
             if refused.reason == "outcome_unknown":
-                known = Settled(command.name, command.counter, False, refused.reason)
+                known = CommandOutcome(command.name, command.counter, False, refused.reason)
             elif refused.reason == "counter_old":
                 known = self._in_journal(command)
             else:
                 raise
-        self._ids.settle(self._pump, command.counter)
+        self._ids.close_command(self._pump, command.counter)
         return known
 
-    def _in_journal(self, command: OpenCommand) -> Settled:
+    def _in_journal(self, command: OpenCommand) -> CommandOutcome:
         """Look for a command in the pump's journal: a newer one of this host took its place in the pump's memory."""
-        records = decode_records(b"".join(self.journal()))
+        records = decode_records(b"".join(self.read_journal()))
         for record in records:
             fields = record.fields
             if fields.get("host") == command.host and fields.get("counter") == command.counter:
                 reason = str(fields.get("reason", "done"))
-                return Settled(command.name, command.counter, reason == "done", reason, record.sequence)
+                return CommandOutcome(command.name, command.counter, reason == "done", reason, record.sequence)
         if records and records[0].sequence:
-            return Settled(command.name, command.counter, None, "record_gone")
-        return Settled(command.name, command.counter, False, "outcome_unknown")
+            return CommandOutcome(command.name, command.counter, None, "record_gone")
+        return CommandOutcome(command.name, command.counter, False, "outcome_unknown")

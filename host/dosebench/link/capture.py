@@ -45,21 +45,21 @@ class Capture:
         self.packets = 0
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, PACKET_BYTES_MAX, LINK_TYPE))
 
-    def feed(self, at_s: float, direction: str, data: bytes) -> None:
+    def feed_bytes(self, at_s: float, direction: str, data: bytes) -> None:
         """Bytes that passed at `at_s` seconds since 1970, or since the beginning of a log."""
         *ended, rest = (self._held[direction] + data).split(DELIMITER)
         for piece in ended:
-            self._write(at_s, self._cut(at_s, piece + DELIMITER))
-        self._held[direction] = self._cut(at_s, rest)
+            self._write_packet(at_s, self._cut_stretch(at_s, piece + DELIMITER))
+        self._held[direction] = self._cut_stretch(at_s, rest)
 
-    def _cut(self, at_s: float, stretch: bytes) -> bytes:
+    def _cut_stretch(self, at_s: float, stretch: bytes) -> bytes:
         """Write what is too long for one packet; the rest of it."""
         while len(stretch) > PACKET_BYTES_MAX:
-            self._write(at_s, stretch[:PACKET_BYTES_MAX])
+            self._write_packet(at_s, stretch[:PACKET_BYTES_MAX])
             stretch = stretch[PACKET_BYTES_MAX:]
         return stretch
 
-    def _write(self, at_s: float, packet: bytes) -> None:
+    def _write_packet(self, at_s: float, packet: bytes) -> None:
         if packet == DELIMITER:
             return
         at_us = round(at_s * 1e6)
@@ -84,34 +84,34 @@ def read_spy(lines: Iterable[str]) -> Iterator[tuple[float, str, bytes]]:
         raise CaptureError("this is no log of spy://", hint="make one with the port spy://PORT?file=LOG")
 
 
-def convert(log: Path, capture: Capture) -> None:
+def convert_log(log: Path, capture: Capture) -> None:
     """Write what a log of `spy://` holds. Raises CaptureError."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise CaptureError(f"cannot read {log}: {error.strerror}") from error
     for at_s, direction, data in read_spy(text.splitlines()):
-        capture.feed(at_s, direction, data)
+        capture.feed_bytes(at_s, direction, data)
 
 
-def listen(port: Any, capture: Capture, going: Callable[[], bool]) -> None:
+def listen_port(port: Any, capture: Capture, going: Callable[[], bool]) -> None:
     """Write what comes in at a port until `going()` is false: a tap on either of the two wires."""
     while going():
         if data := port.read(1):
             data += port.read(port.in_waiting)
-            capture.feed(time.time(), FROM_PUMP, data)
+            capture.feed_bytes(time.time(), FROM_PUMP, data)
 
 
-def tee(port: Any, endpoint: Endpoint, capture: Capture, going: Callable[[], bool]) -> None:
+def relay_bytes(port: Any, endpoint: Endpoint, capture: Capture, going: Callable[[], bool]) -> None:
     """Pass bytes on between another program and a port, and write them, until `going()` is false."""
     unread = b""
     while going():
-        if asked := endpoint.wait(POLL_S):
+        if asked := endpoint.receive_bytes(POLL_S):
             port.write(asked)
-            capture.feed(time.time(), TO_PUMP, asked)
+            capture.feed_bytes(time.time(), TO_PUMP, asked)
         if port.in_waiting:
             told = bytes(port.read(port.in_waiting))
-            capture.feed(time.time(), FROM_PUMP, told)
+            capture.feed_bytes(time.time(), FROM_PUMP, told)
             unread += told
         if unread:
-            unread = unread[endpoint.send(unread) :]
+            unread = unread[endpoint.send_bytes(unread) :]

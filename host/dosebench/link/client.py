@@ -1,8 +1,8 @@
 """The client: one pump on one serial port.
 
 `PumpClient` speaks the protocol over anything that pyserial opens. It stands on four floors, each a module of its own:
-frames and retries (`exchange`), keys and sessions (`sessions`), what the pump can be asked (`questions`), and commands
-that are carried out at most once (`atmostonce`). Their errors can be imported from here too.
+frames and retries (`exchange`), keys and sessions (`sessions`), what the pump can be asked (`queries`), and commands
+that are carried out at most once (`at_most_once`). Their errors can be imported from here too.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from dosebench_protocol.records import UNKNOWN_STEPS
 from dosebench_protocol.tables import CHUNK_BYTES_MAX
 
 from dosebench.base.errors import DosebenchError
-from dosebench.link.at_most_once import AtMostOnce, EarlierCommandError, Settled, UnknownOutcomeError
+from dosebench.link.at_most_once import AtMostOnce, CommandOutcome, EarlierCommandError, UnknownOutcomeError
 from dosebench.link.exchange import GarbledError, LinkError, NotGenuineError, RefusedError, SilentError
 from dosebench.link.queries import MismatchError
 from dosebench.link.sessions import NotPairedError, RolledBackError, SessionRefusedError
 
 __all__ = [
     "EPOCH",
+    "CommandOutcome",
     "EarlierCommandError",
     "GarbledError",
     "LinkError",
@@ -32,7 +33,6 @@ __all__ = [
     "RefusedError",
     "RolledBackError",
     "SessionRefusedError",
-    "Settled",
     "SilentError",
     "UnknownOutcomeError",
     "program_hash",
@@ -82,31 +82,31 @@ class PumpClient(AtMostOnce):
 
     # Programming
 
-    def stage(self, program: bytes) -> dict[str, Any]:
+    def stage_program(self, program: bytes) -> dict[str, Any]:
         """Send an encoded therapy and let the pump read it back: its own `Reading`. Nothing is in force yet.
 
         Raises RefusedError with the pump's reason when it does not take the therapy.
         """
-        self._ask("therapy_begin", length=len(program), program_hash=program_hash(program))
+        self._ask_question("therapy_begin", length=len(program), program_hash=program_hash(program))
         for offset in range(0, len(program), CHUNK_BYTES_MAX):
-            self._ask("therapy_chunk", offset=offset, data=program[offset : offset + CHUNK_BYTES_MAX])
-        return self._ask("therapy_verify")
+            self._ask_question("therapy_chunk", offset=offset, data=program[offset : offset + CHUNK_BYTES_MAX])
+        return self._ask_question("therapy_verify")
 
-    def commit(self, program: bytes) -> dict[str, Any]:
+    def commit_program(self, program: bytes) -> dict[str, Any]:
         """Put the staged and verified therapy in force."""
-        return self._command("therapy_commit", program_hash=program_hash(program))
+        return self._run_command("therapy_commit", program_hash=program_hash(program))
 
-    def abort(self) -> None:
+    def abort_stage(self) -> None:
         """Drop the stage, if there is one."""
-        self._ask("therapy_abort")
+        self._ask_question("therapy_abort")
 
     # Delivery
 
-    def start(self) -> dict[str, Any]:
+    def start_delivery(self) -> dict[str, Any]:
         """Start delivery."""
-        return self._command("start")
+        return self._run_command("start")
 
-    def stop(self) -> dict[str, Any]:
+    def stop_delivery(self) -> dict[str, Any]:
         """Stop delivery and cancel a running bolus. Needs no key, and waits for nothing else to be known.
 
         Raises LinkError when no answer comes; it may be repeated at will.
@@ -122,62 +122,62 @@ class PumpClient(AtMostOnce):
     def _stop_in_session(self) -> dict[str, Any]:
         host, counter = self._ids.next_id(self._pump, "stop", self._newest)
         # It may be repeated at will: nobody needs to know whether this one came through.
-        self._ids.settle(self._pump, counter)
+        self._ids.close_command(self._pump, counter)
         return self._ask_in_open_session("stop", host=host, counter=counter)
 
-    def bolus(self, steps: int) -> dict[str, Any]:
+    def give_bolus(self, steps: int) -> dict[str, Any]:
         """Deliver `steps` motor steps on top of the basal."""
-        return self._command("bolus", steps=steps)
+        return self._run_command("bolus", steps=steps)
 
     def bolus_cancel(self) -> dict[str, Any]:
         """End the running bolus."""
-        return self._command("bolus_cancel")
+        return self._run_command("bolus_cancel")
 
     def patient_bolus(self) -> dict[str, Any]:
         """Ask for a bolus as the patient's button does."""
-        return self._command("patient_bolus")
+        return self._run_command("patient_bolus")
 
     def square_bolus(self, steps: int, duration_ms: int) -> dict[str, Any]:
         """Deliver `steps` evenly over `duration_ms`, on top of the basal."""
-        return self._command("square_bolus", steps=steps, duration_ms=duration_ms)
+        return self._run_command("square_bolus", steps=steps, duration_ms=duration_ms)
 
     def square_cancel(self) -> dict[str, Any]:
         """End the square bolus."""
-        return self._command("square_cancel")
+        return self._run_command("square_cancel")
 
     def prime_arm(self, steps: int, path_version: int) -> dict[str, Any]:
         """First of two acts: arm a priming bolus of `steps` from this version of the path table."""
-        return self._command("prime_arm", steps=steps, path_version=path_version)
+        return self._run_command("prime_arm", steps=steps, path_version=path_version)
 
-    def prime(self, steps: int) -> dict[str, Any]:
+    def give_priming(self, steps: int) -> dict[str, Any]:
         """Second of two acts: deliver the priming bolus that was armed within the last minute."""
-        return self._command("prime", steps=steps)
+        return self._run_command("prime", steps=steps)
 
-    def patency(self, steps: int) -> dict[str, Any]:
+    def test_patency(self, steps: int) -> dict[str, Any]:
         """Deliver the test volume of a patency check, in motor steps, while stopped."""
-        return self._command("patency", steps=steps)
+        return self._run_command("patency", steps=steps)
 
     # What a person does to the pump
 
-    def refill(self, steps: int, withdrawn_steps: int | None = None) -> dict[str, Any]:
+    def record_refill(self, steps: int, withdrawn_steps: int | None = None) -> dict[str, Any]:
         """State that the reservoir now holds `steps`, and what was withdrawn before; None where nobody measured."""
         withdrawn = UNKNOWN_STEPS if withdrawn_steps is None else withdrawn_steps
-        return self._command("refill", steps=steps, withdrawn_steps=withdrawn)
+        return self._run_command("refill", steps=steps, withdrawn_steps=withdrawn)
 
-    def implant(self, date: date) -> dict[str, Any]:
+    def record_implant(self, date: date) -> dict[str, Any]:
         """State the date of implant, once in the pump's life."""
-        return self._command("implant", local_days=(date - EPOCH.date()).days)
+        return self._run_command("implant", local_days=(date - EPOCH.date()).days)
 
     def set_clock(self, local: datetime) -> dict[str, Any]:
         """Set the pump's calendar to a local time."""
         since = local.replace(tzinfo=None) - EPOCH
         ms = (since - timedelta(days=since.days)) // timedelta(milliseconds=1)
-        return self._command("clock_set", local_days=since.days, local_ms=ms)
+        return self._run_command("clock_set", local_days=since.days, local_ms=ms)
 
     def alarm_clear(self, alarms: list[str]) -> dict[str, Any]:
         """Clear latched alarms by name."""
-        return self._command("alarm_clear", alarms=alarms)
+        return self._run_command("alarm_clear", alarms=alarms)
 
     def alarm_silence(self, ms: int) -> dict[str, Any]:
         """Silence the tones of the alarms that are on for `ms`; a new alarm, or a reset, ends the silence."""
-        return self._command("alarm_silence", ms=ms)
+        return self._run_command("alarm_silence", ms=ms)

@@ -33,13 +33,13 @@ class CommandIds(Protocol):
     def next_id(self, pump: bytes, name: str, above: int) -> tuple[bytes, int]:
         """Host id and a counter above `above` that was never used before; durable, with `name`, when this returns."""
 
-    def settle(self, pump: bytes, counter: int) -> None:
+    def close_command(self, pump: bytes, counter: int) -> None:
         """The outcome of that command is known."""
 
-    def unsettled(self, pump: bytes) -> list[OpenCommand]:
+    def open_commands(self, pump: bytes) -> list[OpenCommand]:
         """Commands to a pump whose outcome is not known, oldest first."""
 
-    def head(self, pump: bytes) -> tuple[int, bytes] | None:
+    def known_head(self, pump: bytes) -> tuple[int, bytes] | None:
         """Number of the record that came next when this host last looked, and the chain value before it."""
 
     def keep_head(self, pump: bytes, head: tuple[int, bytes] | None) -> None:
@@ -71,15 +71,15 @@ class MemoryIds:
         self._open.setdefault(pump, []).append(OpenCommand(self.host, self.counter, name))
         return self.host, self.counter
 
-    def settle(self, pump: bytes, counter: int) -> None:
+    def close_command(self, pump: bytes, counter: int) -> None:
         """The outcome of that command is known."""
         self._open[pump] = [one for one in self._open.get(pump, []) if one.counter != counter]
 
-    def unsettled(self, pump: bytes) -> list[OpenCommand]:
+    def open_commands(self, pump: bytes) -> list[OpenCommand]:
         """Commands to a pump whose outcome is not known, oldest first."""
         return list(self._open.get(pump, []))
 
-    def head(self, pump: bytes) -> tuple[int, bytes] | None:
+    def known_head(self, pump: bytes) -> tuple[int, bytes] | None:
         """What `keep_head` was given last."""
         return self._heads.get(pump)
 

@@ -28,18 +28,18 @@ class Endpoint(ABC):
     """What to give as `--port`."""
 
     @abstractmethod
-    def wait(self, seconds: float) -> bytes:
+    def receive_bytes(self, seconds: float) -> bytes:
         """What another program wrote; at most `seconds` of waiting for it."""
 
     @abstractmethod
-    def send(self, data: bytes) -> int:
+    def send_bytes(self, data: bytes) -> int:
         """Take bytes for the other program; return how many were taken."""
 
     @abstractmethod
     def close(self) -> None:
         """Give the port back."""
 
-    def baud(self) -> int | None:
+    def read_baud(self) -> int | None:
         """Baud rate that the other program has set; None where the port has none."""
         return None
 
@@ -67,17 +67,17 @@ class PtyEndpoint(Endpoint):
             link.unlink(missing_ok=True)
             link.symlink_to(self.name)
 
-    def wait(self, seconds: float) -> bytes:
+    def receive_bytes(self, seconds: float) -> bytes:
         ready, _, _ = select.select([self._master], [], [], seconds)
         return os.read(self._master, 65_536) if ready else b""
 
-    def send(self, data: bytes) -> int:
+    def send_bytes(self, data: bytes) -> int:
         try:
             return os.write(self._master, data)
         except BlockingIOError:
             return 0
 
-    def baud(self) -> int | None:
+    def read_baud(self) -> int | None:
         import termios  # noqa: PLC0415
 
         code = termios.tcgetattr(self._slave)[5]
@@ -107,14 +107,14 @@ class TcpEndpoint(Endpoint):
         self._peer: socket.socket | None = None
         self.name = f"socket://{address}:{self._server.getsockname()[1]}"
 
-    def wait(self, seconds: float) -> bytes:
+    def receive_bytes(self, seconds: float) -> bytes:
         watched = [self._server, *([self._peer] if self._peer else [])]
         ready, _, _ = select.select(watched, [], [], seconds)
         if self._server in ready:
-            self._accept()
-        return self._read() if self._peer in ready else b""
+            self._accept_client()
+        return self._read_client() if self._peer in ready else b""
 
-    def _accept(self) -> None:
+    def _accept_client(self) -> None:
         peer, _ = self._server.accept()
         if self._peer is not None:
             peer.close()
@@ -123,21 +123,21 @@ class TcpEndpoint(Endpoint):
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._peer = peer
 
-    def _read(self) -> bytes:
+    def _read_client(self) -> bytes:
         data = b""
         if self._peer is not None:
             with contextlib.suppress(BlockingIOError, ConnectionError):
                 data = self._peer.recv(65_536)
                 if not data:
-                    self._drop()
+                    self._drop_client()
         return data
 
-    def _drop(self) -> None:
+    def _drop_client(self) -> None:
         if self._peer is not None:
             self._peer.close()
             self._peer = None
 
-    def send(self, data: bytes) -> int:
+    def send_bytes(self, data: bytes) -> int:
         if self._peer is None:
             return len(data)
         try:
@@ -145,9 +145,9 @@ class TcpEndpoint(Endpoint):
         except BlockingIOError:
             return 0
         except ConnectionError:
-            self._drop()
+            self._drop_client()
             return len(data)
 
     def close(self) -> None:
-        self._drop()
+        self._drop_client()
         self._server.close()

@@ -19,7 +19,7 @@ from dosebench_protocol.tables import REJECTED, REPLY_BIT
 
 from dosebench.base.errors import DosebenchError
 from dosebench.link.ports import PortError
-from dosebench.link.reasons import sentence
+from dosebench.link.reasons import explain_reason
 
 if TYPE_CHECKING:
     from dosebench_protocol.auth import Session
@@ -60,7 +60,7 @@ class RefusedError(DosebenchError):
     """The pump refused. `reason` is the name of the protocol's `Reason`, `detail` its number."""
 
     def __init__(self, reason: str, detail: int = 0, message: str = "") -> None:
-        super().__init__(sentence(reason, detail))
+        super().__init__(explain_reason(reason, detail))
         self.reason = reason
         self.detail = detail
         self.request = message
@@ -97,11 +97,11 @@ class Exchange:
         """The pyserial port."""
         return self._port
 
-    def transcript(self) -> tuple[str, ...]:
+    def read_transcript(self) -> tuple[str, ...]:
         """The last frames in both directions, oldest first."""
         return tuple(self._recorder)
 
-    def random(self, length: int) -> bytes:
+    def random_bytes(self, length: int) -> bytes:
         """Random bytes, those of the port where it has its own (`sim://`)."""
         return self._random(length)
 
@@ -110,17 +110,17 @@ class Exchange:
         self._sequence += 1
         return self._sequence
 
-    def wait(self, seconds: float) -> None:
+    def wait_time(self, seconds: float) -> None:
         """Let time pass on the port's own clock; what arrives meanwhile is dropped."""
         deadline = self.clock() + seconds
         while self.clock() < deadline:
-            self._read()
+            self._read_frame()
 
     def _ask_plainly(self, name: str, device: bytes, **fields: Any) -> dict[str, Any]:
         frame = Frame(codec.by_name(name).type, device, body=codec.encode_request(name, **fields))
-        return self._unpack(name, self._exchange(name, frame, None))
+        return self._unpack_reply(name, self._exchange_frames(name, frame, None))
 
-    def _exchange(self, name: str, frame: Frame, session: Session | None) -> Frame:
+    def _exchange_frames(self, name: str, frame: Frame, session: Session | None) -> Frame:
         """Send a request until a reply comes; each try has a number of its own.
 
         In a session the reply bears a good tag, or it is a refusal after which the session must be opened anew.
@@ -131,14 +131,14 @@ class Exchange:
         for _ in range(self.tries):
             numbers.append(self.next_sequence())
             numbered = replace(frame, sequence=numbers[-1])
-            self._send(numbered if session is None else session.seal(numbered), name)
+            self._send_frame(numbered if session is None else session.seal(numbered), name)
             reply = self._await_reply(frame.type, numbers, session, REPLY_S)
             if reply is not None:
                 return reply
-        raise self._nothing(name)
+        raise self._no_reply_error(name)
 
-    def _send(self, frame: Frame, name: str) -> None:
-        self._note(f"> {name} seq {frame.sequence} {frame.body.hex()}")
+    def _send_frame(self, frame: Frame, name: str) -> None:
+        self._note_frame(f"> {name} seq {frame.sequence} {frame.body.hex()}")
         try:
             # A leading delimiter ends whatever noise the line holds.
             self._port.write(b"\x00" + encode(frame))
@@ -150,13 +150,13 @@ class Exchange:
     def _await_reply(self, kind: int, numbers: list[int], session: Session | None, within_s: float) -> Frame | None:
         deadline = self.clock() + within_s
         while self.clock() < deadline:
-            for frame in self._deframer.feed(self._read()):
-                self._note(f"< type {frame.type:#04x} seq {frame.sequence} {frame.body.hex()}")
-                if self._answers(frame, kind, numbers, session):
+            for frame in self._deframer.feed(self._read_frame()):
+                self._note_frame(f"< type {frame.type:#04x} seq {frame.sequence} {frame.body.hex()}")
+                if self._is_reply(frame, kind, numbers, session):
                     return frame
         return None
 
-    def _answers(self, frame: Frame, kind: int, numbers: Collection[int], session: Session | None) -> bool:
+    def _is_reply(self, frame: Frame, kind: int, numbers: Collection[int], session: Session | None) -> bool:
         """Whether a frame is a reply that can be believed to a request of that type and one of those numbers."""
         fits = frame.sequence in numbers and frame.type in (kind | REPLY_BIT, REJECTED)
         return fits and self._is_trusted(frame, session)
@@ -167,14 +167,14 @@ class Exchange:
         if frame.tag or frame.type != REJECTED:
             return False
         # Nobody vouches for it. That the session is gone may be believed: it costs a new one.
-        self._untrusted = self._refusal(frame)
+        self._untrusted = self._describe_refusal(frame)
         return self._untrusted in LOST
 
     @staticmethod
-    def _refusal(frame: Frame) -> str:
+    def _describe_refusal(frame: Frame) -> str:
         return str(codec.decode_struct("rejected", frame.body)["reason"])
 
-    def _read(self) -> bytes:
+    def _read_frame(self) -> bytes:
         try:
             data = bytes(self._port.read(1))
             if data:
@@ -186,37 +186,37 @@ class Exchange:
         self._heard += len(data)
         return data
 
-    def _unpack(self, name: str, frame: Frame) -> dict[str, Any]:
+    def _unpack_reply(self, name: str, frame: Frame) -> dict[str, Any]:
         try:
             return codec.parse_reply(name, frame)
         except codec.RejectedError as rejected:
             raise RefusedError(rejected.reason, rejected.detail, name) from None
 
-    def _nothing(self, name: str) -> LinkError:
+    def _no_reply_error(self, name: str) -> LinkError:
         port = getattr(self._port, "port", "the port")
         if self._untrusted is not None:
-            return self._failed(
+            return self._link_error(
                 NotGenuineError,
-                f"{port} answered {name} without a tag, which anybody could: {sentence(self._untrusted)}",
+                f"{port} answered {name} without a tag, which anybody could: {explain_reason(self._untrusted)}",
                 "connect again; if it happens again, look at what else is on the line",
             )
         if self._heard:
-            return self._failed(
+            return self._link_error(
                 GarbledError,
                 f"{port} answered {name} with {self._heard} bytes that are no frames",
                 f"the baud rate {getattr(self._port, 'baudrate', '')} may be wrong (the pump's is 115200), "
                 "or something else answers there (a REPL?)",
             )
-        return self._failed(
+        return self._link_error(
             SilentError,
             f"no answer to {name} from {port} in {TRIES} tries of {REPLY_S:g} s",
             "is the pump powered, is this its port, and is the baud rate right?",
         )
 
-    def _failed(self, kind: type[LinkError], text: str, hint: str) -> LinkError:
+    def _link_error(self, kind: type[LinkError], text: str, hint: str) -> LinkError:
         error = kind(text, hint=hint)
-        error.transcript = self.transcript()
+        error.transcript = self.read_transcript()
         return error
 
-    def _note(self, line: str) -> None:
+    def _note_frame(self, line: str) -> None:
         self._recorder.append(f"{self.clock():.3f} {line}")

@@ -56,7 +56,7 @@ class BoardKeys:
 class KeySource(Protocol):
     """Where a client finds keys."""
 
-    def get(self, device: bytes) -> BoardKeys | None:
+    def get_keys(self, device: bytes) -> BoardKeys | None:
         """The keys of a pump by its id (4 bytes); None when this host has none."""
 
 
@@ -93,15 +93,15 @@ class KeyStore:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path if path is not None else state_dir() / FILE
 
-    def get(self, device: bytes) -> BoardKeys | None:
+    def get_keys(self, device: bytes) -> BoardKeys | None:
         """The keys of a pump; None when this host has none. Raises KeyStoreError."""
-        kept = self._read().get(device.hex())
+        kept = self._read_file().get(device.hex())
         if kept is None:
             return None
         held = kept["keys"] if kept["where"] == "file" else _from_keyring(device)
         return BoardKeys(bytes.fromhex(kept["pairing"]), {role: bytes.fromhex(key) for role, key in held.items()})
 
-    def put(self, device: bytes, keys: Mapping[str, bytes], *, secret: bool = True) -> str:
+    def put_keys(self, device: bytes, keys: Mapping[str, bytes], *, secret: bool = True) -> str:
         """Keep the keys of a pump in place of those that were kept. Raises KeyStoreError.
 
         Args:
@@ -121,31 +121,31 @@ class KeyStore:
             "roles": list(held),
             "keys": {} if in_keyring else held,
         }
-        with self._locked():
-            self._write(self._read() | {device.hex(): entry})
+        with self._lock_file():
+            self._write_file(self._read_file() | {device.hex(): entry})
         return str(entry["where"])
 
-    def forget(self, device: bytes) -> bool:
+    def forget_keys(self, device: bytes) -> bool:
         """Forget the keys of a pump; return whether there were any. Raises KeyStoreError."""
-        with self._locked():
-            pumps = self._read()
+        with self._lock_file():
+            pumps = self._read_file()
             kept = pumps.pop(device.hex(), None)
             if kept is None:
                 return False
             if kept["where"] == "keyring":
                 _out_of_keyring(device)
-            self._write(pumps)
+            self._write_file(pumps)
         return True
 
-    def pairings(self) -> list[Pairing]:
+    def list_pairings(self) -> list[Pairing]:
         """Every pump that this host has keys of, by id. Raises KeyStoreError."""
         return [
             Pairing(bytes.fromhex(device), kept["where"], kept["paired_at"], tuple(kept["roles"]))
-            for device, kept in sorted(self._read().items())
+            for device, kept in sorted(self._read_file().items())
         ]
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _lock_file(self) -> Iterator[None]:
         """No other process changes the file between reading and writing it. Raises KeyStoreError."""
         from filelock import FileLock, Timeout  # noqa: PLC0415
 
@@ -153,33 +153,33 @@ class KeyStore:
         try:
             lock.acquire()
         except Timeout as error:
-            raise self._unusable("another process holds it") from error
+            raise self._unusable_error("another process holds it") from error
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self._unusable_error(error) from error
         try:
             yield
         finally:
             lock.release()
 
-    def _read(self) -> dict[str, Any]:
+    def _read_file(self) -> dict[str, Any]:
         try:
             kept = json.loads(self._path.read_text())
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise self._unusable(error) from error
+            raise self._unusable_error(error) from error
         if not isinstance(kept, dict) or kept.get("format") != FORMAT:
-            raise self._unusable("it was made by another release")
+            raise self._unusable_error("it was made by another release")
         pumps: dict[str, Any] = kept["pumps"]
         return pumps
 
-    def _write(self, pumps: Mapping[str, Any]) -> None:
+    def _write_file(self, pumps: Mapping[str, Any]) -> None:
         try:
             write_private(self._path, json.dumps({"format": FORMAT, "pumps": pumps}, indent=1).encode())
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self._unusable_error(error) from error
 
-    def _unusable(self, why: object) -> KeyStoreError:
+    def _unusable_error(self, why: object) -> KeyStoreError:
         return KeyStoreError(
             f"the key file {self._path} cannot be used: {why}",
             hint="check its permissions and the disk, or set DOSEBENCH_STATE to another directory",
@@ -198,7 +198,7 @@ def write_private(path: Path, data: bytes, *, durable: bool = True) -> None:
     temporary.replace(path)
 
 
-def _keyring() -> Any:
+def _load_keyring() -> Any:
     """The operating system's keyring; None where the package or a backend is missing."""
     try:
         import keyring  # noqa: PLC0415
@@ -209,8 +209,8 @@ def _keyring() -> Any:
 
 
 def _from_keyring(device: bytes) -> dict[str, str]:
-    ring = _keyring()
-    text = None if ring is None else _guarded(ring.get_password, SERVICE, device.hex())
+    ring = _load_keyring()
+    text = None if ring is None else _call_keyring(ring.get_password, SERVICE, device.hex())
     if text is None:
         raise KeyStoreError(
             f"the keys of pump {device.hex()} are in the operating system's keyring, which does not give them",
@@ -221,11 +221,11 @@ def _from_keyring(device: bytes) -> dict[str, str]:
 
 
 def _to_keyring(device: bytes, held: Mapping[str, str]) -> bool:
-    ring = _keyring()
+    ring = _load_keyring()
     if ring is None:
         return False
     try:
-        _guarded(ring.set_password, SERVICE, device.hex(), json.dumps(held))
+        _call_keyring(ring.set_password, SERVICE, device.hex(), json.dumps(held))
     except KeyStoreError:
         # A locked or headless session: the file serves.
         return False
@@ -233,13 +233,13 @@ def _to_keyring(device: bytes, held: Mapping[str, str]) -> bool:
 
 
 def _out_of_keyring(device: bytes) -> None:
-    ring = _keyring()
+    ring = _load_keyring()
     # What is gone already cannot be deleted: the keyring would refuse.
-    if ring is not None and _guarded(ring.get_password, SERVICE, device.hex()) is not None:
-        _guarded(ring.delete_password, SERVICE, device.hex())
+    if ring is not None and _call_keyring(ring.get_password, SERVICE, device.hex()) is not None:
+        _call_keyring(ring.delete_password, SERVICE, device.hex())
 
 
-def _guarded(call: Any, *arguments: str) -> Any:
+def _call_keyring(call: Any, *arguments: str) -> Any:
     from keyring.errors import KeyringError  # noqa: PLC0415
 
     try:

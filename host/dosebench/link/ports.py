@@ -13,7 +13,7 @@ PORT_VARIABLE: Final = "DOSEBENCH_PORT"
 READ_TIMEOUT_S: Final = 0.1
 
 
-def _lost() -> tuple[type[Exception], ...]:
+def _port_errors() -> tuple[type[Exception], ...]:
     try:
         import termios  # noqa: PLC0415
     except ImportError:
@@ -21,7 +21,7 @@ def _lost() -> tuple[type[Exception], ...]:
     return (OSError, termios.error)
 
 
-LOST: Final = _lost()
+LOST: Final = _port_errors()
 """What pyserial raises when a port goes away, as a board's USB port in a reset. `flush` and the end of opening let the
 terminal's own error through, which is no OSError; Windows has none."""
 NOT_OPENED: Final[tuple[type[Exception], ...]] = (*LOST, ValueError)
@@ -32,7 +32,7 @@ class PortError(DosebenchError):
     """The port could not be opened or was lost. The message says what to do."""
 
 
-def register() -> None:
+def register_sim() -> None:
     """Teach pyserial the `sim://` scheme."""
     import serial  # noqa: PLC0415
 
@@ -41,7 +41,7 @@ def register() -> None:
         serial.protocol_handler_packages.append(package)
 
 
-def candidates() -> list[tuple[str, str, str]]:
+def list_candidates() -> list[tuple[str, str, str]]:
     """USB serial ports here: (device, serial number, description)."""
     from serial.tools import list_ports  # noqa: PLC0415
 
@@ -49,7 +49,7 @@ def candidates() -> list[tuple[str, str, str]]:
     return [(str(port.device), str(port.serial_number or ""), str(port.description)) for port in found]
 
 
-def choose(port: str | None) -> str:
+def choose_port(port: str | None) -> str:
     """The port to use: what was given, else the environment's DOSEBENCH_PORT, else the only USB serial port.
 
     Raises PortError when there is none or more than one.
@@ -57,7 +57,7 @@ def choose(port: str | None) -> str:
     port = port or os.environ.get(PORT_VARIABLE)
     if port:
         return _by_serial_number(port)
-    found = candidates()
+    found = list_candidates()
     if len(found) == 1:
         return found[0][0]
     if not found:
@@ -72,7 +72,7 @@ def choose(port: str | None) -> str:
 def _by_serial_number(port: str) -> str:
     if "://" in port or os.sep in port or port.upper().startswith("COM"):
         return port
-    for device, number, _ in candidates():
+    for device, number, _ in list_candidates():
         if port == number:
             return device
     return port
@@ -85,14 +85,14 @@ def open_port(port: str, baud: int = BAUD) -> Any:
     """
     import serial  # noqa: PLC0415
 
-    register()
+    register_sim()
     try:
         return serial.serial_for_url(port, baudrate=baud, timeout=READ_TIMEOUT_S, write_timeout=5, exclusive=True)
     except NOT_OPENED as error:
-        raise _explain(port, error) from error
+        raise _explain_error(port, error) from error
 
 
-def _explain(port: str, error: Exception) -> PortError:
+def _explain_error(port: str, error: Exception) -> PortError:
     if isinstance(error.__cause__, DosebenchError):
         return PortError(str(error.__cause__), hint=error.__cause__.hint)
     text = str(error)
@@ -101,7 +101,7 @@ def _explain(port: str, error: Exception) -> PortError:
     if "exclusively lock" in low or "busy" in low or "in use" in low or number in (11, 16):
         return PortError(f"{port} is in use by another program", hint="close that program, or choose another --port")
     if number == 2 or "no such file" in low or "could not find" in low or "filenotfound" in low:
-        listed = ", ".join(device for device, _, _ in candidates()) or "none"
+        listed = ", ".join(device for device, _, _ in list_candidates()) or "none"
         return PortError(f"there is no port {port}", hint=f"USB serial ports here: {listed}")
     if number == 13 or "permission" in low:
         return PortError(f"no permission to open {port}", hint="add yourself to the group that owns it (often dialout)")

@@ -25,7 +25,7 @@ class MismatchError(LinkError):
     """The pump speaks another schema or protocol version than this host."""
 
 
-class Questions(SessionLink):
+class Queries(SessionLink):
     """A pump that can be asked.
 
     Attributes:
@@ -44,7 +44,7 @@ class Questions(SessionLink):
         self._session = None
         self._board_keys = None
         versions = {"protocol_min": PROTOCOL_VERSION, "protocol_max": PROTOCOL_VERSION}
-        reply = self._ask("hello", device=BROADCAST, **versions)
+        reply = self._ask_question("hello", device=BROADCAST, **versions)
         self.device_id = reply["device_id"]
         self.hello_reply = reply
         self._check_schema(reply)
@@ -61,39 +61,39 @@ class Questions(SessionLink):
                 "with it",
             )
 
-    def status(self) -> dict[str, Any]:
+    def read_status(self) -> dict[str, Any]:
         """The pump's status (`Status` of the protocol)."""
-        return self._ask("status")
+        return self._ask_question("status")
 
-    def sensors(self) -> list[dict[str, Any]]:
+    def read_sensors(self) -> list[dict[str, Any]]:
         """What each fitted sensor says: name, state, raw_mv and value (None: no value) of the message `sensors`."""
-        return [row | {"value": _known(row["value"])} for row in self._ask("sensors")["sensors"]]
+        return [row | {"value": _known_or_none(row["value"])} for row in self._ask_question("sensors")["sensors"]]
 
-    def service(self) -> dict[str, int | None]:
+    def read_service(self) -> dict[str, int | None]:
         """Days of the message `service`; None where it is unknown, or there is none."""
-        return {name: _known(value) for name, value in self._ask("service").items()}
+        return {name: _known_or_none(value) for name, value in self._ask_question("service").items()}
 
-    def selftest(self) -> dict[str, Any]:
+    def read_selftest(self) -> dict[str, Any]:
         """Results of the self-tests: `boot_ms`, `retest_ms`, and `results` by test with result and detail."""
-        return self._ask("selftest")
+        return self._ask_question("selftest")
 
-    def counters(self) -> dict[str, Any]:
+    def read_counters(self) -> dict[str, Any]:
         """What the pump spent its energy on since its boot: steps, wakes by cause, tones, records."""
-        return self._ask("counters")
+        return self._ask_question("counters")
 
-    def memory(self) -> dict[str, Any]:
+    def read_memory(self) -> dict[str, Any]:
         """What the flash holds and how often its sectors were opened (`memory` of the protocol)."""
-        return self._ask("memory")
+        return self._ask_question("memory")
 
     def telemetry_table(self) -> dict[str, Any]:
         """The text of the pump's table of telemetry fields, and its checksum (see `dosebench.link.telemetry`)."""
-        return self._ask("telemetry_table")
+        return self._ask_question("telemetry_table")
 
-    def therapy(self) -> tuple[int, bytes]:
+    def read_program(self) -> tuple[int, bytes]:
         """Generation and bytes of the therapy in force. Raises RefusedError(not_programmed)."""
         data = b""
         while True:
-            reply = self._ask("therapy_read", offset=len(data))
+            reply = self._ask_question("therapy_read", offset=len(data))
             data += reply["data"]
             if len(data) >= reply["length"]:
                 return reply["generation"], data
@@ -102,23 +102,27 @@ class Questions(SessionLink):
 
     def journal_info(self) -> dict[str, Any]:
         """First and next sequence number, and the chain value of the newest record."""
-        return self._ask("journal_info")
+        return self._ask_question("journal_info")
 
     def fault_info(self) -> dict[str, Any]:
         """First and next sequence number of the fault ring, and the chain value of its newest record."""
-        return self._ask("fault_info")
+        return self._ask_question("fault_info")
 
-    def journal(self, first: int | None = None, progress: Callable[[int, int], None] | None = None) -> Iterator[bytes]:
+    def read_journal(
+        self, first: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[bytes]:
         """Raw journal records (40 bytes each) from sequence number `first` (default: the oldest held) to the newest."""
-        return self._records("journal", first, progress)
+        return self._read_records("journal", first, progress)
 
-    def faults(self, first: int | None = None, progress: Callable[[int, int], None] | None = None) -> Iterator[bytes]:
-        """Raw records of the fault ring, as `journal`. In `e` each holds the number of its record in the journal."""
-        return self._records("fault", first, progress)
+    def read_faults(
+        self, first: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[bytes]:
+        """Raw records of the fault ring, as `read_journal`. Each holds in `e` its number in the journal."""
+        return self._read_records("fault", first, progress)
 
-    def record(self, number: int) -> bytes:
+    def read_record(self, number: int) -> bytes:
         """One raw journal record. Raises RefusedError(record_gone, record_future)."""
-        return bytes(self._ask("journal_read", first=number, count=1)["records"])
+        return bytes(self._ask_question("journal_read", first=number, count=1)["records"])
 
     def boot_ms(self) -> int:
         """Pump time of the last boot, in ms since commissioning; time without power counts as none.
@@ -127,17 +131,19 @@ class Questions(SessionLink):
         """
         info = self.journal_info()
         for first in (max(info["next"] - RECORDS_PER_READ, info["first"]), info["first"]):
-            for record in reversed(decode_records(b"".join(self.journal(first)))):
+            for record in reversed(decode_records(b"".join(self.read_journal(first)))):
                 if record.kind == "boot":
                     return record.day * DAY_MS + record.ms
         raise DosebenchError("the journal holds no boot any more")
 
-    def _records(self, ring: str, first: int | None, progress: Callable[[int, int], None] | None) -> Iterator[bytes]:
-        info = self._ask(f"{ring}_info")
+    def _read_records(
+        self, ring: str, first: int | None, progress: Callable[[int, int], None] | None
+    ) -> Iterator[bytes]:
+        info = self._ask_question(f"{ring}_info")
         at = info["first"] if first is None else max(first, info["first"])
         while at < info["next"]:
             count = min(RECORDS_PER_READ, info["next"] - at)
-            reply = self._ask(f"{ring}_read", first=at, count=count)
+            reply = self._ask_question(f"{ring}_read", first=at, count=count)
             records = reply["records"]
             step = len(records) // count if count else 0
             for offset in range(0, len(records), step):
@@ -147,5 +153,5 @@ class Questions(SessionLink):
                 progress(at, info["next"])
 
 
-def _known(value: int) -> int | None:
+def _known_or_none(value: int) -> int | None:
     return None if value == UNKNOWN_STEPS else value

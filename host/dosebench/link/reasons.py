@@ -95,7 +95,7 @@ SENTENCES: Final = {
 """By name of the protocol's `Reason`; a test holds that none is missing."""
 
 
-def sentence(reason: str, detail: int = 0) -> str:
+def explain_reason(reason: str, detail: int = 0) -> str:
     """What to tell the user for a reason code; unknown ones are named as they are."""
     text = SENTENCES.get(reason)
     if text is None:

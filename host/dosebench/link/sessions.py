@@ -18,7 +18,7 @@ from dosebench_protocol.tables import NONCE_BYTES, REJECTED
 from dosebench.base.errors import DosebenchError
 from dosebench.link.command_ids import CommandIds, MemoryIds
 from dosebench.link.exchange import TRIES, Exchange, LinkError, NotGenuineError, RefusedError
-from dosebench.link.reasons import sentence
+from dosebench.link.reasons import explain_reason
 
 if TYPE_CHECKING:
     from dosebench_protocol.auth import Session
@@ -102,7 +102,7 @@ class SessionLink(Exchange):
         role, key = self._key_for(least)
         for _ in range(TRIES):
             nonce = self._random(NONCE_BYTES)
-            reply = self._offer(role, nonce)
+            reply = self._offer_session(role, nonce)
             fields = codec.decode_reply("session_open", reply.body)
             challenge = Challenge(
                 self.device_id, reply.session, fields["boot_count"], role, self._ids.host_id, nonce, fields["nonce"]
@@ -111,7 +111,7 @@ class SessionLink(Exchange):
             if session.is_ours(reply):
                 break
         else:
-            raise self._failed(
+            raise self._link_error(
                 NotGenuineError,
                 f"what answers as pump {self.device_id.hex()} does not have the key that this host has for it",
                 "it is another board with the same id, or it was paired anew: `dosebench pair` sets new keys",
@@ -125,13 +125,13 @@ class SessionLink(Exchange):
             self._session = None
             raise
 
-    def _offer(self, role: str, nonce: bytes) -> Frame:
+    def _offer_session(self, role: str, nonce: bytes) -> Frame:
         body = codec.encode_request("session_open", role=role, host=self._ids.host_id, nonce=nonce)
         frame = Frame(codec.by_name("session_open").type, self.device_id, body=body)
-        reply = self._exchange("session_open", frame, None)
+        reply = self._exchange_frames("session_open", frame, None)
         if reply.type == REJECTED:
             try:
-                self._unpack("session_open", reply)
+                self._unpack_reply("session_open", reply)
             except RefusedError as refused:
                 if refused.reason == "unpaired":
                     raise NotPairedError(str(refused), hint="`dosebench pair` sets its keys") from refused
@@ -154,23 +154,23 @@ class SessionLink(Exchange):
         from dosebench.link.keys import BoardKeys, KeyStore  # noqa: PLC0415
 
         if self._keys is not None:
-            return self._keys.get(self.device_id)
+            return self._keys.get_keys(self.device_id)
         own = getattr(self._port, "keys", None)
         if own is not None:
             return BoardKeys(b"port", own)
-        return KeyStore().get(self.device_id)
+        return KeyStore().get_keys(self.device_id)
 
     # The journal goes on
 
-    def _remembers(self) -> bool:
+    def _is_remembered(self) -> bool:
         """Whether the pump behind this port is the same one the next time."""
         return self._keys is not None or getattr(self._port, "keys", None) is None
 
     def _check_head(self, following: int, chain: bytes) -> bool:
         """Whether the pump's journal goes on from what this host saw last; remembers how far it has come if so."""
-        if not self._remembers():
+        if not self._is_remembered():
             return True
-        head = self._ids.head(self._pump)
+        head = self._ids.known_head(self._pump)
         if head is not None and not self._goes_on(head, following, chain):
             return False
         self._ids.keep_head(self._pump, (following, chain))
@@ -202,22 +202,22 @@ class SessionLink(Exchange):
         if session is None:
             return
         frame = Frame(codec.by_name("session_close").type, self.device_id, sequence=self.next_sequence())
-        self._send(session.seal(frame), "session_close")
+        self._send_frame(session.seal(frame), "session_close")
         reply = self._await_reply(frame.type, [frame.sequence], session, GOODBYE_S)
-        if reply is not None and reply.tag and self._continues and self._remembers():
-            fields = self._unpack("session_close", reply)
+        if reply is not None and reply.tag and self._continues and self._is_remembered():
+            fields = self._unpack_reply("session_close", reply)
             self._ids.keep_head(self._pump, (fields["journal_next"], fields["chain"]))
 
     # Streams: one request, many replies
 
-    def tell(self, name: str, **fields: Any) -> int:
+    def send_request(self, name: str, **fields: Any) -> int:
         """Send a request and wait for nothing; returns its sequence number, which its replies bear."""
         frame = Frame(codec.by_name(name).type, self.device_id, sequence=self.next_sequence())
         frame = replace(frame, body=codec.encode_request(name, **fields))
-        self._send(frame if self._session is None else self._session.seal(frame), name)
+        self._send_frame(frame if self._session is None else self._session.seal(frame), name)
         return frame.sequence
 
-    def hear(self, name: str, numbers: Collection[int], within_s: float) -> list[dict[str, Any]]:
+    def receive_replies(self, name: str, numbers: Collection[int], within_s: float) -> list[dict[str, Any]]:
         """Replies to `name` that bear one of `numbers`, as soon as there are some; none after `within_s`.
 
         Raises RefusedError when one of them is a refusal.
@@ -225,14 +225,14 @@ class SessionLink(Exchange):
         kind = codec.by_name(name).type
         deadline = self.clock() + within_s
         while self.clock() < deadline:
-            frames = self._deframer.feed(self._read())
-            if replies := [frame for frame in frames if self._answers(frame, kind, numbers, self._session)]:
-                return [self._unpack(name, frame) for frame in replies]
+            frames = self._deframer.feed(self._read_frame())
+            if replies := [frame for frame in frames if self._is_reply(frame, kind, numbers, self._session)]:
+                return [self._unpack_reply(name, frame) for frame in replies]
         return []
 
     # One question
 
-    def _ask(self, name: str, *, device: bytes | None = None, **fields: Any) -> dict[str, Any]:
+    def _ask_question(self, name: str, *, device: bytes | None = None, **fields: Any) -> dict[str, Any]:
         """One question. It goes through a session if it needs one, or if one is open."""
         role = codec.by_name(name).role
         if role in KEYED_ROLES:
@@ -252,7 +252,7 @@ class SessionLink(Exchange):
             except _SessionLostError as lost:
                 self._session = None
                 why = str(lost)
-        raise self._failed(
+        raise self._link_error(
             NotGenuineError,
             f"the pump does not keep a session for {name}: {why}",
             "somebody else may be using it, or something on the line changes frames",
@@ -261,7 +261,7 @@ class SessionLink(Exchange):
     def _ask_in_open_session(self, name: str, **fields: Any) -> dict[str, Any]:
         assert self._session is not None
         body = codec.encode_request(name, **fields)
-        reply = self._exchange(name, Frame(codec.by_name(name).type, self.device_id, body=body), self._session)
+        reply = self._exchange_frames(name, Frame(codec.by_name(name).type, self.device_id, body=body), self._session)
         if not reply.tag:
-            raise _SessionLostError(sentence(self._refusal(reply)))
-        return self._unpack(name, reply)
+            raise _SessionLostError(explain_reason(self._describe_refusal(reply)))
+        return self._unpack_reply(name, reply)

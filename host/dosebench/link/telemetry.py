@@ -57,31 +57,33 @@ class Sample:
 
 def table_of(client: PumpClient) -> tuple[TelemetryField, ...]:
     """What the pump can tell. Raises LinkError."""
-    return _told(client)[0]
+    return _read_fields(client)[0]
 
 
-def _told(client: PumpClient) -> tuple[tuple[TelemetryField, ...], bytes]:
+def _read_fields(client: PumpClient) -> tuple[tuple[TelemetryField, ...], bytes]:
     reply = client.telemetry_table()
     if checksum(reply["text"]) != reply["checksum"]:
         raise LinkError("the table of telemetry fields does not fit its checksum", hint="try again")
     return read_table(reply["text"]), reply["checksum"]
 
 
-def watch(client: PumpClient, names: Sequence[str] = (), period_ms: int = 1000) -> Iterator[Sample]:
+def watch_samples(client: PumpClient, names: Sequence[str] = (), period_ms: int = 1000) -> Iterator[Sample]:
     """Samples of the named fields (default: all), for as long as somebody takes them.
 
     Raises FieldError, SilentError, and RefusedError(too_often) for a period that the pump does not keep.
     """
-    table, told = _told(client)
+    table, told = _read_fields(client)
     known = [field.name for field in table]
     if wrong := [name for name in names if name not in known]:
         raise FieldError(f"the pump has no field {wrong[0]}", hint=f"it has {', '.join(known)}")
     chosen = [at for at, name in enumerate(known) if not names or name in names]
     subscription = {"checksum": told, "fields": sum(1 << at for at in chosen), "period_ms": period_ms}
-    yield from _samples(client, [table[at] for at in chosen], subscription | {"lasts_ms": LASTS_MS})
+    yield from _receive_samples(client, [table[at] for at in chosen], subscription | {"lasts_ms": LASTS_MS})
 
 
-def _samples(client: PumpClient, fields: list[TelemetryField], subscription: dict[str, Any]) -> Iterator[Sample]:
+def _receive_samples(
+    client: PumpClient, fields: list[TelemetryField], subscription: dict[str, Any]
+) -> Iterator[Sample]:
     patience = SILENCE_S + 3 * subscription["period_ms"] / 1000
     numbers: list[int] = []
     following = 0
@@ -89,9 +91,9 @@ def _samples(client: PumpClient, fields: list[TelemetryField], subscription: dic
     while True:
         now = client.clock()
         if now >= renew_at:
-            numbers = [*numbers[-1:], client.tell("telemetry_subscribe", **subscription)]
+            numbers = [*numbers[-1:], client.send_request("telemetry_subscribe", **subscription)]
             renew_at = now + RENEW_S
-        replies = client.hear("telemetry_subscribe", numbers, max(0.05, renew_at - now))
+        replies = client.receive_replies("telemetry_subscribe", numbers, max(0.05, renew_at - now))
         if replies:
             heard_at = client.clock()
         elif client.clock() - heard_at > SILENCES_MAX * patience:
@@ -102,12 +104,13 @@ def _samples(client: PumpClient, fields: list[TelemetryField], subscription: dic
             lost = number - following if number >= following else 0
             following = number + 1
             values = {
-                field.name: _value(field, row["value"]) for field, row in zip(fields, reply["values"], strict=True)
+                field.name: _convert_value(field, row["value"])
+                for field, row in zip(fields, reply["values"], strict=True)
             }
             yield Sample(number, lost, reply["skipped"], reply["day"], reply["ms"], values)
 
 
-def _value(field: TelemetryField, value: int) -> Any:
+def _convert_value(field: TelemetryField, value: int) -> Any:
     if field.type in ENUMS or field.type in FLAGS:
         return named_value(field.type, VALUE_BYTES, value)
     return value

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dosebench_protocol.alarms import ALARMS, ordered
 
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 
 HOUR_MS: Final = 3_600_000
 
@@ -28,7 +28,7 @@ class Why:
     sentence: str
 
 
-def reasons(state: dict[str, Any], therapy: dict[str, Any] | None) -> list[Why]:
+def list_reasons(state: dict[str, Any], therapy: dict[str, Any] | None) -> list[Why]:
     """All reasons, the one that holds delivery back most first; empty where what was asked for is delivered.
 
     Args:
@@ -37,32 +37,32 @@ def reasons(state: dict[str, Any], therapy: dict[str, Any] | None) -> list[Why]:
     """
     if therapy is None or state["delivery"] == "unprogrammed":
         lost = "therapy_lost" in state["alarms"]
-        return [*_alarms(state, "safe")] if lost else [Why("not_programmed", _NOT_PROGRAMMED)]
+        return [*_alarm_reasons(state, "safe")] if lost else [Why("not_programmed", _NOT_PROGRAMMED)]
     if state["delivery"] == "safe":
-        return [*_alarms(state, "safe")]
+        return [*_alarm_reasons(state, "safe")]
     if state["delivery"] == "stopped":
-        return [*_alarms(state, "halt"), *_alarms(state, "block"), *_stopped(state)]
-    return [*_slowed(state, therapy)]
+        return [*_alarm_reasons(state, "halt"), *_alarm_reasons(state, "block"), *_stopped_reasons(state)]
+    return [*_slowed_reasons(state, therapy)]
 
 
 _NOT_PROGRAMMED: Final = "The pump has no therapy: run `dosebench program FILE`."
 
 
-def _alarms(state: dict[str, Any], effect: str) -> Iterator[Why]:
+def _alarm_reasons(state: dict[str, Any], effect: str) -> Iterator[Why]:
     does = {"safe": "is in its safe state", "halt": "is stopped", "block": "refuses to start"}[effect]
     for name in ordered(state["alarms"]):
         row = ALARMS.get(name)
         if row is not None and row.effect == effect:
-            yield Why(name, f"The pump {does} because of the alarm {name}: {lower(row.cause)} {row.remedy}")
+            yield Why(name, f"The pump {does} because of the alarm {name}: {lower_first(row.cause)} {row.remedy}")
 
 
-def lower(sentence: str) -> str:
+def lower_first(sentence: str) -> str:
     """A sentence as the end of another one."""
     return sentence[:1].lower() + sentence[1:]
 
 
-def _stopped(state: dict[str, Any]) -> Iterator[Why]:
-    reason, ago = state["stop_reason"], span(state["stopped_ms"])
+def _stopped_reasons(state: dict[str, Any]) -> Iterator[Why]:
+    reason, ago = state["stop_reason"], format_span(state["stopped_ms"])
     sentences = {
         "command": f"The pump was stopped by a command {ago} ago: run `dosebench start`.",
         "never_started": f"The pump was programmed {ago} ago and never started: run `dosebench start`.",
@@ -74,19 +74,19 @@ def _stopped(state: dict[str, Any]) -> Iterator[Why]:
     yield Why(reason, sentences.get(reason, f"The pump is stopped ({reason}): run `dosebench start`."))
 
 
-def span(ms: float) -> str:
+def format_span(ms: float) -> str:
     """A time for people: minutes, hours or days."""
     if ms < HOUR_MS:
         return f"{ms / 60_000:.0f} min"
     return f"{ms / HOUR_MS:.1f} h" if ms < 48 * HOUR_MS else f"{ms / HOUR_MS / 24:.1f} days"
 
 
-def _slowed(state: dict[str, Any], therapy: dict[str, Any]) -> Iterator[Why]:
+def _slowed_reasons(state: dict[str, Any], therapy: dict[str, Any]) -> Iterator[Why]:
     alarms = state["alarms"]
     if therapy["mode"] == "stopped":
         yield Why("mode_stopped", "The therapy in force has the mode stopped: boluses only, no basal.")
     if "dose_cap" in alarms:
-        yield Why("dose_cap", _cap(therapy))
+        yield Why("dose_cap", _describe_cap(therapy))
     if "over_infusion" in alarms:
         yield Why(
             "over_infusion",
@@ -100,16 +100,16 @@ def _slowed(state: dict[str, Any], therapy: dict[str, Any]) -> Iterator[Why]:
             "`dosebench refill`.",
         )
     if therapy["mode"] == "flex":
-        yield from _clock(state)
+        yield from _clock_reasons(state)
     if state["bridge_left_steps"]:
         yield Why(
             "bridge",
             "A bridge is under way: the old solution goes on at the bridge's rate until it is out of the path "
-            f"({counted(state['bridge_left_steps'], 'step')} to go).",
+            f"({count_noun(state['bridge_left_steps'], 'step')} to go).",
         )
 
 
-def _cap(therapy: dict[str, Any]) -> str:
+def _describe_cap(therapy: dict[str, Any]) -> str:
     falls = {"minimum_rate": "at the minimum rate", "stop": "at nothing"}[therapy["on_cap"]]
     return (
         f"A dose cap was reached, so the basal runs {falls}, as far as every window has room, until the alarm is "
@@ -117,7 +117,7 @@ def _cap(therapy: dict[str, Any]) -> str:
     )
 
 
-def _clock(state: dict[str, Any]) -> Iterator[Why]:
+def _clock_reasons(state: dict[str, Any]) -> Iterator[Why]:
     if not state["clock_known"]:
         yield Why(
             "clock_unknown",
@@ -127,6 +127,7 @@ def _clock(state: dict[str, Any]) -> Iterator[Why]:
     elif state["pattern_lag_ms"]:
         yield Why(
             "pattern_lag",
-            f"The clock was set, and the day pattern is still {span(state['pattern_lag_ms'])} from it: each step "
+            f"The clock was set, and the day pattern is still {format_span(state['pattern_lag_ms'])} from it: "
+            f"each step "
             "comes once, faster or slower, until they agree.",
         )

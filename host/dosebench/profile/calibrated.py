@@ -10,7 +10,7 @@ from dosebench.profile.model import Profile, ProfileError
 from dosebench.profile.rules import measured_faults
 
 
-def calibrated(pump: Profile, step_nl: Fraction) -> Profile:
+def calibrate_profile(pump: Profile, step_nl: Fraction) -> Profile:
     """This pump with a step volume that was measured, in nL; contents and caps round down to whole steps of it.
 
     Raises:
@@ -22,5 +22,5 @@ def calibrated(pump: Profile, step_nl: Fraction) -> Profile:
     measured = pump.model_copy(update={"delivery": delivery})
     faults = [Problem("", 1, message, "contradiction") for message in measured_faults(measured)]
     if faults:
-        raise ProfileError(f"{pump.name} with a step of {units.show(step_nl, 'uL')}", faults)
+        raise ProfileError(f"{pump.name} with a step of {units.format_amount(step_nl, 'uL')}", faults)
     return measured

@@ -9,7 +9,7 @@ from typing import Any, Final
 CHECKSUM_DIGITS: Final = 16
 
 
-def sealed(config: Mapping[str, Any]) -> dict[str, Any]:
+def seal_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with the checksum over all the others.
 
     It is the first eight bytes of the SHA-256 over "name=value;" of each, in the order of the names, in hex.
@@ -19,6 +19,6 @@ def sealed(config: Mapping[str, Any]) -> dict[str, Any]:
     return figures | {"checksum": hashlib.sha256(told.encode()).hexdigest()[:CHECKSUM_DIGITS]}
 
 
-def commissioned(config: Mapping[str, Any]) -> dict[str, Any]:
+def mark_commissioned(config: Mapping[str, Any]) -> dict[str, Any]:
     """The same settings once the pump has booted and keeps a journal: from then on an empty flash is a loss."""
-    return sealed({**config, "commissioned": 1})
+    return seal_config({**config, "commissioned": 1})

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from dosebench.base.toml_file import TomlFileError
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.profile.schema import (
     Alarms,
     Ambient,
@@ -36,8 +36,9 @@ class ProfileError(TomlFileError):
 class Profile(Table):
     """One kind of pump.
 
-    Every figure is exact. `steps(volume)` of the delivery figures is a whole number or a fraction that the firmware can
-    take, and the gap between two steps at the highest rate outlasts a flash operation; loading a profile checks both.
+    Every figure is exact. `count_steps(volume)` of the delivery figures is a whole number or a fraction that the
+    firmware can take, and the gap between two steps at the highest rate outlasts a flash
+    operation; loading a profile checks both.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=True)
@@ -60,7 +61,7 @@ class Profile(Table):
     watch: Watch = Field(default_factory=Watch)
     sensors: Sensors = Field(default_factory=Sensors)
 
-    def steps(self, volume_nl: Fraction) -> Fraction:
+    def count_steps(self, volume_nl: Fraction) -> Fraction:
         """How many steps `volume_nl` is, exactly (not rounded)."""
         return volume_nl / self.delivery.step_volume
 
@@ -76,30 +77,30 @@ class Profile(Table):
         """
         delivery, caps, reservoir = self.delivery, self.caps, self.reservoir
         config: dict[str, int | str] = {"profile": self.name}
-        config |= _pair("step_nl", delivery.step_volume)
-        config |= _pair("rate_min", self.steps(delivery.rate_min))
-        config |= _pair("rate_max", self.steps(delivery.rate_max))
+        config |= _fraction_settings("step_nl", delivery.step_volume)
+        config |= _fraction_settings("rate_min", self.count_steps(delivery.rate_min))
+        config |= _fraction_settings("rate_max", self.count_steps(delivery.rate_max))
         config |= {
-            "hard_hour_steps": int(self.steps(caps.hour)),
-            "hard_day_steps": int(self.steps(caps.day)),
-            "bolus_steps_max": int(self.steps(caps.bolus)),
-            "reservoir_steps_max": int(self.steps(reservoir.capacity)),
+            "hard_hour_steps": int(self.count_steps(caps.hour)),
+            "hard_day_steps": int(self.count_steps(caps.day)),
+            "bolus_steps_max": int(self.count_steps(caps.bolus)),
+            "reservoir_steps_max": int(self.count_steps(reservoir.capacity)),
             "lease_ms": int(delivery.lease),
             "step_ms": int(delivery.step_time),
             "activation_steps_max": delivery.activation_steps_max,
             "activation_ms_max": int(delivery.activation_time_max),
-            "low_steps_default": math.ceil(self.steps(reservoir.low)),
-            "empty_steps_default": math.ceil(self.steps(reservoir.empty)),
-            "disagree_steps": math.floor(self.steps(reservoir.disagreement)),
-            "reconcile_steps": math.ceil(self.steps(reservoir.reconcile)),
+            "low_steps_default": math.ceil(self.count_steps(reservoir.low)),
+            "empty_steps_default": math.ceil(self.count_steps(reservoir.empty)),
+            "disagree_steps": math.floor(self.count_steps(reservoir.disagreement)),
+            "reconcile_steps": math.ceil(self.count_steps(reservoir.reconcile)),
             "flash_sectors": self.journal.flash_sectors,
             "fault_sectors": self.journal.fault_sectors,
             "commissioned": 0,
         }
-        config |= self._battery() | self._supervision() | self._line_config() | self._sensor_config()
-        return sealed(config)
+        config |= self._battery_settings() | self._supervision_settings() | self._line_config() | self._sensor_config()
+        return seal_config(config)
 
-    def _battery(self) -> dict[str, int | str]:
+    def _battery_settings(self) -> dict[str, int | str]:
         battery = self.battery
         return {
             "battery_low_mv": int(battery.low),
@@ -119,10 +120,10 @@ class Profile(Table):
             "occlusion_pa": int(watch.occlusion),
             "occlusion_rise_pa": int(watch.occlusion_rise),
             "temperature_max_mk": int(watch.temperature_max),
-            "patency_steps": int(self.steps(watch.patency)),
+            "patency_steps": int(self.count_steps(watch.patency)),
         }
 
-    def _supervision(self) -> dict[str, int | str]:
+    def _supervision_settings(self) -> dict[str, int | str]:
         alarms, supervision = self.alarms, self.supervision
         return {
             "sense_ms": int(supervision.sense),
@@ -144,19 +145,21 @@ class Profile(Table):
         sensors = self.sensors
         config: dict[str, int | str] = {}
         if level := sensors.level:
-            config |= _points("level", level, int(self.steps(level.low)), int(self.steps(level.high)))
+            config |= _sensor_points(
+                "level", level, int(self.count_steps(level.low)), int(self.count_steps(level.high))
+            )
         if pressure := sensors.pressure:
-            config |= _points("pressure", pressure, int(pressure.low), int(pressure.high), "_pa")
+            config |= _sensor_points("pressure", pressure, int(pressure.low), int(pressure.high), "_pa")
         if temperature := sensors.temperature:
-            config |= _points("temperature", temperature, int(temperature.low), int(temperature.high), "_mk")
+            config |= _sensor_points("temperature", temperature, int(temperature.low), int(temperature.high), "_mk")
         if sensors.air:
             config["air_mv"] = int(sensors.air.threshold)
         if sensors.flow:
-            config |= _pair("flow_nl", sensors.flow.count)
+            config |= _fraction_settings("flow_nl", sensors.flow.count)
         return config
 
 
-def _points(name: str, sensor: AnalogueSensor, low: int, high: int, unit: str = "") -> dict[str, int | str]:
+def _sensor_points(name: str, sensor: AnalogueSensor, low: int, high: int, unit: str = "") -> dict[str, int | str]:
     outputs: dict[str, int | str] = {
         f"{name}_low_mv": int(sensor.low_output),
         f"{name}_high_mv": int(sensor.high_output),
@@ -164,5 +167,5 @@ def _points(name: str, sensor: AnalogueSensor, low: int, high: int, unit: str = 
     return outputs | {f"{name}_low{unit}": low, f"{name}_high{unit}": high}
 
 
-def _pair(name: str, value: Fraction) -> dict[str, int | str]:
+def _fraction_settings(name: str, value: Fraction) -> dict[str, int | str]:
     return {f"{name}_num": value.numerator, f"{name}_den": value.denominator}

@@ -25,7 +25,7 @@ Contradiction = tuple[tuple[str, ...], str]
 """Key of the figure that is wrong, and why."""
 
 
-def contradictions(profile: Profile) -> Iterator[Contradiction]:
+def find_contradictions(profile: Profile) -> Iterator[Contradiction]:
     """What contradicts itself in a profile whose single figures are right."""
     yield from _zero_faults(profile)
     yield from _sensor_faults(profile.sensors)
@@ -80,11 +80,12 @@ def _ring_faults(profile: Profile) -> Iterator[Contradiction]:
 
 def _motor_faults(profile: Profile) -> Iterator[Contradiction]:
     delivery = profile.delivery
-    gap_ms = 1 / profile.steps(delivery.rate_max) - delivery.step_time
+    gap_ms = 1 / profile.count_steps(delivery.rate_max) - delivery.step_time
     if gap_ms <= FLASH_FREEZE_MS:
         yield (
             ("delivery", "rate_max"),
-            f"leaves {units.decimal(gap_ms, 4)} ms between two steps; more than {FLASH_FREEZE_MS} ms are needed, "
+            f"leaves {units.format_decimal(gap_ms, 4)} ms between two steps; more than {FLASH_FREEZE_MS} ms are "
+            f"needed, "
             "because flash is written only between steps and one operation can hold a board that long",
         )
     if delivery.activation_time_max < delivery.activation_steps_max * delivery.step_time:
@@ -139,7 +140,7 @@ def _integer_faults(profile: Profile) -> Iterator[Contradiction]:
         ("delivery", "lease"): profile.delivery.lease,
         ("delivery", "step_time"): profile.delivery.step_time,
         ("delivery", "activation_time_max"): profile.delivery.activation_time_max,
-        ("reservoir", "capacity"): profile.steps(profile.reservoir.capacity),
+        ("reservoir", "capacity"): profile.count_steps(profile.reservoir.capacity),
     }
     for key, figure in whole.items():
         if figure.denominator != 1:

@@ -18,22 +18,22 @@ THERAPY_SECTORS: Final = 2
 """Sectors of the two copies of the therapy."""
 
 
-def reader(*dimensions: units.Dimension) -> BeforeValidator:
+def quantity_reader(*dimensions: units.Dimension) -> BeforeValidator:
     """A pydantic validator that reads a quantity of one of `dimensions` into its exact base value."""
-    return BeforeValidator(lambda text: units.value(text, *dimensions))
+    return BeforeValidator(lambda text: units.parse_value(text, *dimensions))
 
 
-Volume = Annotated[Fraction, reader(units.VOLUME)]
-VolumeRate = Annotated[Fraction, reader(units.VOLUME_RATE)]
-Duration = Annotated[Fraction, reader(units.DURATION)]
-Voltage = Annotated[Fraction, reader(units.VOLTAGE)]
-Charge = Annotated[Fraction, reader(units.CHARGE)]
-Current = Annotated[Fraction, reader(units.CURRENT)]
-Share = Annotated[Fraction, reader(units.SHARE)]
-Resistance = Annotated[Fraction, reader(units.RESISTANCE)]
-Pressure = Annotated[Fraction, reader(units.PRESSURE)]
-Compliance = Annotated[Fraction, reader(units.COMPLIANCE)]
-Temperature = Annotated[Fraction, reader(units.TEMPERATURE)]
+Volume = Annotated[Fraction, quantity_reader(units.VOLUME)]
+VolumeRate = Annotated[Fraction, quantity_reader(units.VOLUME_RATE)]
+Duration = Annotated[Fraction, quantity_reader(units.DURATION)]
+Voltage = Annotated[Fraction, quantity_reader(units.VOLTAGE)]
+Charge = Annotated[Fraction, quantity_reader(units.CHARGE)]
+Current = Annotated[Fraction, quantity_reader(units.CURRENT)]
+Share = Annotated[Fraction, quantity_reader(units.SHARE)]
+Resistance = Annotated[Fraction, quantity_reader(units.RESISTANCE)]
+Pressure = Annotated[Fraction, quantity_reader(units.PRESSURE)]
+Compliance = Annotated[Fraction, quantity_reader(units.COMPLIANCE)]
+Temperature = Annotated[Fraction, quantity_reader(units.TEMPERATURE)]
 Count = Annotated[int, Field(strict=True, ge=1, le=COUNT_MAX)]
 OnLow = Literal["keep", "minimum_rate", "stop"]
 CellName = Literal["linear", "lithium_thionyl_chloride", "alkaline"]
@@ -46,7 +46,7 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_default=True)
 
 
-def _usual(text: str) -> Any:
+def _apply_defaults(text: str) -> Any:
     return Field(default=text)
 
 
@@ -116,36 +116,36 @@ class Battery(Table):
     rest: Duration
     replaceable: Annotated[bool, Field(strict=True)]
     cell: CellName = "linear"
-    resistance_fresh: Resistance = _usual("15 ohm")
-    resistance_empty: Resistance = _usual("60 ohm")
-    recovery: Duration = _usual("3 s")
+    resistance_fresh: Resistance = _apply_defaults("15 ohm")
+    resistance_empty: Resistance = _apply_defaults("60 ohm")
+    recovery: Duration = _apply_defaults("3 s")
 
 
 class Catheter(Table):
     """The line to the tip: what it holds under pressure, how fast that runs out, what the pump head pushes at most."""
 
-    compliance: Compliance = _usual("250 nL/kPa")
-    time_constant: Duration = _usual("20 s")
-    head_pressure_max: Pressure = _usual("200 kPa")
+    compliance: Compliance = _apply_defaults("250 nL/kPa")
+    time_constant: Duration = _apply_defaults("20 s")
+    head_pressure_max: Pressure = _apply_defaults("200 kPa")
 
 
 class Ambient(Table):
     """Where the pump is: mean temperature and its daily amplitude, pressure at the tip, what the reservoir loses."""
 
-    temperature: Temperature = _usual("310.15 K")
-    swing: Temperature = _usual("0.5 K")
-    posture: Pressure = _usual("3 kPa")
-    evaporation: VolumeRate = _usual("0 nL/day")
+    temperature: Temperature = _apply_defaults("310.15 K")
+    swing: Temperature = _apply_defaults("0.5 K")
+    posture: Pressure = _apply_defaults("3 kPa")
+    evaporation: VolumeRate = _apply_defaults("0 nL/day")
 
 
 class Watch(Table):
     """When the catheter is occluded (pressure above the atmosphere, and rise above that of an open one), how hot the
     pump may be, and the test volume of a patency check."""
 
-    occlusion: Pressure = _usual("50 kPa")
-    occlusion_rise: Pressure = _usual("6 kPa")
-    temperature_max: Temperature = _usual("328.15 K")
-    patency: Volume = _usual("2 uL")
+    occlusion: Pressure = _apply_defaults("50 kPa")
+    occlusion_rise: Pressure = _apply_defaults("6 kPa")
+    temperature_max: Temperature = _apply_defaults("328.15 K")
+    patency: Volume = _apply_defaults("2 uL")
 
 
 class AnalogueSensor(Table):
@@ -242,12 +242,12 @@ class Supervision(Table):
 class Power(Table):
     """Currents of the board; `wake_time` is how long a wake lasts at the current `awake`."""
 
-    asleep: Current = _usual("6 uA")
-    awake: Current = _usual("1 mA")
-    wake_time: Duration = _usual("10 ms")
-    motor: Current = _usual("2 mA")
-    flash: Current = _usual("20 mA")
-    tone: Current = _usual("5 mA")
+    asleep: Current = _apply_defaults("6 uA")
+    awake: Current = _apply_defaults("1 mA")
+    wake_time: Duration = _apply_defaults("10 ms")
+    motor: Current = _apply_defaults("2 mA")
+    flash: Current = _apply_defaults("20 mA")
+    tone: Current = _apply_defaults("5 mA")
 
 
 class Energy(Table):
@@ -260,9 +260,9 @@ class Energy(Table):
         service_years: Calendar years after which service ends whatever the battery holds (R31); None is no such end.
     """
 
-    listening: Current = _usual("0 uA")
-    self_discharge: Share = _usual("0 %")
-    reserve: Share = _usual("10 %")
+    listening: Current = _apply_defaults("0 uA")
+    self_discharge: Share = _apply_defaults("0 %")
+    reserve: Share = _apply_defaults("10 %")
     service_years: Annotated[int, Field(strict=True, ge=1, le=50)] | None = None
 
 

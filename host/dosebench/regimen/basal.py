@@ -69,50 +69,50 @@ class Basal:
 
 def minimum_rate(document: Document, profile: Profile | None, concentration: Fraction | None) -> Fraction | None:
     """The fallback rate in nL/ms: what the file says, else the pump's lowest."""
-    if document.says("therapy", "minimum"):
+    if document.states("therapy", "minimum"):
         return as_volume(document.content.therapy.minimum, concentration)
     return profile.delivery.rate_min if profile else None
 
 
-def basal(document: Document, profile: Profile | None, concentration: Fraction | None) -> Basal:
+def derive_basal(document: Document, profile: Profile | None, concentration: Fraction | None) -> Basal:
     """The basal of the mode that the file names."""
     therapy = document.content.therapy
     if therapy.mode == "flex":
-        return _flex(document, concentration)
+        return _derive_flex(document, concentration)
     if therapy.mode == "titration":
-        return _titration(document, concentration)
+        return _derive_titration(document, concentration)
     if therapy.mode == "continuous":
-        return _constant(_stated(("therapy", "dose"), therapy.dose, concentration))
+        return _constant_basal(_state_rate(("therapy", "dose"), therapy.dose, concentration))
     if therapy.mode == "minimum_rate":
         nl = minimum_rate(document, profile, concentration)
         ng = nl * concentration if nl is not None and concentration is not None else None
-        key = ("therapy", "minimum") if document.says("therapy", "minimum") else ("therapy", "mode")
-        return _constant(BasalRate(key, therapy.minimum, nl, ng))
+        key = ("therapy", "minimum") if document.states("therapy", "minimum") else ("therapy", "mode")
+        return _constant_basal(BasalRate(key, therapy.minimum, nl, ng))
     nothing = Fraction(0) if therapy.mode == "stopped" else None
     return Basal((), nothing, nothing, nothing, nothing, ("therapy", "mode"))
 
 
-def _stated(key: Key, written: Quantity | None, concentration: Fraction | None) -> BasalRate:
+def _state_rate(key: Key, written: Quantity | None, concentration: Fraction | None) -> BasalRate:
     return BasalRate(key, written, as_volume(written, concentration), as_mass(written, concentration))
 
 
-def _constant(rate: BasalRate) -> Basal:
-    nl, ng = _times(rate.nl, DAY_MS), _times(rate.ng, DAY_MS)
-    return Basal((rate,), nl, ng, _times(ng, len(WEEKDAYS)), rate.ng, rate.key)
+def _constant_basal(rate: BasalRate) -> Basal:
+    nl, ng = _scale_rate(rate.nl, DAY_MS), _scale_rate(rate.ng, DAY_MS)
+    return Basal((rate,), nl, ng, _scale_rate(ng, len(WEEKDAYS)), rate.ng, rate.key)
 
 
-def _times(value: Fraction | None, factor: int) -> Fraction | None:
+def _scale_rate(value: Fraction | None, factor: int) -> Fraction | None:
     return None if value is None else value * factor
 
 
 # Titration
 
 
-def _titration(document: Document, concentration: Fraction | None) -> Basal:
+def _derive_titration(document: Document, concentration: Fraction | None) -> Basal:
     table = document.content.titration
     steps = (table.steps if table else None) or []
     rates = tuple(
-        _stated(("titration", "steps", at, "dose"), step.dose, concentration) for at, step in enumerate(steps)
+        _state_rate(("titration", "steps", at, "dose"), step.dose, concentration) for at, step in enumerate(steps)
     )
     days = [step.after.value / DAY_MS if step.after else None for step in steps]
     whole = [int(day) for day in days if day is not None and day.denominator == 1]
@@ -120,12 +120,12 @@ def _titration(document: Document, concentration: Fraction | None) -> Basal:
         return Basal(rates, None, None, None, rates[0].ng if rates else None, ("titration", "steps"), ramp=None)
     ramp = [RampStep(day, rate.nl) for day, rate in zip(whole, rates, strict=True) if rate.nl is not None]
     largest = max(rates, key=lambda rate: (rate.nl or 0, rate.ng or 0))
-    day_nl, day_ng = _times(largest.nl, DAY_MS), _times(largest.ng, DAY_MS)
+    day_nl, day_ng = _scale_rate(largest.nl, DAY_MS), _scale_rate(largest.ng, DAY_MS)
     return Basal(
         rates,
         day_nl,
         day_ng,
-        _times(day_ng, len(WEEKDAYS)),
+        _scale_rate(day_ng, len(WEEKDAYS)),
         rates[0].ng,
         largest.key,
         ramp=tuple(ramp) if len(ramp) == len(rates) else None,
@@ -140,7 +140,7 @@ def is_rising(numbers: Sequence[int]) -> bool:
 # Flex
 
 
-def _flex(document: Document, concentration: Fraction | None) -> Basal:
+def _derive_flex(document: Document, concentration: Fraction | None) -> Basal:
     tables = document.content.therapy.pattern or []
     rates = [_pattern_rates(at, table, concentration) for at, table in enumerate(tables)]
     every = tuple(rate for pattern in rates for rate in pattern)
@@ -150,8 +150,8 @@ def _flex(document: Document, concentration: Fraction | None) -> Basal:
     if days is None or None in starts:
         return Basal(every, None, None, None, None, key, patterns=None)
     minutes = [start for start in starts if start is not None]
-    volumes = [_day(start, [rate.nl for rate in own]) for start, own in zip(minutes, rates, strict=True)]
-    doses = [_day(start, [rate.ng for rate in own]) for start, own in zip(minutes, rates, strict=True)]
+    volumes = [_sum_day(start, [rate.nl for rate in own]) for start, own in zip(minutes, rates, strict=True)]
+    doses = [_sum_day(start, [rate.ng for rate in own]) for start, own in zip(minutes, rates, strict=True)]
     largest = max(range(len(tables)), key=lambda at: (volumes[at] or 0, doses[at] or 0))
     known = [dose for dose in doses if dose is not None]
     week = sum((known[at] for at in days), Fraction(0)) if len(known) == len(doses) else None
@@ -162,13 +162,13 @@ def _flex(document: Document, concentration: Fraction | None) -> Basal:
         week,
         None if week is None else week / (len(WEEKDAYS) * DAY_MS),
         (*key, largest, "steps"),
-        patterns=_patterns(days, minutes, rates),
+        patterns=_derive_patterns(days, minutes, rates),
     )
 
 
 def _pattern_rates(at: int, table: PatternTable, concentration: Fraction | None) -> list[BasalRate]:
     return [
-        _stated(("therapy", "pattern", at, "steps", place, "rate"), step.rate, concentration)
+        _state_rate(("therapy", "pattern", at, "steps", place, "rate"), step.rate, concentration)
         for place, step in enumerate(table.steps or [])
     ]
 
@@ -179,7 +179,7 @@ def pattern_days(document: Document, at: int) -> tuple[int, ...] | None:
     days = tables[at].days
     if days is not None:
         return tuple(sorted(set(days)))
-    return ALL_WEEK if len(tables) == 1 and not document.says("therapy", "pattern", at, "days") else None
+    return ALL_WEEK if len(tables) == 1 and not document.states("therapy", "pattern", at, "days") else None
 
 
 def weekday_patterns(document: Document) -> tuple[int, ...] | None:
@@ -200,7 +200,7 @@ def pattern_starts(table: PatternTable) -> list[int] | None:
     return known if len(known) == len(minutes) and is_rising(known) else None
 
 
-def _patterns(
+def _derive_patterns(
     days: Sequence[int], starts: Sequence[Sequence[int]], rates: Sequence[Sequence[BasalRate]]
 ) -> tuple[Pattern, ...] | None:
     patterns = []
@@ -212,7 +212,7 @@ def _patterns(
     return tuple(patterns)
 
 
-def _day(starts: Sequence[int], rates: Sequence[Fraction | None]) -> Fraction | None:
+def _sum_day(starts: Sequence[int], rates: Sequence[Fraction | None]) -> Fraction | None:
     """What a day of a pattern delivers, of rates that begin at those minutes; None where one is unknown."""
     total = Fraction(0)
     for rate, start, end in zip(rates, starts, [*starts[1:], DAY_MINUTES], strict=True):

@@ -61,37 +61,37 @@ class Boluses:
         return total
 
 
-def boluses(document: Document, profile: Profile | None, concentration: Fraction | None) -> Boluses:
+def derive_boluses(document: Document, profile: Profile | None, concentration: Fraction | None) -> Boluses:
     """What is known of the boluses."""
-    max_nl, rate = _clinician(document, profile, concentration)
+    max_nl, rate = _derive_clinician(document, profile, concentration)
     content = document.content
     square = as_volume(content.square_bolus.max, concentration) if content.square_bolus else None
-    path_nl = _path(document)
+    path_nl = _derive_path(document)
     return Boluses(
         max_nl=max_nl,
         rate=rate,
-        square_nl=square if document.says("square_bolus") else Fraction(0),
-        patient=_patient(document, concentration),
-        periodic=_periodic(document, concentration),
-        priming=_priming(document, profile, concentration, path_nl),
+        square_nl=square if document.states("square_bolus") else Fraction(0),
+        patient=_derive_patient(document, concentration),
+        periodic=_derive_periodic(document, concentration),
+        priming=_derive_priming(document, profile, concentration, path_nl),
         path_nl=path_nl,
     )
 
 
-def _clinician(
+def _derive_clinician(
     document: Document, profile: Profile | None, concentration: Fraction | None
 ) -> tuple[Fraction | None, Fraction | None]:
     default = profile.caps.bolus_rate if profile else None
-    if not document.says("bolus"):
+    if not document.states("bolus"):
         return Fraction(0), default
     table = document.content.bolus
     if table is None:
         return None, None
-    rate = as_volume(table.rate, concentration) if document.says("bolus", "rate") else default
+    rate = as_volume(table.rate, concentration) if document.states("bolus", "rate") else default
     return as_volume(table.max, concentration), rate
 
 
-def _patient(document: Document, concentration: Fraction | None) -> PatientBolus | None:
+def _derive_patient(document: Document, concentration: Fraction | None) -> PatientBolus | None:
     table = document.content.patient_bolus
     if table is None:
         return None
@@ -101,7 +101,7 @@ def _patient(document: Document, concentration: Fraction | None) -> PatientBolus
     return PatientBolus(volume, over, lockout, table.per_day)
 
 
-def _periodic(document: Document, concentration: Fraction | None) -> PeriodicBolus | None:
+def _derive_periodic(document: Document, concentration: Fraction | None) -> PeriodicBolus | None:
     table = document.content.periodic_bolus
     if table is None:
         return None
@@ -109,25 +109,25 @@ def _periodic(document: Document, concentration: Fraction | None) -> PeriodicBol
     return PeriodicBolus(volume, over, every) if volume and over is not None and every is not None else None
 
 
-def _path(document: Document) -> Fraction | None:
+def _derive_path(document: Document) -> Fraction | None:
     table = document.content.catheter
     if table is None or table.volume is None or table.pump_path is None:
         return None
     return table.volume.value + table.pump_path.value
 
 
-def _priming(
+def _derive_priming(
     document: Document, profile: Profile | None, concentration: Fraction | None, path_nl: Fraction | None
 ) -> Priming | None:
     table = document.content.priming
     if table is None or profile is None or path_nl is None:
         return None
-    said = document.says("priming", "rate")
+    said = document.states("priming", "rate")
     rate = as_volume(table.rate, concentration) if said else profile.caps.bolus_rate
     return Priming(path_nl, rate) if rate is not None else None
 
 
-def bridge(
+def derive_bridge(
     document: Document, path_nl: Fraction | None, start_ng: Fraction | None, concentrations: Concentrations
 ) -> Bridge | None:
     """The bridge that a file asks for; None where there is none, or where both concentrations are the same.
@@ -148,6 +148,6 @@ def bridge(
 def previous_concentration(document: Document, before: Fraction | None) -> Fraction | None:
     """What pump path and catheter hold, in ng/nL: what the file says, else the therapy in force."""
     table = document.content.bridge
-    if document.says("bridge", "previous_concentration"):
+    if document.states("bridge", "previous_concentration"):
         return table.previous_concentration.value if table and table.previous_concentration else None
     return before

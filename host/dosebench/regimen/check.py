@@ -1,7 +1,7 @@
 """Check a regimen: every mistake at its line, and what the therapy would be.
 
-`check` is what `dosebench check` prints and what every upload goes through first. Nothing here talks to a pump; the
-pump checks the program again by itself. A bench model: a regimen that passes is still not for people.
+`check_regimen` is what `dosebench check` prints and what every upload goes through first. Nothing here talks to a pump;
+the pump checks the program again by itself. A bench model: a regimen that passes is still not for people.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from dosebench.profile import load as pump_profile
 from dosebench.profile.model import Profile
 from dosebench.regimen import document as regimen
 from dosebench.regimen import drugs as drug_library
-from dosebench.regimen.compile import build
+from dosebench.regimen.compile import compile_order
 from dosebench.regimen.document import Document
 from dosebench.regimen.drug_limits import DRUG_RULES
 from dosebench.regimen.drugs import DrugLibrary
-from dosebench.regimen.facts import Facts, Previous, derive
-from dosebench.regimen.findings import findings
+from dosebench.regimen.facts import Facts, Previous, derive_facts
+from dosebench.regimen.findings import collect_findings
 from dosebench.regimen.limits import PUMP_RULES
 from dosebench.regimen.modes import MODE_RULES
-from dosebench.regimen.order import Regimen
+from dosebench.regimen.order import Order
 from dosebench.regimen.plausibility import SLIP_RULES
 from dosebench.therapy.program import Program
 
@@ -38,14 +38,14 @@ class CheckResult:
         errors: What refuses the regimen, in order of line.
         warnings: What does not; those with `needs_confirm` a person must confirm before an upload.
         facts: The figures that could be known; None where the file is not TOML.
-        regimen, program: The complete order and its program; None where there are errors.
+        order, program: The complete order and its program; None where there are errors.
     """
 
     file: str
     errors: tuple[Problem, ...]
     warnings: tuple[Problem, ...] = ()
     facts: Facts | None = None
-    regimen: Regimen | None = None
+    order: Order | None = None
     program: Program | None = None
 
     @property
@@ -64,7 +64,7 @@ class CheckResult:
         return tuple(problem for problem in self.warnings if problem.needs_confirm)
 
 
-def check(
+def check_regimen(
     path: Path | str,
     drugs: DrugLibrary | None = None,
     previous: Program | Path | str | None = None,
@@ -86,24 +86,26 @@ def check(
     Raises:
         DosebenchError: A file cannot be read, or the previous regimen has mistakes itself.
     """
-    library = drug_library.load() if drugs is None else drugs
-    before = _previous(previous, library, profiles)
+    library = drug_library.load_drugs() if drugs is None else drugs
+    before = _find_previous(previous, library, profiles)
     try:
-        document = regimen.read(Path(path))
+        document = regimen.read_regimen(Path(path))
     except TomlFileError as error:
         return CheckResult(str(path), error.problems)
     return _check_document(document, library, before, profiles, pump)
 
 
-def _previous(given: Program | Path | str | None, library: DrugLibrary, profiles: Sequence[Path]) -> Previous | None:
+def _find_previous(
+    given: Program | Path | str | None, library: DrugLibrary, profiles: Sequence[Path]
+) -> Previous | None:
     if given is None:
         return None
     if isinstance(given, Program):
-        return Previous.of(given)
-    result = check(given, library, None, profiles)
+        return Previous.from_program(given)
+    result = check_regimen(given, library, None, profiles)
     if result.program is None:
         raise DosebenchError(f"the previous regimen {given} has mistakes itself", hint=f"run: dosebench check {given}")
-    return Previous.of(result.program)
+    return Previous.from_program(result.program)
 
 
 def _check_document(
@@ -113,39 +115,39 @@ def _check_document(
     profiles: Sequence[Path],
     pump: Profile | None,
 ) -> CheckResult:
-    profile, errors = _profile(document, profiles, pump)
+    profile, errors = _find_profile(document, profiles, pump)
     name = document.content.drug.name
-    facts = derive(document, profile, library.find(name) if name else None, previous)
-    found = list(findings(facts, PUMP_RULES + MODE_RULES + DRUG_RULES + SLIP_RULES))
+    facts = derive_facts(document, profile, library.find_drug(name) if name else None, previous)
+    found = list(collect_findings(facts, PUMP_RULES + MODE_RULES + DRUG_RULES + SLIP_RULES))
     errors += [*document.problems, *(finding.problem for finding in found if finding.is_error)]
     warnings = [finding.problem for finding in found if not finding.is_error]
-    order = facts.regimen() if not errors else None
+    order = facts.complete_order() if not errors else None
     program = None
     if order is not None and profile is not None:
-        program = build(order, profile)
+        program = compile_order(order, profile)
     return CheckResult(
         file=document.file.name,
         errors=_by_line(errors),
         warnings=_by_line(warnings),
         facts=facts,
-        regimen=order,
+        order=order,
         program=program,
     )
 
 
-def _profile(
+def _find_profile(
     document: Document, directories: Sequence[Path], pump: Profile | None
 ) -> tuple[Profile | None, list[Problem]]:
     name = document.content.profile
     if name is None:
         return None, []
     if pump is not None:
-        wrong = document.file.problem(("profile",), f'is "{name}", but the bench has {pump.name}', "profile")
+        wrong = document.file.make_problem(("profile",), f'is "{name}", but the bench has {pump.name}', "profile")
         return (pump, []) if pump.name == name else (None, [wrong])
     try:
-        return pump_profile.load(name, directories), []
+        return pump_profile.load_profile(name, directories), []
     except DosebenchError as error:
-        return None, [document.file.problem(("profile",), str(error), "profile")]
+        return None, [document.file.make_problem(("profile",), str(error), "profile")]
 
 
 def _by_line(problems: list[Problem]) -> tuple[Problem, ...]:
@@ -159,12 +161,12 @@ def load_regimen(
     *,
     pump: Profile | None = None,
 ) -> CheckResult:
-    """Check a file and insist that it is right; what it is given is as of `check`.
+    """Check a file and insist that it is right; what it is given is as of `check_regimen`.
 
     Raises:
         RegimenError: It has mistakes; all are in `problems`.
     """
-    result = check(path, drugs, None, profiles, pump=pump)
+    result = check_regimen(path, drugs, None, profiles, pump=pump)
     if not result.ok:
         raise regimen.RegimenError(result.file, result.errors)
     return result

@@ -20,11 +20,11 @@ from dosebench.base import toml_file, units
 from dosebench.base.errors import DosebenchError
 from dosebench.base.toml_file import TomlFile, TomlFileError
 from dosebench.base.units import DAY_MS
-from dosebench.profile.schema import reader
+from dosebench.profile.schema import quantity_reader
 
-Concentration = Annotated[Fraction, reader(units.CONCENTRATION)]
-Dose = Annotated[Fraction, reader(units.MASS_RATE)]
-Days = Annotated[Fraction, reader(units.DURATION)]
+Concentration = Annotated[Fraction, quantity_reader(units.CONCENTRATION)]
+Dose = Annotated[Fraction, quantity_reader(units.MASS_RATE)]
+Days = Annotated[Fraction, quantity_reader(units.DURATION)]
 Percent = Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 
@@ -127,7 +127,7 @@ class Drug(_Table):
         """Whether `concentration` (ng/nL) is within 1 % of a vial: a measured strength is seldom the round figure."""
         return any(abs(concentration / strength - 1) <= Fraction(1, 100) for strength in self.vials.strengths)
 
-    def storage(self, *, first_fill: bool, diluted: bool) -> StorageFigure | None:
+    def shortest_storage(self, *, first_fill: bool, diluted: bool) -> StorageFigure | None:
         """How long it keeps: the shortest of the figures that apply, None where none is known."""
         by_dilution = self.stability.diluted if diluted else self.stability.undiluted
         figures = [by_dilution, self.stability.first_fill if first_fill else None]
@@ -141,11 +141,11 @@ class DrugLibrary:
     drugs: dict[str, Drug]
     files: dict[str, str]
 
-    def find(self, name: str) -> Drug | None:
+    def find_drug(self, name: str) -> Drug | None:
         """The drug of that name or alias, in any case of letters; None where the library has none."""
         return self.drugs.get(name.strip().lower())
 
-    def nearest(self, name: str) -> str | None:
+    def nearest_name(self, name: str) -> str | None:
         """A known name that resembles `name`, or None."""
         near = difflib.get_close_matches(name.strip().lower(), self.drugs, n=1)
         return self.drugs[near[0]].name if near else None
@@ -158,7 +158,7 @@ def user_directory() -> Path:
     return platformdirs.user_config_path("dosebench") / "drugs"
 
 
-def load(directories: Sequence[Path] | None = None) -> DrugLibrary:
+def load_drugs(directories: Sequence[Path] | None = None) -> DrugLibrary:
     """Load the drug library.
 
     Args:
@@ -174,8 +174,8 @@ def load(directories: Sequence[Path] | None = None) -> DrugLibrary:
         raise DosebenchError(f"no such directory of drug files: {', '.join(missing)}")
     drugs: dict[str, Drug] = {}
     files: dict[str, str] = {}
-    for file in _files([user_directory()] if directories is None else directories):
-        drug = _validate(file)
+    for file in _read_files([user_directory()] if directories is None else directories):
+        drug = _validate_drug(file)
         for name in (drug.name, *drug.aliases):
             if name.lower() not in drugs:
                 drugs[name.lower()] = drug
@@ -183,17 +183,17 @@ def load(directories: Sequence[Path] | None = None) -> DrugLibrary:
     return DrugLibrary(drugs, files)
 
 
-def _files(directories: Iterable[Path]) -> Iterator[TomlFile]:
+def _read_files(directories: Iterable[Path]) -> Iterator[TomlFile]:
     for directory in directories:
         for path in sorted(directory.glob("*.toml")):
-            yield toml_file.read(path)
+            yield toml_file.read_toml(path)
     package = resources.files("dosebench.regimen").joinpath("library")
     for entry in sorted(package.iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".toml"):
-            yield toml_file.parse(entry.read_text(encoding="utf-8"), f"dosebench/regimen/library/{entry.name}")
+            yield toml_file.parse_toml(entry.read_text(encoding="utf-8"), f"dosebench/regimen/library/{entry.name}")
 
 
-def _validate(file: TomlFile) -> Drug:
+def _validate_drug(file: TomlFile) -> Drug:
     try:
         return Drug.model_validate(file.data)
     except ValidationError as error:

@@ -16,11 +16,11 @@ from dosebench.base.units import DAY_MINUTES, DAY_MS, HOUR_MS, MINUTE_MS, Quanti
 from dosebench.profile.model import Profile
 from dosebench.profile.schema import OnLow
 from dosebench.regimen.amounts import as_mass
-from dosebench.regimen.basal import Basal, basal, minimum_rate
-from dosebench.regimen.boluses import Boluses, boluses, bridge
+from dosebench.regimen.basal import Basal, derive_basal, minimum_rate
+from dosebench.regimen.boluses import Boluses, derive_boluses, derive_bridge
 from dosebench.regimen.document import Document
 from dosebench.regimen.drugs import Drug
-from dosebench.regimen.order import Bridge, DoseCap, OnCap, Regimen
+from dosebench.regimen.order import Bridge, DoseCap, OnCap, Order
 from dosebench.therapy.cap_windows import DayPattern, counted_ms, window_steps
 from dosebench.therapy.fractions import best_fraction
 from dosebench.therapy.program import Program
@@ -45,7 +45,7 @@ class Previous:
     daily_ng: Fraction
 
     @classmethod
-    def of(cls, program: Program) -> Previous:
+    def from_program(cls, program: Program) -> Previous:
         """What a program that is in force says of itself."""
         return cls(program.drug.decode(errors="replace"), program.concentration, program.daily_ng)
 
@@ -177,14 +177,14 @@ class Facts:
         known = [rate for rate in used if rate is not None]
         if self.profile is None or len(known) < len(rates):
             return None
-        return self.profile.steps(self.profile.delivery.rate_max) - max(known)
+        return self.profile.count_steps(self.profile.delivery.rate_max) - max(known)
 
     def window_steps(self, span_ms: int) -> int | None:
         """Most steps that the pump demands of a cap for basal and periodic boluses; see `windows.window_steps`."""
         if self.fraction is None or self.profile is None:
             return None
         periodic = self.boluses.periodic
-        steps = int(self.profile.steps(periodic.volume)) if periodic else 0
+        steps = int(self.profile.count_steps(periodic.volume)) if periodic else 0
         patterns = _pattern_fractions(self.basal, self.profile)
         return window_steps(self.fraction, span_ms, steps, periodic.every_ms if periodic else 0, patterns)
 
@@ -201,20 +201,20 @@ class Facts:
         known = {name.lower()} | ({self.drug.name, *self.drug.aliases} if self.drug else set())
         return previous.drug.lower() in known
 
-    def dose(self, daily_ng: Fraction) -> str:
+    def format_dose(self, daily_ng: Fraction) -> str:
         """A daily dose as text, in the unit in which doses of this drug are written."""
-        return units.show(daily_ng / DAY_MS, f"{self.unit}/day")
+        return units.format_amount(daily_ng / DAY_MS, f"{self.unit}/day")
 
-    def mass(self, amount_ng: Fraction) -> str:
+    def format_mass(self, amount_ng: Fraction) -> str:
         """A drug mass as text, in the unit in which doses of this drug are written."""
-        return units.show(amount_ng, self.unit)
+        return units.format_amount(amount_ng, self.unit)
 
     @property
     def unit(self) -> str:
         """Unit in which doses of this drug are written."""
         return self.drug.unit if self.drug else "ug"
 
-    def regimen(self) -> Regimen | None:
+    def complete_order(self) -> Order | None:
         """The complete order, or None where a figure is missing."""
         content, profile, extras = self.document.content, self.profile, self.boluses
         known = (self.concentration, self.minimum, self.filled, self.low, self.empty)
@@ -226,7 +226,7 @@ class Facts:
             return None
         concentration, minimum, filled, low, empty = (value for value in known if value is not None)
         rate, bolus_max, bolus_rate, square_max = (value for value in more if value is not None)
-        return Regimen(
+        return Order(
             title=content.title,
             profile=profile.name,
             drug=content.drug.name or "",
@@ -269,7 +269,7 @@ def _fraction_of(rate: Fraction, profile: Profile) -> Fraction | None:
     delivery = profile.delivery
     if rate and not delivery.rate_min <= rate <= delivery.rate_max:
         return None
-    return best_fraction(profile.steps(rate))
+    return best_fraction(profile.count_steps(rate))
 
 
 def _pattern_fractions(basal: Basal, profile: Profile) -> list[DayPattern]:
@@ -284,15 +284,15 @@ def _pattern_fractions(basal: Basal, profile: Profile) -> list[DayPattern]:
     return patterns
 
 
-def derive(document: Document, profile: Profile | None, drug: Drug | None, previous: Previous | None) -> Facts:
+def derive_facts(document: Document, profile: Profile | None, drug: Drug | None, previous: Previous | None) -> Facts:
     """Everything that can be known of a document."""
     content = document.content
-    concentration = _value(content.drug.concentration) or None
-    flow = basal(document, profile, concentration)
-    extras = boluses(document, profile, concentration)
+    concentration = _value_of(content.drug.concentration) or None
+    flow = derive_basal(document, profile, concentration)
+    extras = derive_boluses(document, profile, concentration)
     minimum = minimum_rate(document, profile, concentration)
-    diluted = _diluted(document, drug, concentration)
-    storage = drug.storage(first_fill=content.reservoir.first_fill, diluted=diluted) if drug else None
+    diluted = _is_diluted(document, drug, concentration)
+    storage = drug.shortest_storage(first_fill=content.reservoir.first_fill, diluted=diluted) if drug else None
     before = previous.concentration if previous else None
     return Facts(
         document=document,
@@ -303,12 +303,12 @@ def derive(document: Document, profile: Profile | None, drug: Drug | None, previ
         diluted=diluted,
         basal=flow,
         boluses=extras,
-        bridge=bridge(document, extras.path_nl, flow.start_ng, (concentration, before)),
+        bridge=derive_bridge(document, extras.path_nl, flow.start_ng, (concentration, before)),
         minimum=minimum,
-        filled=_value(content.reservoir.filled),
-        low=_level(document, profile, "low"),
-        empty=_level(document, profile, "empty"),
-        caps=_caps(document, concentration, _Flow(profile, concentration, flow, minimum, extras, previous)),
+        filled=_value_of(content.reservoir.filled),
+        low=_derive_level(document, profile, "low"),
+        empty=_derive_level(document, profile, "empty"),
+        caps=_derive_caps(document, concentration, _Flow(profile, concentration, flow, minimum, extras, previous)),
         stability_days=storage.days if storage else 0,
         on_low=content.limits.on_low or (profile.reservoir.on_low if profile else None),
         on_cap=content.limits.on_cap or "minimum_rate",
@@ -316,22 +316,22 @@ def derive(document: Document, profile: Profile | None, drug: Drug | None, previ
     )
 
 
-def _value(quantity: Quantity | None) -> Fraction | None:
+def _value_of(quantity: Quantity | None) -> Fraction | None:
     return quantity.value if quantity else None
 
 
-def _diluted(document: Document, drug: Drug | None, concentration: Fraction | None) -> bool:
+def _is_diluted(document: Document, drug: Drug | None, concentration: Fraction | None) -> bool:
     said = document.content.drug.diluted
     if said is not None:
         return said
     return drug is not None and concentration is not None and not drug.is_vial_strength(concentration)
 
 
-def _level(document: Document, profile: Profile | None, name: str) -> Fraction | None:
+def _derive_level(document: Document, profile: Profile | None, name: str) -> Fraction | None:
     own: Quantity | None = getattr(document.content.reservoir, name)
     if own is not None:
         return own.value
-    if document.says("reservoir", name) or profile is None:
+    if document.states("reservoir", name) or profile is None:
         return None
     default: Fraction = getattr(profile.reservoir, name)
     return default
@@ -340,8 +340,8 @@ def _level(document: Document, profile: Profile | None, name: str) -> Fraction |
 def _change_max(document: Document, drug: Drug | None) -> Fraction | None:
     """What the file bounds a titration step to, else what the drug library does."""
     table = document.content.titration
-    if document.says("titration", "change_max"):
-        return _value(table.change_max) if table else None
+    if document.states("titration", "change_max"):
+        return _value_of(table.change_max) if table else None
     usual = drug.change.soft_up_percent if drug else None
     return Fraction(usual.value, 100) if usual else None
 
@@ -366,7 +366,7 @@ class _Flow:
             return Fraction(0)
         return (3 if minutes == HOUR_MINUTES else Fraction(5, 4)) * self.previous.daily_ng * minutes / DAY_MINUTES
 
-    def default(self, minutes: int) -> Fraction | None:
+    def default_cap(self, minutes: int) -> Fraction | None:
         """The cap of an hour or a day where the file has none, in ng; None where it cannot be known."""
         span_ms = minutes * MINUTE_MS
         profile, concentration, minimum = self.profile, self.concentration, self.minimum
@@ -377,11 +377,11 @@ class _Flow:
             share, hard = 3 * HOUR_MS * max(rate, minimum), profile.caps.hour
         else:
             share, hard = Fraction(5, 4) * max(day, DAY_MS * minimum), profile.caps.day
-        volume = max(share, self._counted(profile, rate, span_ms), self._left_in(minutes) / concentration)
+        volume = max(share, self._demanded_volume(profile, rate, span_ms), self._left_in(minutes) / concentration)
         most = min(volume + extra + 2 * profile.delivery.step_volume, hard)
         return min(most * concentration, Fraction(COUNT_MAX))
 
-    def _counted(self, profile: Profile, rate: Fraction, span_ms: int) -> Fraction:
+    def _demanded_volume(self, profile: Profile, rate: Fraction, span_ms: int) -> Fraction:
         """What the pump demands of a cap for the basal alone, in nL, short of a step."""
         patterns, fraction = _pattern_fractions(self.basal, profile), _fraction_of(rate, profile)
         if not patterns or fraction is None:
@@ -389,19 +389,19 @@ class _Flow:
         return (window_steps(fraction, span_ms, patterns=patterns) - 1) * profile.delivery.step_volume
 
 
-def _caps(document: Document, concentration: Fraction | None, flow: _Flow) -> tuple[CapFact, ...]:
+def _derive_caps(document: Document, concentration: Fraction | None, flow: _Flow) -> tuple[CapFact, ...]:
     """The caps that the file states, and those of hour and day where it does not."""
     limits = document.content.limits
     stated = [
-        CapFact(("limits", "cap", at), _value(cap.window), as_mass(cap.dose, concentration))
+        CapFact(("limits", "cap", at), _value_of(cap.window), as_mass(cap.dose, concentration))
         for at, cap in enumerate(limits.cap or [])
     ]
     windows = {cap.minutes for cap in stated}
     caps = []
     for name, minutes in (("per_hour", HOUR_MINUTES), ("per_day", DAY_MINUTES)):
         span = Fraction(minutes * MINUTE_MS)
-        if document.says("limits", name):
+        if document.states("limits", name):
             caps.append(CapFact(("limits", name), span, as_mass(getattr(limits, name), concentration)))
         elif minutes not in windows:
-            caps.append(CapFact(None, span, flow.default(minutes)))
+            caps.append(CapFact(None, span, flow.default_cap(minutes)))
     return (*caps, *stated)

@@ -31,33 +31,33 @@ class Finding:
 Rule = Callable[[Facts], Iterator[Finding]]
 
 
-def findings(facts: Facts, rules: tuple[Rule, ...]) -> Iterator[Finding]:
+def collect_findings(facts: Facts, rules: tuple[Rule, ...]) -> Iterator[Finding]:
     """What all `rules` find."""
     for rule in rules:
         yield from rule(facts)
 
 
-def error(facts: Facts, key: Key | str, message: str, code: str) -> Finding:
+def make_error(facts: Facts, key: Key | str, message: str, code: str) -> Finding:
     """A finding that refuses; `key` is a path or a dotted one."""
-    return Finding(facts.document.file.problem(_path(key), message, code), True)
+    return Finding(facts.document.file.make_problem(_split_key(key), message, code), True)
 
 
-def warning(facts: Facts, key: Key | str, message: str, code: str, *, confirm: bool = True) -> Finding:
-    """A finding that is shown, and that a person must confirm unless `confirm` is false; `key` as in `error`."""
-    return Finding(facts.document.file.problem(_path(key), message, code, needs_confirm=confirm), False)
+def make_warning(facts: Facts, key: Key | str, message: str, code: str, *, confirm: bool = True) -> Finding:
+    """A finding that is shown, and that a person must confirm unless `confirm` is false; `key` as in `make_error`."""
+    return Finding(facts.document.file.make_problem(_split_key(key), message, code, needs_confirm=confirm), False)
 
 
-def _path(key: Key | str) -> Key:
+def _split_key(key: Key | str) -> Key:
     return tuple(key.split(".")) if isinstance(key, str) else key
 
 
 def volume_rate(rate: Fraction) -> str:
     """A rate as text, in mL/day, or in mL/h where it is a fast one."""
-    return units.show(rate, "mL/day" if rate * DAY_MS < FAST_DAY_NL else "mL/h")
+    return units.format_amount(rate, "mL/day" if rate * DAY_MS < FAST_DAY_NL else "mL/h")
 
 
 def dose_and_volume(facts: Facts, rate: Fraction) -> str:
     """A rate as volume and, where the concentration is known, as dose."""
     if facts.concentration is None:
         return volume_rate(rate)
-    return f"{facts.dose(rate * facts.concentration * DAY_MS)} ({volume_rate(rate)})"
+    return f"{facts.format_dose(rate * facts.concentration * DAY_MS)} ({volume_rate(rate)})"

@@ -90,7 +90,7 @@ class Bridge:
 
 
 @dataclass(frozen=True)
-class Regimen:
+class Order:
     """A complete order.
 
     Attributes:

@@ -15,7 +15,7 @@ from typing import Final
 from dosebench.base import units
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity
 from dosebench.regimen.facts import Facts
-from dosebench.regimen.findings import Finding, Rule, error, warning
+from dosebench.regimen.findings import Finding, Rule, make_error, make_warning
 
 _MASS_UNITS: Final = ("ng", "ug", "mg")
 _TIME_UNITS: Final = ("min", "h", "day")
@@ -53,11 +53,14 @@ def dose_unit(facts: Facts) -> Iterator[Finding]:
     written = _stated_largest(facts)
     if usual(daily) or written is None or written.dimension is not units.MASS_RATE or not written.value:
         return
-    meant = [other for other in _neighbours(written) if usual(daily * other.value / written.value)]
+    meant = [other for other in _similar_quantities(written) if usual(daily * other.value / written.value)]
     if meant:
         guess = " or ".join(f'"{other.text}"' for other in meant)
-        message = f'"{written.text}" is {facts.dose(daily)}, which is unusual for {facts.drug.name}; was {guess} meant?'
-        yield warning(facts, facts.basal.key, message, "slip-unit")
+        message = (
+            f'"{written.text}" is {facts.format_dose(daily)}, which is unusual for {facts.drug.name}; was '
+            f'{guess} meant?'
+        )
+        yield make_warning(facts, facts.basal.key, message, "slip-unit")
 
 
 def range_of(least: Fraction, most: Fraction) -> Callable[[Fraction], bool]:
@@ -77,20 +80,20 @@ def concentration_unit(facts: Facts) -> Iterator[Finding]:
     written = facts.document.content.drug.concentration
     if written is None or facts.drug is None or not written.value or facts.drug.is_vial_strength(written.value):
         return
-    meant = [other for other in _neighbours(written) if facts.drug.is_vial_strength(other.value)]
+    meant = [other for other in _similar_quantities(written) if facts.drug.is_vial_strength(other.value)]
     if meant:
         message = f'"{written.text}" is no vial of {facts.drug.name}, but "{meant[0].text}" is; was that meant?'
-        yield warning(facts, "drug.concentration", message, "slip-concentration")
+        yield make_warning(facts, "drug.concentration", message, "slip-concentration")
 
 
-def _neighbours(quantity: Quantity) -> list[Quantity]:
+def _similar_quantities(quantity: Quantity) -> list[Quantity]:
     """The same number with one part of its unit exchanged: another mass, or another time."""
-    number, unit = units.split(quantity.text)
+    number, unit = units.split_quantity(quantity.text)
     mass, per, last = re.split(r"(\s*/\s*|\s+per\s+)", unit, maxsplit=1)
     swapped = [f"{number} {other}{per}{last}" for other in _MASS_UNITS]
     if quantity.dimension is units.MASS_RATE:
         swapped += [f"{number} {mass}{per}{other}" for other in _TIME_UNITS]
-    parsed = [units.parse(text, quantity.dimension) for text in swapped]
+    parsed = [units.parse_quantity(text, quantity.dimension) for text in swapped]
     return [other for other in parsed if other.value != quantity.value]
 
 
@@ -100,18 +103,18 @@ def total_ratio(facts: Facts) -> Iterator[Finding]:
         return
     old, new = facts.previous.daily_ng, facts.daily_ng
     ratio = new / old
-    totals = f"{facts.dose(new)} replaces {facts.dose(old)}"
+    totals = f"{facts.format_dose(new)} replaces {facts.format_dose(old)}"
     for factor, meaning in FACTORS:
         if abs(ratio / factor - 1) <= RATIO_TOLERANCE:
             message = f"{totals}: {meaning}? Refused; if it is meant, go there by a step in between"
-            yield error(facts, facts.basal.key, message, "slip-ratio")
+            yield make_error(facts, facts.basal.key, message, "slip-ratio")
             return
         if abs(ratio * factor - 1) <= RATIO_TOLERANCE:
-            yield warning(facts, facts.basal.key, f"{totals}: one part in {meaning}?", "slip-ratio")
+            yield make_warning(facts, facts.basal.key, f"{totals}: one part in {meaning}?", "slip-ratio")
             return
     if not Fraction(1, RATIO_CONFIRM) <= ratio <= RATIO_CONFIRM:
-        message = f"{totals}: {units.decimal(ratio, 3)} times as much"
-        yield warning(facts, facts.basal.key, message, "ratio")
+        message = f"{totals}: {units.format_decimal(ratio, 3)} times as much"
+        yield make_warning(facts, facts.basal.key, message, "ratio")
 
 
 def reservoir_time(facts: Facts) -> Iterator[Finding]:
@@ -120,9 +123,11 @@ def reservoir_time(facts: Facts) -> Iterator[Finding]:
         return
     lasts_ms = (facts.filled - facts.empty) / facts.most_daily_nl * DAY_MS
     if 0 < lasts_ms < facts.profile.reservoir.lasts_min:
-        least = units.show(facts.profile.reservoir.lasts_min, "h")
-        message = f"would be empty after {units.show(lasts_ms, 'h', 3)}; at least {least} are expected of this pump"
-        yield error(facts, "reservoir.filled", message, "reservoir-short")
+        least = units.format_amount(facts.profile.reservoir.lasts_min, "h")
+        message = (
+            f"would be empty after {units.format_amount(lasts_ms, 'h', 3)}; at least {least} are expected of this pump"
+        )
+        yield make_error(facts, "reservoir.filled", message, "reservoir-short")
 
 
 def bolus_above_day(facts: Facts) -> Iterator[Finding]:
@@ -138,8 +143,8 @@ def bolus_above_day(facts: Facts) -> Iterator[Finding]:
     }
     for key, volume in amounts.items():
         if volume and volume * facts.concentration > facts.basal.day_ng:
-            one, day = facts.mass(volume * facts.concentration), facts.mass(facts.basal.day_ng)
-            yield warning(facts, key, f"one bolus of {one} is more than a day's basal, {day}", "bolus-above-day")
+            one, day = facts.format_mass(volume * facts.concentration), facts.format_mass(facts.basal.day_ng)
+            yield make_warning(facts, key, f"one bolus of {one} is more than a day's basal, {day}", "bolus-above-day")
 
 
 # Minutes and hours
@@ -150,18 +155,18 @@ def period_unit(facts: Facts) -> Iterator[Finding]:
     table, bolus = facts.document.content.periodic_bolus, facts.boluses.periodic
     if table is None or bolus is None or table.every is None or bolus.every_ms >= HOUR_MS:
         return
-    meant = _longer(table.every)
+    meant = _longer_unit(table.every)
     if meant is None or meant.value > DAY_MS:
         return
-    message = f'"{table.every.text}" makes {_totals(facts, bolus.volume, bolus.every_ms)}, '
-    message += f'"{meant.text}" would make {_totals(facts, bolus.volume, int(meant.value))}; was that meant?'
-    yield warning(facts, "periodic_bolus.every", message, "slip-time")
+    message = f'"{table.every.text}" makes {_format_totals(facts, bolus.volume, bolus.every_ms)}, '
+    message += f'"{meant.text}" would make {_format_totals(facts, bolus.volume, int(meant.value))}; was that meant?'
+    yield make_warning(facts, "periodic_bolus.every", message, "slip-time")
 
 
-def _totals(facts: Facts, volume: Fraction, every_ms: int) -> str:
+def _format_totals(facts: Facts, volume: Fraction, every_ms: int) -> str:
     count = DAY_MS // every_ms
     total = count * volume
-    shown = facts.mass(total * facts.concentration) if facts.concentration else units.show(total, "mL")
+    shown = facts.format_mass(total * facts.concentration) if facts.concentration else units.format_amount(total, "mL")
     return f"{count} boluses and {shown} a day"
 
 
@@ -172,12 +177,12 @@ def lockout_unit(facts: Facts) -> Iterator[Finding]:
         return
     lockout = table.lockout
     if lockout.value < SHORT_LOCKOUT_MS:
-        meant = _longer(lockout)
+        meant = _longer_unit(lockout)
     else:
-        meant = _shorter(lockout) if lockout.value > DAY_MS else None
+        meant = _shorter_unit(lockout) if lockout.value > DAY_MS else None
     if meant is not None and SHORT_LOCKOUT_MS <= meant.value <= DAY_MS:
         message = f'"{lockout.text}" between two boluses is unusual; was "{meant.text}" meant?'
-        yield warning(facts, "patient_bolus.lockout", message, "slip-time")
+        yield make_warning(facts, "patient_bolus.lockout", message, "slip-time")
 
 
 def duration_unit(facts: Facts) -> Iterator[Finding]:
@@ -187,29 +192,29 @@ def duration_unit(facts: Facts) -> Iterator[Finding]:
         if table is None or table.over is None or not table.over.value:
             continue
         over = table.over
-        meant = _shorter(over) if over.value > LONG_BOLUS_MS else None
+        meant = _shorter_unit(over) if over.value > LONG_BOLUS_MS else None
         if over.value < MINUTE_MS:
-            meant = _longer(over)
+            meant = _longer_unit(over)
         if meant is not None and MINUTE_MS <= meant.value <= LONG_BOLUS_MS:
             message = f'"{over.text}" for a bolus is unusual; was "{meant.text}" meant?'
-            yield warning(facts, (name, "over"), message, "slip-time")
+            yield make_warning(facts, (name, "over"), message, "slip-time")
 
 
-def _longer(quantity: Quantity) -> Quantity | None:
+def _longer_unit(quantity: Quantity) -> Quantity | None:
     return _in_neighbour(quantity, 1)
 
 
-def _shorter(quantity: Quantity) -> Quantity | None:
+def _shorter_unit(quantity: Quantity) -> Quantity | None:
     return _in_neighbour(quantity, -1)
 
 
 def _in_neighbour(quantity: Quantity, places: int) -> Quantity | None:
     """The same number in the next longer or shorter unit of time; None where there is none."""
-    number, unit = units.split(quantity.text)
-    length = units.value(f"1 {unit}", units.DURATION)
-    lengths = [units.value(f"1 {name}", units.DURATION) for name in _CLOCK_UNITS]
+    number, unit = units.split_quantity(quantity.text)
+    length = units.parse_value(f"1 {unit}", units.DURATION)
+    lengths = [units.parse_value(f"1 {name}", units.DURATION) for name in _CLOCK_UNITS]
     at = lengths.index(length) + places if length in lengths else -1
-    return units.parse(f"{number} {_CLOCK_UNITS[at]}", units.DURATION) if 0 <= at < len(_CLOCK_UNITS) else None
+    return units.parse_quantity(f"{number} {_CLOCK_UNITS[at]}", units.DURATION) if 0 <= at < len(_CLOCK_UNITS) else None
 
 
 SLIP_RULES: Final[tuple[Rule, ...]] = (

@@ -29,8 +29,8 @@ WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TABLE_VERSION_MAX: Final = 65535
 
 
-def _quantity(*dimensions: units.Dimension) -> BeforeValidator:
-    return BeforeValidator(lambda text: units.parse(text, *dimensions))
+def _quantity_reader(*dimensions: units.Dimension) -> BeforeValidator:
+    return BeforeValidator(lambda text: units.parse_quantity(text, *dimensions))
 
 
 def _drug_name(name: object) -> object:
@@ -42,7 +42,7 @@ def _drug_name(name: object) -> object:
     return name
 
 
-def _minute(text: object) -> int:
+def _parse_minute(text: object) -> int:
     """Minute of the day of a text such as "06:30"."""
     match = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", text) if isinstance(text, str) else None
     if match is None:
@@ -50,7 +50,7 @@ def _minute(text: object) -> int:
     return 60 * int(match[1]) + int(match[2])
 
 
-def _weekday(name: object) -> int:
+def _parse_weekday(name: object) -> int:
     """Number of a weekday, Monday is 0."""
     if name not in WEEKDAYS:
         near = difflib.get_close_matches(str(name).lower(), WEEKDAYS, n=1)
@@ -59,14 +59,14 @@ def _weekday(name: object) -> int:
     return WEEKDAYS.index(name)
 
 
-Volume = Annotated[Quantity | None, _quantity(units.VOLUME)]
-Concentration = Annotated[Quantity | None, _quantity(units.CONCENTRATION)]
-Amount = Annotated[Quantity | None, _quantity(units.MASS, units.VOLUME)]
-Rate = Annotated[Quantity | None, _quantity(units.MASS_RATE, units.VOLUME_RATE)]
-Duration = Annotated[Quantity | None, _quantity(units.DURATION)]
-Share = Annotated[Quantity | None, _quantity(units.SHARE)]
-TimeOfDay = Annotated[int | None, BeforeValidator(_minute)]
-Weekday = Annotated[int, BeforeValidator(_weekday)]
+Volume = Annotated[Quantity | None, _quantity_reader(units.VOLUME)]
+Concentration = Annotated[Quantity | None, _quantity_reader(units.CONCENTRATION)]
+Amount = Annotated[Quantity | None, _quantity_reader(units.MASS, units.VOLUME)]
+Rate = Annotated[Quantity | None, _quantity_reader(units.MASS_RATE, units.VOLUME_RATE)]
+Duration = Annotated[Quantity | None, _quantity_reader(units.DURATION)]
+Share = Annotated[Quantity | None, _quantity_reader(units.SHARE)]
+TimeOfDay = Annotated[int | None, BeforeValidator(_parse_minute)]
+Weekday = Annotated[int, BeforeValidator(_parse_weekday)]
 
 
 class Table(BaseModel):

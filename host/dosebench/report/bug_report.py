@@ -74,16 +74,16 @@ class Bundle:
 
     def add_json(self, name: str, values: Any) -> None:
         """Add values as JSON; bytes become hex, times ISO 8601."""
-        self.files[name] = json.dumps(values, indent=1, default=_plain).encode() + b"\n"
+        self.files[name] = json.dumps(values, indent=1, default=_to_plain).encode() + b"\n"
 
-    def attempt(self, what: str, act: Callable[[], None]) -> None:
+    def try_part(self, what: str, act: Callable[[], None]) -> None:
         """Do something that may fail; a bundle without it is better than none."""
         try:
             act()
         except (DosebenchError, OSError, ValueError) as error:
             self.problems.append(f"{what}: {error}")
 
-    def write(self, path: Path) -> None:
+    def write_zip(self, path: Path) -> None:
         """Write the zip file, with a README that says what is in it. Raises OSError."""
         if self.problems:
             self.files["problems.txt"] = "".join(f"{problem}\n" for problem in self.problems).encode()
@@ -97,7 +97,7 @@ class Bundle:
                 packed.writestr(zipfile.ZipInfo(name, MOMENT), self.files[name], zipfile.ZIP_DEFLATED)
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
@@ -116,30 +116,30 @@ def add_pump(bundle: Bundle, client: PumpClient) -> None:
     """Everything that a connected pump can be asked without a key."""
     told: dict[str, Any] = {"hello": client.hello_reply}
     for name in ("status", "sensors", "selftest", "counters", "memory", "service"):
-        bundle.attempt(name, lambda name=name: told.update({name: getattr(client, name)()}))  # type: ignore[misc]
+        bundle.try_part(name, lambda name=name: told.update({name: getattr(client, f"read_{name}")()}))  # type: ignore[misc]
     bundle.add_json("pump.json", told)
-    bundle.attempt("therapy", lambda: _add_therapy(bundle, client))
-    bundle.attempt("journal", lambda: _add_records(bundle, client, "journal"))
-    bundle.attempt("faults", lambda: _add_records(bundle, client, "faults"))
+    bundle.try_part("therapy", lambda: _add_therapy(bundle, client))
+    bundle.try_part("journal", lambda: _add_records(bundle, client, "journal"))
+    bundle.try_part("faults", lambda: _add_records(bundle, client, "faults"))
 
 
 def _add_therapy(bundle: Bundle, client: PumpClient) -> None:
     from dosebench_protocol import codec  # noqa: PLC0415
 
-    if client.hello_reply and client.status()["delivery"] != "unprogrammed":
-        bundle.add_json("therapy.json", codec.decode_struct("therapy", client.therapy()[1]))
+    if client.hello_reply and client.read_status()["delivery"] != "unprogrammed":
+        bundle.add_json("therapy.json", codec.decode_struct("therapy", client.read_program()[1]))
 
 
 def _add_records(bundle: Bundle, client: PumpClient, ring: str) -> None:
     from dosebench_protocol.records import decode_records  # noqa: PLC0415
 
-    from dosebench.journal.download import download  # noqa: PLC0415
+    from dosebench.journal.download import download_records  # noqa: PLC0415
     from dosebench.journal.history import Calendar, record_json  # noqa: PLC0415
 
-    raw = b"".join(download(client) if ring == "journal" else client.faults())
+    raw = b"".join(download_records(client) if ring == "journal" else client.read_faults())
     calendar = Calendar()
     lines = [
-        json.dumps(record_json(record, calendar.local(record) if ring == "journal" else None), default=_plain)
+        json.dumps(record_json(record, calendar.local_time(record) if ring == "journal" else None), default=_to_plain)
         for record in decode_records(raw)
     ]
     bundle.files[f"{ring}.bin"] = raw

@@ -22,7 +22,7 @@ PLUM: Final = "#8a4f7d"
 GRID: Final = "#e4e7eb"
 
 
-def style(**more: Any) -> AbstractContextManager[None]:
+def set_style(**more: Any) -> AbstractContextManager[None]:
     """Within it, text and axes have their colours. `more` are matplotlib's settings besides."""
     import matplotlib as mpl  # noqa: PLC0415
 
@@ -32,7 +32,7 @@ def style(**more: Any) -> AbstractContextManager[None]:
     return mpl.rc_context(settings)
 
 
-def save(figure: Figure, path: Path, title: str, dpi: int = DPI) -> None:
+def save_figure(figure: Figure, path: Path, title: str, dpi: int = DPI) -> None:
     """Give a figure its heading and the note that it is of a testbed, and write it; the file's suffix chooses the
     format (png, svg, pdf), and its directory is made."""
     figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold")
@@ -43,7 +43,7 @@ def save(figure: Figure, path: Path, title: str, dpi: int = DPI) -> None:
 
 
 @contextmanager
-def page(path: Path, title: str, subtitle: str, heights: tuple[float, float]) -> Iterator[tuple[Axes, Axes]]:
+def open_page(path: Path, title: str, subtitle: str, heights: tuple[float, float]) -> Iterator[tuple[Axes, Axes]]:
     """A page of two panels, one above the other with one horizontal axis; it is saved when the block ends.
 
     Args:
@@ -51,7 +51,7 @@ def page(path: Path, title: str, subtitle: str, heights: tuple[float, float]) ->
         title, subtitle: The headings.
         heights: Relative heights of the two panels.
     """
-    with style():
+    with set_style():
         from matplotlib import pyplot  # noqa: PLC0415
 
         figure, (top, bottom) = pyplot.subplots(
@@ -60,18 +60,18 @@ def page(path: Path, title: str, subtitle: str, heights: tuple[float, float]) ->
         try:
             yield top, bottom
             top.set_title(subtitle, loc="left", fontsize=9.5, color=MUTED)
-            save(figure, path, title)
+            save_figure(figure, path, title)
         finally:
             pyplot.close(figure)
 
 
-def plain(axes: Axes) -> None:
-    """Axes as `gridded`, with little room beside the curves."""
-    gridded(axes)
+def style_plain(axes: Axes) -> None:
+    """Axes as `style_grid`, with little room beside the curves."""
+    style_grid(axes)
     axes.margins(x=0.01)
 
 
-def gridded(axes: Axes) -> None:
+def style_grid(axes: Axes) -> None:
     """Axes with a light horizontal grid and no frame."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color=GRID, linewidth=0.8)

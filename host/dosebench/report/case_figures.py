@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dosebench_protocol.alarms import ALARMS
 
 from dosebench.base.units import DAY_MS, HOUR_MS
-from dosebench.report.canvas import AMBER, BLUE, GREEN, INK, RED, gridded, save, style
+from dosebench.report.canvas import AMBER, BLUE, GREEN, INK, RED, save_figure, set_style, style_grid
 from dosebench.report.case_history import SHORT_MS, YEAR_MS, CaseHistory, Chapter, name_of
 from dosebench.simulation.scenario_result import AlarmSpan, Sample, ScenarioResult
 
@@ -34,7 +34,7 @@ BAR_SHARE: Final = 250
 
 def overview_svg(history: CaseHistory) -> str:
     """The whole of it, one panel above the other."""
-    return _svg(lambda: _overview(history))
+    return _render_svg(lambda: _build_overview(history))
 
 
 def close_up_svg(history: CaseHistory, chapter: Chapter) -> str | None:
@@ -44,38 +44,38 @@ def close_up_svg(history: CaseHistory, chapter: Chapter) -> str | None:
     samples = [sample for sample in history.run.samples if span[0] <= sample.at_ms <= span[1]]
     if chapter.quiet or len(samples) < 4 or max(sample.pressure_kpa for sample in samples) < PEAK_KPA:
         return None
-    return _svg(lambda: _close_up(history, samples, span))
+    return _render_svg(lambda: _close_up(history, samples, span))
 
 
-def draw(history: CaseHistory, path: Path) -> None:
+def draw_overview(history: CaseHistory, path: Path) -> None:
     """Draw the overview into a file; its suffix chooses the format (png, svg, pdf)."""
-    with _style():
-        figure = _overview(history)
-        save(figure, path, history.title, DPI)
-        _close(figure)
+    with _set_style():
+        figure = _build_overview(history)
+        save_figure(figure, path, history.title, DPI)
+        _close_figure(figure)
 
 
-def _style() -> AbstractContextManager[None]:
+def _set_style() -> AbstractContextManager[None]:
     # Text stays text, and the ids of a figure do not change from run to run.
-    return style(**{"svg.fonttype": "none", "svg.hashsalt": "dosebench", "font.family": "sans-serif"})
+    return set_style(**{"svg.fonttype": "none", "svg.hashsalt": "dosebench", "font.family": "sans-serif"})
 
 
-def _close(figure: Figure) -> None:
+def _close_figure(figure: Figure) -> None:
     from matplotlib import pyplot  # noqa: PLC0415
 
     pyplot.close(figure)
 
 
-def _svg(make: Callable[[], Figure]) -> str:
-    with _style():
+def _render_svg(make: Callable[[], Figure]) -> str:
+    with _set_style():
         figure = make()
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-        _close(figure)
+        _close_figure(figure)
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 
-def _axis(run: ScenarioResult) -> tuple[str, float, float]:
+def _time_axis(run: ScenarioResult) -> tuple[str, float, float]:
     """(label of the time axis, ms of its unit, where it begins in that unit)."""
     if run.length_ms <= SHORT_MS:
         return "minutes of the scenario", 60_000.0, run.scenario.starts_at_ms / 60_000
@@ -84,11 +84,11 @@ def _axis(run: ScenarioResult) -> tuple[str, float, float]:
     return "years since the start of delivery", 365.25 * DAY_MS, 0.0
 
 
-def _overview(history: CaseHistory) -> Figure:
+def _build_overview(history: CaseHistory) -> Figure:
     from matplotlib import pyplot  # noqa: PLC0415
 
     run = history.run
-    label, unit, begin = _axis(run)
+    label, unit, begin = _time_axis(run)
     names = list(dict.fromkeys(span.name for span in run.alarms))
     rows = max(len(names), 1) * ALARM_ROW + 0.3
     heights = (1.8, 1.2, 1.3, 1.1, rows)
@@ -97,61 +97,61 @@ def _overview(history: CaseHistory) -> Figure:
     )
     times = [sample.at_ms / unit + begin for sample in run.samples]
     for panel in panels:
-        gridded(panel)
-    _reservoir(panels[0], times, run.samples)
-    _difference(panels[1], times, run.samples)
-    _battery(panels[2], times, run.samples)
-    _pressure(panels[3], times, run.samples)
-    _alarms(panels[4], run.alarms, names, (unit, begin, run.length_ms))
+        style_grid(panel)
+    _draw_reservoir(panels[0], times, run.samples)
+    _draw_difference(panels[1], times, run.samples)
+    _draw_battery(panels[2], times, run.samples)
+    _draw_pressure(panels[3], times, run.samples)
+    _draw_alarms(panels[4], run.alarms, names, (unit, begin, run.length_ms))
     panels[4].set_xlabel(label)
     panels[4].set_xlim(begin, begin + run.length_ms / unit)
     figure.align_ylabels(list(panels[:4]))
     return figure
 
 
-def _title(axes: Axes, text: str) -> None:
+def _set_title(axes: Axes, text: str) -> None:
     axes.set_title(text, loc="left", fontsize=9.5, color=INK, fontweight="bold")
 
 
-def _ml(values: Sequence[float | None]) -> list[float]:
+def _to_ml(values: Sequence[float | None]) -> list[float]:
     return [float("nan") if value is None else value / 1e6 for value in values]
 
 
-def _legend(axes: Axes) -> None:
+def _add_legend(axes: Axes) -> None:
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, frameon=False, fontsize=8.5, markerscale=4)
 
 
-def _reservoir(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> None:
-    measured = _ml([sample.measured_nl for sample in samples])
+def _draw_reservoir(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> None:
+    measured = _to_ml([sample.measured_nl for sample in samples])
     if any(sample.measured_nl is not None for sample in samples):
         axes.plot(times, measured, ".", color=MEASURED, markersize=2.2, label="by the level sensor", zorder=1)
-    axes.plot(times, _ml([s.true_nl for s in samples]), color=TRUE, linewidth=1.6, label="true", zorder=2)
-    reckoned = _ml([s.reckoned_nl for s in samples])
+    axes.plot(times, _to_ml([s.true_nl for s in samples]), color=TRUE, linewidth=1.6, label="true", zorder=2)
+    reckoned = _to_ml([s.reckoned_nl for s in samples])
     axes.plot(times, reckoned, color=RECKONED, linewidth=1.0, linestyle=(0, (4, 2)), label="by the steps", zorder=3)
     axes.set_ylabel("content [mL]")
     axes.set_ylim(bottom=0)
-    _title(axes, "Reservoir")
-    _legend(axes)
+    _set_title(axes, "Reservoir")
+    _add_legend(axes)
 
 
-def _difference(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> None:
+def _draw_difference(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> None:
     """What the pump watches (R20): its two volumes against each other."""
 
-    def less(value: float | None, reckoned: float | None) -> float | None:
+    def subtract_known(value: float | None, reckoned: float | None) -> float | None:
         return None if value is None or reckoned is None else value - reckoned
 
     if any(sample.measured_nl is not None for sample in samples):
-        measured = _ml([less(sample.measured_nl, sample.reckoned_nl) for sample in samples])
+        measured = _to_ml([subtract_known(sample.measured_nl, sample.reckoned_nl) for sample in samples])
         axes.plot(times, measured, ".", color=MEASURED, markersize=2.2, label="level sensor less steps")
-    true = _ml([less(sample.true_nl, sample.reckoned_nl) for sample in samples])
+    true = _to_ml([subtract_known(sample.true_nl, sample.reckoned_nl) for sample in samples])
     axes.plot(times, true, color=TRUE, linewidth=1.2, label="true less steps")
     axes.set_ylabel("apart [mL]")
     axes.margins(y=0.15)
-    _title(axes, "Reservoir: how far the volumes are apart")
-    _legend(axes)
+    _set_title(axes, "Reservoir: how far the volumes are apart")
+    _add_legend(axes)
 
 
-def _battery(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> None:
+def _draw_battery(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> None:
     axes.plot(times, [sample.battery_mv for sample in samples], color=TRUE, linewidth=1.2)
     axes.set_ylabel("battery [mV]", color=TRUE)
     low, high = min(s.battery_mv for s in samples), max(s.battery_mv for s in samples)
@@ -161,17 +161,17 @@ def _battery(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> N
     right.set_ylabel("charge left [%]", color=MEASURED)
     right.set_ylim(0, 105)
     right.spines[["top", "left"]].set_visible(False)
-    _title(axes, "Battery: voltage as the pump measures it, and what is truly left of its charge")
+    _set_title(axes, "Battery: voltage as the pump measures it, and what is truly left of its charge")
 
 
-def _pressure(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> None:
+def _draw_pressure(axes: Axes, times: Sequence[float], samples: Sequence[Sample]) -> None:
     axes.plot(times, [sample.pressure_kpa for sample in samples], color=TRUE, linewidth=0.8)
     axes.set_ylabel("pressure [kPa]")
     axes.set_ylim(0, max(10.0, 1.15 * max(sample.pressure_kpa for sample in samples)))
-    _title(axes, "Pressure at the catheter's inlet, above the atmosphere")
+    _set_title(axes, "Pressure at the catheter's inlet, above the atmosphere")
 
 
-def _alarms(axes: Axes, spans: Sequence[AlarmSpan], names: Sequence[str], scale: tuple[float, float, int]) -> None:
+def _draw_alarms(axes: Axes, spans: Sequence[AlarmSpan], names: Sequence[str], scale: tuple[float, float, int]) -> None:
     unit, begin, length_ms = scale
     least = length_ms / unit / BAR_SHARE
     for span in spans:
@@ -182,15 +182,15 @@ def _alarms(axes: Axes, spans: Sequence[AlarmSpan], names: Sequence[str], scale:
     axes.set_yticks(range(len(names)), [name_of(name) for name in names], color=INK, fontsize=8.5)
     axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    _title(axes, "Alarms that were on" if names else "No alarm was on")
+    _set_title(axes, "Alarms that were on" if names else "No alarm was on")
     there = {ALARMS[name].priority for name in names}
     shown = [priority for priority in PRIORITY if priority in there]
-    handles: Any = [_patch(PRIORITY[priority]) for priority in shown]
+    handles: Any = [_legend_patch(PRIORITY[priority]) for priority in shown]
     if shown:
         axes.legend(handles, shown, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=8.5)
 
 
-def _patch(colour: str) -> Any:
+def _legend_patch(colour: str) -> Any:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
     return Patch(color=colour)
@@ -204,7 +204,7 @@ def _close_up(history: CaseHistory, samples: Sequence[Sample], span: tuple[int, 
     hours = [(sample.at_ms - zero) / HOUR_MS for sample in samples]
     step_nl = float(history.run.programs[0][1].step_nl)
     for axes in (top, bottom):
-        gridded(axes)
+        style_grid(axes)
     top.plot(hours, [sample.pressure_kpa for sample in samples], color=TRUE, linewidth=1.4, marker=".", markersize=4)
     top.set_ylabel("pressure [kPa]")
     stepped = [(sample.steps - samples[0].steps) * step_nl / 1e3 for sample in samples]

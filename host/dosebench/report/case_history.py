@@ -20,7 +20,7 @@ from dosebench_protocol.tables import ENUMS
 
 from dosebench.base import units
 from dosebench.base.units import DAY_MS, HOUR_MS
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.simulation.scenario_result import AlarmSpan, Done, ScenarioResult, calendar_of, day_of
 from dosebench.therapy.energy import ERI_DAYS
 from dosebench.therapy.program import Program
@@ -119,7 +119,7 @@ class CaseHistory:
         return self.run.alarms
 
 
-def tell(run: ScenarioResult, title: str, regimen: str) -> CaseHistory:
+def write_history(run: ScenarioResult, title: str, regimen: str) -> CaseHistory:
     """The case history of a run.
 
     Args:
@@ -136,44 +136,44 @@ def tell(run: ScenarioResult, title: str, regimen: str) -> CaseHistory:
         ("pump", f"profile {run.profile}, seed {run.seed}"),
         ("firmware", f"{run.firmware} on {run.runtime_version} ({run.runtime})"),
         ("dosebench", version("dosebench")),
-        ("watched", f"{length(scenario.length_ms)}, from {calendar_of(0)}"),
+        ("watched", f"{format_length(scenario.length_ms)}, from {calendar_of(0)}"),
     ]
     story = _Story(run)
     return CaseHistory(
         run=run,
         title=scenario.title or title,
         header=header,
-        chapters=story.chapters(),
-        refills=_refills(run),
-        resets=_resets(run),
-        years=_years(run),
-        dates=_dates(run),
-        boluses=_boluses(run),
-        charges=_charges(run),
+        chapters=story.build_chapters(),
+        refills=_list_refills(run),
+        resets=_list_resets(run),
+        years=_list_years(run),
+        dates=_list_dates(run),
+        boluses=_count_boluses(run),
+        charges=_list_charges(run),
     )
 
 
 # Words
 
 
-def when(at_ms: int, run: ScenarioResult) -> str:
+def format_moment(at_ms: int, run: ScenarioResult) -> str:
     """A moment of a run: "minute 295.5" in a short one, else "day 412, 09:30" by the bench's calendar."""
     if run.length_ms <= SHORT_MS:
         return f"minute {(at_ms + run.scenario.starts_at_ms) / 60_000:.4g}"
     return f"day {day_of(at_ms)}, {calendar_of(at_ms)[11:]}"
 
 
-def length(ms: float) -> str:
+def format_length(ms: float) -> str:
     """A length of time for people."""
     return units.show_span(Fraction(round(ms)))
 
 
-def volume(nl: float) -> str:
+def format_volume(nl: float) -> str:
     """A volume for people, in the unit that fits."""
     return f"{nl / 1e6:.4g} mL" if abs(nl) >= 1e6 else f"{nl / 1e3:.3g} uL"
 
 
-def drug(ug: float) -> str:
+def format_drug(ug: float) -> str:
     """An amount of drug for people."""
     return f"{ug / 1000:.4g} mg" if abs(ug) >= 10_000 else f"{ug:.4g} ug"
 
@@ -200,11 +200,11 @@ class _Story:
     def __init__(self, run: ScenarioResult) -> None:
         self.run = run
         self.short = run.length_ms <= SHORT_MS
-        self.stops = list(_stops(run))
+        self.stops = list(_list_stops(run))
         self.faults = [(_faults_shown(done), done.at_ms) for done in run.acts if done.act == "fault"]
 
-    def chapters(self) -> list[Chapter]:
-        events = sorted(self._events(), key=lambda event: event[0].at_ms)
+    def build_chapters(self) -> list[Chapter]:
+        events = sorted(self._list_events(), key=lambda event: event[0].at_ms)
         apart = min(TOGETHER_MS, self.run.length_ms // TOGETHER_SHARE) if not self.short else HOUR_MS
         groups: list[list[Told]] = []
         for event in events:
@@ -212,9 +212,11 @@ class _Story:
                 groups[-1].append(event)
             else:
                 groups.append([event])
-        return list(self._with_calm([self._chapter(group) for group in groups if any(loud for _, _, loud in group)]))
+        return list(
+            self._with_calm([self._build_chapter(group) for group in groups if any(loud for _, _, loud in group)])
+        )
 
-    def _chapter(self, group: Sequence[Told]) -> Chapter:
+    def _build_chapter(self, group: Sequence[Told]) -> Chapter:
         names = list(dict.fromkeys(word for _, word, _ in group if word))
         title = ", ".join(names[:4]) + (" and more" if len(names) > 4 else "")
         lines = [line for line, _, _ in group]
@@ -227,22 +229,22 @@ class _Story:
         """The chapters with what lies between them in a sentence."""
         at = 0
         for chapter in chapters:
-            yield from self._calm(at, chapter.from_ms)
+            yield from self._calm_chapters(at, chapter.from_ms)
             yield chapter
             at = chapter.to_ms
-        yield from self._calm(at, self.run.length_ms)
+        yield from self._calm_chapters(at, self.run.length_ms)
 
-    def _calm(self, from_ms: int, to_ms: int) -> Iterator[Chapter]:
+    def _calm_chapters(self, from_ms: int, to_ms: int) -> Iterator[Chapter]:
         if to_ms - from_ms < self.run.length_ms / 50:
             return
         told = [done for done in self.run.acts if from_ms < done.at_ms < to_ms and done.outcome == "done"]
         counts = Counter(done.act.replace("_", " ") for done in told if done.act in QUIET_ACTS)
         steps = self._steps_in(from_ms, to_ms)
         program = _program_at(self.run, from_ms)
-        made = f"{volume(float(steps * program.step_nl))} in {counted(steps, 'step')}"
+        made = f"{format_volume(float(steps * program.step_nl))} in {count_noun(steps, 'step')}"
         what = made if steps else "the pump stands still"
-        also = "".join(f", {counted(count, name)}" for name, count in counts.items())
-        text = f"{length(to_ms - from_ms)} without incident: {what}{also}."
+        also = "".join(f", {count_noun(count, name)}" for name, count in counts.items())
+        text = f"{format_length(to_ms - from_ms)} without incident: {what}{also}."
         yield Chapter("calm", from_ms, to_ms, [Line(from_ms, text, "note")], quiet=True)
 
     def _steps_in(self, from_ms: int, to_ms: int) -> int:
@@ -251,21 +253,21 @@ class _Story:
         last = self.run.samples[min(bisect_left(times, to_ms), len(times) - 1)]
         return last.steps - first.steps
 
-    def _events(self) -> Iterator[Told]:
+    def _list_events(self) -> Iterator[Told]:
         for done in self.run.acts:
-            yield from self._act(done)
+            yield from self._describe_act(done)
         proof = False
         for at_ms, record in self.run.records:
             # The bite that proves the watchdog is no reset that anybody needs to hear of.
             if at_ms >= 0 and not (record.kind == "boot" and proof):
-                yield from self._record(at_ms, record)
+                yield from self._describe_record(at_ms, record)
             proof = record.kind == "watchdog_test"
         for verdict in self.run.verdicts:
             if not verdict.met:
                 text = f"Expected {verdict.asked}, but {verdict.found}."
                 yield Line(verdict.at_ms, text, "wrong"), "not as expected", True
 
-    def _act(self, done: Done) -> Iterator[Told]:
+    def _describe_act(self, done: Done) -> Iterator[Told]:
         table = done.event.table
         if table.note and done.act != "mend":
             yield Line(done.at_ms, table.note, "note"), "", False
@@ -282,37 +284,43 @@ class _Story:
             yield Line(done.at_ms, text, "bench"), word, self.short or done.act not in QUIET_ACTS
 
     def _tell_patient_bolus(self, done: Done) -> tuple[str, str]:
-        return f"The patient asks for a bolus and gets it: {self._dose(done)}.", self._quiet("patient bolus")
-
-    def _tell_bolus(self, done: Done) -> tuple[str, str]:
-        return f"A clinician's bolus: {self._dose(done)}.", self._quiet("bolus")
-
-    def _tell_square(self, done: Done) -> tuple[str, str]:
-        return f"A square bolus: {self._dose(done)} over {length(done.event.table.over or 0)}.", self._quiet(
-            "square bolus"
+        return f"The patient asks for a bolus and gets it: {self._describe_dose(done)}.", self._title_word(
+            "patient bolus"
         )
 
-    def _dose(self, done: Done) -> str:
+    def _tell_bolus(self, done: Done) -> tuple[str, str]:
+        return f"A clinician's bolus: {self._describe_dose(done)}.", self._title_word("bolus")
+
+    def _tell_square(self, done: Done) -> tuple[str, str]:
+        return (
+            f"A square bolus: {self._describe_dose(done)} over {format_length(done.event.table.over or 0)}.",
+            self._title_word("square bolus"),
+        )
+
+    def _describe_dose(self, done: Done) -> str:
         steps = int(done.details["steps"])
-        return f"{drug(float(steps * _program_at(self.run, done.at_ms).step_ng / 1000))} ({counted(steps, 'step')})"
+        return (
+            f"{format_drug(float(steps * _program_at(self.run, done.at_ms).step_ng / 1000))} "
+            f"({count_noun(steps, 'step')})"
+        )
 
     def _tell_refill(self, done: Done) -> tuple[str, str]:
         found = done.details
-        text = f"Refill to {volume(found['filled_nl'])}; {volume(found['expected_nl'])} were expected"
+        text = f"Refill to {format_volume(found['filled_nl'])}; {format_volume(found['expected_nl'])} were expected"
         if found["withdrawn_nl"] is not None:
-            text += f", {volume(found['withdrawn_nl'])} were withdrawn"
+            text += f", {format_volume(found['withdrawn_nl'])} were withdrawn"
         if found["truly_nl"] != found["filled_nl"]:
-            text += f"; in truth it holds {volume(found['truly_nl'])}"
-        return f"{text}.", self._quiet("refill")
+            text += f"; in truth it holds {format_volume(found['truly_nl'])}"
+        return f"{text}.", self._title_word("refill")
 
-    def _quiet(self, word: str) -> str:
+    def _title_word(self, word: str) -> str:
         """A word for a title where every act has a chapter."""
         return word if self.short else ""
 
     def _tell_fault(self, done: Done) -> tuple[str, str]:
         table = done.event.table
         names = [name for name, _ in table.fault or ()]
-        lasting = f", for {length(table.lasting)}" if table.lasting else ""
+        lasting = f", for {format_length(table.lasting)}" if table.lasting else ""
         meaning = " ".join(KINDS[name].meaning for name in names)
         return f"The bench breaks something: {_faults_shown(done)}{lasting}. {meaning}", ", ".join(map(name_of, names))
 
@@ -321,7 +329,7 @@ class _Story:
         text, word = f"Mended by the bench: {names}.", f"{names} mended"
         held = done.details["held_nl"]
         if held >= 1_000:
-            text += f" The line held {volume(held)} back, which leave now."
+            text += f" The line held {format_volume(held)} back, which leave now."
         return text, word
 
     def _tell_clear(self, done: Done) -> tuple[str, str]:
@@ -333,7 +341,10 @@ class _Story:
         for from_ms, to_ms in self.stops:
             if to_ms is not None and abs(to_ms - done.at_ms) < 2_000:
                 missed = float(_program_at(self.run, from_ms).daily_ng / 1000) * (to_ms - from_ms) / DAY_MS
-                text = f"Delivery is started; it stood still for {length(to_ms - from_ms)}: {drug(missed)} were missed."
+                text = (
+                    f"Delivery is started; it stood still for {format_length(to_ms - from_ms)}: "
+                    f"{format_drug(missed)} were missed."
+                )
         return text, ""
 
     def _tell_stop(self, done: Done) -> tuple[str, str]:
@@ -344,19 +355,20 @@ class _Story:
         return f"The calendar is set to {done.details['local_time'].replace('T', ' ')}.", ""
 
     def _tell_silence(self, done: Done) -> tuple[str, str]:
-        return f"The tones are silenced for {length(done.event.table.silence or 0)}.", ""
+        return f"The tones are silenced for {format_length(done.event.table.silence or 0)}.", ""
 
     def _tell_program(self, done: Done) -> tuple[str, str]:
         before, after = done.details["before_ug"], done.details["after_ug"]
         return (
-            f"A new therapy: {drug(after)} a day in place of {drug(before)} ({done.event.table.program}).",
+            f"A new therapy: {format_drug(after)} a day in place of {format_drug(before)} "
+            f"({done.event.table.program}).",
             "new therapy",
         )
 
     def _tell_brown_out(self, done: Done) -> tuple[str, str]:
         return f"The power fails for {units.show_time(done.details['off_ms'])}.", "brown-out"
 
-    def _record(self, at_ms: int, record: Record) -> Iterator[Told]:
+    def _describe_record(self, at_ms: int, record: Record) -> Iterator[Told]:
         teller = getattr(self, f"_record_{record.kind}", None)
         if teller is not None:
             yield from teller(at_ms, record)
@@ -371,7 +383,7 @@ class _Story:
             text = f"The pump raises {name_of(name)} ({priority}){effect}."
             fault = max((each for each in self.faults if each[1] <= at_ms), key=lambda each: each[1], default=None)
             if fault is not None and name in CAUSED:
-                text += f" That is {length(at_ms - fault[1])} after {fault[0]}."
+                text += f" That is {format_length(at_ms - fault[1])} after {fault[0]}."
             yield Line(at_ms, text, "pump"), name_of(name), True
 
     def _record_alarm_ended(self, at_ms: int, record: Record) -> Iterator[Told]:
@@ -383,14 +395,14 @@ class _Story:
         fields = record.fields
         low, high, cause = fields["low_steps"], fields["high_steps"], fields["reset_cause"]
         unsure = high - low
-        ug = drug(float(unsure * _program_at(self.run, at_ms).step_ng / 1000))
+        ug = format_drug(float(unsure * _program_at(self.run, at_ms).step_ng / 1000))
         text = f"The pump starts ({name_of(cause)}) and counts {low} to {high} steps in its life: {ug} are unsure."
         yield Line(at_ms, text, "pump"), "" if cause in ("brown_out", "power_on") else name_of(cause), False
 
     def _record_missed(self, at_ms: int, record: Record) -> Iterator[Told]:
         fields = record.fields
         steps = fields["missed_now_steps"]
-        text = f"{counted(steps, 'step')} that came due {'was' if steps == 1 else 'were'} not made."
+        text = f"{count_noun(steps, 'step')} that came due {'was' if steps == 1 else 'were'} not made."
         yield Line(at_ms, text, "pump"), "", False
 
     def _record_refill_check(self, at_ms: int, record: Record) -> Iterator[Told]:
@@ -418,7 +430,7 @@ def _program_at(run: ScenarioResult, at_ms: int) -> Program:
     return [program for since, program in run.programs if since <= max(at_ms, 0)][-1]
 
 
-def _stops(run: ScenarioResult) -> Iterator[tuple[int, int | None]]:
+def _list_stops(run: ScenarioResult) -> Iterator[tuple[int, int | None]]:
     """(from, to) of every standstill after the first start; None where it lasts."""
     since: int | None = None
     for at_ms, record in run.records:
@@ -431,7 +443,7 @@ def _stops(run: ScenarioResult) -> Iterator[tuple[int, int | None]]:
         yield since, None
 
 
-def _refills(run: ScenarioResult) -> list[Refill]:
+def _list_refills(run: ScenarioResult) -> list[Refill]:
     checks = [(at_ms, record.fields) for at_ms, record in run.records if record.kind == "refill_check"]
     found = []
     for done in run.acts:
@@ -453,7 +465,7 @@ def _refills(run: ScenarioResult) -> list[Refill]:
     return found
 
 
-def _resets(run: ScenarioResult) -> list[Reset]:
+def _list_resets(run: ScenarioResult) -> list[Reset]:
     found, before, proof = [], 0, False
     for at_ms, record in run.records:
         if record.kind == "boot":
@@ -466,7 +478,7 @@ def _resets(run: ScenarioResult) -> list[Reset]:
     return found
 
 
-def _years(run: ScenarioResult) -> list[Year]:
+def _list_years(run: ScenarioResult) -> list[Year]:
     years = []
     times = [sample.at_ms for sample in run.samples]
     for number in range(-(-run.length_ms // YEAR_MS)):
@@ -474,7 +486,7 @@ def _years(run: ScenarioResult) -> list[Year]:
         first = max(bisect_right(times, from_ms + LATE_MS) - 1, 0)
         last = max(bisect_right(times, to_ms + LATE_MS) - 1, 0)
         stepped, tip = _drug_between(run, first, last)
-        years.append(Year(number + 1, (to_ms - from_ms) / DAY_MS, _ordered(run, from_ms, to_ms), stepped, tip))
+        years.append(Year(number + 1, (to_ms - from_ms) / DAY_MS, _ordered_drug(run, from_ms, to_ms), stepped, tip))
     return years
 
 
@@ -488,7 +500,7 @@ def _drug_between(run: ScenarioResult, first: int, last: int) -> tuple[float, fl
     return stepped, tip
 
 
-def _ordered(run: ScenarioResult, from_ms: int, to_ms: int) -> float:
+def _ordered_drug(run: ScenarioResult, from_ms: int, to_ms: int) -> float:
     """Drug of the therapies' days and of the boluses that were accepted, in ug."""
     total, ends = 0.0, [since for since, _ in run.programs[1:]] + [run.length_ms]
     for (since, program), until in zip(run.programs, ends, strict=True):
@@ -500,7 +512,7 @@ def _ordered(run: ScenarioResult, from_ms: int, to_ms: int) -> float:
     return total
 
 
-def _dates(run: ScenarioResult) -> list[tuple[str, str]]:
+def _list_dates(run: ScenarioResult) -> list[tuple[str, str]]:
     found = [("implant and start", calendar_of(0)[:10])]
     for span in run.alarms:
         if span.name == "elective_replacement":
@@ -513,7 +525,7 @@ def _dates(run: ScenarioResult) -> list[tuple[str, str]]:
     return found
 
 
-def _boluses(run: ScenarioResult) -> list[tuple[str, int, int]]:
+def _count_boluses(run: ScenarioResult) -> list[tuple[str, int, int]]:
     """(kind, given, refused) of every kind that was asked for."""
     rows = []
     for act in ("patient_bolus", "bolus", "square"):
@@ -525,7 +537,7 @@ def _boluses(run: ScenarioResult) -> list[tuple[str, int, int]]:
     return [*rows, *([("periodic bolus", periodic, 0)] if periodic else [])]
 
 
-def _charges(run: ScenarioResult) -> list[tuple[str, float, float]]:
+def _list_charges(run: ScenarioResult) -> list[tuple[str, float, float]]:
     """(what took it, mAh, share of the fresh battery), the largest first."""
     rows = [(name, uah / 1000, uah / run.battery_uah) for name, uah in run.charges_uah.items() if uah > 0]
     return sorted(rows, key=lambda row: -row[1])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.journal.history import DAY_MS, History
-from dosebench.report.canvas import AMBER, BLUE, GREEN, MUTED, RED, page, plain
+from dosebench.report.canvas import AMBER, BLUE, GREEN, MUTED, RED, open_page, style_plain
 from dosebench.simulation.days import SimulationResult
 from dosebench.therapy.program import Program
 
@@ -58,15 +58,15 @@ class Curves:
     stairs: tuple[list[float], float] | None
 
 
-def draw(curves: Curves, path: Path) -> None:
+def draw_delivery(curves: Curves, path: Path) -> None:
     """Draw the figure into a file; its suffix chooses the format (png, svg, pdf)."""
-    with page(path, curves.title, curves.subtitle, (2.4, 1)) as (top, bottom):
-        _volumes(top, curves)
-        _deviation(bottom, curves)
+    with open_page(path, curves.title, curves.subtitle, (2.4, 1)) as (top, bottom):
+        _draw_volumes(top, curves)
+        _draw_deviation(bottom, curves)
 
 
-def _volumes(axes: Axes, curves: Curves) -> None:
-    plain(axes)
+def _draw_volumes(axes: Axes, curves: Curves) -> None:
+    style_plain(axes)
     axes.plot(*curves.expected, color=EXPECTED, linewidth=5, alpha=0.75, solid_capstyle="butt", label="expected")
     axes.plot(*curves.delivered, color=DELIVERED, linewidth=1.4, drawstyle="steps-post", label="delivered")
     axes.set_ylabel("volume [mL]")
@@ -78,17 +78,17 @@ def _volumes(axes: Axes, curves: Curves) -> None:
         drug = axes.secondary_yaxis("right", functions=both_ways)
         drug.set_ylabel("drug [mg]")
         drug.spines["right"].set_visible(False)
-    for day, label in _grouped(curves.marks, axes.get_xlim())[:MARKS_MAX]:
+    for day, label in _group_marks(curves.marks, axes.get_xlim())[:MARKS_MAX]:
         axes.axvline(day, color=LIMIT, linewidth=0.8, alpha=0.5)
         axes.annotate(
             label, (day, 0.98), xycoords=("data", "axes fraction"), rotation=90, fontsize=7.5, color=LIMIT,
             ha="right", va="top",
         )  # fmt: skip
     if curves.stairs:
-        _inset(axes, *curves.stairs)
+        _draw_inset(axes, *curves.stairs)
 
 
-def _inset(axes: Axes, times: list[float], rate: float) -> None:
+def _draw_inset(axes: Axes, times: list[float], rate: float) -> None:
     """The first steps, magnified: that there are steps is invisible in the whole."""
     small = axes.inset_axes((0.60, 0.13, 0.36, 0.38))
     unit, factor = ("hours", 1.0) if times[-1] > 2 else ("minutes", 60.0)
@@ -104,8 +104,8 @@ def _inset(axes: Axes, times: list[float], rate: float) -> None:
     small.set_facecolor("#fbfcfd")
 
 
-def _deviation(axes: Axes, curves: Curves) -> None:
-    plain(axes)
+def _draw_deviation(axes: Axes, curves: Curves) -> None:
+    style_plain(axes)
     days, lowest, highest = curves.band
     axes.fill_between(days, lowest, highest, color=BAND, alpha=0.5, linewidth=0, step="mid")
     axes.step(days, highest, where="mid", color=BAND, linewidth=0.8)
@@ -132,7 +132,7 @@ def simulation_curves(result: SimulationResult, title: str) -> Curves:
     step_ml = float(result.program.step_nl / 10**6)
     steps = np.asarray(result.step_times_ms, dtype=float)
     grid = np.linspace(result.start_ms, result.end_ms, SAMPLES)
-    ideal = _ideal(result.expected.corners)
+    ideal = _interpolate_ideal(result.expected.corners)
     days = (grid - result.start_ms) / DAY_MS
     made = np.searchsorted(steps, grid, side="right")
     alarms = [(at / DAY_MS, name.replace("_", " ")) for name, at in result.alarms]
@@ -150,15 +150,15 @@ def simulation_curves(result: SimulationResult, title: str) -> Curves:
         subtitle=subtitle,
         expected=(days, ideal(grid) * step_ml),
         delivered=(days, made * step_ml),
-        band=_band(steps, result.start_ms, result.end_ms, ideal),
+        band=_deviation_band(steps, result.start_ms, result.end_ms, ideal),
         limit=float(result.limit),
         marks=sorted(alarms + boluses),
         ug_per_ml=float(result.program.concentration * 1000),
-        stairs=_stairs(result),
+        stairs=_first_steps(result),
     )
 
 
-def _stairs(result: SimulationResult) -> tuple[list[float], float] | None:
+def _first_steps(result: SimulationResult) -> tuple[list[float], float] | None:
     """The first steps of a basal that runs alone at one rate."""
     first = [(at - result.start_ms) / 3_600_000 for at in result.step_times_ms[:INSET_STEPS]]
     alone = result.program.mode in ("continuous", "minimum_rate") and not result.program.bridge_steps
@@ -167,7 +167,7 @@ def _stairs(result: SimulationResult) -> tuple[list[float], float] | None:
     return first, float(result.program.rate * 3_600_000)
 
 
-def _ideal(corners: Sequence[tuple[int, Fraction]]) -> Callable[[Any], Any]:
+def _interpolate_ideal(corners: Sequence[tuple[int, Fraction]]) -> Callable[[Any], Any]:
     """The expected steps at an array of times, in floats: good for a picture, never for a judgement."""
     import numpy as np  # noqa: PLC0415
 
@@ -176,7 +176,7 @@ def _ideal(corners: Sequence[tuple[int, Fraction]]) -> Callable[[Any], Any]:
     return lambda at: np.interp(at, times, steps)
 
 
-def _band(steps: Floats, start_ms: int, end_ms: int, ideal: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
+def _deviation_band(steps: Floats, start_ms: int, end_ms: int, ideal: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
     """Lowest and highest deviation in each bin: at every step, and a millisecond before it."""
     import numpy as np  # noqa: PLC0415
 
@@ -202,7 +202,7 @@ def history_curves(history: History, title: str, subtitle: str) -> Curves:
     times = [point.t_ms for point in history.points]
     days = [(at - start) / DAY_MS for at in times]
     volumes = history.volumes_nl()
-    deviations = [float(value) for value in history.deviations()]
+    deviations = [float(value) for value in history.list_deviations()]
     spread = [point.high - point.low for point in history.points]
     marks = [((at - start) / DAY_MS, label) for at, label in history.marks if at >= start]
     return Curves(
@@ -218,7 +218,7 @@ def history_curves(history: History, title: str, subtitle: str) -> Curves:
     )
 
 
-def _grouped(marks: Sequence[tuple[float, str]], span: tuple[float, float]) -> list[tuple[float, str]]:
+def _group_marks(marks: Sequence[tuple[float, str]], span: tuple[float, float]) -> list[tuple[float, str]]:
     """Events with those that would cover each other under one label."""
     apart = (span[1] - span[0]) / 50
     groups: list[tuple[float, list[str]]] = []

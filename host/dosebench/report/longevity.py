@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.base.units import DAY_MS
-from dosebench.base.words import YEAR_DAYS, counted
+from dosebench.base.words import YEAR_DAYS, count_noun
 from dosebench.profile.model import Profile
 from dosebench.profile.power import CONSUMERS
-from dosebench.report.canvas import AMBER, BLUE, GREEN, INK, MUTED, PLUM, RED, page, plain
+from dosebench.report.canvas import AMBER, BLUE, GREEN, INK, MUTED, PLUM, RED, open_page, style_plain
 from dosebench.therapy.energy import Life, life_at
 
 if TYPE_CHECKING:
@@ -58,16 +58,16 @@ def limits_ml(profile: Profile) -> tuple[float, float]:
     return float(profile.delivery.rate_min * DAY_MS) / NL_PER_ML, float(profile.caps.day) / NL_PER_ML
 
 
-def at(profile: Profile, ml_per_day: float) -> Point:
+def point_at(profile: Profile, ml_per_day: float) -> Point:
     """A point of the curve."""
     return Point(ml_per_day, life_at(profile, ml_per_day * NL_PER_ML))
 
 
-def curve(profile: Profile) -> list[Point]:
+def longevity_curve(profile: Profile) -> list[Point]:
     """The table: the lowest and the highest flow, and round ones between."""
     lowest, highest = limits_ml(profile)
     between = [rate for rate in RATES_ML if lowest < rate < highest]
-    return [at(profile, rate) for rate in (lowest, *between, highest)]
+    return [point_at(profile, rate) for rate in (lowest, *between, highest)]
 
 
 def draw_longevity(profile: Profile, path: Path, mark: Point | None = None, name: str = "") -> None:
@@ -80,13 +80,13 @@ def draw_longevity(profile: Profile, path: Path, mark: Point | None = None, name
     """
     lowest, highest = limits_ml(profile)
     step = (highest / lowest) ** (1 / (CURVE_POINTS - 1))
-    points = [at(profile, lowest * step**number) for number in range(CURVE_POINTS)]
+    points = [point_at(profile, lowest * step**number) for number in range(CURVE_POINTS)]
     subtitle = f"{float(profile.battery.capacity) / 1000:g} mAh, {profile.name}; constant flow, no alarm sounds"
-    with page(path, "Longevity of the battery against flow rate", subtitle, (1.5, 1)) as (top, bottom):
-        _years(top, profile, points)
+    with open_page(path, "Longevity of the battery against flow rate", subtitle, (1.5, 1)) as (top, bottom):
+        _draw_years(top, profile, points)
         if mark is not None:
-            _mark(top, bottom, mark, name)
-        _shares(bottom, points)
+            _draw_mark(top, bottom, mark, name)
+        _draw_shares(bottom, points)
         bottom.set_xscale("log")
         bottom.set_xlim(lowest, highest)
         ticks = [rate for rate in TICKS_ML if lowest <= rate <= highest]
@@ -95,8 +95,8 @@ def draw_longevity(profile: Profile, path: Path, mark: Point | None = None, name
         bottom.set_xlabel("flow rate [mL/day]")
 
 
-def _years(axes: Axes, profile: Profile, points: Sequence[Point]) -> None:
-    plain(axes)
+def _draw_years(axes: Axes, profile: Profile, points: Sequence[Point]) -> None:
+    style_plain(axes)
     rates = [point.ml_per_day for point in points]
     years = [point.life.years_to_low for point in points]
     unit, factor = ("years", 1.0) if max(years) >= 2 else ("days", YEAR_DAYS)
@@ -113,13 +113,13 @@ def _years(axes: Axes, profile: Profile, points: Sequence[Point]) -> None:
     axes.legend(loc="upper right", frameon=False)
 
 
-def _mark(top: Axes, bottom: Axes, mark: Point, name: str) -> None:
+def _draw_mark(top: Axes, bottom: Axes, mark: Point, name: str) -> None:
     years = mark.life.years_to_low
     factor = 1.0 if top.get_ylabel().startswith("years") else YEAR_DAYS
     top.plot([mark.ml_per_day], [years * factor], "o", color=INK, markersize=6, zorder=5)
     # A falling curve leaves room below it on the left, and above it where it is low.
     low = years * factor < 0.35 * top.get_ylim()[1]
-    told = f"{years:.1f} years" if factor == 1.0 else counted(f"{years * factor:.0f}", "day")
+    told = f"{years:.1f} years" if factor == 1.0 else count_noun(f"{years * factor:.0f}", "day")
     top.annotate(
         f"{name}\n{mark.ml_per_day:.4g} mL/day: {told}",
         (mark.ml_per_day, years * factor), xytext=(0, 26) if low else (-10, -26), textcoords="offset points",
@@ -128,8 +128,8 @@ def _mark(top: Axes, bottom: Axes, mark: Point, name: str) -> None:
     bottom.axvline(mark.ml_per_day, color=INK, linewidth=0.8, linestyle=":")
 
 
-def _shares(axes: Axes, points: Sequence[Point]) -> None:
-    plain(axes)
+def _draw_shares(axes: Axes, points: Sequence[Point]) -> None:
+    style_plain(axes)
     rates = [point.ml_per_day for point in points]
     base = [0.0] * len(points)
     for label, (names, colour) in GROUPS.items():

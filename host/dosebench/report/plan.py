@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.base import units
 from dosebench.base.units import HOUR_MS
-from dosebench.base.words import counted
-from dosebench.report.canvas import AMBER, BLUE, GREEN, INK, PLUM, RED, page, plain
+from dosebench.base.words import count_noun
+from dosebench.report.canvas import AMBER, BLUE, GREEN, INK, PLUM, RED, open_page, style_plain
 from dosebench.therapy.plan import Plan
 
 if TYPE_CHECKING:
@@ -27,28 +27,28 @@ KINDS: Final = {
 
 def draw_plan(plan: Plan, path: Path, title: str = "") -> None:
     """Draw a plan into a file; its suffix chooses the format (png, svg, pdf)."""
-    with page(path, title or f"{plan.drug}: the coming days", _summary(plan), (1.6, 1)) as (top, bottom):
-        _rates(top, plan)
-        _totals(bottom, plan)
-        _events(top, bottom, plan)
+    with open_page(path, title or f"{plan.drug}: the coming days", _describe_totals(plan), (1.6, 1)) as (top, bottom):
+        _draw_rates(top, plan)
+        _draw_totals(bottom, plan)
+        _draw_events(top, bottom, plan)
 
 
-def _summary(plan: Plan) -> str:
+def _describe_totals(plan: Plan) -> str:
     total = plan.totals[-1]
-    days = units.decimal(units.in_unit(units.value(f"{plan.length_ms} ms", units.DURATION), "day"), 4)
-    text = f"{counted(days, 'day')} from {plan.start:%a %d %b %Y %H:%M}: {units.show(total.nl, 'mL', 4)}, "
-    return text + units.show(total.ng, "ug", 5)
+    days = units.format_decimal(units.in_unit(units.parse_value(f"{plan.length_ms} ms", units.DURATION), "day"), 4)
+    text = f"{count_noun(days, 'day')} from {plan.start:%a %d %b %Y %H:%M}: {units.format_amount(total.nl, 'mL', 4)}, "
+    return text + units.format_amount(total.ng, "ug", 5)
 
 
-def _moments(plan: Plan, times: Sequence[int]) -> list[Any]:
-    return [plan.moment(t_ms) for t_ms in times]
+def _to_dates(plan: Plan, times: Sequence[int]) -> list[Any]:
+    return [plan.local_time(t_ms) for t_ms in times]
 
 
-def _rates(axes: Axes, plan: Plan) -> None:
-    plain(axes)
+def _draw_rates(axes: Axes, plan: Plan) -> None:
+    style_plain(axes)
     times = [*(rate.t_ms for rate in plan.rates), plan.length_ms]
     hourly = [float(units.in_unit(rate.ng * HOUR_MS, "ug")) for rate in plan.rates]
-    moments: Any = _moments(plan, times)
+    moments: Any = _to_dates(plan, times)
     axes.step(moments, [*hourly, hourly[-1]], where="post", color=BASAL, linewidth=1.8)
     axes.fill_between(moments, [*hourly, hourly[-1]], step="post", color=BASAL, alpha=0.12, linewidth=0)
     top = max(hourly, default=0.0) or 1.0
@@ -56,8 +56,8 @@ def _rates(axes: Axes, plan: Plan) -> None:
     for row, (kind, (colour, marker, name)) in enumerate(KINDS.items()):
         mine = [bolus for bolus in plan.boluses if bolus.kind == kind]
         if mine:
-            at: Any = _moments(plan, [bolus.t_ms for bolus in mine])
-            label = f"{name}, {units.show(mine[-1].ng, 'ug', 4)} each"
+            at: Any = _to_dates(plan, [bolus.t_ms for bolus in mine])
+            label = f"{name}, {units.format_amount(mine[-1].ng, 'ug', 4)} each"
             height = [top * (1.12 + 0.1 * row)] * len(mine)
             axes.plot(at, height, marker, color=colour, markersize=4, linestyle="none", label=label)
     axes.set_ylabel("basal [ug/h]")
@@ -65,12 +65,12 @@ def _rates(axes: Axes, plan: Plan) -> None:
         axes.legend(loc="upper right", ncols=2, fontsize=8.5, frameon=False, borderpad=0)
 
 
-def _totals(axes: Axes, plan: Plan) -> None:
+def _draw_totals(axes: Axes, plan: Plan) -> None:
     import matplotlib.dates  # noqa: PLC0415
 
     dates: Any = matplotlib.dates
-    plain(axes)
-    moments: Any = _moments(plan, [total.t_ms for total in plan.totals])
+    style_plain(axes)
+    moments: Any = _to_dates(plan, [total.t_ms for total in plan.totals])
     axes.plot(moments, [float(units.in_unit(total.nl, "mL")) for total in plan.totals], color=VOLUME, linewidth=1.8)
     axes.set_ylabel("volume [mL]")
     axes.set_ylim(0, 1.05 * float(units.in_unit(plan.totals[-1].nl, "mL")) or 1)
@@ -84,13 +84,13 @@ def _totals(axes: Axes, plan: Plan) -> None:
     drug.spines[["top", "right"]].set_visible(False)
 
 
-def _events(top: Axes, bottom: Axes, plan: Plan) -> None:
+def _draw_events(top: Axes, bottom: Axes, plan: Plan) -> None:
     """Where the bridge is through and the reservoir reaches its levels."""
     events = {"bridge through": plan.bridge_ms, "low": plan.low_ms, "empty": plan.empty_ms}
     for label, t_ms in events.items():
         if t_ms is None:
             continue
-        moment: Any = plan.moment(t_ms)
+        moment: Any = plan.local_time(t_ms)
         for axes in (top, bottom):
             axes.axvline(moment, color=LIMIT, linewidth=0.8, alpha=0.6)
         top.annotate(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dosebench.base import units
-from dosebench.base.words import counted
+from dosebench.base.words import count_noun
 from dosebench.journal.history import DAY_MS, Calendar, record_json
 from dosebench.simulation.days import SimulationResult
 
@@ -32,7 +32,7 @@ def simulation_table(result: SimulationResult, title: str) -> Table:
     table.add_column()
     for label, value in simulation_rows(result):
         table.add_row(label, value)
-    faults = result.faults()
+    faults = result.list_faults()
     table.add_section()
     table.add_row("verdict", "[green]as ordered[/]" if not faults else "[red]NOT as ordered[/]")
     for fault in faults:
@@ -45,20 +45,20 @@ def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
     program = result.program
     made = len(result.step_times_ms)
     deviation = result.max_deviation
-    records = counted(len(result.journal), "record")
+    records = count_noun(len(result.journal), "record")
     return [
-        ("delivered", _both(result, Fraction(made))),
-        ("expected", _both(result, result.expected_steps)),
-        ("steps", f"{made} made, {units.decimal(result.expected_steps, 8)} due"),
+        ("delivered", _format_steps(result, Fraction(made))),
+        ("expected", _format_steps(result, result.expected_steps)),
+        ("steps", f"{made} made, {units.format_decimal(result.expected_steps, 8)} due"),
         (
             "largest deviation",
-            f"{units.decimal(deviation, 6)} steps = {units.show(deviation * program.step_nl, 'uL', 4)}",
+            f"{units.format_decimal(deviation, 6)} steps = {units.format_amount(deviation * program.step_nl, 'uL', 4)}",
         ),
-        ("allowed", f"{units.decimal(result.limit, 6)} steps"),
-        *([("boluses", boluses)] if (boluses := _boluses(result)) else []),
-        ("events", _events(result)),
-        ("alarms", _alarms(result)),
-        ("next refill", _refill(result)),
+        ("allowed", f"{units.format_decimal(result.limit, 6)} steps"),
+        *([("boluses", boluses)] if (boluses := _format_boluses(result)) else []),
+        ("events", _format_events(result)),
+        ("alarms", _format_alarms(result)),
+        ("next refill", _format_refill(result)),
         ("charge", f"{result.used_uah / 1000:.4g} mAh used, {result.estimated_uah / 1000:.4g} mAh estimated"),
         ("journal", f"{records}, hash chain {'whole' if result.journal_whole else 'BROKEN'}"),
         (
@@ -68,26 +68,26 @@ def simulation_rows(result: SimulationResult) -> list[tuple[str, str]]:
     ]
 
 
-def _both(result: SimulationResult, steps: Fraction) -> str:
-    volume = units.show(steps * result.program.step_nl, "mL", 8)
-    return f"{volume} = {units.show(result.drug_ng(steps), 'ug')}"
+def _format_steps(result: SimulationResult, steps: Fraction) -> str:
+    volume = units.format_amount(steps * result.program.step_nl, "mL", 8)
+    return f"{volume} = {units.format_amount(result.drug_ng(steps), 'ug')}"
 
 
-def _boluses(result: SimulationResult) -> str:
+def _format_boluses(result: SimulationResult) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in result.boluses.items() if count)
 
 
-def _events(result: SimulationResult) -> str:
+def _format_events(result: SimulationResult) -> str:
     seen = {kind: count for kind, count in result.events.items() if kind not in QUIET_KINDS}
     return ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in seen.items())
 
 
-def _alarms(result: SimulationResult) -> str:
+def _format_alarms(result: SimulationResult) -> str:
     return ", ".join(f"{name} on day {at / DAY_MS:.1f}" for name, at in result.alarms) or "none"
 
 
-def _refill(result: SimulationResult) -> str:
-    reading = result.program.reading()
+def _format_refill(result: SimulationResult) -> str:
+    reading = result.program.expected_reading()
     left = reading.refill_days - result.days
     when = f"in {left:.1f} days" if left > 0 else f"{-left:.1f} days ago"
     return f"day {reading.refill_days} ({reading.refill_limit}), {when}"
@@ -99,4 +99,4 @@ def write_log(path: Path, records: Iterable[Record]) -> None:
     calendar = Calendar()
     with path.open("w", encoding="utf-8") as file:
         for record in records:
-            file.write(json.dumps(record_json(record, calendar.local(record))) + "\n")
+            file.write(json.dumps(record_json(record, calendar.local_time(record))) + "\n")

@@ -22,10 +22,10 @@ from dosebench.base.errors import DosebenchError
 from dosebench.journal.history import DAY_MS, pump_ms
 from dosebench.journal.store import verify_held
 from dosebench.link.client import EPOCH, PumpClient, RefusedError
-from dosebench.profile.load import load
+from dosebench.profile.load import load_profile
 from dosebench.profile.model import Profile
 from dosebench.profile.power import charges_uah
-from dosebench.simulation.run import CALENDAR, FLASH_MS, Progress, VirtualRun, powered
+from dosebench.simulation.run import CALENDAR, FLASH_MS, Progress, VirtualRun, power_pump
 from dosebench.therapy.energy import usage_per_day
 from dosebench.therapy.expected_delivery import Expected
 from dosebench.therapy.program import Program
@@ -158,7 +158,7 @@ class SimulationResult:
         bridged = min(Fraction(steps), Fraction(self.program.bridge_steps))
         return bridged * self.program.bridge_ng + (steps - bridged) * self.program.step_ng
 
-    def faults(self) -> list[str]:
+    def list_faults(self) -> list[str]:
         """What is wrong, as sentences; empty when all is well."""
         found = []
         if self.max_deviation > self.limit:
@@ -177,7 +177,7 @@ class SimulationResult:
     def to_json(self) -> dict[str, Any]:
         """JSON values under stable keys; docs/CLI.md lists them."""
         step_ml = self.program.step_nl / 10**6
-        faults = self.faults()
+        faults = self.list_faults()
         return {
             "ok": not faults,
             "faults": faults,
@@ -205,18 +205,18 @@ class SimulationResult:
             "boluses": self.boluses,
             "alarms": [{"alarm": name, "day": round(at / DAY_MS, 4)} for name, at in self.alarms],
             "unexpected_alarms": self.unexpected_alarms,
-            "refill": self._refill(),
+            "refill": self._summarize_refill(),
             "charge": {"used_uah": self.used_uah, "estimated_uah": self.estimated_uah},
             "pump_days_per_second": round(self.days / self.wall_s, 2),
             "wall_s": round(self.wall_s, 3),
         }
 
-    def _refill(self) -> dict[str, Any]:
-        reading = self.program.reading()
+    def _summarize_refill(self) -> dict[str, Any]:
+        reading = self.program.expected_reading()
         return {"due_days": reading.refill_days, "limited_by": reading.refill_limit}
 
 
-def simulate(
+def simulate_days(
     program: Program,
     profile: str,
     days: float,
@@ -229,7 +229,7 @@ def simulate(
     """Run a program on a simulated pump.
 
     Args:
-        program: The therapy, as `check` built it.
+        program: The therapy, as `check_regimen` built it.
         profile: Name of the pump profile that it was built for.
         days: Virtual days of delivery, above zero; rounded to a millisecond.
         runtime: Interpreter of the firmware; None takes the best that is installed.
@@ -242,9 +242,9 @@ def simulate(
     """
     if days <= 0:
         raise SimulationError("a simulation needs more than zero days")
-    with powered(program, profile, runtime, seed) as (twin, client):
+    with power_pump(program, profile, runtime, seed) as (twin, client):
         run = _Run(twin, client, program, round(days * DAY_MS), progress=progress)
-        return run.all(load(profile), boluses)
+        return run.run_all(load_profile(profile), boluses)
 
 
 @dataclass
@@ -269,28 +269,28 @@ class _Run(VirtualRun):
         self.expected = Expected()
         self.disagreements: list[str] = []
 
-    def all(self, profile: Profile, boluses: Sequence[BolusOrder]) -> SimulationResult:
-        self.greet()
+    def run_all(self, profile: Profile, boluses: Sequence[BolusOrder]) -> SimulationResult:
+        self.connect_pump()
         self.booted_shift_ms = self.shift_ms()
-        self._begin(self._moment(self.begin_therapy()))
+        self._start_delivery(self._time_of(self.begin_therapy()))
         began, fresh_uah = time.perf_counter(), self._used_uah()
         for order in boluses:
-            self.advance(self.start_ms + order.after_ms)
-            self._ask(order)
-        self.advance(self.end_ms)
+            self.advance_to(self.start_ms + order.after_ms)
+            self._ask_bolus(order)
+        self.advance_to(self.end_ms)
         used_uah, wall_s = self._used_uah() - fresh_uah, time.perf_counter() - began
-        return self._judge(profile, used_uah, wall_s)
+        return self._judge_run(profile, used_uah, wall_s)
 
-    def _begin(self, committed_ms: int) -> None:
+    def _start_delivery(self, committed_ms: int) -> None:
         since = CALENDAR - EPOCH
-        set_ms = self._moment(self.client.set_clock(CALENDAR))
-        self.start_ms = self._moment(self.client.start())
+        set_ms = self._time_of(self.client.set_clock(CALENDAR))
+        self.start_ms = self._time_of(self.client.start_delivery())
         pump = self.expected.pump
-        pump.commit(committed_ms, self.program)
-        pump.clock(set_ms, since.days, since.seconds * 1000)
-        pump.start(self.start_ms)
+        pump.commit_program(committed_ms, self.program)
+        pump.set_clock(set_ms, since.days, since.seconds * 1000)
+        pump.start_delivery(self.start_ms)
 
-    def _ask(self, order: BolusOrder) -> None:
+    def _ask_bolus(self, order: BolusOrder) -> None:
         """Ask for a bolus, and keep when and whether it was given. Other refusals than those of a bolus are errors."""
         client = self.client
         try:
@@ -299,14 +299,14 @@ class _Run(VirtualRun):
             elif order.kind == "square":
                 outcome = client.square_bolus(order.steps, order.duration_ms)
             else:
-                outcome = client.bolus(order.steps)
+                outcome = client.give_bolus(order.steps)
         except RefusedError as error:
-            last = self._moment({"record": client.journal_info()["next"] - 1})
+            last = self._time_of({"record": client.journal_info()["next"] - 1})
             self.asked.refused.append(Refused(last, order, error.reason))
             return
-        self.asked.given.append((self._moment(outcome), order))
+        self.asked.given.append((self._time_of(outcome), order))
 
-    def _moment(self, outcome: dict[str, Any]) -> int:
+    def _time_of(self, outcome: dict[str, Any]) -> int:
         """Virtual time at which a command took effect."""
         return self.record_ms(outcome) + self.booted_shift_ms
 
@@ -321,14 +321,14 @@ class _Run(VirtualRun):
         per_day = usage_per_day(profile, basal / days, bolus_steps / days, len(given) / days)
         return days * sum(charges_uah(profile, per_day).values())
 
-    def _judge(self, profile: Profile, used_uah: float, wall_s: float) -> SimulationResult:
+    def _judge_run(self, profile: Profile, used_uah: float, wall_s: float) -> SimulationResult:
         end_ms = self.end_ms
         steps = [at for at in self.twin.step_times_ms() if at <= end_ms]
         config = self.twin.machine.config
         battery_low = config["battery_low_mv"] > self.twin.plant.battery_mv(end_ms * 1000)
-        alarms = self._expect(steps, end_ms)
-        journal = list(self.client.journal())
-        status = self.client.status()
+        alarms = self._replay_events(steps, end_ms)
+        journal = list(self.client.read_journal())
+        status = self.client.read_status()
         return SimulationResult(
             runtime=self.twin.runtime_name,
             seed=self.twin.settings.seed,
@@ -340,12 +340,12 @@ class _Run(VirtualRun):
             refused=self.asked.refused,
             disagreements=self.disagreements,
             max_deviation=self.expected.pump.max_deviation(steps, self.start_ms, end_ms),
-            limit=self.expected.allowed(int(config["step_ms"]) + FLASH_MS),
+            limit=self.expected.allowed_deviation(int(config["step_ms"]) + FLASH_MS),
             journal=journal,
-            journal_whole=_whole(journal),
+            journal_whole=_is_whole(journal),
             counted_steps=(status["low_steps"], status["high_steps"]),
-            made_steps=self.twin.plant.encoder(),
-            alarms=self._alarms(journal),
+            made_steps=self.twin.plant.read_encoder(),
+            alarms=self._list_alarms(journal),
             expected_alarms=frozenset(alarms | ({"battery_low"} if battery_low else set())),
             runtime_version=self.runtime_version,
             firmware=self.firmware,
@@ -354,7 +354,7 @@ class _Run(VirtualRun):
             wall_s=wall_s,
         )
 
-    def _expect(self, steps: list[int], end_ms: int) -> set[str]:
+    def _replay_events(self, steps: list[int], end_ms: int) -> set[str]:
         """Let the perfect pump live through the same events; return the alarms that these explain.
 
         The reservoir reaches a level with one certain step; what the therapy says about a low level applies from the
@@ -362,54 +362,54 @@ class _Run(VirtualRun):
         """
         events: list[tuple[int, int, Callable[[int], None]]] = []
         for at, order in self.asked.given:
-            events.append((at, 1, lambda t_ms, order=order: self._compare(t_ms, order, "")))  # type: ignore[misc]
+            events.append((at, 1, lambda t_ms, order=order: self._compare_bolus(t_ms, order, "")))  # type: ignore[misc]
         alarms: set[str] = set()
         for refused in self.asked.refused:
-            events.append((refused.t_ms, 1, lambda t_ms, no=refused: self._refused(t_ms, no, alarms)))  # type: ignore[misc]
+            events.append((refused.t_ms, 1, lambda t_ms, no=refused: self._expect_refusal(t_ms, no, alarms)))  # type: ignore[misc]
         program = self.program
         to_low, to_empty = (program.reservoir_steps - left for left in (program.low_steps, program.empty_steps))
         if to_low <= len(steps):
             low_ms = steps[to_low - 1] if to_low else self.start_ms
-            events.append((low_ms, 0, lambda t_ms: self._alarm(t_ms, "reservoir_low", alarms)))
+            events.append((low_ms, 0, lambda t_ms: self._expect_alarm(t_ms, "reservoir_low", alarms)))
         if to_empty <= len(steps):
-            events.append((steps[to_empty - 1], 0, lambda t_ms: self._empty(t_ms, alarms)))
+            events.append((steps[to_empty - 1], 0, lambda t_ms: self._expect_empty(t_ms, alarms)))
         for at, _, event in sorted(events, key=lambda event: event[:2]):
-            self.expected.advance(at)
+            self.expected.advance_to(at)
             event(at)
-        self.expected.advance(end_ms)
+        self.expected.advance_to(end_ms)
         return alarms
 
-    def _alarm(self, t_ms: int, name: str, alarms: set[str]) -> None:
+    def _expect_alarm(self, t_ms: int, name: str, alarms: set[str]) -> None:
         alarms.add(name)
         self.expected.apply_alarms(t_ms, alarms)
 
-    def _empty(self, t_ms: int, alarms: set[str]) -> None:
+    def _expect_empty(self, t_ms: int, alarms: set[str]) -> None:
         alarms.add("reservoir_empty")
         if self.end_ms - t_ms >= self.twin.machine.config["stopped_ms"]:
             alarms.add("pump_stopped")
-        self.expected.pump.stop(t_ms)
+        self.expected.pump.stop_delivery(t_ms)
 
-    def _refused(self, t_ms: int, refused: Refused, alarms: set[str]) -> None:
+    def _expect_refusal(self, t_ms: int, refused: Refused, alarms: set[str]) -> None:
         if refused.reason == "bolus_over_cap":
-            self._alarm(t_ms, "dose_cap", alarms)
+            self._expect_alarm(t_ms, "dose_cap", alarms)
         elif refused.reason != "safe_state":
-            self._compare(t_ms, refused.order, refused.reason)
+            self._compare_bolus(t_ms, refused.order, refused.reason)
 
-    def _compare(self, t_ms: int, order: BolusOrder, reason: str) -> None:
+    def _compare_bolus(self, t_ms: int, order: BolusOrder, reason: str) -> None:
         """Ask the perfect pump too; `reason` is why the real one refused, empty where it did not."""
         pump = self.expected.pump
         if order.kind == "patient":
-            given = pump.patient(t_ms)
+            given = pump.ask_patient_bolus(t_ms)
         elif order.kind == "square":
-            given = pump.square(t_ms, order.steps, order.duration_ms)
+            given = pump.ask_square_bolus(t_ms, order.steps, order.duration_ms)
         else:
-            given = pump.bolus(t_ms, order.steps)
+            given = pump.ask_bolus(t_ms, order.steps)
         if given == bool(reason):
             when = f"the {order.kind} bolus {(t_ms - self.start_ms) / 60_000:.1f} min after the start"
             verb = f"was refused ({reason}) and should have been given" if reason else "should have been refused"
             self.disagreements.append(f"{when} {verb}")
 
-    def _alarms(self, journal: list[bytes]) -> list[tuple[str, int]]:
+    def _list_alarms(self, journal: list[bytes]) -> list[tuple[str, int]]:
         raised = []
         for record in decode_records(b"".join(journal)):
             if record.kind == "alarm_raised":
@@ -418,7 +418,7 @@ class _Run(VirtualRun):
         return raised
 
 
-def _whole(journal: list[bytes]) -> bool:
+def _is_whole(journal: list[bytes]) -> bool:
     try:
         verify_held(decode_records(b"".join(journal)))
     except RecordError:

@@ -57,7 +57,7 @@ class Stretch:
     why: str = ""
 
 
-def judge(
+def judge_stretches(
     expected: Expected, boots: Sequence[Boot], steps_ms: Sequence[int], end_ms: int, disturbed: Sequence[Disturbance]
 ) -> list[Stretch]:
     """All stretches of a run, in order of time.
@@ -74,11 +74,13 @@ def judge(
         until = boots[at + 1].virtual_ms if at + 1 < len(boots) else end_ms
         pump = _pump_of(expected, boots[: at + 1])
         rebase = False
-        for from_ms, to_ms, why in _parts(boot.virtual_ms, until, disturbed):
+        for from_ms, to_ms, why in _split_span(boot.virtual_ms, until, disturbed):
             if why:
                 found.append(Stretch(from_ms, to_ms, None, why))
             else:
-                found.append(Stretch(from_ms, to_ms, _deviation(pump, boot, (from_ms, to_ms), steps_ms, rebase)))
+                found.append(
+                    Stretch(from_ms, to_ms, _largest_deviation(pump, boot, (from_ms, to_ms), steps_ms, rebase))
+                )
             rebase = True
     return found
 
@@ -93,7 +95,7 @@ def _pump_of(expected: Expected, boots: Sequence[Boot]) -> ReferencePump:
     return pumps[at][1]
 
 
-def _parts(from_ms: int, to_ms: int, disturbed: Sequence[Disturbance]) -> Iterator[tuple[int, int, str]]:
+def _split_span(from_ms: int, to_ms: int, disturbed: Sequence[Disturbance]) -> Iterator[tuple[int, int, str]]:
     """The time between two boots in parts, with why a part is not judged."""
     at = from_ms
     for each in disturbed:
@@ -108,7 +110,7 @@ def _parts(from_ms: int, to_ms: int, disturbed: Sequence[Disturbance]) -> Iterat
         yield at, to_ms, ""
 
 
-def _deviation(
+def _largest_deviation(
     pump: ReferencePump, boot: Boot, span: tuple[int, int], steps_ms: Sequence[int], rebase: bool
 ) -> Fraction:
     shift = boot.shift_ms

@@ -68,14 +68,14 @@ def _of_amount(
     steps, usual = found
     within, tolerance = usual, event.table.tolerance
     if tolerance is not None and (tolerance.dimension in RATES) == (asked.dimension in RATES):
-        within = tolerance.value / _worth(tolerance, seen.program)
-    worth = _worth(asked, seen.program)
+        within = tolerance.value / _step_worth(tolerance, seen.program)
+    worth = _step_worth(asked, seen.program)
     met = abs(steps - asked.value / worth) <= within
-    shown = units.show(steps * worth, units.split(asked.text)[1])
+    shown = units.format_amount(steps * worth, units.split_quantity(asked.text)[1])
     return Verdict(seen.at_ms, event.line, f"{what} {asked.text}", met, f"it is {shown}")
 
 
-def _worth(amount: units.Quantity, program: Program) -> Fraction:
+def _step_worth(amount: units.Quantity, program: Program) -> Fraction:
     """What a step is in the base unit of an amount: ng of drug, or nL."""
     return program.step_ng if amount.dimension in (units.MASS, units.MASS_RATE) else program.step_nl
 

@@ -1,6 +1,6 @@
 """A simulated pump that is programmed, started and left to deliver: what every run in virtual time has in common.
 
-`simulate` lets days pass on it, `scenario` lets things happen to it.
+`days` lets days pass on it, `scenario` lets things happen to it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Progress = Callable[[float, float], None]
 
 
 @contextmanager
-def powered(
+def power_pump(
     program: Program, profile: str, runtime: RuntimeName | None, seed: int
 ) -> Iterator[tuple[Twin, PumpClient]]:
     """A new simulated pump and a client at its port. Its reservoir holds what the program says that it holds, so that
@@ -106,7 +106,7 @@ class VirtualRun:
         """Virtual time at which the run ends."""
         return self.start_ms + self.length_ms
 
-    def greet(self) -> None:
+    def connect_pump(self) -> None:
         """Connect, and let the time pass until programming begins."""
         hello = self.client.connect()
         self.runtime_version = hello["runtime"].decode()
@@ -125,9 +125,9 @@ class VirtualRun:
 
     def put_in_force(self, program: Program) -> dict[str, Any]:
         """Stage and commit a program; outcome of the commit. Raises DosebenchError, as `begin_therapy`."""
-        encoded = program.encode()
-        same_reading(program, self.client.stage(encoded))
-        return self.client.commit(encoded)
+        encoded = program.encode_program()
+        same_reading(program, self.client.stage_program(encoded))
+        return self.client.commit_program(encoded)
 
     def shift_ms(self) -> int:
         """Virtual time less pump time, which is behind by what the boots took; asks the pump for its last boot."""
@@ -139,9 +139,9 @@ class VirtualRun:
         The firmware stamps a record with its clock at the beginning of the run of its loop in which it carries the
         command out, and its schedule counts from the same reading of the clock.
         """
-        return pump_ms(decode_records(next(iter(self.client.journal(outcome["record"]))))[0])
+        return pump_ms(decode_records(next(iter(self.client.read_journal(outcome["record"]))))[0])
 
-    def advance(self, until_ms: int) -> None:
+    def advance_to(self, until_ms: int) -> None:
         """Let virtual time pass until `until_ms`."""
         now_ms = self.twin.machine.now_us // 1000
         while now_ms < until_ms:

@@ -19,11 +19,11 @@ from dosebench_protocol.records import Record, decode_records
 
 from dosebench.base import units
 from dosebench.base.units import MINUTE_MS
-from dosebench.journal.history import DAY_MS, build
+from dosebench.journal.history import DAY_MS, build_history
 from dosebench.link.client import PumpClient, RefusedError
 from dosebench.simulation import expectations
-from dosebench.simulation.deviation import Disturbance, Stretch, judge
-from dosebench.simulation.run import CALENDAR, FLASH_MS, Progress, VirtualRun, powered
+from dosebench.simulation.deviation import Disturbance, Stretch, judge_stretches
+from dosebench.simulation.run import CALENDAR, FLASH_MS, Progress, VirtualRun, power_pump
 from dosebench.simulation.scenario_file import Event, Scenario
 from dosebench.simulation.scenario_journal import alarm_spans, boots_of, held_back, is_whole, safe_stops, timed_by_bench
 from dosebench.simulation.scenario_result import Done, Sample, ScenarioResult, Verdict
@@ -41,7 +41,7 @@ MOTOR_FAULTS: Final = {"stall", "slip", "runaway", "driver_stuck", "hang"}
 """Faults with which the motor does not turn as it is told."""
 
 
-def run(
+def run_scenario(
     scenario: Scenario,
     program: Program,
     profile: str,
@@ -63,8 +63,8 @@ def run(
     Raises:
         DosebenchError: The pump refused the first therapy, or reads it differently.
     """
-    with powered(program, profile, runtime, seed) as (twin, client):
-        return _Run(twin, client, program, scenario, progress).all(profile)
+    with power_pump(program, profile, runtime, seed) as (twin, client):
+        return _Run(twin, client, program, scenario, progress).run_all(profile)
 
 
 class _Run(VirtualRun):
@@ -87,34 +87,34 @@ class _Run(VirtualRun):
 
     # The course of time
 
-    def all(self, profile: str) -> ScenarioResult:
-        self.greet()
-        self._begin()
+    def run_all(self, profile: str) -> ScenarioResult:
+        self.connect_pump()
+        self._start_delivery()
         began = time.perf_counter()
-        for at_ms, act in self._timeline():
-            self.advance(self.start_ms + at_ms)
+        for at_ms, act in self._build_timeline():
+            self.advance_to(self.start_ms + at_ms)
             act()
-        self.advance(self.end_ms)
-        self._sample()
-        return self._result(profile, time.perf_counter() - began)
+        self.advance_to(self.end_ms)
+        self._take_sample()
+        return self._make_result(profile, time.perf_counter() - began)
 
-    def _begin(self) -> None:
+    def _start_delivery(self) -> None:
         self.begin_therapy()
         self.client.set_clock(CALENDAR)
         if self.twin.machine.config["service_months"]:
-            self.client.implant(CALENDAR.date())
-        self.start_ms = self.record_ms(self.client.start()) + self.shift_ms()
+            self.client.record_implant(CALENDAR.date())
+        self.start_ms = self.record_ms(self.client.start_delivery()) + self.shift_ms()
         plant = self.twin.plant
         now_us = self.twin.machine.now_us
-        self.delivered_before = (plant.encoder(), plant.delivered_nl(now_us), plant.lost_nl)
+        self.delivered_before = (plant.read_encoder(), plant.delivered_nl(now_us), plant.lost_nl)
         self.programs.append((0, self.program))
-        self._sample()
+        self._take_sample()
 
     def put_in_force(self, program: Program) -> dict[str, Any]:
         self.known[program.program_hash()[:4]] = program
         return super().put_in_force(program)
 
-    def _timeline(self) -> list[tuple[int, Callable[[], None]]]:
+    def _build_timeline(self) -> list[tuple[int, Callable[[], None]]]:
         """What is due when, since the start of delivery.
 
         At the same moment: a look at the physics before the bench changes them, ends of faults, events, samples.
@@ -123,7 +123,7 @@ class _Run(VirtualRun):
         plan: list[tuple[int, int, Callable[[], None]]] = []
         changes: set[int] = set()
         for event in self.scenario.events:
-            plan.append((event.at_ms, 1, partial(self._event, event)))
+            plan.append((event.at_ms, 1, partial(self._run_event, event)))
             if event.act in ("fault", "mend", "brown_out"):
                 changes.add(event.at_ms)
             lasting = event.table.lasting
@@ -132,8 +132,8 @@ class _Run(VirtualRun):
                 changes.add(event.at_ms + lasting)
         looks = set(range(self.scenario.sample_ms, length, self.scenario.sample_ms))
         looks |= {at_ms + later for at_ms in changes for later in CLOSE_LOOKS_MS}
-        plan += [(at_ms, 2, self._sample) for at_ms in looks if at_ms < length]
-        plan += [(at_ms, -1, self._sample) for at_ms in changes]
+        plan += [(at_ms, 2, self._take_sample) for at_ms in looks if at_ms < length]
+        plan += [(at_ms, -1, self._take_sample) for at_ms in changes]
         return [(at_ms, act) for at_ms, _, act in sorted(plan, key=lambda item: item[:2])]
 
     @property
@@ -143,11 +143,11 @@ class _Run(VirtualRun):
 
     # The record
 
-    def _sample(self) -> None:
-        status, plant = self.client.status(), self.twin.plant
+    def _take_sample(self) -> None:
+        status, plant = self.client.read_status(), self.twin.plant
         now_us = self.twin.machine.now_us
         steps, delivered, lost = self.delivered_before
-        level = [row["value"] for row in self.client.sensors() if row["sensor"] == "level"]
+        level = [row["value"] for row in self.client.read_sensors() if row["sensor"] == "level"]
         step_nl = float(self.program.step_nl)
         reckoned = status["reservoir_steps"] if status["reservoir_known"] else None
         self.samples.append(
@@ -160,7 +160,7 @@ class _Run(VirtualRun):
                 battery_left=max(0.0, 1 - plant.used_uah(now_us) / plant.settings.battery_uah),
                 pressure_kpa=plant.pressure_kpa(now_us),
                 steps_per_day=status["rate_num"] / status["rate_den"] * DAY_MS,
-                steps=plant.encoder() - steps,
+                steps=plant.read_encoder() - steps,
                 delivered_nl=plant.delivered_nl(now_us) - delivered,
                 lost_nl=plant.lost_nl - lost,
                 held_nl=plant.held_at(now_us),
@@ -169,14 +169,14 @@ class _Run(VirtualRun):
         )
         held = self.client.journal_info()["next"] - len(self.journal)
         if held > self.twin.machine.config["flash_sectors"] * SECTOR_SLOTS // PULL_SHARE:
-            self._pull()
+            self._pull_records()
 
-    def _pull(self) -> None:
-        self.journal += self.client.journal(len(self.journal))
+    def _pull_records(self) -> None:
+        self.journal += self.client.read_journal(len(self.journal))
 
     # Acts
 
-    def _event(self, event: Event) -> None:
+    def _run_event(self, event: Event) -> None:
         outcome = "done"
         details: dict[str, Any] = {}
         at_ms = self.now_ms
@@ -188,12 +188,12 @@ class _Run(VirtualRun):
         self.acts.append(Done(at_ms, event.act or "note", event, outcome, details))
         self.verdicts += expectations.of_outcome(event, at_ms, outcome)
         if expectations.looks_at_pump(event.table):
-            self.verdicts += expectations.of_state(event, self._seen())
+            self.verdicts += expectations.of_state(event, self._read_pump())
 
-    def _seen(self) -> expectations.Seen:
-        status = self.client.status()
+    def _read_pump(self) -> expectations.Seen:
+        status = self.client.read_status()
         rate = Fraction(status["rate_num"], status["rate_den"])
-        steps = self.twin.plant.encoder() - self.delivered_before[0]
+        steps = self.twin.plant.read_encoder() - self.delivered_before[0]
         return expectations.Seen(self.now_ms, str(status["delivery"]), rate, steps, self.program)
 
     def _do_patient_bolus(self, event: Event) -> dict[str, Any]:
@@ -202,12 +202,12 @@ class _Run(VirtualRun):
 
     def _do_bolus(self, event: Event) -> dict[str, Any]:
         assert event.table.bolus is not None
-        return {"steps": self.client.bolus(self._steps(event.table.bolus))["accepted"]}
+        return {"steps": self.client.give_bolus(self._to_steps(event.table.bolus))["accepted"]}
 
     def _do_square(self, event: Event) -> dict[str, Any]:
         assert event.table.square is not None
         assert event.table.over is not None
-        return {"steps": self.client.square_bolus(self._steps(event.table.square), event.table.over)["accepted"]}
+        return {"steps": self.client.square_bolus(self._to_steps(event.table.square), event.table.over)["accepted"]}
 
     def _do_cancel(self, event: Event) -> None:
         (self.client.square_cancel if event.table.cancel == "square" else self.client.bolus_cancel)()
@@ -221,15 +221,15 @@ class _Run(VirtualRun):
             withdrawn = int(taken / float(self.program.step_nl))
         said = int(table.refill.value / self.program.step_nl)
         truly = table.refill if table.truly is None else table.truly
-        plant.refill(float(truly.value), self.twin.machine.now_us)
-        status = self.client.status()
+        plant.refill_reservoir(float(truly.value), self.twin.machine.now_us)
+        status = self.client.read_status()
         details = {
             "expected_nl": float(status["reservoir_steps"] * self.program.step_nl),
             "withdrawn_nl": None if withdrawn is None else float(withdrawn * self.program.step_nl),
             "filled_nl": float(said * self.program.step_nl),
             "truly_nl": float(truly.value),
         }
-        self.client.refill(said, withdrawn)
+        self.client.record_refill(said, withdrawn)
         return details
 
     def _do_set_clock(self, event: Event) -> dict[str, Any]:
@@ -241,11 +241,11 @@ class _Run(VirtualRun):
 
     def _do_start(self, event: Event) -> None:
         del event
-        self.client.start()
+        self.client.start_delivery()
 
     def _do_stop(self, event: Event) -> None:
         del event
-        self.client.stop()
+        self.client.stop_delivery()
 
     def _do_program(self, event: Event) -> dict[str, Any]:
         assert event.program is not None
@@ -256,7 +256,7 @@ class _Run(VirtualRun):
         return {"before_ug": float(before.daily_ng / 1000), "after_ug": float(self.program.daily_ng / 1000)}
 
     def _do_clear(self, event: Event) -> dict[str, Any]:
-        names = list(event.table.clear or self.client.status()["alarms"])
+        names = list(event.table.clear or self.client.read_status()["alarms"])
         self.client.alarm_clear(names)
         return {"alarms": names}
 
@@ -266,29 +266,29 @@ class _Run(VirtualRun):
 
     def _do_fault(self, event: Event) -> None:
         for name, value in event.table.fault or ():
-            self.twin.fault(name, value)
+            self.twin.set_fault(name, value)
         self._follow_motor(", ".join(name for name, _ in event.table.fault or ()))
 
     def _do_mend(self, event: Event) -> dict[str, Any]:
-        return self._mend(event.table.mend or ())
+        return self._mend_faults(event.table.mend or ())
 
     def _mend_after(self, event: Event) -> None:
         at_ms = self.now_ms
-        details = self._mend([name for name, _ in event.table.fault or ()])
+        details = self._mend_faults([name for name, _ in event.table.fault or ()])
         self.acts.append(Done(at_ms, "mend", event, "done", details))
 
-    def _mend(self, names: Sequence[str]) -> dict[str, Any]:
+    def _mend_faults(self, names: Sequence[str]) -> dict[str, Any]:
         plant, now_us = self.twin.plant, self.twin.machine.now_us
         held = plant.held_at(now_us)
-        ended = sorted(plant.faults.present() if "none" in names else set(names))
+        ended = sorted(plant.faults.list_present() if "none" in names else set(names))
         for name in ended:
-            self.twin.fault(name, "off")
+            self.twin.set_fault(name, "off")
         self._follow_motor("")
         return {"held_nl": held, "faults": ended}
 
     def _follow_motor(self, names: str) -> None:
         """Keep from when to when the motor does not turn as it is told."""
-        broken = MOTOR_FAULTS & set(self.twin.plant.faults.present())
+        broken = MOTOR_FAULTS & set(self.twin.plant.faults.list_present())
         now = self.twin.machine.now_us // 1000
         if broken and self.motor_fault is None:
             self.motor_fault = now, names
@@ -299,30 +299,31 @@ class _Run(VirtualRun):
 
     def _do_brown_out(self, event: Event) -> dict[str, Any]:
         assert event.table.brown_out is not None
-        self._pull()
+        self._pull_records()
         self.twin.power_cycle(event.table.brown_out / 1000)
-        status = self.client.status()
+        status = self.client.read_status()
         return {"off_ms": event.table.brown_out, "low": status["low_steps"], "high": status["high_steps"]}
 
-    def _steps(self, amount: units.Quantity) -> int:
+    def _to_steps(self, amount: units.Quantity) -> int:
         worth = self.program.step_ng if amount.dimension is units.MASS else self.program.step_nl
         return int(amount.value / worth)
 
     # The end
 
-    def _result(self, profile: str, wall_s: float) -> ScenarioResult:
-        self._pull()
+    def _make_result(self, profile: str, wall_s: float) -> ScenarioResult:
+        self._pull_records()
         twin, plant = self.twin, self.twin.plant
         raw = decode_records(b"".join(self.journal))
         boots = boots_of(raw, twin.machine.boots_us)
-        history = build(raw, self.known.get)
+        history = build_history(raw, self.known.get)
         assert history is not None
         timed = timed_by_bench(raw, boots, self.start_ms)
         self._close_disturbances(timed)
         steps = array("q", (at // 1000 for at in plant.steps_us))
         steps = steps[: bisect_right(steps, self.end_ms)]
-        stretches = judge(history.expected, boots, steps, self.end_ms, sorted(self.disturbed, key=lambda d: d.from_ms))
-        status = self.client.status()
+        disturbed = sorted(self.disturbed, key=lambda d: d.from_ms)
+        stretches = judge_stretches(history.expected, boots, steps, self.end_ms, disturbed)
+        status = self.client.read_status()
         alarms = alarm_spans(timed)
         self.verdicts += expectations.of_alarms(self.scenario.events, alarms)
         return ScenarioResult(
@@ -343,12 +344,12 @@ class _Run(VirtualRun):
                 Stretch(each.from_ms - self.start_ms, each.to_ms - self.start_ms, each.deviation, each.why)
                 for each in stretches
             ],
-            limit=history.expected.allowed(int(twin.machine.config["step_ms"]) + FLASH_MS),
+            limit=history.expected.allowed_deviation(int(twin.machine.config["step_ms"]) + FLASH_MS),
             history=history,
             charges_uah=plant.charges_uah(twin.machine.now_us),
             battery_uah=plant.settings.battery_uah,
             counted_steps=(status["low_steps"], status["high_steps"]),
-            made_steps=plant.encoder(),
+            made_steps=plant.read_encoder(),
             wall_s=wall_s,
         )
 

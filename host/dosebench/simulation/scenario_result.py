@@ -160,7 +160,7 @@ class ScenarioResult:
         expected = {event.table.expect_alarm for event in self.scenario.events} | self.scenario.alarms
         return [span for span in self.alarms if span.name not in expected]
 
-    def faults(self) -> list[str]:
+    def list_faults(self) -> list[str]:
         """What is wrong, as sentences; empty when all is well."""
         found = [
             f"line {verdict.line}, {units.show_span(verdict.at_ms)} after the start: expected {verdict.asked}, but "

@@ -68,7 +68,7 @@ def counted_ms(span_ms: int) -> int:
 
 def flex_steps(patterns: Sequence[DayPattern], span_ms: int) -> int:
     """Most steps that a flex basal can put into what the guard counts of `span_ms`, exactly; the module says how."""
-    levels = _levels(patterns)
+    levels = _sort_levels(patterns)
     largest, window = levels[-1][0], counted_ms(span_ms)
     days, rest = divmod(2 * window, DAY_MS)
     least = math.floor(largest * window) + 1
@@ -91,7 +91,7 @@ def flex_slack(rate: Fraction, span_ms: int) -> int:
     return 1 + (5 * counted_ms(span_ms) + 4 * MINUTE_MS) // unit_ms
 
 
-def _levels(patterns: Sequence[DayPattern]) -> list[tuple[Fraction, int]]:
+def _sort_levels(patterns: Sequence[DayPattern]) -> list[tuple[Fraction, int]]:
     """Different rates, rising, and for how many minutes of the day each is the largest of the patterns'."""
     minutes: dict[Fraction, int] = {}
     starts = sorted({minute for pattern in patterns for minute, _ in pattern})

@@ -149,7 +149,7 @@ class Life:
         return {name: charge / self.day_uah for name, charge in self.charges_uah.items()}
 
 
-def life(profile: Profile, per_day: Usage) -> Life:
+def estimate_life(profile: Profile, per_day: Usage) -> Life:
     """How long a fresh battery of the profile lasts when each day is `per_day`."""
     capacity = float(profile.battery.capacity)
     return Life(charges_uah(profile, per_day), capacity, capacity * (1 - float(profile.energy.reserve)))
@@ -157,7 +157,7 @@ def life(profile: Profile, per_day: Usage) -> Life:
 
 def life_at(profile: Profile, rate_nl_per_day: float) -> Life:
     """How long a fresh battery lasts at a constant flow, in nL a day."""
-    return life(profile, usage_per_day(profile, rate_nl_per_day / float(profile.delivery.step_volume)))
+    return estimate_life(profile, usage_per_day(profile, rate_nl_per_day / float(profile.delivery.step_volume)))
 
 
 # Dates
@@ -173,7 +173,7 @@ class BatteryState:
     low: bool = False
 
     @classmethod
-    def fresh(cls, on: datetime.date) -> BatteryState:
+    def fresh_battery(cls, on: datetime.date) -> BatteryState:
         """A new battery, implanted `on` that day."""
         return cls(on, on)
 
@@ -204,11 +204,11 @@ class Service:
     limited_by: Literal["eri", "service_life", "empty"]
 
 
-def service(profile: Profile, expected: Life, state: BatteryState) -> Service:
+def estimate_service(profile: Profile, expected: Life, state: BatteryState) -> Service:
     """When service ends if every day from `state.on` on is as `expected`: the first of its limits (R31)."""
     left = max(0.0, expected.usable_uah - state.used_uah)
-    low = state.on if state.low else _later(state.on, left / expected.day_uah)
-    empty = _later(state.on, max(0.0, expected.capacity_uah - state.used_uah) / expected.day_uah)
+    low = state.on if state.low else _add_days(state.on, left / expected.day_uah)
+    empty = _add_days(state.on, max(0.0, expected.capacity_uah - state.used_uah) / expected.day_uah)
     limit: Literal["eri", "service_life", "empty"] = "empty"
     ends = max(empty, low)
     if profile.kind == "implant" and low + datetime.timedelta(ERI_DAYS) <= ends:
@@ -225,5 +225,5 @@ def add_months(day: datetime.date, months: int) -> datetime.date:
     return datetime.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def _later(day: datetime.date, days: float) -> datetime.date:
+def _add_days(day: datetime.date, days: float) -> datetime.date:
     return day + datetime.timedelta(days=int(min(days, CENTURY_DAYS)))

@@ -60,11 +60,11 @@ class Expected:
         """(ms, steps) wherever a rate changed up to now, for a picture: straight lines lie between them."""
         return [*self._corners, (self.pump.now_ms, self.ideal_steps(self.pump.now_ms))]
 
-    def advance(self, t_ms: int) -> None:
+    def advance_to(self, t_ms: int) -> None:
         """Let time pass until `t_ms`."""
         while self.pump.now_ms < t_ms:
             self._corners.append((self.pump.now_ms, self.ideal_steps(self.pump.now_ms)))
-            self.pump.step(t_ms)
+            self.pump.advance_to_change(t_ms)
 
     def ideal_steps(self, t_ms: int | Fraction) -> Fraction:
         """Steps, with their fraction, that should have been delivered at `t_ms`; advances to it if it is to come."""
@@ -73,13 +73,13 @@ class Expected:
 
     def apply_alarms(self, t_ms: int, alarms: Collection[str]) -> None:
         """These alarms are on from now on."""
-        self.advance(t_ms)
+        self.advance_to(t_ms)
         if self.pump.program is not None:
-            self.pump.limit(t_ms, limit_of(self.pump.program, alarms))
+            self.pump.limit_basal(t_ms, limit_of(self.pump.program, alarms))
 
-    def reset(self, t_ms: int, *, titration_day: int, bridge_left: int, periodic_ms: int) -> None:
+    def record_reset(self, t_ms: int, *, titration_day: int, bridge_left: int, periodic_ms: int) -> None:
         """The power was lost and has come back; see `ReferencePump.after_reset`."""
-        self.advance(t_ms)
+        self.advance_to(t_ms)
         before = self.ideal_steps(t_ms)
         self.pump = self.pump.after_reset(
             t_ms, titration_day=titration_day, bridge_left=bridge_left, periodic_ms=periodic_ms
@@ -88,7 +88,7 @@ class Expected:
         self._from.append(t_ms)
         self._before.append(before)
 
-    def allowed(self, late_ms: int) -> Fraction:
+    def allowed_deviation(self, late_ms: int) -> Fraction:
         """How far a sound pump may be from the ideal, in steps: half a step where only the basal ran.
 
         Else half a step for each stream that ran, half a step because a bolus counts whole from its last step on, and

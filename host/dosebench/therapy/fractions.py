@@ -66,7 +66,7 @@ def rounding_steps(exact: Fraction, used: Fraction) -> Fraction:
     return (used - exact) * TEN_YEARS_MS
 
 
-def fit(value: Fraction) -> Fraction:
+def fit_fraction(value: Fraction) -> Fraction:
     """`value` itself, if the firmware can hold it exactly.
 
     Raises:

@@ -29,7 +29,7 @@ class PatternClock:
         self.at_ms = Fraction(0)
         self.lag_ms = Fraction(0)
 
-    def set(self, local_days: int, local_ms: int) -> None:
+    def set_calendar(self, local_days: int, local_ms: int) -> None:
         """The calendar shows `local_ms` of day `local_days` since 2000-01-01."""
         calendar = Fraction(local_days * DAY_MS + local_ms)
         self.lag_ms = calendar - self.at_ms
@@ -37,7 +37,7 @@ class PatternClock:
             self.at_ms, self.lag_ms = calendar, Fraction(0)
         self.known = True
 
-    def lose(self) -> None:
+    def lose_time(self) -> None:
         """A reset: the time is unknown until somebody sets it."""
         self.known = False
         self.lag_ms = Fraction(0)
@@ -59,7 +59,7 @@ class PatternClock:
             return Fraction(2)
         return Fraction(1, 2) if self.lag_ms < 0 else Fraction(1)
 
-    def run(self, ms: int) -> None:
+    def pass_time(self, ms: int) -> None:
         """Let `ms` of pump time pass, at most `steady_ms` of it."""
         speed = self.speed
         self.at_ms += speed * ms
@@ -69,6 +69,6 @@ class PatternClock:
         """Whole milliseconds for which the speed stays as it is; None for ever."""
         return math.ceil(self.lag_ms / (self.speed - 1)) if self.lag_ms else None
 
-    def until(self, day_ms: int) -> int:
+    def ms_until(self, day_ms: int) -> int:
         """Whole milliseconds until the time of day has reached `day_ms`, which is later today, at the present speed."""
         return math.ceil((day_ms - self.day_ms) / self.speed)

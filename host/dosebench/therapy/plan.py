@@ -77,7 +77,7 @@ class Plan:
     empty_ms: int | None
     bridge_ms: int | None
 
-    def moment(self, t_ms: int) -> datetime.datetime:
+    def local_time(self, t_ms: int) -> datetime.datetime:
         """Local time at `t_ms`."""
         return self.start + datetime.timedelta(milliseconds=t_ms)
 
@@ -86,34 +86,48 @@ class Plan:
         return {
             "drug": self.drug,
             "start": self.start.isoformat(),
-            "end": self.moment(self.length_ms).isoformat(),
+            "end": self.local_time(self.length_ms).isoformat(),
             "rates": [
-                {"at": self._at(rate.t_ms), "ug_per_h": _ug(rate.ng * HOUR_MS), "ml_per_day": _ml(rate.nl * DAY_MS)}
+                {
+                    "at": self._format_time(rate.t_ms),
+                    "ug_per_h": _to_ug(rate.ng * HOUR_MS),
+                    "ml_per_day": _to_ml(rate.nl * DAY_MS),
+                }
                 for rate in self.rates
             ],
             "boluses": [
-                {"at": self._at(bolus.t_ms), "kind": bolus.kind, "ug": _ug(bolus.ng), "ml": _ml(bolus.nl)}
+                {
+                    "at": self._format_time(bolus.t_ms),
+                    "kind": bolus.kind,
+                    "ug": _to_ug(bolus.ng),
+                    "ml": _to_ml(bolus.nl),
+                }
                 for bolus in self.boluses
             ],
-            "totals": [{"at": self._at(total.t_ms), "ug": _ug(total.ng), "ml": _ml(total.nl)} for total in self.totals],
-            "reservoir_low": self._at(self.low_ms),
-            "reservoir_empty": self._at(self.empty_ms),
-            "bridge_through": self._at(self.bridge_ms),
+            "totals": [
+                {"at": self._format_time(total.t_ms), "ug": _to_ug(total.ng), "ml": _to_ml(total.nl)}
+                for total in self.totals
+            ],
+            "reservoir_low": self._format_time(self.low_ms),
+            "reservoir_empty": self._format_time(self.empty_ms),
+            "bridge_through": self._format_time(self.bridge_ms),
         }
 
-    def _at(self, t_ms: int | None) -> str | None:
-        return None if t_ms is None else self.moment(t_ms).isoformat()
+    def _format_time(self, t_ms: int | None) -> str | None:
+        return None if t_ms is None else self.local_time(t_ms).isoformat()
 
 
-def _ug(ng: Fraction) -> float:
+def _to_ug(ng: Fraction) -> float:
     return float(units.in_unit(ng, "ug"))
 
 
-def _ml(nl: Fraction) -> float:
+def _to_ml(nl: Fraction) -> float:
     return float(units.in_unit(nl, "mL"))
 
 
-def plan(program: Program, start: datetime.datetime, days: Fraction | int, *, patient: bool = False) -> Plan:
+def forecast_delivery(
+    program: Program, start: datetime.datetime, days: Fraction | int, *, patient: bool = False
+) -> Plan:
     """The plan of a program that is put in force and started at `start`, with a reservoir as it says.
 
     Args:
@@ -129,7 +143,7 @@ def plan(program: Program, start: datetime.datetime, days: Fraction | int, *, pa
         raise DosebenchError(f"a plan is for more than 0 and at most {DAYS_MAX} days")
     if start < CALENDAR_START:
         raise DosebenchError("the pump's calendar begins on 2000-01-01")
-    return _Planner(program, start, int(days * DAY_MS), patient).run()
+    return _Planner(program, start, int(days * DAY_MS), patient).run_forecast()
 
 
 class _Planner:
@@ -145,50 +159,50 @@ class _Planner:
         self.totals = [Total(0, Fraction(0), Fraction(0))]
         self.bridge_ms: int | None = None
 
-    def run(self) -> Plan:
+    def run_forecast(self) -> Plan:
         since = self.start - CALENDAR_START
-        self.pump.commit(0, self.program)
-        self.pump.clock(0, since.days, since.seconds * 1000 + since.microseconds // 1000)
-        self.pump.start(0)
+        self.pump.commit_program(0, self.program)
+        self.pump.set_clock(0, since.days, since.seconds * 1000 + since.microseconds // 1000)
+        self.pump.start_delivery(0)
         while self.pump.now_ms < self.length_ms:
             self._note_rate()
-            self._advance()
+            self._advance_to_event()
         return Plan(
             drug=self.program.drug.decode(errors="replace"),
             start=self.start,
             length_ms=self.length_ms,
             rates=tuple(self.rates),
-            boluses=self._boluses(),
+            boluses=self._list_boluses(),
             totals=tuple(self.totals),
-            low_ms=self._reached(self.program.reservoir_steps - self.program.low_steps),
-            empty_ms=self._reached(self.program.reservoir_steps - self.program.empty_steps),
+            low_ms=self._time_of_step(self.program.reservoir_steps - self.program.low_steps),
+            empty_ms=self._time_of_step(self.program.reservoir_steps - self.program.empty_steps),
             bridge_ms=self.bridge_ms,
         )
 
-    def _worth(self) -> Fraction:
+    def _step_worth(self) -> Fraction:
         """Drug in a step that is made now."""
         return self.program.bridge_ng if self.pump.bridge_left else self.program.step_ng
 
     def _note_rate(self) -> None:
         nl = self.pump.basal_rate * self.program.step_nl
-        ng = self.pump.basal_rate * self._worth()
+        ng = self.pump.basal_rate * self._step_worth()
         if not self.rates or (self.rates[-1].nl, self.rates[-1].ng) != (nl, ng):
             self.rates.append(PlannedRate(self.pump.now_ms, nl, ng))
 
-    def _advance(self) -> None:
+    def _advance_to_event(self) -> None:
         until = self.length_ms
-        if self.patient and self.program.patient_steps and not self.pump.patient(self.pump.now_ms):
+        if self.patient and self.program.patient_steps and not self.pump.ask_patient_bolus(self.pump.now_ms):
             wait_ms = self.pump.patient_wait_ms
             until = min(until, self.pump.now_ms + wait_ms) if wait_ms else until
-        worth, had_bridge = self._worth(), self.pump.bridge_left > 0
-        self.pump.step(until)
+        worth, had_bridge = self._step_worth(), self.pump.bridge_left > 0
+        self.pump.advance_to_change(until)
         if had_bridge and not self.pump.bridge_left:
             self.bridge_ms = self.pump.now_ms
         before, steps = self.totals[-1], self.pump.ideal_steps(self.pump.now_ms)
         nl = steps * self.program.step_nl
         self.totals.append(Total(self.pump.now_ms, nl, before.ng + (nl - before.nl) / self.program.step_nl * worth))
 
-    def _boluses(self) -> tuple[PlannedBolus, ...]:
+    def _list_boluses(self) -> tuple[PlannedBolus, ...]:
         boluses = []
         for item in self.pump.given:
             in_bridge = self.program.bridge_steps and (self.bridge_ms is None or item.t_ms < self.bridge_ms)
@@ -197,7 +211,7 @@ class _Planner:
             boluses.append(PlannedBolus(item.t_ms, item.kind, nl, ng))
         return tuple(boluses)
 
-    def _reached(self, steps: int) -> int | None:
+    def _time_of_step(self, steps: int) -> int | None:
         """When so many steps have been delivered; to the millisecond, rounded up."""
         wanted = steps * self.program.step_nl
         for before, after in zip(self.totals, self.totals[1:], strict=False):

@@ -51,7 +51,7 @@ class Rate:
     den: int
 
     @classmethod
-    def of(cls, value: Fraction) -> Rate:
+    def from_fraction(cls, value: Fraction) -> Rate:
         """The rate of a fraction that fits."""
         return cls(value.numerator, value.denominator)
 
@@ -108,7 +108,7 @@ class Reading:
     caps: tuple[Cap, ...]
 
     @classmethod
-    def of(cls, answer: Mapping[str, Any]) -> Reading:
+    def from_answer(cls, answer: Mapping[str, Any]) -> Reading:
         """The reading in a device's answer to `therapy_verify`, as the codec decodes it."""
         return cls(**{**answer, "caps": tuple(Cap(**cap) for cap in answer["caps"])})
 
@@ -187,37 +187,37 @@ class Program:
     @property
     def minimum_rate(self) -> Fraction:
         """Rate of mode "minimum_rate" and of every fallback, in steps per millisecond."""
-        return _fraction(self.minimum_num, self.minimum_den)
+        return _decode_fraction(self.minimum_num, self.minimum_den)
 
     @property
     def bolus_rate(self) -> Fraction:
         """Rate of a clinician bolus, in steps per millisecond."""
-        return _fraction(self.bolus_num, self.bolus_den)
+        return _decode_fraction(self.bolus_num, self.bolus_den)
 
     @property
     def patient_rate(self) -> Fraction:
         """Rate of a patient bolus, in steps per millisecond."""
-        return _fraction(self.patient_num, self.patient_den)
+        return _decode_fraction(self.patient_num, self.patient_den)
 
     @property
     def periodic_rate(self) -> Fraction:
         """Rate of a periodic bolus, in steps per millisecond."""
-        return _fraction(self.periodic_num, self.periodic_den)
+        return _decode_fraction(self.periodic_num, self.periodic_den)
 
     @property
     def prime_rate(self) -> Fraction:
         """Rate of a priming bolus, in steps per millisecond."""
-        return _fraction(self.prime_num, self.prime_den)
+        return _decode_fraction(self.prime_num, self.prime_den)
 
     @property
     def bridge_rate(self) -> Fraction:
         """Basal rate while the bridge runs, in steps per millisecond."""
-        return _fraction(self.bridge_num, self.bridge_den)
+        return _decode_fraction(self.bridge_num, self.bridge_den)
 
     @property
     def bridge_ng(self) -> Fraction:
         """Drug in one step of the bridge, in ng."""
-        return _fraction(self.bridge_ng_num, self.bridge_ng_den)
+        return _decode_fraction(self.bridge_ng_num, self.bridge_ng_den)
 
     # The basal
 
@@ -238,7 +238,7 @@ class Program:
     def basal_rates(self) -> tuple[Fraction, ...]:
         """Every basal rate that the mode may run at, in steps per ms; neither the bridge nor a fallback."""
         if self.mode == "continuous":
-            return (_fraction(self.basal_num, self.basal_den),)
+            return (_decode_fraction(self.basal_num, self.basal_den),)
         if self.mode == "minimum_rate":
             return (self.minimum_rate,)
         if self.mode == "flex":
@@ -305,7 +305,7 @@ class Program:
 
     # Bytes
 
-    def encode(self) -> bytes:
+    def encode_program(self) -> bytes:
         """The bytes that the pump stores.
 
         Raises:
@@ -317,38 +317,38 @@ class Program:
             raise ProgramError(f"this program cannot be encoded: {error}") from error
 
     def program_hash(self) -> bytes:
-        """First 16 bytes of the SHA-256 of `encode()`: the name of these very bytes."""
-        return hashlib.sha256(self.encode()).digest()[:HASH_BYTES]
+        """First 16 bytes of the SHA-256 of `encode_program()`: the name of these very bytes."""
+        return hashlib.sha256(self.encode_program()).digest()[:HASH_BYTES]
 
-    def reading(self) -> Reading:
+    def expected_reading(self) -> Reading:
         """What the pump must answer when it reads this program: floors of exact figures, at most 2^30 - 1."""
         day = self.day_steps
-        days, limit = refill(self.days_to(self.low_steps), self.stability_days)
+        days, limit = estimate_refill(self.days_to(self.low_steps), self.stability_days)
         return Reading(
             therapy_id=self.therapy_id,
             program_hash=self.program_hash(),
             mode=self.mode,
             drug=self.drug,
-            daily_steps=_shown(day),
-            daily_dose_ng=_shown(day * self.step_ng),
-            daily_volume_nl=_shown(day * self.step_nl),
-            hour_dose_ng=_shown(HOUR_MS * self.rate * self.step_ng),
+            daily_steps=_floor_figure(day),
+            daily_dose_ng=_floor_figure(day * self.step_ng),
+            daily_volume_nl=_floor_figure(day * self.step_nl),
+            hour_dose_ng=_floor_figure(HOUR_MS * self.rate * self.step_ng),
             refill_days=math.floor(days),
             refill_limit=limit,
             bolus_steps_max=self.bolus_steps_max,
-            weekly_dose_ng=_shown(self.weekly_ng),
-            periodic_dose_ng=_shown(self.periodic_per_day * self.step_ng),
-            patient_dose_ng=_shown(self.patient_per_day_steps * self.step_ng),
-            bridge_ms=_shown(self.bridge_steps / self.bridge_rate) if self.bridge_steps else 0,
+            weekly_dose_ng=_floor_figure(self.weekly_ng),
+            periodic_dose_ng=_floor_figure(self.periodic_per_day * self.step_ng),
+            patient_dose_ng=_floor_figure(self.patient_per_day_steps * self.step_ng),
+            bridge_ms=_floor_figure(self.bridge_steps / self.bridge_rate) if self.bridge_steps else 0,
             caps=self.caps,
         )
 
 
-def _fraction(num: int, den: int) -> Fraction:
+def _decode_fraction(num: int, den: int) -> Fraction:
     return Fraction(num, den) if num else Fraction(0)
 
 
-def _shown(exact: Fraction) -> int:
+def _floor_figure(exact: Fraction) -> int:
     return min(math.floor(exact), COUNT_MAX)
 
 
@@ -381,12 +381,12 @@ def from_bytes(data: bytes) -> Program:
     for name, row in _LISTS.items():
         columns = [field.name for field in fields(row)]
         values[name] = tuple(row(**{column: item[column] for column in columns}) for item in values[name])
-    if wrong := _inconsistent(values):
+    if wrong := _find_inconsistency(values):
         raise ProgramError(f"this program {wrong}")
     return Program(**values)
 
 
-def _inconsistent(values: Mapping[str, Any]) -> str | None:
+def _find_inconsistency(values: Mapping[str, Any]) -> str | None:
     """Why no meaning can be given to a program: a fraction without a denominator, or a number that points nowhere."""
     needed = ("step_ng", "step_nl")
     names = [name.removesuffix("_den") for name in values if name.endswith("_den")]
@@ -403,7 +403,7 @@ def _inconsistent(values: Mapping[str, Any]) -> str | None:
     return None
 
 
-def refill(by_volume: Fraction | None, stability_days: int) -> tuple[Fraction, str]:
+def estimate_refill(by_volume: Fraction | None, stability_days: int) -> tuple[Fraction, str]:
     """Days to the next refill and what sets them (R22).
 
     Args:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     pass
 
 
-def disagreements(own: Reading, device: Reading) -> list[str]:
+def list_disagreements(own: Reading, device: Reading) -> list[str]:
     """Names of the figures in which the pump's reading of a program differs from the host's: any is a fault."""
     return [name for name, value in vars(own).items() if getattr(device, name) != value]
 
@@ -26,7 +26,7 @@ def same_reading(program: Program, answer: dict[str, Any]) -> Reading:
     Raises:
         DosebenchError: Host and pump read it differently; names the figures.
     """
-    theirs = Reading.of(answer)
-    if names := disagreements(program.reading(), theirs):
+    theirs = Reading.from_answer(answer)
+    if names := list_disagreements(program.expected_reading(), theirs):
         raise DosebenchError(f"host and pump read the program differently: {', '.join(names)}")
     return theirs

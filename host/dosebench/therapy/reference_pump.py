@@ -6,7 +6,7 @@ waits while another bolus runs. A real pump is within half a step of each.
 
 A bolus ends with its last step. That is made when the ideal has come within half a step of the dose, at the first whole
 millisecond, and from then on the stream counts the whole dose; one that is cancelled counts the steps that were made.
-Dose caps and the reservoir are not known here; `limit` tells what they do to the basal.
+Dose caps and the reservoir are not known here; `limit_basal` tells what they do to the basal.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class ReferencePump:
     def ideal_steps(self, t_ms: int | Fraction) -> Fraction:
         """Steps, with their fraction, that should have been delivered at `t_ms`; advances to it if it is to come."""
         if t_ms > self.now_ms:
-            self.advance(math.ceil(t_ms))
+            self.advance_to(math.ceil(t_ms))
         offset, slope = self._pieces[max(bisect_right(self._starts, t_ms) - 1, 0)]
         return offset + slope * t_ms
 
@@ -183,100 +183,100 @@ class ReferencePump:
 
     # Events
 
-    def commit(self, t_ms: int, program: Program) -> None:
+    def commit_program(self, t_ms: int, program: Program) -> None:
         """A new program is in force. Boluses under way go on; a titration and a bridge begin."""
-        self.advance(t_ms)
-        if self.program is None or _periodic(self.program) != _periodic(program):
+        self.advance_to(t_ms)
+        if self.program is None or _periodic_figures(self.program) != _periodic_figures(program):
             self._periodic_ms, self._periodic_waits = program.periodic_ms, False
         self.program = program
         self._delivery_ms = 0
         self._commit_made = self.made
-        self._mark()
+        self._mark_corner()
 
-    def start(self, t_ms: int) -> None:
+    def start_delivery(self, t_ms: int) -> None:
         """Delivery starts; the first periodic bolus is due a period later."""
-        self.advance(t_ms)
+        self.advance_to(t_ms)
         self.running = True
         self._periodic_ms = self.program.periodic_ms if self.program else 0
-        self._mark()
+        self._mark_corner()
 
-    def stop(self, t_ms: int) -> None:
+    def stop_delivery(self, t_ms: int) -> None:
         """Delivery stops, with every bolus."""
-        self.advance(t_ms)
+        self.advance_to(t_ms)
         self.running = False
         self._periodic_waits = False
         self._end_bolus()
         self._end_square()
-        self._mark()
+        self._mark_corner()
 
-    def limit(self, t_ms: int, limit: Limit) -> None:
+    def limit_basal(self, t_ms: int, limit: Limit) -> None:
         """A low reservoir or a reached cap holds the basal at the minimum rate, stops it, or does so no more."""
-        self.advance(t_ms)
+        self.advance_to(t_ms)
         self._limit = limit
-        self._mark()
+        self._mark_corner()
 
-    def clock(self, t_ms: int, local_days: int, local_ms: int) -> None:
+    def set_clock(self, t_ms: int, local_days: int, local_ms: int) -> None:
         """The calendar is set: days since 2000-01-01 and ms of that day."""
-        self.advance(t_ms)
-        self.pattern_clock.set(local_days, local_ms)
-        self._mark()
+        self.advance_to(t_ms)
+        self.pattern_clock.set_calendar(local_days, local_ms)
+        self._mark_corner()
 
     def clock_lost(self, t_ms: int) -> None:
         """The time of day is unknown from now on."""
-        self.advance(t_ms)
-        self.pattern_clock.lose()
-        self._mark()
+        self.advance_to(t_ms)
+        self.pattern_clock.lose_time()
+        self._mark_corner()
 
-    def bolus(self, t_ms: int, steps: int) -> bool:
+    def ask_bolus(self, t_ms: int, steps: int) -> bool:
         """A clinician asks for a bolus; returns whether it is given."""
-        return self._ask(t_ms, "clinician", steps)
+        return self._ask_bolus(t_ms, "clinician", steps)
 
-    def patient(self, t_ms: int) -> bool:
+    def ask_patient_bolus(self, t_ms: int) -> bool:
         """The patient asks for a bolus; returns whether it is given: not within lockout, count, or another bolus."""
-        self.advance(t_ms)
+        self.advance_to(t_ms)
         if self.program is None or not self.program.patient_per_day or self.patient_wait_ms > 0:
             return False
-        if not self._ask(t_ms, "patient", self.program.patient_steps):
+        if not self._ask_bolus(t_ms, "patient", self.program.patient_steps):
             return False
         self._patient_times.append(t_ms)
         return True
 
-    def prime(self, t_ms: int, steps: int) -> bool:
+    def ask_priming(self, t_ms: int, steps: int) -> bool:
         """A priming bolus is asked for; returns whether it is given: only while stopped."""
-        return self._ask(t_ms, "priming", steps)
+        return self._ask_bolus(t_ms, "priming", steps)
 
-    def patency(self, t_ms: int, steps: int, every_ms: int) -> bool:
+    def ask_patency(self, t_ms: int, steps: int, every_ms: int) -> bool:
         """The test volume of a patency check, a step every `every_ms`; returns whether it is given: while stopped."""
-        self.advance(t_ms)
+        self.advance_to(t_ms)
         if self.program is None or self.running_bolus or self.running or steps <= 0:
             return False
-        self._begin("patency", steps, Fraction(1, every_ms))
-        self._mark()
+        self._begin_bolus("patency", steps, Fraction(1, every_ms))
+        self._mark_corner()
         return True
 
-    def square(self, t_ms: int, steps: int, duration_ms: int) -> bool:
+    def ask_square_bolus(self, t_ms: int, steps: int, duration_ms: int) -> bool:
         """A square bolus is asked for; returns whether it is given: one at a time."""
-        self.advance(t_ms)
+        self.advance_to(t_ms)
         most = self.program.square_steps_max if self.program else 0
         if not self.running or self.running_square or not 0 < steps <= most:
             return False
         self.running_square = Dose("square", steps, Fraction(steps, duration_ms))
         self.given.append(Given(t_ms, "square", steps, self.running_square.rate))
-        self._mark()
+        self._mark_corner()
         return True
 
     def cancel_bolus(self, t_ms: int) -> None:
         """The running bolus ends here; a periodic one that waited for it begins."""
-        self.advance(t_ms)
+        self.advance_to(t_ms)
         self._end_bolus()
         self._begin_waiting()
-        self._mark()
+        self._mark_corner()
 
     def cancel_square(self, t_ms: int) -> None:
         """The square bolus ends here."""
-        self.advance(t_ms)
+        self.advance_to(t_ms)
         self._end_square()
-        self._mark()
+        self._mark_corner()
 
     def after_reset(self, t_ms: int, *, titration_day: int, bridge_left: int, periodic_ms: int) -> ReferencePump:
         """The pump that begins at `t_ms`, when the power has come back; its steps count from zero.
@@ -296,23 +296,23 @@ class ReferencePump:
         pump._commit_made = bridge_left - (self.program.bridge_steps if self.program else 0)
         pump._periodic_ms = periodic_ms
         pump._patient_times = list(self._patient_times)
-        pump._mark()
+        pump._mark_corner()
         return pump
 
-    def _ask(self, t_ms: int, kind: Kind, steps: int) -> bool:
-        self.advance(t_ms)
+    def _ask_bolus(self, t_ms: int, kind: Kind, steps: int) -> bool:
+        self.advance_to(t_ms)
         if self.program is None or self.running_bolus or self.running == (kind == "priming"):
             return False
         most, rate = _bolus_figures(self.program, kind)
         if not 0 < steps <= most:
             return False
-        self._begin(kind, steps, rate)
-        self._mark()
+        self._begin_bolus(kind, steps, rate)
+        self._mark_corner()
         return True
 
     # Time
 
-    def advance(self, t_ms: int) -> None:
+    def advance_to(self, t_ms: int) -> None:
         """Let time pass until `t_ms`.
 
         Raises:
@@ -321,13 +321,13 @@ class ReferencePump:
         if t_ms < self.now_ms:
             raise ValueError(f"{t_ms} ms is before {self.now_ms} ms, which has passed")
         while self.now_ms < t_ms:
-            self.step(t_ms)
+            self.advance_to_change(t_ms)
 
-    def step(self, t_ms: int) -> None:
+    def advance_to_change(self, t_ms: int) -> None:
         """Let time pass to the next change of any rate, at most until `t_ms`, which is to come."""
-        self._run(self._next_ms(t_ms - self.now_ms))
-        self._settle()
-        self._mark()
+        self._pass_time(self._next_ms(t_ms - self.now_ms))
+        self._handle_due()
+        self._mark_corner()
 
     def _next_ms(self, most_ms: int) -> int:
         """For how long every rate stays as it is, at most `most_ms`."""
@@ -348,7 +348,7 @@ class ReferencePump:
         if program and program.mode == "flex":
             pattern = program.patterns[program.weekdays[clock.weekday]]
             ends = [minute * MINUTE_MS for minute, _ in pattern] + [DAY_MS]
-            yield clock.until(min(end for end in ends if end > clock.day_ms))
+            yield clock.ms_until(min(end for end in ends if end > clock.day_ms))
 
     def _delivery_times(self) -> Iterator[int]:
         if self.program is None or not self.running:
@@ -376,19 +376,19 @@ class ReferencePump:
             made += min(dose.steps, math.floor(dose.given + dose.rate * ms + HALF)) - dose.made
         return made
 
-    def _run(self, ms: int) -> None:
+    def _pass_time(self, ms: int) -> None:
         self.basal_ideal += self.basal_rate * ms
         dose = self.running_bolus or self.running_square
         if dose:
             dose.given += dose.rate * ms
         if self.pattern_clock.known:
-            self.pattern_clock.run(ms)
+            self.pattern_clock.pass_time(ms)
         if self.running:
             self._delivery_ms += ms
             self._periodic_ms -= ms
         self.now_ms += ms
 
-    def _settle(self) -> None:
+    def _handle_due(self) -> None:
         """What has come to its end, or is due, at this millisecond."""
         if self.running_bolus and self.running_bolus.made == self.running_bolus.steps:
             self._end_bolus()
@@ -402,9 +402,9 @@ class ReferencePump:
     def _begin_waiting(self) -> None:
         if self._periodic_waits and not self.running_bolus and self.program:
             self._periodic_waits = False
-            self._begin("periodic", self.program.periodic_steps, self.program.periodic_rate)
+            self._begin_bolus("periodic", self.program.periodic_steps, self.program.periodic_rate)
 
-    def _begin(self, kind: Kind, steps: int, rate: Fraction) -> None:
+    def _begin_bolus(self, kind: Kind, steps: int, rate: Fraction) -> None:
         self.running_bolus = Dose(kind, steps, rate)
         self.given.append(Given(self.now_ms, kind, steps, rate))
 
@@ -416,7 +416,7 @@ class ReferencePump:
         self._square_done += self.running_square.made if self.running_square else 0
         self.running_square = None
 
-    def _mark(self) -> None:
+    def _mark_corner(self) -> None:
         """From now on the ideal is another straight line."""
         dose = self.running_bolus or self.running_square
         slope = self.basal_rate + (dose.rate if dose else 0)
@@ -428,7 +428,7 @@ class ReferencePump:
         self._pieces.append((total - slope * self.now_ms, slope))
 
 
-def _periodic(program: Program) -> tuple[int, int, Fraction]:
+def _periodic_figures(program: Program) -> tuple[int, int, Fraction]:
     return program.periodic_steps, program.periodic_ms, program.periodic_rate
 
 

@@ -70,7 +70,7 @@ class Timeline:
         """Steps, with their fraction, that a perfect pump has delivered at `t_ms`."""
         t = Fraction(t_ms)
         total = sum((bolus.ideal_steps(t) for bolus in self.boluses), Fraction(0))
-        for segment, end in zip(self.segments, self._ends(), strict=True):
+        for segment, end in zip(self.segments, self._bolus_ends(), strict=True):
             until = t if end is None else min(t, Fraction(end))
             if until > segment.t_ms:
                 total += (until - segment.t_ms) * segment.rate
@@ -92,14 +92,14 @@ class Timeline:
             ValueError: Steps out of order or outside of the time.
         """
         check_times(step_times_ms, start_ms, end_ms)
-        return worst_deviation(self._pieces(start_ms, end_ms), step_times_ms, start_ms, end_ms)
+        return worst_deviation(self._straight_pieces(start_ms, end_ms), step_times_ms, start_ms, end_ms)
 
-    def _ends(self) -> Iterator[int | None]:
+    def _bolus_ends(self) -> Iterator[int | None]:
         yield from (segment.t_ms for segment in self.segments[1:])
         if self.segments:
             yield None
 
-    def _changes(self) -> list[tuple[Fraction, Fraction]]:
+    def _rate_changes(self) -> list[tuple[Fraction, Fraction]]:
         """When the total rate changes, and by how much, in order of time."""
         changes = []
         before = Fraction(0)
@@ -110,10 +110,10 @@ class Timeline:
             changes += [(Fraction(bolus.t_ms), bolus.rate), (bolus.end_ms, -bolus.rate)]
         return sorted(changes)
 
-    def _pieces(self, start_ms: int, end_ms: int) -> Iterator[Piece]:
+    def _straight_pieces(self, start_ms: int, end_ms: int) -> Iterator[Piece]:
         """Straight pieces of the ideal since the start."""
         at, reached, slope = Fraction(start_ms), Fraction(0), Fraction(0)
-        for when, change in [*self._changes(), (Fraction(end_ms), Fraction(0))]:
+        for when, change in [*self._rate_changes(), (Fraction(end_ms), Fraction(0))]:
             time = min(max(when, Fraction(start_ms)), Fraction(end_ms))
             if time > at:
                 yield time, reached - slope * at, slope
@@ -124,7 +124,7 @@ class Timeline:
 
 def worst_deviation(pieces: Iterable[Piece], step_times_ms: Sequence[int], start_ms: int, end_ms: int) -> Fraction:
     """Largest distance between steps and an ideal in straight pieces; see `Timeline.max_deviation`."""
-    states = list(_states(step_times_ms, start_ms, end_ms))
+    states = list(_deviation_extremes(step_times_ms, start_ms, end_ms))
     worst, done = Fraction(0), 0
     for end, offset, slope in pieces:
         unit = lcm(offset.denominator, slope.denominator)
@@ -137,7 +137,7 @@ def worst_deviation(pieces: Iterable[Piece], step_times_ms: Sequence[int], start
     return worst
 
 
-def _states(times: Sequence[int], start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
+def _deviation_extremes(times: Sequence[int], start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
     """(millisecond, steps made by then) wherever the deviation can be largest, in order of time."""
     count = 0
     if not times or times[0] > start_ms:

@@ -16,11 +16,11 @@ class _StdioLink:
         data = request.tobytes() + (b"" if payload is None else bytes(payload))
         while data:
             data = data[os.write(1, data) :]
-        reply[:] = array("i", self._read(4 * len(reply)))
+        reply[:] = array("i", self._read_exactly(4 * len(reply)))
         if reply[1]:
-            into[: reply[1]] = self._read(reply[1])
+            into[: reply[1]] = self._read_exactly(reply[1])
 
-    def _read(self, length: int) -> bytes:
+    def _read_exactly(self, length: int) -> bytes:
         data = b""
         while len(data) < length:
             more = os.read(0, length - len(data))

@@ -1,6 +1,6 @@
 """What can be broken in a simulated pump: every fault by name, what it does, and which values it takes.
 
-`Twin.fault` and `dosebench sim --fault` set them; `docs/TWIN.md` has the same list.
+`Twin.set_fault` and `dosebench sim --fault` set them; `docs/TWIN.md` has the same list.
 """
 
 from __future__ import annotations
@@ -42,92 +42,96 @@ class Kind:
     unit: str = ""
 
 
-def _switch(meaning: str) -> Any:
+def _switch_fault(meaning: str) -> Any:
     return field(default=False, metadata={"kind": Kind(meaning, False, True, 0, 1)})
 
 
-def _number(meaning: str, usual: Value, low: float, high: float, *, unit: str = "", off: Value = 0.0) -> Any:
+def _number_fault(meaning: str, usual: Value, low: float, high: float, *, unit: str = "", off: Value = 0.0) -> Any:
     return field(default=off, metadata={"kind": Kind(meaning, off, usual, low, high, unit)})
 
 
-def _offset(what: str) -> Any:
-    return _number(f"The {what} reads so much too high (negative: too low).", 200.0, -3300, 3300, unit="mV")
+def _offset_fault(what: str) -> Any:
+    return _number_fault(f"The {what} reads so much too high (negative: too low).", 200.0, -3300, 3300, unit="mV")
 
 
-def _stuck(what: str) -> Any:
-    return _switch(f"The {what} repeats its next reading for ever.")
+def _stuck_fault(what: str) -> Any:
+    return _switch_fault(f"The {what} repeats its next reading for ever.")
 
 
-def _open(what: str) -> Any:
-    return _switch(f"The lead of the {what} is broken: it reads the top of its range.")
+def _open_fault(what: str) -> Any:
+    return _switch_fault(f"The lead of the {what} is broken: it reads the top of its range.")
 
 
-def _short(what: str) -> Any:
-    return _switch(f"The lead of the {what} is shorted: it reads 0 mV.")
+def _short_fault(what: str) -> Any:
+    return _switch_fault(f"The lead of the {what} is shorted: it reads 0 mV.")
 
 
 @dataclass(slots=True)
 class Faults:
     """What is broken at the moment; `KINDS` describes each.
 
-    Set them through `Plant.set_fault` or `Twin.fault`, which first account for the time until now.
+    Set them through `Plant.set_fault` or `Twin.set_fault`, which first account for the time until now.
     """
 
-    stall: bool = _switch("The motor does not turn.")
-    slip: int = _number("Every n-th step of the motor is lost.", 3, 1, 1_000_000, unit="steps", off=0)
-    runaway: int = _number("The motor makes so many steps by itself, once.", 4, 1, 10_000, unit="steps", off=0)
-    driver_stuck: bool = _switch("The motor driver stays energised and drains the battery.")
-    step_volume_factor: float = _number(
+    stall: bool = _switch_fault("The motor does not turn.")
+    slip: int = _number_fault("Every n-th step of the motor is lost.", 3, 1, 1_000_000, unit="steps", off=0)
+    runaway: int = _number_fault("The motor makes so many steps by itself, once.", 4, 1, 10_000, unit="steps", off=0)
+    driver_stuck: bool = _switch_fault("The motor driver stays energised and drains the battery.")
+    step_volume_factor: float = _number_fault(
         "A step delivers its volume times this; the encoder does not see it, level and flow do.", 1.2, 0, 100, off=1.0
     )
-    occlusion: float = _number(
+    occlusion: float = _number_fault(
         "The catheter's resistance times this; without a value nothing passes any more.", COMPLETE, 1, COMPLETE
     )
-    leak: float = _number("This share of the flow leaves in front of the catheter's resistance.", 0.5, 0, 1)
-    disconnect: bool = _switch("The catheter has come off: nothing reaches its tip, no pressure is left.")
-    free_flow: float = _number(
+    leak: float = _number_fault("This share of the flow leaves in front of the catheter's resistance.", 0.5, 0, 1)
+    disconnect: bool = _switch_fault("The catheter has come off: nothing reaches its tip, no pressure is left.")
+    free_flow: float = _number_fault(
         "So much siphons out of the reservoir through the line without the motor.", 1_000.0, 0, 1e6, unit="nL/s"
     )
-    air: float = _number(
+    air: float = _number_fault(
         "Air in the line: its detector shows it, and the compliance is this many times larger.", 10.0, 1, 1_000
     )
-    drain: float = _number("Additional current out of the battery.", 1_000.0, 0, 1e6, unit="uA")
-    overheat: float = _number("The pump is so much warmer than its surroundings.", 30.0, 0, 200, unit="K")
-    hang: bool = _switch("The firmware stops running, until a reset.")
-    code_flip: bool = _switch("One bit of the firmware's code is not what was flashed.")
-    battery_offset: float = _offset("battery voltage")
-    battery_stuck: bool = _stuck("battery voltage")
-    battery_open: bool = _open("battery divider")
-    battery_short: bool = _short("battery divider")
-    level_offset: float = _offset("level sensor")
-    level_stuck: bool = _stuck("level sensor")
-    level_open: bool = _open("level sensor")
-    level_short: bool = _short("level sensor")
-    pressure_offset: float = _offset("pressure sensor")
-    pressure_stuck: bool = _stuck("pressure sensor")
-    pressure_open: bool = _open("pressure sensor")
-    pressure_short: bool = _short("pressure sensor")
-    temperature_offset: float = _offset("temperature sensor")
-    temperature_stuck: bool = _stuck("temperature sensor")
-    temperature_open: bool = _open("temperature sensor")
-    temperature_short: bool = _short("temperature sensor")
-    air_offset: float = _offset("air detector")
-    air_stuck: bool = _stuck("air detector")
-    air_open: bool = _open("air detector")
-    air_short: bool = _short("air detector")
-    flow_stuck: bool = _switch("The flow meter counts no more.")
-    line_flip: float = _number(
+    drain: float = _number_fault("Additional current out of the battery.", 1_000.0, 0, 1e6, unit="uA")
+    overheat: float = _number_fault("The pump is so much warmer than its surroundings.", 30.0, 0, 200, unit="K")
+    hang: bool = _switch_fault("The firmware stops running, until a reset.")
+    code_flip: bool = _switch_fault("One bit of the firmware's code is not what was flashed.")
+    battery_offset: float = _offset_fault("battery voltage")
+    battery_stuck: bool = _stuck_fault("battery voltage")
+    battery_open: bool = _open_fault("battery divider")
+    battery_short: bool = _short_fault("battery divider")
+    level_offset: float = _offset_fault("level sensor")
+    level_stuck: bool = _stuck_fault("level sensor")
+    level_open: bool = _open_fault("level sensor")
+    level_short: bool = _short_fault("level sensor")
+    pressure_offset: float = _offset_fault("pressure sensor")
+    pressure_stuck: bool = _stuck_fault("pressure sensor")
+    pressure_open: bool = _open_fault("pressure sensor")
+    pressure_short: bool = _short_fault("pressure sensor")
+    temperature_offset: float = _offset_fault("temperature sensor")
+    temperature_stuck: bool = _stuck_fault("temperature sensor")
+    temperature_open: bool = _open_fault("temperature sensor")
+    temperature_short: bool = _short_fault("temperature sensor")
+    air_offset: float = _offset_fault("air detector")
+    air_stuck: bool = _stuck_fault("air detector")
+    air_open: bool = _open_fault("air detector")
+    air_short: bool = _short_fault("air detector")
+    flow_stuck: bool = _switch_fault("The flow meter counts no more.")
+    line_flip: float = _number_fault(
         "Of the bytes on the serial line, so many have a flipped bit.", 1.0, 0, 1000, unit="in 1000"
     )
-    line_drop: float = _number("Of the bytes on the serial line, so many are lost.", 1.0, 0, 1000, unit="in 1000")
-    line_insert: float = _number(
+    line_drop: float = _number_fault("Of the bytes on the serial line, so many are lost.", 1.0, 0, 1000, unit="in 1000")
+    line_insert: float = _number_fault(
         "After so many of the bytes on the serial line comes one that nobody sent.", 1.0, 0, 1000, unit="in 1000"
     )
-    line_repeat: float = _number("Of the bytes on the serial line, so many come twice.", 1.0, 0, 1000, unit="in 1000")
-    line_cut: bool = _switch("The serial line is cut: nothing passes in either direction.")
-    line_baud: float = _number("The pump's baud rate times this.", 1.05, 0.1, 10, off=1.0)
-    line_delay: float = _number("Everything on the serial line arrives so much later.", 100.0, 0, 60_000, unit="ms")
-    rx_overrun: int = _number(
+    line_repeat: float = _number_fault(
+        "Of the bytes on the serial line, so many come twice.", 1.0, 0, 1000, unit="in 1000"
+    )
+    line_cut: bool = _switch_fault("The serial line is cut: nothing passes in either direction.")
+    line_baud: float = _number_fault("The pump's baud rate times this.", 1.05, 0.1, 10, off=1.0)
+    line_delay: float = _number_fault(
+        "Everything on the serial line arrives so much later.", 100.0, 0, 60_000, unit="ms"
+    )
+    rx_overrun: int = _number_fault(
         "While flash is written or erased no interrupt is served: of what arrives meanwhile, the UART holds so many.",
         32,
         1,
@@ -135,7 +139,7 @@ class Faults:
         unit="bytes",
         off=0,
     )
-    erase_time: float = _number(
+    erase_time: float = _number_fault(
         "Erasing a sector takes so long instead of 45 ms; 400 ms is the worst of the data sheet.",
         400.0,
         0,
@@ -143,15 +147,15 @@ class Faults:
         unit="ms",
     )
 
-    def set(self, name: str, value: Value | str | None = None) -> None:
+    def set_fault(self, name: str, value: Value | str | None = None) -> None:
         """Set one fault; `value` None takes its usual value. `none` ends them all. Raises FaultError."""
         if name == "none":
             for each, kind in KINDS.items():
                 setattr(self, each, kind.off)
             return
-        setattr(self, name, check(name, value))
+        setattr(self, name, check_value(name, value))
 
-    def present(self) -> dict[str, Value]:
+    def list_present(self) -> dict[str, Value]:
         """The faults that are there, by name."""
         return {name: value for name, value in asdict(self).items() if value != KINDS[name].off}
 
@@ -159,7 +163,7 @@ class Faults:
 KINDS: Final[dict[str, Kind]] = {each.name: each.metadata["kind"] for each in fields(Faults)}
 
 
-def check(name: str, value: Value | str | None = None) -> Value:
+def check_value(name: str, value: Value | str | None = None) -> Value:
     """The value that a fault takes. Raises FaultError: no such fault (with the nearest), or no such value."""
     kind = KINDS.get(name)
     if kind is None:
@@ -168,43 +172,43 @@ def check(name: str, value: Value | str | None = None) -> Value:
         raise FaultError(f'there is no fault "{name}"{guess}', hint="`dosebench sim --faults` lists them all")
     if value is None:
         return kind.usual
-    number = _read(name, kind, value) if isinstance(value, str) else value
+    number = _parse_value(name, kind, value) if isinstance(value, str) else value
     if isinstance(kind.off, bool):
         if number not in (0, 1):
             raise FaultError(f"{name} is on or off, not {value}")
         return bool(number)
     if number != kind.off and not kind.low <= number <= kind.high:
-        raise FaultError(f"{name} takes {_range(kind)}, not {value}")
+        raise FaultError(f"{name} takes {_format_range(kind)}, not {value}")
     if isinstance(kind.off, int) and number != int(number):
         raise FaultError(f"{name} takes whole numbers, not {value}")
     return int(number) if isinstance(kind.off, int) else float(number)
 
 
-def parse(text: str) -> tuple[str, str | None]:
-    """What `Faults.set` takes for `NAME`, `NAME=VALUE` or `none`, as on a command line. Raises FaultError."""
+def parse_fault(text: str) -> tuple[str, str | None]:
+    """What `Faults.set_fault` takes for `NAME`, `NAME=VALUE` or `none`, as on a command line. Raises FaultError."""
     name, equals, value = text.partition("=")
     if name != "none" or equals:
-        check(name, value if equals else None)
+        check_value(name, value if equals else None)
     return name, value if equals else None
 
 
-def show(present: dict[str, Value]) -> str:
+def format_faults(present: dict[str, Value]) -> str:
     """Faults for people: `occlusion, slip=10`; "no faults" when there are none."""
     told = [name if value == KINDS[name].usual else f"{name}={value:g}" for name, value in present.items()]
     return ", ".join(told) or "no faults"
 
 
-def _read(name: str, kind: Kind, text: str) -> Value:
+def _parse_value(name: str, kind: Kind, text: str) -> Value:
     word = _WORDS.get(text.strip().lower())
     if word is not None:
         return kind.usual if word else kind.off
     try:
         return float(text)
     except ValueError:
-        raise FaultError(f"{name} takes {_range(kind)}, not {text!r}") from None
+        raise FaultError(f"{name} takes {_format_range(kind)}, not {text!r}") from None
 
 
-def _range(kind: Kind) -> str:
+def _format_range(kind: Kind) -> str:
     if isinstance(kind.off, bool):
         return "on or off"
     return f"{kind.low:g} to {kind.high:g}" + (f" {kind.unit}" if kind.unit else "")

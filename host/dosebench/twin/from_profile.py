@@ -27,15 +27,15 @@ def plant_settings(profile: Profile) -> PlantSettings:
         posture_kpa=float(ambient.posture / 1000),
         ambient_mk=float(ambient.temperature),
         ambient_swing_mk=float(ambient.swing),
-        **_battery(battery),
+        **_battery_config(battery),
         idle_ua=resting_ua(profile),
-        **_power(power, profile.delivery.step_time),
-        sensors=_sensors(sensors),
+        **_power_config(power, profile.delivery.step_time),
+        sensors=_sensor_parts(sensors),
         flow_nl_per_count=float(sensors.flow.count) if sensors.flow else 0.0,
     )
 
 
-def _battery(battery: Battery) -> dict[str, Any]:
+def _battery_config(battery: Battery) -> dict[str, Any]:
     return {
         "cell": battery.cell,
         "battery_uah": float(battery.capacity),
@@ -47,7 +47,7 @@ def _battery(battery: Battery) -> dict[str, Any]:
     }
 
 
-def _power(power: Power, step_ms: Fraction) -> dict[str, Any]:
+def _power_config(power: Power, step_ms: Fraction) -> dict[str, Any]:
     return {
         "awake_ua": float(power.awake * HOUR_MS),
         "wake_uah": float(power.awake * power.wake_time),
@@ -58,7 +58,7 @@ def _power(power: Power, step_ms: Fraction) -> dict[str, Any]:
     }
 
 
-def _sensors(fitted: Sensors) -> dict[str, Sensor]:
+def _sensor_parts(fitted: Sensors) -> dict[str, Sensor]:
     made = {}
     for name in ("level", "pressure", "temperature"):
         if sensor := getattr(fitted, name):

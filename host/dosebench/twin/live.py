@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from dosebench.link.endpoint import UNREAD_BYTES_MAX, Endpoint
-from dosebench.twin.uart import garble
+from dosebench.twin.uart import garble_bytes
 
 if TYPE_CHECKING:
     from dosebench.twin.twin import Twin
@@ -35,40 +35,40 @@ class Live:
         self._rng = random.Random(twin.settings.seed)
         self._busy_until = 0.0
 
-    def run(self, going: Callable[[], bool] = lambda: True) -> None:
+    def run_until(self, going: Callable[[], bool] = lambda: True) -> None:
         """Run until `going()` is false, or until an exception such as KeyboardInterrupt ends it."""
         before = time.monotonic()
         while going():
             now = time.monotonic()
-            self._move(min(now - before, TURN_S))
+            self._pass_time(min(now - before, TURN_S))
             before = now
-            self._hear(self._endpoint.wait(BUSY_S if now < self._busy_until else IDLE_S))
+            self._receive_bytes(self._endpoint.receive_bytes(BUSY_S if now < self._busy_until else IDLE_S))
 
-    def _move(self, real_s: float) -> None:
+    def _pass_time(self, real_s: float) -> None:
         """Let virtual time pass, and give on what the pump says in it."""
         twin = self._twin
         line = twin.machine.to_host
         until = twin.machine.now_us + round(real_s * self._speed * 1e6)
         while True:
-            twin.advance_us(until, stop=lambda: line.arrived(twin.machine.now_us) > 0)
-            self._say(twin.host_read(UNREAD_BYTES_MAX))
+            twin.advance_us(until, stop=lambda: line.count_arrived(twin.machine.now_us) > 0)
+            self._send_bytes(twin.host_read(UNREAD_BYTES_MAX))
             if twin.machine.now_us >= until:
                 return
 
-    def _say(self, data: bytes) -> None:
-        baud = self._endpoint.baud()
+    def _send_bytes(self, data: bytes) -> None:
+        baud = self._endpoint.read_baud()
         if data and baud is not None:
-            data = garble(data, self._twin.machine.baud, baud, self._rng)
+            data = garble_bytes(data, self._twin.machine.baud, baud, self._rng)
         self._unread = (self._unread + data)[-UNREAD_BYTES_MAX:]
         if self._unread:
             self._busy_until = time.monotonic() + QUIET_AFTER_S
-            self._unread = self._unread[self._endpoint.send(self._unread) :]
+            self._unread = self._unread[self._endpoint.send_bytes(self._unread) :]
 
-    def _hear(self, data: bytes) -> None:
+    def _receive_bytes(self, data: bytes) -> None:
         if not data:
             return
-        baud = self._endpoint.baud()
+        baud = self._endpoint.read_baud()
         if baud is not None:
-            data = garble(data, baud, self._twin.machine.baud, self._rng)
+            data = garble_bytes(data, baud, self._twin.machine.baud, self._rng)
         self._busy_until = time.monotonic() + QUIET_AFTER_S
         self._twin.host_write(data)

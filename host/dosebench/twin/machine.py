@@ -15,7 +15,7 @@ from dosebench.image.source import code_hash
 from dosebench.twin.bus import Op, pack_reply
 from dosebench.twin.flash import Flash
 from dosebench.twin.plant import Plant
-from dosebench.twin.uart import Line, Noise, garble
+from dosebench.twin.uart import Line, Noise, garble_bytes
 
 TICKS_MASK: Final = 0x3FFFFFFF
 TICKS_AT_BOOT: Final = TICKS_MASK - 60_000
@@ -82,9 +82,9 @@ class Machine:
         self.watchdog_us = None
         self._reads = 0
         self.code = code_hash()
-        self.to_device.clear()
+        self.to_device.clear_bytes()
 
-    def ticks(self) -> int:
+    def read_ticks(self) -> int:
         """The firmware's millisecond counter, which wraps at 2^30."""
         return (self._ticks_at(self.now_us) + TICKS_AT_BOOT) & TICKS_MASK
 
@@ -102,8 +102,8 @@ class Machine:
     def wait_reply(self) -> bytes:
         """Header that ends a WAIT at the present time."""
         self._reads = 0
-        self.plant.wake(self.now_us)
-        return pack_reply(0, self.ticks(), 0, self.plant.encoder())
+        self.plant.wake_up(self.now_us)
+        return pack_reply(0, self.read_ticks(), 0, self.plant.read_encoder())
 
     def wake_at_us(self, delay_ms: int) -> int:
         """When a WAIT of `delay_ms` that begins now is over: on a tick of the firmware's counter."""
@@ -118,16 +118,16 @@ class Machine:
     def code_flipped(self, flipped: bool) -> None:
         self.plant.faults.code_flip = flipped
 
-    def handle(self, op: int, a: int, b: int, c: int, payload: bytes) -> tuple[bytes, bytes]:
+    def handle_operation(self, op: int, a: int, b: int, c: int, payload: bytes) -> tuple[bytes, bytes]:
         """Carry out one operation (not WAIT); return the header and payload of its reply."""
         value = 0
         out = b""
         if op == Op.MOTOR:
-            value = self._motor(a, b, c)
+            value = self._run_motor(a, b, c)
         elif op == Op.UART_READ:
-            out = self.to_device.take(self.now_us, a)
+            out = self.to_device.take_bytes(self.now_us, a)
         elif op == Op.UART_WRITE:
-            self.send(self.to_host, payload)
+            self.send_bytes(self.to_host, payload)
         elif op == Op.FLASH_READ:
             self._count_read()
             out = self.flash.read(a, b)
@@ -139,18 +139,18 @@ class Machine:
         elif op == Op.ADC:
             value = self.plant.sample_mv(a, self.now_us)
         elif op != Op.MOTOR_OFF:
-            value, out = self._rare(op, a)
-        return pack_reply(len(out), self.ticks(), value, self.plant.encoder()), out
+            value, out = self._handle_rare(op, a)
+        return pack_reply(len(out), self.read_ticks(), value, self.plant.read_encoder()), out
 
-    def _motor(self, steps: int, step_ms: int, on_ms_max: int) -> int:
+    def _run_motor(self, steps: int, step_ms: int, on_ms_max: int) -> int:
         done = 0
         while done < steps and (done + 1) * step_ms <= on_ms_max:
-            self.plant.step(self.now_us)
-            self._pass(step_ms * 1000)
+            self.plant.make_step(self.now_us)
+            self._pass_time(step_ms * 1000)
             done += 1
         return done
 
-    def _rare(self, op: int, a: int) -> tuple[int, bytes]:
+    def _handle_rare(self, op: int, a: int) -> tuple[int, bytes]:
         """Reply value and payload of the operations that are not part of every turn of the loop."""
         if op == Op.COUNTER:
             return self.plant.flow_count(self.now_us), b""
@@ -164,9 +164,9 @@ class Machine:
             held[0] ^= self.code_flipped
             return 0, bytes(held)
         elif op == Op.HELLO:
-            return 0, self._hello()
+            return 0, self._describe_board()
         elif op == Op.TONE:
-            self.plant.sound(a, self.now_us)
+            self.plant.sound_tone(a, self.now_us)
         elif op == Op.RANDOM:
             return 0, self.random_bytes(a)
         elif op == Op.UART_BUSY:
@@ -183,24 +183,26 @@ class Machine:
     def _pass_flash(self, us: int) -> None:
         self.plant.flash_us += us
         began = self.now_us
-        self._pass(us)
+        self._pass_time(us)
         if self.plant.faults.rx_overrun:
-            self.to_device.overrun(began, self.now_us, self.plant.faults.rx_overrun)
+            self.to_device.drop_overrun(began, self.now_us, self.plant.faults.rx_overrun)
 
-    def send(self, line: Line, data: bytes) -> None:
+    def send_bytes(self, line: Line, data: bytes) -> None:
         """Put bytes on one direction of the serial line, as good as it is."""
         faults = self.plant.faults
         if faults.line_cut:
             return
         if faults.line_baud != 1:
-            data = garble(data, round(self.baud * faults.line_baud), self.baud, self._line_rng)
+            data = garble_bytes(data, round(self.baud * faults.line_baud), self.baud, self._line_rng)
         # The faults are in 1000 bytes, the shares of the noise in one.
         noise = Noise(
             faults.line_flip / 1000, faults.line_drop / 1000, faults.line_insert / 1000, faults.line_repeat / 1000
         )
-        line.send(self.now_us + round(faults.line_delay * 1000), noise.hurt(data, self._line_rng) if noise else data)
+        line.send_bytes(
+            self.now_us + round(faults.line_delay * 1000), noise.hurt_bytes(data, self._line_rng) if noise else data
+        )
 
-    def _pass(self, us: int) -> None:
+    def _pass_time(self, us: int) -> None:
         """Let time pass inside an operation."""
         self.plant.busy_us += us
         self.now_us += us
@@ -217,7 +219,7 @@ class Machine:
         self.now_us = max(self.now_us, self.watchdog_us)
         raise WatchdogBite
 
-    def _hello(self) -> bytes:
+    def _describe_board(self) -> bytes:
         told = {"config": self.config, "device_id": list(self.device_id), "reset_cause": self.reset_cause}
         told["code_hash"] = self.code.hex()
         told["keys"] = {role: key.hex() for role, key in self.keys.items()}

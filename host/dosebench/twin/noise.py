@@ -16,7 +16,7 @@ _NORM: Final = 3**0.5 / 65_536
 """Scales the sum of four 16-bit numbers, whose variance is 4/12 * 65536^2, to a standard deviation of 1."""
 
 
-def bits(seed: int, stream: int, at: int, repeat: int = 0) -> int:
+def random_bits(seed: int, stream: int, at: int, repeat: int = 0) -> int:
     """64 bits that four whole numbers decide."""
     x = ((seed * 7_919 + stream) * _STEP + at) * _STEP + repeat * _MIX_2 & _MASK
     x = (x ^ x >> 30) * _MIX_1 & _MASK
@@ -24,13 +24,13 @@ def bits(seed: int, stream: int, at: int, repeat: int = 0) -> int:
     return x ^ x >> 31
 
 
-def normal(seed: int, stream: int, at: int, repeat: int = 0) -> float:
+def normal_deviate(seed: int, stream: int, at: int, repeat: int = 0) -> float:
     """A number of mean 0 and standard deviation 1, nearly normal: the sum of four uniform ones, so never beyond 3.5."""
-    x = bits(seed, stream, at, repeat)
+    x = random_bits(seed, stream, at, repeat)
     total = (x & 0xFFFF) + (x >> 16 & 0xFFFF) + (x >> 32 & 0xFFFF) + (x >> 48)
     return (total - 131_070) * _NORM
 
 
-def uniform(seed: int, stream: int, at: int) -> float:
+def uniform_deviate(seed: int, stream: int, at: int) -> float:
     """A number from 0 up to, but not including, 1."""
-    return (bits(seed, stream, at) >> 11) / (1 << 53)
+    return (random_bits(seed, stream, at) >> 11) / (1 << 53)

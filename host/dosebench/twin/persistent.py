@@ -55,7 +55,7 @@ class SimOptions:
     baud: int
 
     @classmethod
-    def parse(cls, url: str) -> SimOptions:
+    def parse_url(cls, url: str) -> SimOptions:
         """Read `sim://NAME?profile=&runtime=&seed=&baud=`. Raises SimError."""
         parts = urlsplit(url)
         name = parts.netloc + parts.path.rstrip("/")
@@ -73,17 +73,17 @@ class SimOptions:
             raise SimError(f"{url}: seed and baud are whole numbers") from None
         return cls(name, given.get("profile", DEFAULT_PROFILE), runtime, seed, baud)
 
-    def settings(self) -> TwinSettings:
+    def make_settings(self) -> TwinSettings:
         """Settings of the twin. Raises ProfileError when there is no such profile."""
         return profile_settings(self.profile, self.runtime, self.seed, self.baud, self.name)
 
 
 def profile_settings(profile: str, runtime: str | None, seed: int, baud: int = 115_200, name: str = "") -> TwinSettings:
     """Settings of a twin of a pump profile: the firmware's figures, and the plant's constants."""
-    from dosebench.profile.load import load  # noqa: PLC0415
+    from dosebench.profile.load import load_profile  # noqa: PLC0415
     from dosebench.twin.from_profile import plant_settings  # noqa: PLC0415
 
-    loaded = load(profile)
+    loaded = load_profile(profile)
     config, plant = loaded.device_config(), plant_settings(loaded)
     return TwinSettings(config, runtime, seed, baud, plant, _device_id(name))  # type: ignore[arg-type]
 
@@ -94,12 +94,12 @@ def _device_id(name: str) -> bytes | None:
 
 def open_url(url: str) -> tuple[Twin, Callable[[], None]]:
     """The twin of a `sim://` URL, powered, and what lets go of it again. Raises SimError."""
-    options = SimOptions.parse(url)
+    options = SimOptions.parse_url(url)
     if not options.name:
-        twin = Twin(options.settings()).power_on()
+        twin = Twin(options.make_settings()).power_on()
         return twin, twin.close
     kept = NamedTwin(options)
-    return kept.open(), kept.release
+    return kept.open_twin(), kept.release_twin
 
 
 def sims_dir() -> Path:
@@ -125,14 +125,14 @@ class NamedTwin:
         self._twin: Twin | None = None
         self._pid = 0
 
-    def open(self) -> Twin:
+    def open_twin(self) -> Twin:
         """Find or make the twin and power it. Raises SimError when another program has it."""
         if not hasattr(os, "mkfifo"):
             raise SimError("named simulations need FIFOs, which this system lacks: use sim:// or `dosebench sim --tcp`")
         self.directory.mkdir(parents=True, exist_ok=True)
         self._lock = self._take_lock("lock", f"sim://{self.options.name} is in use by another program")
         try:
-            self._twin = self._load() if (self.directory / "twin.json").exists() else self._create()
+            self._twin = self._load_twin() if (self.directory / "twin.json").exists() else self._create_twin()
         except BaseException:
             self._lock.close()
             raise
@@ -150,14 +150,14 @@ class NamedTwin:
             raise SimError(message, hint="wait for it to end, or use another name") from None
         return handle
 
-    def _create(self) -> Twin:
-        settings = self.options.settings()
+    def _create_twin(self) -> Twin:
+        settings = self.options.make_settings()
         # Whoever makes a board sets its keys.
         settings.keys = new_keys()
         twin = Twin(settings)
-        twin.booter = self._booter(twin)
+        twin.booter = self._make_booter(twin)
         twin.power_on()
-        KeyStore().put(twin.machine.device_id, twin.machine.keys, secret=False)
+        KeyStore().put_keys(twin.machine.device_id, twin.machine.keys, secret=False)
         return twin
 
     def set_keys(self, keys: Mapping[str, bytes]) -> None:
@@ -169,7 +169,7 @@ class NamedTwin:
         twin.machine.keys = keys
         twin.power_on()
 
-    def flash(self, config: Mapping[str, Any]) -> None:
+    def flash_config(self, config: Mapping[str, Any]) -> None:
         """Flash other settings onto the open board, which boots with them; therapy, journal and keys stay."""
         twin = self._twin
         if twin is None:
@@ -178,7 +178,7 @@ class NamedTwin:
         twin.machine.config = dict(config)
         twin.power_on()
 
-    def _load(self) -> Twin:
+    def _load_twin(self) -> Twin:
         kept = json.loads((self.directory / "twin.json").read_text())
         if kept.get("format") != _FORMAT:
             name = self.options.name
@@ -186,14 +186,14 @@ class NamedTwin:
         self._check_options(kept["options"])
         twin = Twin(self._kept_settings(kept["config"]))
         twin.machine.keys = {role: bytes.fromhex(key) for role, key in kept["keys"].items()}
-        self._restore(twin, kept)
-        twin.booter = self._booter(twin)
-        if self._alive() and not (self.directory / "open").exists():
+        self._restore_state(twin, kept)
+        twin.booter = self._make_booter(twin)
+        if self._is_alive() and not (self.directory / "open").exists():
             self._pid = kept["pid"]
-            runtime = ProcessRuntime(twin.machine, twin.runtime_name, *reversed(self._fifos()))
+            runtime = ProcessRuntime(twin.machine, twin.runtime_name, *reversed(self._open_fifos()))
             runtime.waiting = True
-            self._own(runtime)
-            twin.attach(runtime, kept["wake_us"])
+            self._own_process(runtime)
+            twin.attach_firmware(runtime, kept["wake_us"])
             return twin
         # The firmware is gone, or was left in the middle of something: its last saved state loses power now.
         stop_process(self.directory)
@@ -219,14 +219,14 @@ class NamedTwin:
             config, options.runtime, options.seed, options.baud, device_id=_device_id(options.name)  # type: ignore[arg-type]
         )
 
-    def _booter(self, twin: Twin) -> Callable[[], Runtime]:
-        return lambda: self._boot(twin)
+    def _make_booter(self, twin: Twin) -> Callable[[], Runtime]:
+        return lambda: self._boot_firmware(twin)
 
-    def _own(self, runtime: ProcessRuntime) -> None:
+    def _own_process(self, runtime: ProcessRuntime) -> None:
         runtime.log = self.directory / "firmware.log"
         runtime.end_detached = lambda: stop_process(self.directory)
 
-    def _boot(self, twin: Twin) -> Runtime:
+    def _boot_firmware(self, twin: Twin) -> Runtime:
         inward, outward = self._fifo_paths()
         for path in (inward, outward):
             path.unlink(missing_ok=True)
@@ -237,18 +237,18 @@ class NamedTwin:
                 twin.machine, twin.runtime_name, (inward, outward), log, alive.fileno()
             )
         alive.close()
-        self._own(runtime)
+        self._own_process(runtime)
         (self.directory / "pid").write_text(str(self._pid))
         return runtime
 
     def _fifo_paths(self) -> tuple[Path, Path]:
         return self.directory / "to-firmware", self.directory / "from-firmware"
 
-    def _fifos(self) -> tuple[int, int]:
+    def _open_fifos(self) -> tuple[int, int]:
         inward, outward = self._fifo_paths()
         return os.open(inward, os.O_RDWR), os.open(outward, os.O_RDWR)
 
-    def _alive(self) -> bool:
+    def _is_alive(self) -> bool:
         # The firmware's process holds a lock on this file for as long as it lives.
         try:
             self._take_lock("alive", "").close()
@@ -256,18 +256,18 @@ class NamedTwin:
             return True
         return False
 
-    def release(self) -> None:
+    def release_twin(self) -> None:
         """Save everything and let go; the firmware waits where it is."""
         twin, lock = self._twin, self._lock
         if twin is None or lock is None:
             return
-        self._save(twin)
-        twin.detach()
+        self._save_state(twin)
+        twin.detach_firmware()
         (self.directory / "open").unlink(missing_ok=True)
         lock.close()
         self._twin = None
 
-    def _save(self, twin: Twin) -> None:
+    def _save_state(self, twin: Twin) -> None:
         options = {
             "profile": self.options.profile,
             "runtime": twin.runtime_name,
@@ -275,25 +275,25 @@ class NamedTwin:
             "baud": self.options.baud,
         }
         kept = {"format": _FORMAT, "options": options, "config": twin.machine.config, "pid": self._pid}
-        kept |= {"keys": board_form(twin.machine.keys), "wake_us": twin.wake_us} | snapshot(twin)
+        kept |= {"keys": board_form(twin.machine.keys), "wake_us": twin.wake_us} | take_snapshot(twin)
         (self.directory / "flash.bin").write_bytes(twin.flash.data)
         (self.directory / "steps.bin").write_bytes(twin.plant.steps_us.tobytes())
         write_private(self.directory / "twin.json", json.dumps(kept).encode(), durable=False)
 
-    def _restore(self, twin: Twin, kept: dict[str, Any]) -> None:
+    def _restore_state(self, twin: Twin, kept: dict[str, Any]) -> None:
         machine = twin.machine
         steps = array("q", (self.directory / "steps.bin").read_bytes())
-        machine.plant = Plant.restore(kept["plant"], steps)
+        machine.plant = Plant.restore_state(kept["plant"], steps)
         machine.flash.data[:] = (self.directory / "flash.bin").read_bytes()
         machine.flash.operations, machine.flash.erases = kept["flash_operations"], kept["flash_erases"]
         machine.now_us, machine.booted_us = kept["now_us"], kept["booted_us"]
         machine.watchdog_us, machine.reset_cause = kept["watchdog_us"], kept["reset_cause"]
         machine.code = bytes.fromhex(kept["code"])
-        machine.to_device.restore(kept["to_device"])
-        machine.to_host.restore(kept["to_host"])
+        machine.to_device.restore_state(kept["to_device"])
+        machine.to_host.restore_state(kept["to_host"])
 
 
-def snapshot(twin: Twin) -> dict[str, Any]:
+def take_snapshot(twin: Twin) -> dict[str, Any]:
     """State of plant, time and line as JSON values; flash and step times are kept apart."""
     machine = twin.machine
     return {
@@ -302,11 +302,11 @@ def snapshot(twin: Twin) -> dict[str, Any]:
         "watchdog_us": machine.watchdog_us,
         "reset_cause": machine.reset_cause,
         "code": machine.code.hex(),
-        "plant": machine.plant.state(),
+        "plant": machine.plant.save_state(),
         "flash_operations": machine.flash.operations,
         "flash_erases": machine.flash.erases,
-        "to_device": machine.to_device.state(),
-        "to_host": machine.to_host.state(),
+        "to_device": machine.to_device.save_state(),
+        "to_host": machine.to_host.save_state(),
     }
 
 
@@ -327,20 +327,20 @@ def stop_process(directory: Path) -> bool:
     return False
 
 
-def stop(name: str) -> bool:
+def stop_twin(name: str) -> bool:
     """Cut the power of a named twin; the next opening boots it. Returns whether it ran."""
-    directory = _existing(name)
+    directory = _existing_directory(name)
     return stop_process(directory)
 
 
-def remove(name: str) -> None:
+def remove_twin(name: str) -> None:
     """Forget a named twin. Raises SimError when there is none."""
-    directory = _existing(name)
+    directory = _existing_directory(name)
     stop_process(directory)
     shutil.rmtree(directory)
 
 
-def _existing(name: str) -> Path:
+def _existing_directory(name: str) -> Path:
     directory = sims_dir() / name
     if not _NAME.fullmatch(name) or not directory.is_dir():
         raise SimError(f"there is no simulation {name!r}", hint="`dosebench sim --list` shows which there are")

@@ -28,7 +28,7 @@ _POSTURE: Final = 101
 """Stream of the posture's noise; those of the converter are its channels."""
 
 
-def _decay(passed_us: int, tau_s: float) -> float:
+def _decay_factor(passed_us: int, tau_s: float) -> float:
     return math.exp(-passed_us / (tau_s * 1e6)) if passed_us > 0 else 1.0
 
 
@@ -152,10 +152,10 @@ class Plant:
     # Faults
 
     def set_fault(self, name: str, value: Value | str | None, now_us: int) -> None:
-        """Set a fault from now on (see `Faults.set`). Raises FaultError."""
-        self.settle(now_us)
+        """Set a fault from now on (see `Faults.set_fault`). Raises FaultError."""
+        self.account_until(now_us)
         self.held_nl, self.held_at_us = self.held_at(now_us), now_us
-        self.faults.set(name, value)
+        self.faults.set_fault(name, value)
         if self.faults.disconnect:
             self.lost_nl += self.held_nl
             self.entered_nl -= self.held_nl
@@ -163,7 +163,7 @@ class Plant:
 
     # Motor and pump head
 
-    def step(self, now_us: int) -> None:
+    def make_step(self, now_us: int) -> None:
         """One commanded motor step begins."""
         self.commanded += 1
         settings, faults = self.settings, self.faults
@@ -173,17 +173,17 @@ class Plant:
         self.strained_us = now_us
         if faults.stall or (faults.slip and self.commanded % faults.slip == 0):
             return
-        self._turn(now_us)
+        self._turn_motor(now_us)
 
-    def wake(self, now_us: int) -> None:
+    def wake_up(self, now_us: int) -> None:
         """The controller wakes; steps that nothing commanded happen now, if the fault is set."""
         self.wakes += 1
-        self.settle(now_us)
+        self.account_until(now_us)
         while self.faults.runaway:
             self.faults.runaway -= 1
-            self._turn(now_us)
+            self._turn_motor(now_us)
 
-    def _turn(self, now_us: int) -> None:
+    def _turn_motor(self, now_us: int) -> None:
         # The commonest act of a simulation: what is the same in most turns is not asked for again.
         held = self.held_nl * math.exp((self.held_at_us - now_us) / (self._tau_s() * 1e6))
         volume = self.settings.step_nl * self.faults.step_volume_factor
@@ -193,10 +193,10 @@ class Plant:
         room = self._held_max() - held
         if volume > room:
             volume = max(0.0, room)
-        self._enter(volume, held, now_us)
+        self._enter_line(volume, held, now_us)
         self.steps_us.append(now_us)
 
-    def _enter(self, volume_nl: float, held_nl: float, at_us: int) -> None:
+    def _enter_line(self, volume_nl: float, held_nl: float, at_us: int) -> None:
         """`volume_nl` leaves the reservoir at once, into a line that holds `held_nl`."""
         entered = volume_nl
         if self.faults.leak or self.faults.disconnect:
@@ -210,13 +210,13 @@ class Plant:
     def _share_in(self) -> float:
         return 0.0 if self.faults.disconnect else 1.0 - self.faults.leak
 
-    def encoder(self) -> int:
+    def read_encoder(self) -> int:
         """Steps that the motor made in its life, modulo 2^30."""
         return len(self.steps_us) & COUNT_MASK
 
     # What goes on between steps
 
-    def settle(self, now_us: int) -> None:
+    def account_until(self, now_us: int) -> None:
         """Account for what went on since the last time: free flow, evaporation, charge that faults take."""
         faults, settings = self.faults, self.settings
         passed_us = now_us - self.settled_us
@@ -230,9 +230,9 @@ class Plant:
             gone = settings.evaporation_nl_per_day * passed_us / DAY_US
             self.evaporated_nl += min(gone, self.reservoir_nl())
         if faults.free_flow:
-            self._siphon(faults.free_flow / 1e6, now_us - passed_us, passed_us)
+            self._siphon_line(faults.free_flow / 1e6, now_us - passed_us, passed_us)
 
-    def _siphon(self, nl_per_us: float, from_us: int, passed_us: int) -> None:
+    def _siphon_line(self, nl_per_us: float, from_us: int, passed_us: int) -> None:
         """Liquid ran evenly through the line until the reservoir was empty, no faster than the line lets through."""
         tau_us = self._tau_s() * 1e6
         share = self._share_in()
@@ -242,7 +242,7 @@ class Plant:
         lasted_us = min(passed_us, round(left / nl_per_us))
         volume = left if lasted_us < passed_us else min(left, nl_per_us * passed_us)
         held = self.held_at(from_us + lasted_us)
-        self._enter(volume, held, from_us + lasted_us)
+        self._enter_line(volume, held, from_us + lasted_us)
         self.held_nl = held - nl_per_us * tau_us * share * math.expm1(-lasted_us / tau_us)
 
     # Reservoir and catheter
@@ -255,45 +255,45 @@ class Plant:
         """Volume in the reservoir now."""
         return max(0.0, self.filled_nl - self.out_nl - self.evaporated_nl)
 
-    def refill(self, content_nl: float, now_us: int = 0) -> None:
+    def refill_reservoir(self, content_nl: float, now_us: int = 0) -> None:
         """Fill the reservoir to `content_nl`; `now_us` accounts first for what ran out of it by itself."""
-        self.settle(now_us)
+        self.account_until(now_us)
         self.filled_nl = self.out_nl + self.evaporated_nl + content_nl
 
-    def _stiffness(self) -> float:
+    def _line_stiffness(self) -> float:
         # Air makes the line softer: less pressure for what it holds, and longer until it has gone.
         return self.settings.catheter_kpa_per_nl / (self.faults.air or 1.0)
 
     def _held_max(self) -> float:
-        return self.settings.head_kpa_max / self._stiffness()
+        return self.settings.head_kpa_max / self._line_stiffness()
 
     def _tau_s(self) -> float:
         return self.settings.catheter_tau_s * (self.faults.occlusion or 1.0) * (self.faults.air or 1.0)
 
     def held_at(self, now_us: int) -> float:
         """Volume that waits in the catheter's compliance."""
-        return self.held_nl * _decay(now_us - self.held_at_us, self._tau_s())
+        return self.held_nl * _decay_factor(now_us - self.held_at_us, self._tau_s())
 
     def delivered_nl(self, now_us: int) -> float:
         """Volume that left the catheter's tip in the pump's life: the bolus after an occlusion shows here."""
-        self.settle(now_us)
+        self.account_until(now_us)
         return self.entered_nl - self.held_at(now_us)
 
     def pressure_kpa(self, now_us: int) -> float:
         """Pressure at the catheter's inlet above the atmosphere."""
-        self.settle(now_us)
+        self.account_until(now_us)
         if self.faults.disconnect:
             return 0.0
-        return self.posture_kpa(now_us) + self.held_at(now_us) * self._stiffness()
+        return self.posture_kpa(now_us) + self.held_at(now_us) * self._line_stiffness()
 
     def posture_kpa(self, now_us: int) -> float:
         """Pressure at the catheter's tip: a level that lasts a while, then a ramp to another one."""
         settings = self.settings
         turn, into_us = divmod(now_us, round(settings.posture_period_s * 1e6))
-        here = noise.uniform(self.seed, _POSTURE, turn)
+        here = noise.uniform_deviate(self.seed, _POSTURE, turn)
         share = into_us / (settings.posture_change_s * 1e6)
         if share < 1.0:
-            before = noise.uniform(self.seed, _POSTURE, turn - 1)
+            before = noise.uniform_deviate(self.seed, _POSTURE, turn - 1)
             here = before + (here - before) * share
         return here * settings.posture_kpa
 
@@ -302,7 +302,7 @@ class Plant:
         size = self.settings.flow_nl_per_count
         if not size:
             return 0
-        self.settle(now_us)
+        self.account_until(now_us)
         if self.faults.flow_stuck:
             return self.converter.frozen.setdefault("flow", int(self.out_nl / size) & COUNT_MASK)
         self.converter.frozen.pop("flow", None)
@@ -318,7 +318,7 @@ class Plant:
 
     def charges_uah(self, now_us: int) -> dict[str, float]:
         """Charge taken from the battery, by what took it."""
-        self.settle(now_us)
+        self.account_until(now_us)
         settings = self.settings
         return {
             "idle": now_us / HOUR_US * settings.idle_ua,
@@ -332,7 +332,7 @@ class Plant:
 
     def used_uah(self, now_us: int) -> float:
         """Charge taken from the battery."""
-        self.settle(now_us)
+        self.account_until(now_us)
         settings = self.settings
         between = now_us * settings.idle_ua + self.busy_us * settings.awake_ua + self.flash_us * settings.flash_ua
         return (
@@ -343,7 +343,7 @@ class Plant:
         )
 
     def _strain_at(self, now_us: int) -> float:
-        return self.strain_ua * _decay(now_us - self.strained_us, self.settings.recovery_s)
+        return self.strain_ua * _decay_factor(now_us - self.strained_us, self.settings.recovery_s)
 
     def battery_mv(self, now_us: int) -> float:
         """Voltage of the battery under its present load, without noise, in millivolts."""
@@ -358,7 +358,7 @@ class Plant:
         open_mv = settings.battery_empty_mv + span * voltage_left(settings.cell, depth)
         return max(0.0, open_mv - ohm * load_ua / 1_000 + settings.battery_mv_per_k * warmer_k)
 
-    def sound(self, pattern: int, now_us: int) -> None:
+    def sound_tone(self, pattern: int, now_us: int) -> None:
         """A tone begins (0 ends it: a pattern ends by itself, so nothing is left to do)."""
         self.tones.append((now_us, pattern))
         self.tone_s += TONE_S.get(pattern, 0.0)
@@ -374,12 +374,12 @@ class Plant:
             sensor = self.settings.sensors.get(name)
             if sensor is None:
                 return 0
-            ideal, noise_mv = sensor.millivolts(self._quantity(name, now_us)), sensor.noise_mv
-        return self.converter.sample(channel, ideal, noise_mv, now_us, self.faults)
+            ideal, noise_mv = sensor.to_millivolts(self._sensor_quantity(name, now_us)), sensor.noise_mv
+        return self.converter.read_sample(channel, ideal, noise_mv, now_us, self.faults)
 
-    def _quantity(self, name: str, now_us: int) -> float:
+    def _sensor_quantity(self, name: str, now_us: int) -> float:
         if name == "level":
-            self.settle(now_us)
+            self.account_until(now_us)
             return self.reservoir_nl()
         if name == "pressure":
             return 1_000 * (ATMOSPHERE_KPA + self.pressure_kpa(now_us))
@@ -389,15 +389,15 @@ class Plant:
 
     # Persistence
 
-    def state(self) -> dict[str, Any]:
+    def save_state(self) -> dict[str, Any]:
         """Everything but the step times, as JSON values."""
         kept = asdict(self)
         del kept["steps_us"]
         return kept
 
     @classmethod
-    def restore(cls, state: dict[str, Any], steps_us: array[int]) -> Plant:
-        """Go on from what `state` returned."""
+    def restore_state(cls, state: dict[str, Any], steps_us: array[int]) -> Plant:
+        """Go on from what `save_state` returned."""
         state = dict(state)
         settings = dict(state.pop("settings"))
         sensors = {name: Sensor(**sensor) for name, sensor in settings.pop("sensors").items()}

@@ -35,7 +35,7 @@ class FirmwareDiedError(DosebenchError):
     """The firmware's process ended by itself; the message holds what it printed last."""
 
 
-def available() -> dict[RuntimeName, bool]:
+def list_available() -> dict[RuntimeName, bool]:
     """Which runtimes can be had here."""
     found = importlib.util.find_spec
     return {
@@ -47,7 +47,7 @@ def available() -> dict[RuntimeName, bool]:
 
 def default_runtime() -> RuntimeName:
     """The unix port, else the 32-bit build, else CPython."""
-    have = available()
+    have = list_available()
     return next(name for name in RUNTIMES if have[name])
 
 
@@ -57,11 +57,11 @@ class Runtime(ABC):
     name: RuntimeName
 
     @abstractmethod
-    def run(self) -> int:
+    def run_turn(self) -> int:
         """Let the firmware do what is due now; return for how many milliseconds it wants to wait."""
 
     @abstractmethod
-    def kill(self) -> None:
+    def cut_power(self) -> None:
         """Cut the power: nothing of the firmware runs after this."""
 
 
@@ -80,11 +80,11 @@ class DirectRuntime(Runtime):
         self._machine = machine
         self._link = _DirectLink(machine)
         self._build: Callable[[], Any] | None = lambda: Pump(
-            BusBoard(self._link, "cpython", f"cpython {sys.version.split()[0]}", lambda: 0, _loads, lambda: None)
+            BusBoard(self._link, "cpython", f"cpython {sys.version.split()[0]}", lambda: 0, _load_json, lambda: None)
         )
         self.pump: Any = None
 
-    def run(self) -> int:
+    def run_turn(self) -> int:
         if self.pump is None:
             assert self._build is not None
             self.pump = self._build()
@@ -92,12 +92,12 @@ class DirectRuntime(Runtime):
             self._link.answer_wait(self.pump.board)
         return int(self.pump.run())
 
-    def kill(self) -> None:
+    def cut_power(self) -> None:
         self._build = None
         self.pump = None
 
 
-def _loads(data: bytes) -> Any:
+def _load_json(data: bytes) -> Any:
     import json  # noqa: PLC0415
 
     return json.loads(data)
@@ -108,7 +108,7 @@ class _DirectLink:
         self._machine = machine
 
     def exchange(self, request: array[int], payload: bytes | None, reply: array[int], into: Any) -> None:
-        words, out = self._machine.handle(
+        words, out = self._machine.handle_operation(
             request[0], request[2], request[3], request[4], b"" if payload is None else bytes(payload)
         )
         reply[:] = array("i", WORDS.unpack(words))
@@ -134,10 +134,14 @@ class ProcessRuntime(Runtime):
         self.log: Path | None = None
 
     @classmethod
-    def start(cls, machine: Machine, name: RuntimeName, script: Path | None = None) -> ProcessRuntime:
-        """Boot the firmware in a child on pipes; `script` runs in place of its main.py (see `command`)."""
+    def start_child(cls, machine: Machine, name: RuntimeName, script: Path | None = None) -> ProcessRuntime:
+        """Boot the firmware in a child on pipes; `script` runs in place of its main.py (see `child_command`)."""
         process = subprocess.Popen(
-            command(name, script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+            child_command(name, script),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
         )
         assert process.stdin is not None
         assert process.stdout is not None
@@ -145,27 +149,27 @@ class ProcessRuntime(Runtime):
         runtime.process = process
         return runtime
 
-    def run(self) -> int:
+    def run_turn(self) -> int:
         if self.waiting:
-            self._send(self._machine.wait_reply())
+            self._send_bytes(self._machine.wait_reply())
             self.waiting = False
         while True:
-            op, length, a, b, c = WORDS.unpack(self._receive(WORDS_BYTES))
-            payload = self._receive(length) if length else b""
+            op, length, a, b, c = WORDS.unpack(self._receive_exactly(WORDS_BYTES))
+            payload = self._receive_exactly(length) if length else b""
             if op == Op.WAIT:
                 self.waiting = True
                 return int(a)
-            header, out = self._machine.handle(op, a, b, c, payload)
-            self._send(header + out)
+            header, out = self._machine.handle_operation(op, a, b, c, payload)
+            self._send_bytes(header + out)
 
-    def _send(self, data: bytes) -> None:
+    def _send_bytes(self, data: bytes) -> None:
         try:
             while data:
                 data = data[os.write(self._writer, data) :]
         except BrokenPipeError:
             raise FirmwareDiedError(self._last_words()) from None
 
-    def _receive(self, length: int) -> bytes:
+    def _receive_exactly(self, length: int) -> bytes:
         while len(self._buffer) < length:
             data = os.read(self._reader, 65_536)
             if not data:
@@ -183,16 +187,16 @@ class ProcessRuntime(Runtime):
             said = self.log.read_text(errors="replace")
         return f"the firmware stopped on the {self.name} runtime: {said.strip()[-2000:] or 'no output'}"
 
-    def detach(self) -> None:
+    def detach_child(self) -> None:
         """Let go of the FIFOs; the firmware goes on waiting."""
         os.close(self._reader)
         os.close(self._writer)
 
-    def kill(self) -> None:
+    def cut_power(self) -> None:
         process = self.process
         if process is None:
             if self.end_detached is not None:
-                self.detach()
+                self.detach_child()
                 self.end_detached()
             return
         process.kill()
@@ -203,13 +207,13 @@ class ProcessRuntime(Runtime):
         self.process = None
 
 
-def command(name: RuntimeName, script: Path | None = None) -> list[str]:
+def child_command(name: RuntimeName, script: Path | None = None) -> list[str]:
     """Command line that boots the firmware on a runtime, with the bench bus on standard input and output.
 
     `script` runs in place of the firmware's main.py, on the two MicroPythons; its last argument is the directory of the
     firmware, to put on sys.path.
     """
-    if not available()[name]:
+    if not list_available()[name]:
         raise RuntimeMissingError(
             f"the {name} runtime is not installed here; `dosebench doctor` shows which are, --runtime chooses"
         )
@@ -222,11 +226,11 @@ def command(name: RuntimeName, script: Path | None = None) -> list[str]:
     return [sys.executable, "-m", "dosebench.twin.cpython_child"]
 
 
-def boot(machine: Machine, name: RuntimeName) -> Runtime:
+def boot_firmware(machine: Machine, name: RuntimeName) -> Runtime:
     """Boot the firmware on a runtime, within the life of this process."""
     if name == "cpython":
         return DirectRuntime(machine)
-    return ProcessRuntime.start(machine, name)
+    return ProcessRuntime.start_child(machine, name)
 
 
 def boot_detached(
@@ -238,7 +242,7 @@ def boot_detached(
     """
     to_child, from_child = (os.open(path, os.O_RDWR) for path in fifos)
     process = subprocess.Popen(
-        command(name), stdin=to_child, stdout=from_child, stderr=log, start_new_session=True, pass_fds=(alive,)
+        child_command(name), stdin=to_child, stdout=from_child, stderr=log, start_new_session=True, pass_fds=(alive,)
     )
     # Never waited for: it is meant to go on without this process.
     process.returncode = 0

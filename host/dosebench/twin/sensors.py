@@ -33,7 +33,7 @@ class Sensor:
     high: float
     noise_mv: float
 
-    def millivolts(self, quantity: float) -> float:
+    def to_millivolts(self, quantity: float) -> float:
         """What it gives without noise."""
         return self.low_mv + (self.high_mv - self.low_mv) * (quantity - self.low) / (self.high - self.low)
 
@@ -54,21 +54,21 @@ class Converter:
     repeats: list[int] = field(default_factory=lambda: [0] * len(CHANNELS))
     frozen: dict[str, int] = field(default_factory=dict)
 
-    def sample(self, channel: int, ideal_mv: float, noise_mv: float, now_us: int, faults: Faults) -> int:
+    def read_sample(self, channel: int, ideal_mv: float, noise_mv: float, now_us: int, faults: Faults) -> int:
         """One sample of a channel whose sensor would give `ideal_mv`."""
         if self.last_us[channel] == now_us:
             self.repeats[channel] += 1
         else:
             self.last_us[channel] = now_us
             self.repeats[channel] = 0
-        read = ideal_mv + noise_mv * noise.normal(self.seed, channel, now_us, self.repeats[channel])
+        read = ideal_mv + noise_mv * noise.normal_deviate(self.seed, channel, now_us, self.repeats[channel])
         rail = RAIL_MV * (BATTERY_DIVIDER if channel == 0 else 1)
         broken = _BROKEN[channel](faults)
         if any(broken) or self.frozen:
-            return self._broken(channel, read, rail, broken)
+            return self._broken_reading(channel, read, rail, broken)
         return min(max(round(read), 0), rail)
 
-    def _broken(self, channel: int, read: float, rail: int, broken: tuple[bool, bool, bool, float]) -> int:
+    def _broken_reading(self, channel: int, read: float, rail: int, broken: tuple[bool, bool, bool, float]) -> int:
         is_open, is_short, is_stuck, offset = broken
         name = CHANNELS[channel]
         value = min(max(round(read + offset), 0), rail)

@@ -49,7 +49,7 @@ class Serial(SerialBase):  # type: ignore[misc,unused-ignore]
 
         try:
             self.twin, self._release = open_url(str(self.portstr))
-            self._kept = bool(SimOptions.parse(str(self.portstr)).name)
+            self._kept = bool(SimOptions.parse_url(str(self.portstr)).name)
         except DosebenchError as error:
             raise SerialException(str(error)) from error
         self.is_open = True
@@ -66,7 +66,7 @@ class Serial(SerialBase):  # type: ignore[misc,unused-ignore]
     def _reconfigure_port(self, force_update: bool = False) -> None:
         del force_update
 
-    def _twin(self) -> Twin:
+    def _open_twin(self) -> Twin:
         if not self.is_open or self.twin is None:
             raise SerialException("Attempting to use a port that is not open")
         return self.twin
@@ -75,7 +75,7 @@ class Serial(SerialBase):  # type: ignore[misc,unused-ignore]
     def keys(self) -> Mapping[str, bytes] | None:
         """Keys of a board that was made with this port and ends with it; None of a kept one, whose keys the host's
         store has."""
-        return None if self._kept else self._twin().machine.keys
+        return None if self._kept else self._open_twin().machine.keys
 
     def nonce(self, length: int) -> bytes:
         """Random bytes for a session: the same in every run; from the system for a kept board."""
@@ -83,62 +83,62 @@ class Serial(SerialBase):  # type: ignore[misc,unused-ignore]
 
     def monotonic(self) -> float:
         """Seconds on the clock of this port: virtual time."""
-        return self._twin().now_s
+        return self._open_twin().now_s
 
     @property
     def in_waiting(self) -> int:
         """Bytes that can be read now. Moves time a little when there are none."""
-        twin = self._twin()
+        twin = self._open_twin()
         line = twin.machine.to_host
-        count = line.arrived(twin.machine.now_us)
+        count = line.count_arrived(twin.machine.now_us)
         if count == 0:
             twin.advance_us(twin.machine.now_us + POLL_US)
-            count = line.arrived(twin.machine.now_us)
+            count = line.count_arrived(twin.machine.now_us)
         return count
 
     def read(self, size: int = 1) -> bytes:
         """Up to `size` bytes; moves virtual time until they are there or the timeout is over."""
-        twin = self._twin()
+        twin = self._open_twin()
         timeout = BLOCKING_READ_S if self.timeout is None else float(self.timeout)
         deadline = twin.machine.now_us + round(timeout * 1e6)
         line = twin.machine.to_host
-        data = self._heard(twin.host_read(size))
+        data = self._garble_heard(twin.host_read(size))
         while len(data) < size and twin.machine.now_us < deadline:
-            twin.advance_us(deadline, stop=lambda: line.arrived(twin.machine.now_us) > 0)
-            data += self._heard(twin.host_read(size - len(data)))
+            twin.advance_us(deadline, stop=lambda: line.count_arrived(twin.machine.now_us) > 0)
+            data += self._garble_heard(twin.host_read(size - len(data)))
         if self.timeout is None and len(data) < size:
             raise SerialException(f"a read without a timeout got nothing in {BLOCKING_READ_S:.0f} s of virtual time")
         return data
 
     def write(self, data: Any) -> int:
         """Put bytes on the line; they arrive in their time while somebody reads or advances."""
-        twin = self._twin()
+        twin = self._open_twin()
         data = bytes(data)
-        twin.host_write(self._garbled(data))
+        twin.host_write(self._garble_sent(data))
         return len(data)
 
-    def _garbled(self, data: bytes) -> bytes:
-        from dosebench.twin.uart import garble  # noqa: PLC0415
+    def _garble_sent(self, data: bytes) -> bytes:
+        from dosebench.twin.uart import garble_bytes  # noqa: PLC0415
 
-        return garble(data, int(self.baudrate), self._twin().machine.baud, self._rng)
+        return garble_bytes(data, int(self.baudrate), self._open_twin().machine.baud, self._rng)
 
-    def _heard(self, data: bytes) -> bytes:
-        from dosebench.twin.uart import garble  # noqa: PLC0415
+    def _garble_heard(self, data: bytes) -> bytes:
+        from dosebench.twin.uart import garble_bytes  # noqa: PLC0415
 
-        return garble(data, self._twin().machine.baud, int(self.baudrate), self._rng)
+        return garble_bytes(data, self._open_twin().machine.baud, int(self.baudrate), self._rng)
 
     def flush(self) -> None:
         """Let virtual time pass until everything written has arrived."""
-        twin = self._twin()
+        twin = self._open_twin()
         twin.advance_us(max(twin.machine.now_us, twin.machine.to_device.idle_us()))
 
     def reset_input_buffer(self) -> None:
         """Drop what has arrived."""
-        self._twin().host_read(1 << 30)
+        self._open_twin().host_read(1 << 30)
 
     def reset_output_buffer(self) -> None:
         """Nothing is held back here: what was written is on the line."""
-        self._twin()
+        self._open_twin()
 
     cts = dsr = cd = property(lambda _self: True)
     ri = property(lambda _self: False)

@@ -13,12 +13,12 @@ from typing import Any, Final
 from dosebench_protocol.codec import KEYED_ROLES
 
 from dosebench.base.errors import DosebenchError
-from dosebench.profile.device_config import commissioned
+from dosebench.profile.device_config import mark_commissioned
 from dosebench.twin.faults import Value
 from dosebench.twin.flash import CutPlan, Flash, PowerCut, When
 from dosebench.twin.machine import Machine, WatchdogBite
 from dosebench.twin.plant import Plant, PlantSettings
-from dosebench.twin.runtimes import ProcessRuntime, Runtime, RuntimeName, boot, default_runtime
+from dosebench.twin.runtimes import ProcessRuntime, Runtime, RuntimeName, boot_firmware, default_runtime
 
 DAY_US: Final = 86_400_000_000
 IDLE_RUNS_MAX: Final = 20_000
@@ -61,7 +61,7 @@ def derived_keys(device_id: bytes) -> dict[str, bytes]:
 
 
 class Twin:
-    """A simulated pump. Time stands still except inside `advance` and what calls it; usable as a context manager."""
+    """A simulated pump. Time stands still except inside `advance_time` and its callers; usable as a context manager."""
 
     def __init__(self, settings: TwinSettings) -> None:
         self.settings = settings
@@ -76,7 +76,7 @@ class Twin:
         self._wake_us = 0
         self._cut_short = False
         # How the firmware is started; a twin that is kept puts its own way here.
-        self.booter: Callable[[], Runtime] = lambda: boot(self.machine, self.runtime_name)
+        self.booter: Callable[[], Runtime] = lambda: boot_firmware(self.machine, self.runtime_name)
 
     # Power
 
@@ -89,22 +89,22 @@ class Twin:
         """Boot the firmware. It does what is due at once; no time passes but what its flash takes."""
         if self._runtime is not None:
             raise TwinError("the twin is powered already")
-        self.start(self.booter(), cause)
+        self.start_firmware(self.booter(), cause)
         return self
 
-    def start(self, runtime: Runtime, cause: str) -> None:
+    def start_firmware(self, runtime: Runtime, cause: str) -> None:
         """Drive a firmware that has just been started."""
         self._begin_boot(cause)
-        self.attach(runtime)
+        self.attach_firmware(runtime)
         self.advance_us(0)
         if self.powered:
             # As whoever flashes a pump does, once it has booted.
-            self.machine.config = commissioned(self.machine.config)
+            self.machine.config = mark_commissioned(self.machine.config)
 
-    def detach(self) -> None:
+    def detach_firmware(self) -> None:
         """Let go of a firmware process without ending it."""
         if isinstance(self._runtime, ProcessRuntime):
-            self._runtime.detach()
+            self._runtime.detach_child()
         self._runtime = None
 
     def _begin_boot(self, cause: str) -> None:
@@ -112,7 +112,7 @@ class Twin:
         self._cut_short = False
         self._wake_us = self.machine.now_us
 
-    def attach(self, runtime: Runtime, wake_us: int | None = None) -> None:
+    def attach_firmware(self, runtime: Runtime, wake_us: int | None = None) -> None:
         """Drive this firmware from now on; `wake_us` says when it wants to wake, if it waits already."""
         self._runtime = runtime
         if wake_us is not None:
@@ -126,7 +126,7 @@ class Twin:
     def power_off(self) -> None:
         """Cut the power, wherever the firmware is. Flash, reservoir and time stay."""
         if self._runtime is not None:
-            self._runtime.kill()
+            self._runtime.cut_power()
             self._runtime = None
 
     def power_cycle(self, off_s: float = 0.0, cause: str = "brown_out") -> None:
@@ -151,7 +151,7 @@ class Twin:
         """Virtual time, in seconds since the twin was made."""
         return self.machine.now_us / 1e6
 
-    def advance(self, seconds: float) -> None:
+    def advance_time(self, seconds: float) -> None:
         """Let `seconds` of virtual time pass."""
         self.advance_us(self.machine.now_us + round(seconds * 1e6))
 
@@ -163,35 +163,35 @@ class Twin:
         machine = self.machine
         spins = 0
         while True:
-            if self._runtime is not None and self._due():
+            if self._runtime is not None and self._is_wake_due():
                 before = machine.now_us
                 self._run_firmware(self._runtime)
                 spins = spins + 1 if machine.now_us == before else 0
                 if spins > IDLE_RUNS_MAX:
                     raise TwinError(f"the firmware spins at {machine.now_us} us: it wants to run without an end")
                 continue
-            if self._bitten():
-                self._bite()
+            if self._is_watchdog_due():
+                self._reset_board()
                 if machine.now_us <= until_us:
                     continue
             if machine.now_us >= until_us or (stop is not None and stop()):
-                self.plant.settle(machine.now_us)
+                self.plant.account_until(machine.now_us)
                 return
             machine.now_us = min(until_us, self._next_event(stop is not None))
             spins = 0
 
-    def _bitten(self) -> bool:
+    def _is_watchdog_due(self) -> bool:
         deadline = self.machine.watchdog_us
         return self._runtime is not None and deadline is not None and self.machine.now_us >= deadline
 
-    def _bite(self) -> None:
+    def _reset_board(self) -> None:
         """The watchdog resets the board; its next boot is due now."""
         self.power_off()
         self.plant.faults.hang = False
         self._begin_boot("watchdog")
-        self.attach(self.booter())
+        self.attach_firmware(self.booter())
 
-    def _due(self) -> bool:
+    def _is_wake_due(self) -> bool:
         if self._cut_short or self.plant.faults.hang:
             return False
         arrived = self.machine.to_device.next_us()
@@ -220,7 +220,7 @@ class Twin:
 
     def _run_firmware(self, runtime: Runtime) -> None:
         try:
-            delay_ms = runtime.run()
+            delay_ms = runtime.run_turn()
         except PowerCut:
             self.power_off()
             return
@@ -233,11 +233,11 @@ class Twin:
 
     def host_write(self, data: bytes) -> None:
         """Put bytes on the line towards the pump."""
-        self.machine.send(self.machine.to_device, data)
+        self.machine.send_bytes(self.machine.to_device, data)
 
     def host_read(self, limit: int) -> bytes:
         """Bytes that have arrived from the pump by now."""
-        return self.machine.to_host.take(self.machine.now_us, limit)
+        return self.machine.to_host.take_bytes(self.machine.now_us, limit)
 
     # What only a bench can see
 
@@ -251,7 +251,7 @@ class Twin:
         """The flash chip."""
         return self.machine.flash
 
-    def fault(self, name: str, value: Value | str | None = None) -> None:
+    def set_fault(self, name: str, value: Value | str | None = None) -> None:
         """Break something from now on, or mend it: `name` of `faults.KINDS` or `none` for all, and the fault's value.
 
         Without a value it takes its usual one; 0, False or "off" end it. Raises FaultError.

@@ -29,7 +29,7 @@ class Line:
     _waiting: int = 0
     _free_us: int = 0
 
-    def send(self, now_us: int, data: bytes) -> None:
+    def send_bytes(self, now_us: int, data: bytes) -> None:
         """Put bytes on the line, behind those that are still being sent."""
         if self.buffer_bytes is not None and self._waiting + len(data) > self.buffer_bytes:
             keep = max(0, self.buffer_bytes - self._waiting)
@@ -40,9 +40,9 @@ class Line:
         start = max(now_us, self._free_us)
         self._chunks.append((start, data))
         self._waiting += len(data)
-        self._free_us = self._arrival(start, len(data) - 1)
+        self._free_us = self._arrival_time(start, len(data) - 1)
 
-    def take(self, now_us: int, limit: int) -> bytes:
+    def take_bytes(self, now_us: int, limit: int) -> bytes:
         """What has arrived by `now_us`, at most `limit` bytes."""
         taken = bytearray()
         while self._chunks and len(taken) < limit:
@@ -59,7 +59,7 @@ class Line:
         self._waiting -= len(taken)
         return bytes(taken)
 
-    def arrived(self, now_us: int) -> int:
+    def count_arrived(self, now_us: int) -> int:
         """How many bytes could be taken now."""
         count = 0
         skip = self._taken
@@ -72,13 +72,13 @@ class Line:
         """When the next byte that was not taken arrives."""
         if not self._chunks:
             return None
-        return self._arrival(self._chunks[0][0], self._taken)
+        return self._arrival_time(self._chunks[0][0], self._taken)
 
     def idle_us(self) -> int:
         """When the last byte on the line will have arrived."""
         return self._free_us
 
-    def overrun(self, since_us: int, until_us: int, hold: int) -> None:
+    def drop_overrun(self, since_us: int, until_us: int, hold: int) -> None:
         """Of the bytes that arrive after `since_us` and by `until_us`, the receiver keeps the first `hold`."""
         kept: deque[tuple[int, bytes]] = deque()
         taken = self._taken
@@ -102,22 +102,22 @@ class Line:
             self._taken = 0
             self._chunks.popleft()
 
-    def clear(self) -> None:
+    def clear_bytes(self) -> None:
         """Forget everything that was not taken."""
         self._chunks.clear()
         self._taken = 0
         self._waiting = 0
 
-    def _arrival(self, start_us: int, index: int) -> int:
+    def _arrival_time(self, start_us: int, index: int) -> int:
         return start_us + -(-(index + 1) * 10_000_000 // self.baud)
 
-    def state(self) -> dict[str, object]:
-        """What `restore` needs, as JSON values."""
+    def save_state(self) -> dict[str, object]:
+        """What `restore_state` needs, as JSON values."""
         chunks = [(start, data.hex()) for start, data in self._chunks]
         return {"chunks": chunks, "taken": self._taken, "free_us": self._free_us, "lost": self.lost}
 
-    def restore(self, state: dict[str, object]) -> None:
-        """Go on from what `state` returned."""
+    def restore_state(self, state: dict[str, object]) -> None:
+        """Go on from what `save_state` returned."""
         chunks = state["chunks"]
         assert isinstance(chunks, list)
         self._chunks = deque((int(start), bytes.fromhex(data)) for start, data in chunks)
@@ -146,7 +146,7 @@ class Noise:
     def __bool__(self) -> bool:
         return bool(self.flip or self.drop or self.insert or self.repeat)
 
-    def hurt(self, data: bytes, rng: random.Random) -> bytes:
+    def hurt_bytes(self, data: bytes, rng: random.Random) -> bytes:
         """What arrives of `data`."""
         out = bytearray()
         for byte in data:
@@ -160,7 +160,7 @@ class Noise:
         return bytes(out)
 
 
-def garble(data: bytes, sent_baud: int, heard_baud: int, rng: random.Random) -> bytes:
+def garble_bytes(data: bytes, sent_baud: int, heard_baud: int, rng: random.Random) -> bytes:
     """What a receiver at `heard_baud` makes of bytes sent at `sent_baud`: themselves within 3 %, nonsense beyond."""
     if abs(sent_baud - heard_baud) <= BAUD_TOLERANCE * sent_baud:
         return data

@@ -18,7 +18,7 @@ journal is one turn. How much heap the firmware needs is measured, not shown by 
 FUEL: Final = 1 << 62
 
 
-def run(script: Path, *, fuel: bool = False) -> int:
+def run_script(script: Path, *, fuel: bool = False) -> int:
     """Run a script to its end; return its exit code. With `fuel`, print on stderr how many instructions it took.
 
     The script's directory is /script in there, that of the firmware /firmware, its last argument.
@@ -59,4 +59,4 @@ def run(script: Path, *, fuel: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    os._exit(run(Path(sys.argv[1]), fuel="--fuel" in sys.argv))
+    os._exit(run_script(Path(sys.argv[1]), fuel="--fuel" in sys.argv))

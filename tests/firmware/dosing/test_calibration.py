@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from dosebench.link.client import RefusedError
-from dosebench.profile.calibrated import calibrated
-from dosebench.profile.device_config import sealed
-from dosebench.profile.load import load
+from dosebench.profile.calibrated import calibrate_profile
+from dosebench.profile.device_config import seal_config
+from dosebench.profile.load import load_profile
 from dosebench.twin.runtimes import RUNTIMES, RuntimeName
 from pump.guard.guard import Guard
 from pumpside import PumpSide, pump
@@ -23,9 +23,11 @@ SMALL = {"flash_sectors": 6, "fault_sectors": 2}
 
 def flashed(side: PumpSide, step_nl: Fraction, **config: int) -> None:
     """Flash the settings of a pump with that step volume, and let it boot."""
-    settings = dict(calibrated(load("implant-40"), step_nl).device_config()) | {"watchdog_ms": 0} | config
+    settings = (
+        dict(calibrate_profile(load_profile("implant-40"), step_nl).device_config()) | {"watchdog_ms": 0} | config
+    )
     side.twin.power_off()
-    side.twin.machine.config = sealed(settings)
+    side.twin.machine.config = seal_config(settings)
     side.twin.power_on()
     if side.twin.powered:
         side.client.connect()
@@ -45,21 +47,21 @@ def test_a_therapy_for_other_steps_is_not_delivered(runtime: RuntimeName) -> Non
     with pump(runtime) as side:
         side.program()
         side.start()
-        side.twin.advance(3_600)
-        content = side.client.status()["reservoir_steps"]
+        side.twin.advance_time(3_600)
+        content = side.client.read_status()["reservoir_steps"]
         flashed(side, NEW)
-        steps = side.twin.plant.encoder()
-        side.twin.advance(7_200)
-        status = side.client.status()
+        steps = side.twin.plant.read_encoder()
+        side.twin.advance_time(7_200)
+        status = side.client.read_status()
         assert status["delivery"] == "stopped"
         assert "therapy_unfit" in status["alarms"]
-        assert side.twin.plant.encoder() == steps
+        assert side.twin.plant.read_encoder() == steps
         # The open lease of the boot counts as delivered; what is left is counted in the new steps.
         (told,) = calibrations(side)
         assert (told["step_nl_num"], told["step_nl_den"], told["carried_on"]) == (1306, 5, False)
         assert content - 66 <= Fraction(status["reservoir_steps"] + 1) * NEW / OLD
         assert status["reservoir_steps"] <= content * OLD / NEW
-        for refused in (side.client.start, lambda: side.client.alarm_clear(["therapy_unfit"])):
+        for refused in (side.client.start_delivery, lambda: side.client.alarm_clear(["therapy_unfit"])):
             with pytest.raises(RefusedError):
                 refused()
 
@@ -73,20 +75,20 @@ def test_programming_it_again_ends_that() -> None:
             side.program()
         assert refused.value.reason == "step_volume"
         side.program(**ON_NEW, reservoir_steps=150_000)
-        assert "therapy_unfit" not in side.client.status()["alarms"]
+        assert "therapy_unfit" not in side.client.read_status()["alarms"]
         side.start()
-        side.twin.advance(3_600)
-        assert side.client.status()["delivery"] == "running"
+        side.twin.advance_time(3_600)
+        assert side.client.read_status()["delivery"] == "running"
 
 
 def test_the_old_settings_bring_the_old_therapy_back() -> None:
     with pump() as side:
         side.program()
         side.start()
-        before = side.client.status()["reservoir_steps"]
+        before = side.client.read_status()["reservoir_steps"]
         flashed(side, NEW)
         flashed(side, OLD)
-        status = side.client.status()
+        status = side.client.read_status()
         assert "therapy_unfit" not in status["alarms"]
         # It waits for a person, as after any alarm that stopped it; each way rounds to whole steps, downwards.
         assert status["delivery"] == "stopped"
@@ -99,7 +101,7 @@ def test_settings_that_leave_the_step_alone_recount_nothing() -> None:
         side.program()
         flashed(side, OLD, sense_ms=60_000)
         assert "calibration" not in kinds(side)
-        assert side.client.status()["alarms"] == ()
+        assert side.client.read_status()["alarms"] == ()
 
 
 def test_other_settings_that_refuse_the_therapy_stop_it_too() -> None:
@@ -107,7 +109,7 @@ def test_other_settings_that_refuse_the_therapy_stop_it_too() -> None:
         side.program()
         side.start()
         flashed(side, OLD, bolus_steps_max=100)
-        assert "therapy_unfit" in side.client.status()["alarms"]
+        assert "therapy_unfit" in side.client.read_status()["alarms"]
         assert "calibration" not in kinds(side)
 
 
@@ -118,12 +120,12 @@ def test_the_content_is_recounted_once_whenever_the_power_fails(at: int, when: s
         side.program()
         side.start()
         side.stop()
-        content = side.client.status()["reservoir_steps"]
+        content = side.client.read_status()["reservoir_steps"]
         side.twin.cut_at(side.twin.flash_operations + at, when)
         flashed(side, NEW)
         assert not side.twin.powered
         flashed(side, NEW)
-        status = side.client.status()
+        status = side.client.read_status()
         assert status["reservoir_steps"] == content * OLD // NEW
         assert "therapy_unfit" in status["alarms"]
 
@@ -132,15 +134,15 @@ def test_a_full_journal_carries_it_on() -> None:
     with pump(**SMALL) as side:
         side.program()
         flashed(side, NEW, **SMALL)
-        content = side.client.status()["reservoir_steps"]
+        content = side.client.read_status()["reservoir_steps"]
         last = side.records()[-1].sequence
         while side.client.journal_info()["first"] <= last:
             for _ in range(20):
-                side.client.refill(content)
+                side.client.record_refill(content)
         assert all(told["carried_on"] for told in calibrations(side))
         assert calibrations(side)
         flashed(side, NEW, **SMALL)
-        assert side.client.status()["reservoir_steps"] == content
+        assert side.client.read_status()["reservoir_steps"] == content
 
 
 @pytest.mark.requirement("R23")
@@ -148,19 +150,19 @@ def test_a_refill_after_it_is_held_against_the_new_steps_alone() -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(5 * 86_400)
+        side.twin.advance_time(5 * 86_400)
         side.stop()
         flashed(side, NEW)
         side.program(**ON_NEW, reservoir_steps=150_000, basal_den=9_000)
-        content = side.client.status()["reservoir_steps"]
+        content = side.client.read_status()["reservoir_steps"]
         side.start()
-        side.twin.advance(86_400)
+        side.twin.advance_time(86_400)
         side.stop()
-        given = side.client.status()["low_steps"] - next(
+        given = side.client.read_status()["low_steps"] - next(
             record.fields["low_steps"] for record in reversed(side.records()) if record.kind == "start"
         )
         assert given > 9_000
-        side.client.refill(153_000, content - given)
+        side.client.record_refill(153_000, content - given)
         check = next(record.fields for record in side.records() if record.kind == "refill_check")
         assert check["delivered_low_steps"] == given
         assert check["flag"] == "agrees"
@@ -172,13 +174,13 @@ def test_the_windows_keep_the_drug_that_was_delivered() -> None:
         side.program()
         side.start()
         side.bolus(400)
-        side.twin.advance(3_601)
+        side.twin.advance_time(3_601)
         side.stop()
         flashed(side, NEW)
-        before = side.client.status()["window_ng"]
+        before = side.client.read_status()["window_ng"]
         assert before[1]["ng"] > 200_000
         side.program(**ON_NEW, reservoir_steps=150_000)
-        after = side.client.status()["window_ng"]
+        after = side.client.read_status()["window_ng"]
         for old, new in zip(before, after, strict=True):
             # Never less, and at most a step more in each place of a window that holds any.
             assert old["ng"] <= new["ng"] <= old["ng"] + 60 * 523
@@ -200,10 +202,10 @@ def test_a_bridge_that_was_under_way_does_not_lock_the_pump() -> None:
         bridge = {"bridge_steps": 200, "bridge_num": 1, "bridge_den": 54_000, "bridge_ng_num": 500, "bridge_ng_den": 1}
         side.program(step_ng_num=1_000, **bridge)
         side.start()
-        assert side.client.status()["bridge_left_steps"]
+        assert side.client.read_status()["bridge_left_steps"]
         flashed(side, NEW)
         side.program(**ON_NEW, reservoir_steps=150_000)
-        assert side.client.status()["bridge_left_steps"] == 0
+        assert side.client.read_status()["bridge_left_steps"] == 0
         side.start()
 
 
@@ -212,10 +214,10 @@ def test_what_was_delivered_before_it_leaves_no_more_room_than_its_volume_does()
     with pump() as side:
         side.program(bolus_den=1_200)
         side.start()
-        side.client.bolus(400)
-        side.twin.advance(600)
+        side.client.give_bolus(400)
+        side.twin.advance_time(600)
         side.stop()
-        low = side.client.status()["low_steps"]
+        low = side.client.read_status()["low_steps"]
         # 400 steps of 250 nL are 500 of 200 nL: of 600 that an hour may hold, 100 are left, less what the basal gave.
         flashed(side, Fraction(200), hard_hour_steps=600)
         old = -(-low * 250 // 200)
@@ -225,8 +227,8 @@ def test_what_was_delivered_before_it_leaves_no_more_room_than_its_volume_does()
             day_ng_max=2_000 * 4_000,
         )
         side.start()
-        side.client.bolus(300)
-        side.twin.advance(600)
-        assert "dose_cap" in side.client.status()["alarms"]
-        assert side.client.status()["low_steps"] - low <= 600 - old
-        assert side.client.status()["low_steps"] - low >= 600 - old - 5
+        side.client.give_bolus(300)
+        side.twin.advance_time(600)
+        assert "dose_cap" in side.client.read_status()["alarms"]
+        assert side.client.read_status()["low_steps"] - low <= 600 - old
+        assert side.client.read_status()["low_steps"] - low >= 600 - old - 5

@@ -85,11 +85,11 @@ def test_no_rate_of_any_pump_leaves_the_small_ints(fastest: int) -> None:
 @given(flex_days(slowest=440_000, fastest=30_000), SPANS)
 def test_the_pump_takes_what_the_host_takes_and_nothing_below_the_exact_bound(days: dict[str, Any], span: int) -> None:
     program = from_bytes(therapy(**days))
-    device = Profile(pump_profile.load("implant-40").device_config())
+    device = Profile(pump_profile.load_profile("implant-40").device_config())
 
     def answer(steps: int) -> tuple[int, int]:
         caps = (Cap(60, 4_000 * 500), Cap(1440, 24_000 * 500), Cap(span // 60_000, steps * 500))
-        reason: tuple[int, int] = Therapy(replace(program, caps=caps).encode()).check(device)
+        reason: tuple[int, int] = Therapy(replace(program, caps=caps).encode_program()).check(device)
         return reason
 
     exact = flex_steps(used(program), span)
@@ -119,7 +119,7 @@ class Pump:
 
     def __init__(self, program: Program, seed: int) -> None:
         self.plan, self.schedule, self.random = Plan(), Schedule(), random.Random(seed)
-        self.plan.load(Therapy(program.encode()), 0, 0)
+        self.plan.load(Therapy(program.encode_program()), 0, 0)
         self.plan.set_local(9_000, self.random.randrange(DAY_MS))
         self.schedule.running = True
         self.at = 9_000 * DAY_MS

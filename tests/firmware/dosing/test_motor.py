@@ -21,7 +21,7 @@ def test_a_scheduler_that_asks_for_too_much_gets_one_bounded_activation(asked: i
         motor = side.twin._runtime.pump.motor  # type: ignore[union-attr]
         began_us = side.twin.machine.now_us
         assert motor.activate(asked) == STEPS_MAX
-        assert side.twin.plant.encoder() == STEPS_MAX
+        assert side.twin.plant.read_encoder() == STEPS_MAX
         assert side.twin.machine.now_us - began_us <= ON_MS_MAX * 1000
 
 
@@ -32,20 +32,20 @@ def test_every_activation_of_a_fast_bolus_is_within_both_bounds(
 ) -> None:
     with pump(runtime) as side:
         asked: list[tuple[int, int]] = []
-        handle = Machine.handle
+        handle = Machine.handle_operation
 
         def noted(machine: Machine, op: int, *given: Any) -> tuple[bytes, bytes]:
             if op == Op.MOTOR:
                 asked.append((given[0], given[2]))
             return handle(machine, op, *given)
 
-        monkeypatch.setattr(Machine, "handle", noted)
+        monkeypatch.setattr(Machine, "handle_operation", noted)
         # A step every 1.5 s of bolus on a basal of one every 9 s: now and then two are due at once.
         side.program(basal_den=9_000, bolus_den=1_500)
         side.start()
         side.bolus(400)
-        side.twin.advance(900)
-        assert side.twin.plant.encoder() >= 400
+        side.twin.advance_time(900)
+        assert side.twin.plant.read_encoder() >= 400
         assert {on_ms for _, on_ms in asked} == {ON_MS_MAX}
         assert 1 <= max(steps for steps, _ in asked) <= STEPS_MAX
 
@@ -54,6 +54,6 @@ def test_every_activation_of_a_fast_bolus_is_within_both_bounds(
 def test_a_driver_that_is_told_too_many_steps_is_off_when_its_time_is_over() -> None:
     with pump() as side:
         began_us = side.twin.machine.now_us
-        side.twin.machine.handle(Op.MOTOR, 1_000, 100, ON_MS_MAX, b"")
+        side.twin.machine.handle_operation(Op.MOTOR, 1_000, 100, ON_MS_MAX, b"")
         assert side.twin.machine.now_us - began_us == ON_MS_MAX * 1000
-        assert side.twin.plant.encoder() == ON_MS_MAX // 100
+        assert side.twin.plant.read_encoder() == ON_MS_MAX // 100

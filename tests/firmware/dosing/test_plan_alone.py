@@ -61,13 +61,13 @@ class Pair:
     def __init__(self, changes: dict[str, Any], running: bool) -> None:
         without = changes | {"periodic_steps": 0, "bridge_steps": 0}
         self.plan, self.ideal, self.now, self.running = plan(without), ReferencePump(), 0, running
-        self.ideal.commit(0, from_bytes(therapy(**without)))
+        self.ideal.commit_program(0, from_bytes(therapy(**without)))
         if running:
-            self.ideal.start(0)
+            self.ideal.start_delivery(0)
 
     def set_clock(self, days: int, ms: int) -> None:
         self.plan.set_local(days, ms)
-        self.ideal.clock(self.now, days, ms)
+        self.ideal.set_clock(self.now, days, ms)
 
     def run(self, ms: int) -> None:
         """Walk as the controller does: to each moment at which the rate may change."""
@@ -76,11 +76,11 @@ class Pair:
             wait = min(self.plan.next_ms(self.running), end - self.now)
             assert wait >= 1
             before = self._rate()
-            self.ideal.advance(self.now + wait - 1)
+            self.ideal.advance_to(self.now + wait - 1)
             assert self._rate() == before, "a rate changed before the plan woke"
             self.now += wait
             self.plan.advance(wait, self.running)
-            self.ideal.advance(self.now)
+            self.ideal.advance_to(self.now)
             self.compare()
 
     def _rate(self) -> Fraction:

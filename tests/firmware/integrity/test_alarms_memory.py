@@ -15,13 +15,13 @@ DAY_S = 24 * HOUR_S
 
 
 def on(side: PumpSide) -> set[str]:
-    return set(side.client.status()["alarms"]) - {"pump_stopped", "clock_unknown"}
+    return set(side.client.read_status()["alarms"]) - {"pump_stopped", "clock_unknown"}
 
 
 def running(side: PumpSide, **changes: Any) -> PumpSide:
     side.program(**changes)
     side.start()
-    side.twin.advance(HOUR_S / 2)
+    side.twin.advance_time(HOUR_S / 2)
     return side
 
 
@@ -32,9 +32,9 @@ def refused(call: Any, *arguments: Any) -> str:
 
 
 def assert_stands(side: PumpSide) -> None:
-    made = side.twin.plant.encoder()
-    side.twin.advance(HOUR_S)
-    assert side.twin.plant.encoder() == made
+    made = side.twin.plant.read_encoder()
+    side.twin.advance_time(HOUR_S)
+    assert side.twin.plant.read_encoder() == made
 
 
 @pytest.mark.requirement("R66")
@@ -42,7 +42,7 @@ def test_a_week_without_a_fault_raises_none_of_them() -> None:
     with pump() as side:
         running(side)
         for _ in range(7):
-            side.twin.advance(DAY_S)
+            side.twin.advance_time(DAY_S)
             side.reset()
         assert on(side) == set()
 
@@ -65,7 +65,7 @@ def test_a_therapy_that_is_lost_is_said_at_the_boot_and_ends_with_a_new_one() ->
         assert refused(side.client.alarm_clear, ["therapy_lost"]) == "alarm_present"
         side.program()
         side.client.alarm_clear(["therapy_lost"])
-        side.client.start()
+        side.client.start_delivery()
         assert on(side) == set()
 
 
@@ -80,7 +80,7 @@ def test_one_copy_that_is_lost_is_no_alarm(copy: int) -> None:
         side.twin.power_on("brown_out")
         side.client.connect()
         assert "therapy_lost" not in on(side)
-        assert side.client.status()["delivery"] == "running"
+        assert side.client.read_status()["delivery"] == "running"
 
 
 # journal_damaged
@@ -91,7 +91,7 @@ def test_one_copy_that_is_lost_is_no_alarm(copy: int) -> None:
 def test_a_damaged_record_is_said_at_the_boot_and_can_be_cleared() -> None:
     with pump() as side:
         running(side)
-        side.twin.advance(4 * HOUR_S)
+        side.twin.advance_time(4 * HOUR_S)
         side.twin.power_off()
         second_record = 2 * SECTOR_BYTES + 32 + 40
         side.twin.flash.data[second_record + 12] ^= 0x11
@@ -100,7 +100,7 @@ def test_a_damaged_record_is_said_at_the_boot_and_can_be_cleared() -> None:
         assert "journal_damaged" in on(side)
         side.client.alarm_clear(["journal_damaged"])
         assert "journal_damaged" not in on(side)
-        side.twin.advance(HOUR_S)
+        side.twin.advance_time(HOUR_S)
         assert "journal_damaged" not in on(side)
 
 
@@ -109,7 +109,7 @@ def test_a_record_that_a_cut_tore_is_no_damage() -> None:
     with pump() as side:
         running(side)
         side.twin.cut_at(side.twin.flash_operations, "torn")
-        side.twin.advance(2 * HOUR_S)
+        side.twin.advance_time(2 * HOUR_S)
         assert not side.twin.powered
         side.twin.power_on("brown_out")
         side.client.connect()
@@ -126,12 +126,14 @@ def test_flash_that_takes_nothing_stops_the_pump_with_the_next_lease(monkeypatch
         running(side)
         with monkeypatch.context() as broken:
             broken.setattr(Flash, "write", lambda _flash, _address, _data: 400)
-            side.twin.advance(HOUR_S + 120)
-            status = side.client.status()
+            side.twin.advance_time(HOUR_S + 120)
+            status = side.client.read_status()
             assert ("flash_failed" in status["alarms"], status["delivery"]) == (True, "safe")
             assert_stands(side)
         side.reset()
-        assert side.client.status()["delivery"] == "running", "nothing could be written about it: the lease runs on"
+        assert side.client.read_status()["delivery"] == "running", (
+            "nothing could be written about it: the lease runs on"
+        )
 
 
 # guard_disagrees
@@ -142,19 +144,19 @@ def test_flash_that_takes_nothing_stops_the_pump_with_the_next_lease(monkeypatch
 def test_a_guard_without_a_lease_lets_nothing_move_and_says_so() -> None:
     with pump() as side:
         running(side)
-        made = side.twin.plant.encoder()
+        made = side.twin.plant.read_encoder()
         guard = side.twin._runtime.pump.guard  # type: ignore[union-attr]
         guard.allow(0)
         guard.enable(False)
-        side.twin.advance(2 * 54)
+        side.twin.advance_time(2 * 54)
         assert "guard_disagrees" in on(side)
-        assert side.client.status()["delivery"] == "safe"
-        assert side.twin.plant.encoder() == made
-        assert refused(side.client.start) == "safe_state"
+        assert side.client.read_status()["delivery"] == "safe"
+        assert side.twin.plant.read_encoder() == made
+        assert refused(side.client.start_delivery) == "safe_state"
         side.client.alarm_clear(["guard_disagrees"])
-        side.client.start()
-        side.twin.advance(HOUR_S)
-        assert side.twin.plant.encoder() > made
+        side.client.start_delivery()
+        side.twin.advance_time(HOUR_S)
+        assert side.twin.plant.read_encoder() > made
 
 
 # dose_cap and missed_volume
@@ -166,19 +168,19 @@ def test_a_cap_that_is_reached_falls_back_until_it_is_cleared() -> None:
     # 66.7 steps an hour of basal under a cap of 80: a bolus of 20 is cut, and the minimum rate runs.
     with pump() as side:
         running(side, hour_ng_max=80 * 500)
-        side.twin.advance(HOUR_S)
+        side.twin.advance_time(HOUR_S)
         assert on(side) == set()
-        side.client.bolus(20)
-        side.twin.advance(HOUR_S)
+        side.client.give_bolus(20)
+        side.twin.advance_time(HOUR_S)
         assert on(side) == {"dose_cap"}
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["rate_num"], status["rate_den"]) == (1, 450_000)
-        held = next(row for row in side.client.status()["window_ng"] if row["minutes"] == 60)
+        held = next(row for row in side.client.read_status()["window_ng"] if row["minutes"] == 60)
         assert held["ng"] <= held["ng_max"]
         side.client.alarm_clear(["dose_cap"])
-        side.twin.advance(2 * HOUR_S)
+        side.twin.advance_time(2 * HOUR_S)
         assert on(side) == set()
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["rate_num"], status["rate_den"]) == (1, 54_000)
 
 
@@ -193,14 +195,14 @@ def test_what_a_board_that_stood_still_did_not_deliver_is_missed_and_never_caugh
         with monkeypatch.context() as slow:
             # A lease takes three minutes of flash: three steps come due meanwhile, and one is made.
             slow.setattr(Flash, "write", lambda flash, address, data: write(flash, address, data) + 180_000_000)
-            side.twin.advance(HOUR_S)
-        status = side.client.status()
+            side.twin.advance_time(HOUR_S)
+        status = side.client.read_status()
         assert "missed_volume" in status["alarms"]
         assert status["missed_steps"] >= 2
-        made, missed = side.twin.plant.encoder(), status["missed_steps"]
-        side.twin.advance(HOUR_S)
-        assert side.twin.plant.encoder() - made in (66, 67), "not caught up"
-        assert side.client.status()["missed_steps"] == missed
+        made, missed = side.twin.plant.read_encoder(), status["missed_steps"]
+        side.twin.advance_time(HOUR_S)
+        assert side.twin.plant.read_encoder() - made in (66, 67), "not caught up"
+        assert side.client.read_status()["missed_steps"] == missed
         side.client.alarm_clear(["missed_volume"])
         assert on(side) == set()
 
@@ -210,9 +212,9 @@ def test_what_a_board_that_stood_still_did_not_deliver_is_missed_and_never_caugh
 def test_the_step_that_an_occlusion_stops_is_missed() -> None:
     with pump() as side:
         running(side)
-        side.twin.advance(HOUR_S)
-        side.twin.fault("occlusion")
-        side.twin.advance(HOUR_S)
-        status = side.client.status()
+        side.twin.advance_time(HOUR_S)
+        side.twin.set_fault("occlusion")
+        side.twin.advance_time(HOUR_S)
+        status = side.client.read_status()
         assert {"occlusion", "missed_volume"} <= set(status["alarms"])
         assert status["missed_steps"] == 1

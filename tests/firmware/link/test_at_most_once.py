@@ -66,10 +66,10 @@ def unanswered_bolus(pump: Line) -> tuple[MemoryIds, Deaf, PumpClient]:
     set_running(pump.twin)
     ids = MemoryIds(b"host")
     port, client = deaf_client(pump, ids)
-    client.refill(100_000)
+    client.record_refill(100_000)
     port.mute = True
     with pytest.raises(UnknownOutcomeError):
-        client.bolus(4)
+        client.give_bolus(4)
     return ids, port, client
 
 
@@ -124,7 +124,7 @@ def test_a_host_that_was_forgotten_cannot_repeat_anything(runtime: RuntimeName, 
             pump.ask(session, "session_close")
         # Its session tells it from where it may go on.
         ids = MemoryIds(hosts[0])
-        assert client_of(pump.twin, ids).refill(9_000)["counter"] > 5 + HOSTS - 1
+        assert client_of(pump.twin, ids).record_refill(9_000)["counter"] > 5 + HOSTS - 1
 
 
 @pytest.mark.requirement("R61")
@@ -174,12 +174,12 @@ def test_the_id_is_durable_before_the_command_is_sent() -> None:
     with line() as pump:
         ids = MemoryIds()
         port, client = deaf_client(pump, ids)
-        client.refill(1000)
+        client.record_refill(1000)
         seen = []
-        port.on_write = lambda: seen.append((ids.counter, [one.name for one in ids.unsettled(client._pump)]))
-        client.refill(900)
+        port.on_write = lambda: seen.append((ids.counter, [one.name for one in ids.open_commands(client._pump)]))
+        client.record_refill(900)
         assert seen == [(2, ["refill"])]
-        assert ids.unsettled(client._pump) == []
+        assert ids.open_commands(client._pump) == []
 
 
 def go_deaf_after_the_offer(port: Deaf) -> None:
@@ -208,36 +208,36 @@ def test_a_line_that_fails_while_the_journal_is_looked_at_is_no_journal_that_wen
     with line() as pump:
         ids = MemoryIds()
         _, before = deaf_client(pump, ids)
-        before.refill(1000)
+        before.record_refill(1000)
         before.close()
         refills_of_another_host(pump, 1)
         port, client = deaf_client(pump, ids)
         go_deaf_after_the_offer(port)
         with pytest.raises(SilentError):
-            client.refill(900)
+            client.record_refill(900)
         hear_again(port)
-        assert client.refill(900)["accepted"] == 900
+        assert client.record_refill(900)["accepted"] == 900
 
 
 def test_a_journal_that_went_back_is_noticed_though_the_first_look_failed() -> None:
     with line() as pump:
         port, client = deaf_client(pump, MemoryIds())
-        client.refill(1000)
+        client.record_refill(1000)
         old = bytes(pump.twin.flash.data)
         for _ in range(30):
-            client.refill(900)
+            client.record_refill(900)
         client._end_session()
         pump.twin.power_off()
         pump.twin.flash.data[:] = old
         pump.twin.power_on()
-        pump.twin.advance(BOOT_S)
+        pump.twin.advance_time(BOOT_S)
         refills_of_another_host(pump, 59)
         go_deaf_after_the_offer(port)
         with pytest.raises(SilentError):
-            client.refill(900)
+            client.record_refill(900)
         hear_again(port)
         with pytest.raises(RolledBackError):
-            client.refill(900)
+            client.record_refill(900)
 
 
 @pytest.mark.requirement("R60")
@@ -246,25 +246,25 @@ def test_nothing_is_dosed_while_an_outcome_is_unknown(heard: bool) -> None:
     with line() as pump:
         set_running(pump.twin)
         port, client = deaf_client(pump, MemoryIds(b"host"))
-        client.refill(100_000)
+        client.record_refill(100_000)
         port.mute, port.lost = True, not heard
         with pytest.raises(UnknownOutcomeError, match="not known whether"):
-            client.bolus(4)
+            client.give_bolus(4)
         for _ in range(2):
             # Still deaf: it may ask, and it may stop; it may not dose.
             with pytest.raises((UnknownOutcomeError, SilentError)):
-                client.bolus(4)
+                client.give_bolus(4)
         assert boluses(pump) == ([4] if heard else [])
         port.mute = port.lost = False
         with pytest.raises(EarlierCommandError) as told:
-            client.bolus(4)
+            client.give_bolus(4)
         assert [one.carried_out for one in told.value.outcomes] == [heard]
         assert ("was carried out" in str(told.value)) is heard
         assert ("was never carried out" in str(told.value)) is not heard
         assert boluses(pump) == ([4] if heard else [])
         # Now it is known; what is given now is meant.
-        pump.twin.advance(60)
-        client.bolus(1)
+        pump.twin.advance_time(60)
+        client.give_bolus(1)
         assert boluses(pump) == ([4, 1] if heard else [1])
 
 
@@ -276,10 +276,10 @@ def test_a_new_process_asks_what_became_of_the_last_command_of_the_old_one(runti
         ids, _, _ = unanswered_bolus(pump)
         pump.reset()
         fresh = client_of(pump.twin, ids, Keys())
-        told = fresh.settle()
+        told = fresh.resolve_commands()
         assert [(one.command, one.carried_out) for one in told] == [("bolus", True)]
         assert pump.records(told[0].record or 0)[0].kind in ("bolus", "host_done")
-        assert fresh.settle() == ()
+        assert fresh.resolve_commands() == ()
 
 
 @pytest.mark.requirement("R60")
@@ -288,9 +288,9 @@ def test_an_old_command_is_looked_up_in_the_journal() -> None:
     with line() as pump:
         ids, port, client = unanswered_bolus(pump)
         other = MemoryIds(b"host", counter=ids.counter)
-        client_of(pump.twin, other, Keys()).refill(90_000)
+        client_of(pump.twin, other, Keys()).record_refill(90_000)
         port.mute = False
-        (told,) = client.settle()
+        (told,) = client.resolve_commands()
         assert (told.carried_out, told.reason) == (True, "done")
         record = pump.records(told.record or 0)[0]
         assert (record.kind, record.fields["steps"]) == ("bolus", 4)
@@ -303,12 +303,12 @@ def test_what_the_journal_has_overwritten_is_called_unknown_and_said_once() -> N
         sent = max(record.sequence for record in pump.records() if record.kind == "bolus")
         other = client_of(pump.twin, MemoryIds(b"host", counter=ids.counter), Keys())
         while other.journal_info()["first"] <= sent:
-            other.refill(100_000)
+            other.record_refill(100_000)
         port.mute = False
         with pytest.raises(EarlierCommandError, match="not in the pump's journal any more") as told:
-            client.bolus(4)
+            client.give_bolus(4)
         assert [one.carried_out for one in told.value.outcomes] == [None]
-        assert client.refill(90_000)["accepted"] == 90_000
+        assert client.record_refill(90_000)["accepted"] == 90_000
 
 
 @pytest.mark.requirement("R61")
@@ -325,9 +325,9 @@ def test_a_late_frame_comes_too_late_once_the_pump_was_asked() -> None:
 
 def test_a_host_whose_counters_went_back_goes_on_above_what_the_pump_knows() -> None:
     with line() as pump:
-        client_of(pump.twin, MemoryIds(b"host", counter=500), Keys()).refill(1000)
+        client_of(pump.twin, MemoryIds(b"host", counter=500), Keys()).record_refill(1000)
         restored = client_of(pump.twin, MemoryIds(b"host"), Keys())
-        assert restored.refill(900)["counter"] == 502
+        assert restored.record_refill(900)["counter"] == 502
 
 
 def test_a_refusal_of_the_pump_settles_the_command() -> None:
@@ -335,8 +335,8 @@ def test_a_refusal_of_the_pump_settles_the_command() -> None:
         ids = MemoryIds(b"host")
         client = client_of(pump.twin, ids, Keys())
         with pytest.raises(RefusedError, match="no therapy"):
-            client.start()
-        assert ids.unsettled(client._pump) == []
+            client.start_delivery()
+        assert ids.open_commands(client._pump) == []
 
 
 @pytest.mark.requirement("R60")
@@ -346,9 +346,9 @@ def test_a_forged_refusal_is_not_believed() -> None:
         set_running(pump.twin)
         port = Forger(Serial(twin=pump.twin, baudrate=pump.twin.machine.baud, timeout=0.1))
         client = client_of(pump.twin, MemoryIds(b"host"), Keys(), port)
-        client.refill(100_000)
+        client.record_refill(100_000)
         port.forging = True
-        assert client.bolus(4)["accepted"] == 4
+        assert client.give_bolus(4)["accepted"] == 4
         assert boluses(pump) == [4]
 
 

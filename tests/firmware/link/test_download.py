@@ -7,10 +7,10 @@ from random import Random
 from typing import Any
 
 import pytest
-from dosebench.journal.download import Coding, download
+from dosebench.journal.download import Coding, download_records
 from dosebench.link.client import PumpClient, SilentError
 from dosebench.link.command_ids import MemoryIds
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
@@ -59,15 +59,15 @@ class Tap:
 def grown(days: int, baud: int = 115_200, **config: int) -> Twin:
     """A pump that has delivered for some days, with a bolus each day."""
     options = profile_settings("implant-40", "cpython", 0, baud)
-    options.config = sealed(options.config | {"watchdog_ms": 0} | config)
+    options.config = seal_config(options.config | {"watchdog_ms": 0} | config)
     twin = Twin(options).power_on()
     client, _ = client_of(twin)
-    client.stage(therapy())
-    client.commit(therapy())
-    client.start()
+    client.stage_program(therapy())
+    client.commit_program(therapy())
+    client.start_delivery()
     for day in range(days):
-        twin.advance(86_400)
-        client.bolus(20 + day % 50)
+        twin.advance_time(86_400)
+        client.give_bolus(20 + day % 50)
     client.close()
     return twin
 
@@ -88,10 +88,10 @@ def twin() -> Iterator[Twin]:
 @pytest.mark.parametrize("coding", CODINGS)
 def test_it_gives_what_the_flash_holds_in_few_frames(twin: Twin, coding: Coding) -> None:
     client, tap = client_of(twin)
-    wanted = list(client.journal())
+    wanted = list(client.read_journal())
     before = len(tap.frames)
     told: list[tuple[int, int]] = []
-    assert list(download(client, coding=coding, progress=lambda at, end: told.append((at, end)))) == wanted
+    assert list(download_records(client, coding=coding, progress=lambda at, end: told.append((at, end)))) == wanted
     assert verify_chain(decode_records(b"".join(wanted))) == client.journal_info()["chain"]
     assert told[-1] == (len(wanted), len(wanted))
     assert [at for at, _ in told] == sorted(at for at, _ in told)
@@ -105,21 +105,21 @@ def test_it_gives_what_the_flash_holds_in_few_frames(twin: Twin, coding: Coding)
 @pytest.mark.parametrize("coding", CODINGS)
 def test_it_goes_on_where_it_was_left(twin: Twin, coding: Coding) -> None:
     client, tap = client_of(twin)
-    wanted = list(client.journal())
+    wanted = list(client.read_journal())
     tap.asked.clear()
-    rest = list(download(client, 100, before=wanted[99][-8:], coding=coding))
+    rest = list(download_records(client, 100, before=wanted[99][-8:], coding=coding))
     assert rest == wanted[100:]
     assert tap.count("journal_read") == 0
-    assert list(download(client, len(wanted), coding=coding)) == []
-    assert list(download(client, len(wanted) - 1, coding=coding)) == wanted[-1:]
+    assert list(download_records(client, len(wanted), coding=coding)) == []
+    assert list(download_records(client, len(wanted) - 1, coding=coding)) == wanted[-1:]
 
 
 @pytest.mark.parametrize("coding", CODINGS)
 def test_a_host_that_saw_another_journal_reads_it_batch_by_batch(twin: Twin, coding: Coding) -> None:
     client, tap = client_of(twin)
-    wanted = list(client.journal())
+    wanted = list(client.read_journal())
     tap.asked.clear()
-    assert list(download(client, 100, before=b"another!", coding=coding)) == wanted[100:]
+    assert list(download_records(client, 100, before=b"another!", coding=coding)) == wanted[100:]
     assert tap.count("journal_stream") == 1
     assert tap.count("journal_read") > 10
 
@@ -130,12 +130,12 @@ def test_frames_that_are_lost_come_again_from_the_missing_record(
     twin: Twin, seed: int, share: float, coding: Coding
 ) -> None:
     client, tap = client_of(twin)
-    wanted = list(client.journal())
+    wanted = list(client.read_journal())
     rng = Random(seed)
     stream = by_name("journal_stream").type | 0x80
     tap.frames.clear()
     tap.lose = lambda frame: frame.type == stream and rng.random() < share
-    assert list(download(client, coding=coding)) == wanted
+    assert list(download_records(client, coding=coding)) == wanted
     # What was sent twice is less than two windows a loss.
     sent = sum(frame.type == stream for frame in tap.frames)
     assert sent <= 60 * len(wanted) // 25
@@ -143,12 +143,12 @@ def test_frames_that_are_lost_come_again_from_the_missing_record(
 
 def test_a_lost_frame_costs_the_frames_on_the_line_and_no_more(twin: Twin) -> None:
     client, tap = client_of(twin)
-    wanted = list(client.journal())
+    wanted = list(client.read_journal())
     stream = by_name("journal_stream").type | 0x80
     tap.frames.clear()
     lost: list[Frame] = []
     tap.lose = lambda frame: frame.type == stream and len(tap.frames) == 8 and not lost.append(frame)
-    assert list(download(client, coding="whole")) == wanted
+    assert list(download_records(client, coding="whole")) == wanted
     assert len(lost) == 1
     sent = [frame for frame in tap.frames if frame.type == stream]
     assert len(sent) <= -(-len(wanted) // 25) + 5
@@ -158,8 +158,8 @@ def test_a_lost_frame_costs_the_frames_on_the_line_and_no_more(twin: Twin) -> No
 def test_a_reset_in_the_middle(coding: Coding) -> None:
     with grown(5) as twin:
         client, _ = client_of(twin)
-        wanted = list(client.journal())
-        records = download(client, coding=coding)
+        wanted = list(client.read_journal())
+        records = download_records(client, coding=coding)
         got = [next(records) for _ in range(30)]
         twin.power_cycle(off_s=0.1)
         assert got + list(records) == wanted
@@ -169,13 +169,13 @@ def test_a_reset_in_the_middle(coding: Coding) -> None:
 def test_records_that_are_written_meanwhile_are_left_for_the_next_time(coding: Coding) -> None:
     with grown(5) as twin:
         client, _ = client_of(twin)
-        held = len(list(client.journal()))
-        records = download(client, coding=coding)
+        held = len(list(client.read_journal()))
+        records = download_records(client, coding=coding)
         got = [next(records)]
-        client.stop()
+        client.stop_delivery()
         got += records
         assert len(got) >= held
-        assert got == list(client.journal())[: len(got)]
+        assert got == list(client.read_journal())[: len(got)]
 
 
 @pytest.mark.parametrize("coding", CODINGS)
@@ -183,10 +183,10 @@ def test_records_that_are_written_meanwhile_are_left_for_the_next_time(coding: C
 def test_a_flipped_bit_in_flash_changes_nothing_of_what_is_given(coding: Coding, place: int) -> None:
     with grown(5) as twin:
         client, _ = client_of(twin)
-        sound = list(client.journal())
+        sound = list(client.read_journal())
         twin.flash.data[2 * 4096 + place] ^= 0x10
         # What follows is the pump's own record of the damage.
-        assert list(download(client, coding=coding))[: len(sound)] == sound
+        assert list(download_records(client, coding=coding))[: len(sound)] == sound
 
 
 @pytest.mark.parametrize("coding", CODINGS)
@@ -194,21 +194,21 @@ def test_torn_records_are_passed_over(coding: Coding) -> None:
     with grown(4) as twin:
         for _ in range(4):
             twin.cut_at(twin.flash_operations + 3, "torn")
-            twin.advance(6 * 3600)
+            twin.advance_time(6 * 3600)
             twin.power_on("brown_out")
         client, _ = client_of(twin)
-        wanted = list(client.journal())
+        wanted = list(client.read_journal())
         assert decode_records(wanted[-1])[0].sequence == len(wanted) - 1
-        assert list(download(client, coding=coding)) == wanted
+        assert list(download_records(client, coding=coding)) == wanted
 
 
 @pytest.mark.parametrize("coding", CODINGS)
 def test_a_journal_that_has_overwritten_its_beginning(coding: Coding) -> None:
     with grown(8, flash_sectors=6, fault_sectors=2) as twin:
         client, _ = client_of(twin)
-        wanted = list(client.journal())
+        wanted = list(client.read_journal())
         assert decode_records(wanted[0])[0].sequence > 0
-        assert list(download(client, 0, coding=coding)) == wanted
+        assert list(download_records(client, 0, coding=coding)) == wanted
 
 
 @pytest.mark.parametrize("coding", CODINGS)
@@ -217,10 +217,10 @@ def test_steps_come_when_they_are_due_while_it_runs(coding: Coding) -> None:
         for one in (twin, quiet):
             client, _ = client_of(one)
             one.advance_us((one.machine.now_us // 3_600_000_000 + 2) * 3_600_000_000)
-            client.bolus(5)
+            client.give_bolus(5)
             began = one.machine.now_us
             while one is twin and one.machine.now_us < began + 38_000_000:
-                list(download(client, coding=coding))
+                list(download_records(client, coding=coding))
             one.advance_us(began + 55_000_000)
         assert twin.step_times_ms() == quiet.step_times_ms()
         assert twin.step_times_ms()[-1] > began // 1000
@@ -231,9 +231,9 @@ def test_a_slow_line_is_waited_for(coding: Coding) -> None:
     """At 4800 baud a frame takes longer than a line is silent that has lost something."""
     with grown(4, baud=4800) as twin:
         client, tap = client_of(twin)
-        wanted = list(client.journal())
+        wanted = list(client.read_journal())
         tap.frames.clear()
-        assert list(download(client, coding=coding)) == wanted
+        assert list(download_records(client, coding=coding)) == wanted
         assert len({frame.body[0] for frame in tap.frames[1:]}) == 1
 
 
@@ -279,7 +279,7 @@ def test_what_no_pump_sends_is_refused() -> None:
 
 def test_a_pump_that_is_gone_is_told_with_the_record(twin: Twin) -> None:
     client, tap = client_of(twin)
-    records = download(client, coding="whole")
+    records = download_records(client, coding="whole")
     next(records)
     tap.lose = lambda _frame: True
     with pytest.raises(SilentError, match="stopped sending its journal at record"):
@@ -288,8 +288,8 @@ def test_a_pump_that_is_gone_is_told_with_the_record(twin: Twin) -> None:
 
 def test_an_answer_that_is_not_asked_for_is_not_taken(twin: Twin) -> None:
     client, tap = client_of(twin)
-    wanted = list(client.journal())
+    wanted = list(client.read_journal())
     strange = encode_reply("journal_stream", stream=0, first=0, chain=bytes(8), data=bytes(40))
     frame = Frame(by_name("journal_stream").type | 0x80, client.device_id, sequence=1, body=strange)
     tap.inserted = encode(frame)
-    assert list(download(client)) == wanted
+    assert list(download_records(client)) == wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from dosebench.journal.download import download
+from dosebench.journal.download import download_records
 from dosebench.link.client import GarbledError, SilentError
 from dosebench.twin.faults import KINDS
 from dosebench.twin.uart import Line, Noise
@@ -23,54 +23,54 @@ def test_noise_costs_time_and_nothing_else(name: str) -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(86_400)
-        wanted = side.client.record(5)
-        side.twin.fault(name, 2.0)
+        side.twin.advance_time(86_400)
+        wanted = side.client.read_record(5)
+        side.twin.set_fault(name, 2.0)
         for _ in range(12):
-            assert side.client.record(5) == wanted
-        assert list(download(side.client))[5] == wanted
-        side.client.stop()
-        assert side.client.status()["delivery"] == "stopped"
-        side.twin.fault("none")
-        assert side.client.status()["bad_frames"] > 0
+            assert side.client.read_record(5) == wanted
+        assert list(download_records(side.client))[5] == wanted
+        side.client.stop_delivery()
+        assert side.client.read_status()["delivery"] == "stopped"
+        side.twin.set_fault("none")
+        assert side.client.read_status()["bad_frames"] > 0
 
 
 def test_a_cut_line_is_silent_and_comes_back() -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.twin.fault("line_cut")
+        side.twin.set_fault("line_cut")
         with pytest.raises(SilentError):
-            side.client.status()
-        side.twin.fault("line_cut", False)
-        assert side.client.status()["delivery"] == "running"
+            side.client.read_status()
+        side.twin.set_fault("line_cut", False)
+        assert side.client.read_status()["delivery"] == "running"
 
 
 def test_another_baud_rate_is_no_frames() -> None:
     with pump() as side:
-        side.twin.fault("line_baud", 1.02)
-        side.client.status()
-        side.twin.fault("line_baud")
+        side.twin.set_fault("line_baud", 1.02)
+        side.client.read_status()
+        side.twin.set_fault("line_baud")
         with pytest.raises((GarbledError, SilentError)):
-            side.client.status()
+            side.client.read_status()
 
 
 def test_a_delay_is_waited_for() -> None:
     with pump() as side:
         before = side.twin.now_s
-        side.client.status()
+        side.client.read_status()
         usual = side.twin.now_s - before
-        side.twin.fault("line_delay", 700)
+        side.twin.set_fault("line_delay", 700)
         before = side.twin.now_s
-        side.client.status()
+        side.client.read_status()
         assert 1.3 <= side.twin.now_s - before - usual <= 1.6
 
 
 def test_the_client_waits_longer_than_the_worst_flash_freezes() -> None:
     """A commit erases two sectors or more; at 400 ms each nobody is heard meanwhile, and nothing is done twice."""
     with pump() as side:
-        side.twin.fault("erase_time")
-        side.twin.fault("rx_overrun")
+        side.twin.set_fault("erase_time")
+        side.twin.set_fault("rx_overrun")
         asked = side.client.next_sequence()
         side.program()
         assert side.twin.plant.flash_us > 800_000
@@ -83,26 +83,26 @@ def test_the_client_waits_longer_than_the_worst_flash_freezes() -> None:
 def test_what_arrives_while_flash_is_erased_is_lost_and_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with pump() as side:
         side.program()
-        side.twin.fault("rx_overrun")
+        side.twin.set_fault("rx_overrun")
         machine = side.twin.machine
-        side.twin.fault("erase_time")
-        side.client.stage(therapy(therapy_id=b"test-two"))
+        side.twin.set_fault("erase_time")
+        side.client.stage_program(therapy(therapy_id=b"test-two"))
         # Half a second of bytes right behind each request.
         write = side.twin.host_write
         monkeypatch.setattr(side.twin, "host_write", lambda data: write(data + bytes(6_000)))
         lost = machine.to_device.lost
-        side.client.commit(therapy(therapy_id=b"test-two"))
+        side.client.commit_program(therapy(therapy_id=b"test-two"))
         assert machine.to_device.lost > lost
-        assert side.client.status()["therapy_id"] == b"test-two"
+        assert side.client.read_status()["therapy_id"] == b"test-two"
         assert [record.kind for record in side.records()].count("commit") == 2
 
 
 def test_of_an_overrun_the_first_bytes_are_kept() -> None:
     line = Line(10_000)
-    line.send(0, bytes(range(50)))
+    line.send_bytes(0, bytes(range(50)))
     # A byte takes a millisecond.
-    line.overrun(10_000, 30_000, 8)
-    assert line.take(100_000, 100) == bytes([*range(18), *range(30, 50)])
+    line.drop_overrun(10_000, 30_000, 8)
+    assert line.take_bytes(100_000, 100) == bytes([*range(18), *range(30, 50)])
     assert line.lost == 12
 
 
@@ -119,27 +119,27 @@ def test_an_overrun_loses_what_it_says(sizes: list[int], read: int, since: int, 
     for size in sizes:
         data = bytes(range(sent, sent + size))
         for one in (line, plain):
-            one.send(0, data)
+            one.send_bytes(0, data)
         sent += size
     began = since * 1000
     for one in (line, plain):
-        assert one.take(began, read) is not None
+        assert one.take_bytes(began, read) is not None
     taken = min(read, since, sent)
-    line.overrun(began, began + length * 1000, hold)
+    line.drop_overrun(began, began + length * 1000, hold)
     arrived = range(since, min(sent, since + length))
     expected = [at for at in range(taken, sent) if at not in arrived or at < since + hold]
-    assert list(line.take(1_000_000, 1000)) == expected
+    assert list(line.take_bytes(1_000_000, 1000)) == expected
     assert line.lost == max(0, len(arrived) - hold)
-    assert line.arrived(2_000_000) == 0
+    assert line.count_arrived(2_000_000) == 0
 
 
 def test_noise_is_as_much_as_it_says() -> None:
     data = bytes(100_000)
     rng = Random(1)
-    assert abs(len(Noise(drop=0.1).hurt(data, rng)) - 90_000) < 600
-    assert abs(len(Noise(insert=0.1).hurt(data, rng)) - 110_000) < 600
-    assert abs(len(Noise(repeat=0.1).hurt(data, rng)) - 110_000) < 600
-    flipped = Noise(flip=0.1).hurt(data, rng)
+    assert abs(len(Noise(drop=0.1).hurt_bytes(data, rng)) - 90_000) < 600
+    assert abs(len(Noise(insert=0.1).hurt_bytes(data, rng)) - 110_000) < 600
+    assert abs(len(Noise(repeat=0.1).hurt_bytes(data, rng)) - 110_000) < 600
+    flipped = Noise(flip=0.1).hurt_bytes(data, rng)
     assert abs(sum(byte.bit_count() for byte in flipped) - 10_000) < 600
     assert max(byte.bit_count() for byte in flipped) == 1
     assert not Noise()
@@ -150,7 +150,7 @@ def test_frames_that_arrive_at_once_are_all_answered() -> None:
     # So fast a line has brought them all before the first is looked at; no byte comes after them.
     bench = TwinBench(TwinOptions(runtime="cpython", baud=2_000_000))
     wire = bench.wire
-    frame = wire.frame("status")
-    wire.send(b"".join(encode(wire.altered(frame, sequence=70 + at)) for at in range(5)))
-    assert [reply.sequence for reply in wire.heard()] == [70, 71, 72, 73, 74]
+    frame = wire.make_frame("status")
+    wire.send_bytes(b"".join(encode(wire.alter_frame(frame, sequence=70 + at)) for at in range(5)))
+    assert [reply.sequence for reply in wire.receive_frames()] == [70, 71, 72, 73, 74]
     bench.close()

@@ -140,7 +140,7 @@ def test_the_client_knows_a_pump_that_does_not_have_the_key() -> None:
         client = client_of(pump.twin, MemoryIds(), Keys(operator=bytes(32)))
         before = pump.status()["journal_next"]
         with pytest.raises(NotGenuineError, match="does not have the key"):
-            client.refill(500)
+            client.record_refill(500)
         assert pump.status()["journal_next"] == before
 
 
@@ -153,8 +153,8 @@ def test_an_unpaired_pump_takes_questions_and_stop(runtime: RuntimeName) -> None
         assert pump.reason(pump.frame("stop", host=b"host", counter=1)) == "done"
         client = client_of(pump.twin, MemoryIds(), Keys())
         with pytest.raises(NotPairedError, match="no keys"):
-            client.refill(500)
-        assert client.stop()["reason"] == "done"
+            client.record_refill(500)
+        assert client.stop_delivery()["reason"] == "done"
 
 
 # Numbers
@@ -284,7 +284,7 @@ def test_the_back_off_ends_by_itself() -> None:
         session = pump.offer()
         for _ in range(20):
             guess(pump, session)
-        pump.twin.advance(60)
+        pump.twin.advance_time(60)
         pump.open()
 
 
@@ -323,12 +323,12 @@ def test_another_host_waits_for_the_end_of_a_session() -> None:
 def test_the_client_says_who_is_in_the_way() -> None:
     with line() as pump:
         first = client_of(pump.twin, MemoryIds(b"mine"))
-        first.refill(500)
+        first.record_refill(500)
         second = client_of(pump.twin, MemoryIds(b"your"))
         with pytest.raises(SessionRefusedError, match="another host has a session"):
-            second.refill(600)
+            second.record_refill(600)
         first._end_session()
-        assert second.refill(600)["accepted"] == 600
+        assert second.record_refill(600)["accepted"] == 600
 
 
 def test_the_same_host_takes_its_session_over() -> None:
@@ -345,7 +345,7 @@ def test_an_offer_that_nobody_takes_leaves_the_open_session_alone() -> None:
         session = pump.open()
         late = pump.offer()
         pump.ask(session, "status")
-        pump.twin.advance(OFFER_MS / 1000)
+        pump.twin.advance_time(OFFER_MS / 1000)
         assert pump.reason(pump.sealed(late, "status")) == "no_session"
         pump.ask(session, "status")
 
@@ -358,7 +358,7 @@ def test_a_forgotten_session_ends_and_the_therapy_goes_on(runtime: RuntimeName) 
         session = pump.open(host=b"mine")
         data = therapy(basal_den=50_000)
         pump.ask(session, "therapy_begin", length=len(data), program_hash=bytes(16))
-        pump.twin.advance(SESSION_IDLE_MS / 1000)
+        pump.twin.advance_time(SESSION_IDLE_MS / 1000)
         status = pump.status()
         assert (status["session_role"], status["session_left_ms"]) == ("none", 0)
         assert (status["staged_bytes"], status["delivery"], status["generation"]) == (0, "running", 1)
@@ -397,7 +397,7 @@ def test_what_a_session_staged_is_not_the_next_ones_to_commit() -> None:
         session = pump.open(host=b"mine")
         client = client_of(pump.twin, MemoryIds(b"mine"))
         data = therapy()
-        client.stage(data)
+        client.stage_program(data)
         client._end_session()
         session = pump.open(host=b"your")
         kinds = [record.kind for record in pump.records()]
@@ -466,15 +466,15 @@ def test_a_journal_that_goes_back_is_noticed_before_anything_is_sent(loss: str) 
     with line() as pump:
         ids = MemoryIds()
         client = client_of(pump.twin, ids, Keys())
-        client.refill(1000)
+        client.record_refill(1000)
         old = bytes(pump.twin.flash.data)
         for _ in range(30):
-            client.refill(900)
+            client.record_refill(900)
         client._end_session()
         pump.twin.power_off()
         pump.twin.flash.data[:] = old
         pump.twin.power_on()
-        pump.twin.advance(BOOT_S)
+        pump.twin.advance_time(BOOT_S)
         if loss == "replaced":
             # Other records in place of the ones that were seen, and more of them.
             other = pump.open(host=b"else")
@@ -485,13 +485,13 @@ def test_a_journal_that_goes_back_is_noticed_before_anything_is_sent(loss: str) 
         before = pump.status()["journal_next"]
         for _ in range(2):
             with pytest.raises(RolledBackError) as noticed:
-                client.refill(600)
+                client.record_refill(600)
             assert noticed.value.exit_code == 3
         client.close()
         assert pump.status()["journal_next"] == before
-        assert client_of(pump.twin, ids, Keys()).stop()["reason"] == "done"
+        assert client_of(pump.twin, ids, Keys()).stop_delivery()["reason"] == "done"
         # With new keys it is another pump.
-        assert client_of(pump.twin, ids, Keys(b"anew")).refill(600)["accepted"] == 600
+        assert client_of(pump.twin, ids, Keys(b"anew")).record_refill(600)["accepted"] == 600
 
 
 def test_a_journal_that_goes_on_is_believed_over_resets_and_full_rings() -> None:
@@ -500,7 +500,7 @@ def test_a_journal_that_goes_on_is_believed_over_resets_and_full_rings() -> None
         for turn in range(6):
             client = client_of(pump.twin, ids, Keys())
             for _ in range(120):
-                client.refill(1000 + turn)
+                client.record_refill(1000 + turn)
             client.close()
             pump.reset()
-        assert ids.head(pump.device + b"pair") is not None
+        assert ids.known_head(pump.device + b"pair") is not None

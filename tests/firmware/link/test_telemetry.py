@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from dosebench.link.client import LinkError, PumpClient, RefusedError, SilentError
 from dosebench.link.command_ids import MemoryIds
-from dosebench.link.telemetry import LASTS_MS, FieldError, table_of, watch
+from dosebench.link.telemetry import LASTS_MS, FieldError, table_of, watch_samples
 from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
 from dosebench_protocol.codec import by_name
@@ -63,11 +63,11 @@ def test_a_sample_says_what_the_status_says() -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(3 * 3600)
+        side.twin.advance_time(3 * 3600)
         side.bolus(40)
-        side.twin.advance(10)
-        sample = next(watch(side.client))
-        status = side.client.status()
+        side.twin.advance_time(10)
+        sample = next(watch_samples(side.client))
+        status = side.client.read_status()
         for name in ("delivery", "alarms", "low_steps", "high_steps", "missed_steps", "journal_next", "bad_frames"):
             assert sample.values[name] == status[name], name
         assert sample.values["battery"] == status["battery_mv"]
@@ -81,17 +81,17 @@ def test_a_sample_says_what_the_status_says() -> None:
 def test_samples_come_at_their_period_for_as_long_as_they_are_taken() -> None:
     with pump() as side:
         client, tap = tapped(side)
-        samples = list(islice(watch(client, ("low_steps", "battery"), 250), 200))
+        samples = list(islice(watch_samples(client, ("low_steps", "battery"), 250), 200))
         assert [sample.number for sample in samples] == list(range(200))
         assert [b.ms - a.ms for a, b in pairwise(samples)] == [250] * 199
         assert set(samples[0].values) == {"low_steps", "battery"}
         heard = len(tap.frames)
         # Nobody renews it: it ends.
-        side.twin.advance(LASTS_MS / 1000 + 60)
+        side.twin.advance_time(LASTS_MS / 1000 + 60)
         tap.read(1 << 16)
         last = len(tap.frames)
         assert last - heard <= LASTS_MS // 250 + 1
-        side.twin.advance(60)
+        side.twin.advance_time(60)
         tap.read(1 << 16)
         assert len(tap.frames) == last
 
@@ -100,7 +100,7 @@ def test_lost_samples_are_counted() -> None:
     with pump() as side:
         client, tap = tapped(side)
         tap.lost = {3, 4, 7}
-        samples = list(islice(watch(client, ("battery",), 100), 8))
+        samples = list(islice(watch_samples(client, ("battery",), 100), 8))
         assert [sample.number for sample in samples] == [0, 1, 4, 5, 7, 8, 9, 10]
         assert [sample.lost for sample in samples] == [0, 0, 2, 0, 1, 0, 0, 0]
 
@@ -110,7 +110,7 @@ def test_a_slow_line_skips_samples_and_counts_them() -> None:
         machine = side.twin.machine
         machine.baud = machine.to_host.baud = machine.to_device.baud = 4800
         client, tap = tapped(side)
-        samples = list(islice(watch(client, ("battery",), 50), 150))
+        samples = list(islice(watch_samples(client, ("battery",), 50), 150))
         # A frame of 41 bytes takes 85 ms; the transmit buffer holds a while of them.
         assert [sample.number for sample in samples] == list(range(150))
         late = samples[120:]
@@ -128,7 +128,7 @@ def test_no_step_is_delayed() -> None:
             side.settle()
             began = side.twin.machine.now_us
             if watched:
-                samples = watch(side.client, (), 50)
+                samples = watch_samples(side.client, (), 50)
                 while side.twin.machine.now_us < began + 300_000_000:
                     next(samples)
             side.twin.advance_us(began + 400_000_000)
@@ -139,7 +139,7 @@ def test_no_step_is_delayed() -> None:
 
 def test_after_a_reset_the_watch_goes_on() -> None:
     with pump() as side:
-        samples = watch(side.client, ("battery",), 500)
+        samples = watch_samples(side.client, ("battery",), 500)
         before = next(samples)
         side.twin.power_cycle(off_s=1)
         after = next(samples)
@@ -149,20 +149,20 @@ def test_after_a_reset_the_watch_goes_on() -> None:
 def test_what_is_refused() -> None:
     with pump() as side:
         with pytest.raises(FieldError, match="no field pulse"):
-            next(watch(side.client, ("pulse",)))
+            next(watch_samples(side.client, ("pulse",)))
         with pytest.raises(RefusedError) as refused:
-            next(watch(side.client, (), 20))
+            next(watch_samples(side.client, (), 20))
         assert refused.value.reason == "too_often"
-        side.client.tell("telemetry_subscribe", checksum=b"none", fields=1, period_ms=1000, lasts_ms=1000)
+        side.client.send_request("telemetry_subscribe", checksum=b"none", fields=1, period_ms=1000, lasts_ms=1000)
         number = side.client.next_sequence() - 1
         with pytest.raises(RefusedError) as refused:
-            side.client.hear("telemetry_subscribe", [number], 1.0)
+            side.client.receive_replies("telemetry_subscribe", [number], 1.0)
         assert refused.value.reason == "table_differs"
 
 
 def test_a_pump_that_is_gone_is_told() -> None:
     with pump() as side:
-        samples = watch(side.client, ("battery",), 500)
+        samples = watch_samples(side.client, ("battery",), 500)
         next(samples)
         side.twin.power_off()
         with pytest.raises(SilentError, match="no samples any more"):

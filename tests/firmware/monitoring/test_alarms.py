@@ -25,7 +25,7 @@ TONE_S = 3_600
 
 
 def on(side: PumpSide) -> tuple[str, ...]:
-    return tuple(ordered(side.client.status()["alarms"]))
+    return tuple(ordered(side.client.read_status()["alarms"]))
 
 
 def refused(call: Any, *arguments: Any) -> str:
@@ -42,13 +42,13 @@ def tones(side: PumpSide) -> list[tuple[float, int]]:
 def stall(side: PumpSide, seconds: float = 600) -> None:
     """Hold the motor until the pump has noticed, then let go of it."""
     side.twin.plant.faults.stall = True
-    side.twin.advance(seconds)
+    side.twin.advance_time(seconds)
     side.twin.plant.faults.stall = False
 
 
 def cleared_and_started(side: PumpSide) -> None:
     side.client.alarm_clear(["motor_stall"])
-    side.client.start()
+    side.client.start_delivery()
 
 
 # The table
@@ -83,13 +83,13 @@ def test_the_most_urgent_is_annunciated_and_none_below_is_lost() -> None:
         side.program()
         side.refill(8_010)
         side.start()
-        side.twin.advance(HOUR_S)
-        assert side.client.status()["priority"] == "low"
+        side.twin.advance_time(HOUR_S)
+        assert side.client.read_status()["priority"] == "low"
         stall(side)
-        status = side.client.status()
+        status = side.client.read_status()
         assert (on(side), status["priority"]) == (("motor_stall", "reservoir_low"), "high")
         side.client.alarm_clear(["motor_stall"])
-        assert (on(side), side.client.status()["priority"]) == (("reservoir_low",), "low")
+        assert (on(side), side.client.read_status()["priority"]) == (("reservoir_low",), "low")
 
 
 @pytest.mark.requirement("R40")
@@ -100,7 +100,7 @@ def test_alarms_survive_a_reset(runtime: Any) -> None:
         side.program()
         side.refill(8_010)
         side.start()
-        side.twin.advance(HOUR_S)
+        side.twin.advance_time(HOUR_S)
         stall(side)
         assert on(side) == ("motor_stall", "reservoir_low")
         heard = len(tones(side))
@@ -116,7 +116,7 @@ def test_tones_are_distinct_and_repeated() -> None:
         side.program()
         side.refill(8_010)
         side.start()
-        side.twin.advance(4 * HOUR_S)
+        side.twin.advance_time(4 * HOUR_S)
         heard = tones(side)
         assert {pattern for _, pattern in heard} == {NON_CRITICAL}
         gaps = [later - earlier for (earlier, _), (later, _) in pairwise(heard)]
@@ -132,7 +132,7 @@ def test_nothing_sounds_without_an_alarm() -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(7 * 24 * HOUR_S)
+        side.twin.advance_time(7 * 24 * HOUR_S)
         assert tones(side) == []
 
 
@@ -145,9 +145,9 @@ def test_a_silence_ends_by_itself() -> None:
         side.client.alarm_silence(120_000)
         begun = side.twin.now_s
         heard = len(tones(side))
-        side.twin.advance(119)
+        side.twin.advance_time(119)
         assert len(tones(side)) == heard
-        side.twin.advance(10)
+        side.twin.advance_time(10)
         assert tones(side)[heard][0] - begun == pytest.approx(120, abs=1)
 
 
@@ -161,7 +161,7 @@ def test_no_silence_is_longer_than_two_minutes_while_it_is_urgent() -> None:
         for ms in (0, 120_001, 1 << 29):
             assert refused(side.client.alarm_silence, ms) == "silence_time"
         side.client.alarm_silence(120_000)
-        assert 0 < side.client.status()["silenced_ms"] <= 120_000
+        assert 0 < side.client.read_status()["silenced_ms"] <= 120_000
 
 
 @pytest.mark.requirement("R42")
@@ -170,11 +170,11 @@ def test_a_new_alarm_ends_a_silence() -> None:
         side.program()
         side.refill(8_010)
         side.start()
-        side.twin.advance(HOUR_S)
+        side.twin.advance_time(HOUR_S)
         side.client.alarm_silence(24 * HOUR_S * 1000)
         stall(side)
         assert tones(side)[-1][1] == CRITICAL
-        assert side.client.status()["silenced_ms"] == 0
+        assert side.client.read_status()["silenced_ms"] == 0
 
 
 # Stopped for long (R43)
@@ -188,17 +188,17 @@ def test_a_pump_that_is_stopped_too_long_says_so_and_then_urgently(runtime: Any)
         side.program()
         side.start()
         side.stop()
-        side.twin.advance(HOUR_S - 10)
+        side.twin.advance_time(HOUR_S - 10)
         assert on(side) == ()
-        side.twin.advance(20)
-        assert (on(side), side.client.status()["priority"]) == (("pump_stopped",), "low")
-        side.twin.advance(47 * HOUR_S - 60)
-        assert side.client.status()["priority"] == "low"
-        side.twin.advance(60)
-        assert side.client.status()["priority"] == "high"
+        side.twin.advance_time(20)
+        assert (on(side), side.client.read_status()["priority"]) == (("pump_stopped",), "low")
+        side.twin.advance_time(47 * HOUR_S - 60)
+        assert side.client.read_status()["priority"] == "low"
+        side.twin.advance_time(60)
+        assert side.client.read_status()["priority"] == "high"
         assert tones(side)[-1][1] == CRITICAL
         assert refused(side.client.alarm_clear, ["pump_stopped"]) == "alarm_present"
-        side.client.start()
+        side.client.start_delivery()
         assert on(side) == ()
         raised = [record for record in side.records() if record.kind == "alarm_raised"]
         assert [record.fields["priority"] for record in raised] == ["low", "high"]
@@ -211,22 +211,22 @@ def test_a_reset_costs_the_time_that_it_has_been_stopped_an_hour_at_most() -> No
         side.start()
         side.stop()
         for _ in range(4):
-            side.twin.advance(10 * HOUR_S + 1_000)
+            side.twin.advance_time(10 * HOUR_S + 1_000)
             side.reset()
-        side.twin.advance(8 * HOUR_S - 4_000)
-        assert side.client.status()["priority"] == "low"
-        side.twin.advance(4 * HOUR_S)
-        assert side.client.status()["priority"] == "high"
+        side.twin.advance_time(8 * HOUR_S - 4_000)
+        assert side.client.read_status()["priority"] == "low"
+        side.twin.advance_time(4 * HOUR_S)
+        assert side.client.read_status()["priority"] == "high"
 
 
 @pytest.mark.requirement("R43")
 def test_a_pump_without_a_therapy_or_at_work_is_not_stopped() -> None:
     with pump() as side:
-        side.twin.advance(3 * HOUR_S)
+        side.twin.advance_time(3 * HOUR_S)
         assert on(side) == ()
         side.program()
         side.start()
-        side.twin.advance(3 * HOUR_S)
+        side.twin.advance_time(3 * HOUR_S)
         assert on(side) == ()
 
 
@@ -247,9 +247,9 @@ def test_the_third_stall_within_ten_minutes_is_one_too_many(runtime: Any) -> Non
         stall(side, 60)
         assert on(side) == ("motor_stall", "alarm_repeated")
         side.client.alarm_clear(["motor_stall"])
-        assert refused(side.client.start) == "safe_state"
+        assert refused(side.client.start_delivery) == "safe_state"
         side.client.alarm_clear(["alarm_repeated"])
-        side.client.start()
+        side.client.start_delivery()
 
 
 @pytest.mark.requirement("R44")
@@ -260,12 +260,12 @@ def test_stalls_that_are_far_apart_or_of_two_kinds_are_not_repeated() -> None:
         for _ in range(4):
             stall(side, 60)
             cleared_and_started(side)
-            side.twin.advance(300)
+            side.twin.advance_time(300)
         assert "alarm_repeated" not in on(side)
         stall(side, 60)
         cleared_and_started(side)
         side.twin.plant.faults.runaway = 5
-        side.twin.advance(60)
+        side.twin.advance_time(60)
         assert on(side) == ("motor_runaway",)
 
 
@@ -281,16 +281,16 @@ def test_repeated_resets_end_in_the_safe_state(runtime: Any) -> None:
         side.start()
         for _ in range(3):
             side.reset()
-        assert side.client.status()["delivery"] == "running"
+        assert side.client.read_status()["delivery"] == "running"
         side.reset()
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["delivery"], "resets_repeated" in status["alarms"]) == ("safe", True)
-        made = side.twin.plant.encoder()
-        side.twin.advance(HOUR_S)
-        assert side.twin.plant.encoder() == made
+        made = side.twin.plant.read_encoder()
+        side.twin.advance_time(HOUR_S)
+        assert side.twin.plant.read_encoder() == made
         side.client.alarm_clear(["resets_repeated"])
-        side.client.start()
-        assert side.client.status()["delivery"] == "running"
+        side.client.start_delivery()
+        assert side.client.read_status()["delivery"] == "running"
 
 
 @pytest.mark.requirement("R58")
@@ -299,7 +299,7 @@ def test_resets_that_are_far_apart_are_none_of_them() -> None:
         side.program()
         side.start()
         for _ in range(8):
-            side.twin.advance(610)
+            side.twin.advance_time(610)
             side.reset()
         assert "resets_repeated" not in on(side)
 
@@ -336,21 +336,21 @@ def test_a_motor_fault_stops_the_pump_until_somebody_clears_it(case: Motor) -> N
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(HOUR_S)
-        side.twin.plant.faults.set(case.fault, case.value)
-        side.twin.advance(4 * 54)
+        side.twin.advance_time(HOUR_S)
+        side.twin.plant.faults.set_fault(case.fault, case.value)
+        side.twin.advance_time(4 * 54)
         assert on(side) == (case.alarm,)
-        assert side.client.status()["delivery"] == "safe"
-        side.twin.plant.faults.set("none")
-        made = side.twin.plant.encoder()
-        side.twin.advance(HOUR_S // 2)
-        assert side.twin.plant.encoder() == made
-        assert refused(side.client.start) == "safe_state"
+        assert side.client.read_status()["delivery"] == "safe"
+        side.twin.plant.faults.set_fault("none")
+        made = side.twin.plant.read_encoder()
+        side.twin.advance_time(HOUR_S // 2)
+        assert side.twin.plant.read_encoder() == made
+        assert refused(side.client.start_delivery) == "safe_state"
         side.client.alarm_clear([case.alarm])
-        assert (on(side), side.client.status()["delivery"]) == ((), "stopped")
-        side.client.start()
-        side.twin.advance(HOUR_S)
-        assert side.twin.plant.encoder() - made in (66, 67)
+        assert (on(side), side.client.read_status()["delivery"]) == ((), "stopped")
+        side.client.start_delivery()
+        side.twin.advance_time(HOUR_S)
+        assert side.twin.plant.read_encoder() - made in (66, 67)
 
 
 # A detail of the record
@@ -363,4 +363,4 @@ def test_a_record_says_how_urgent_an_alarm_was() -> None:
         stall(side)
         record = next(record for record in side.records() if record.kind == "alarm_raised")
         assert record.fields["priority"] == "high"
-        assert decode_records(b"".join(side.client.journal()))[-1].sequence >= record.sequence
+        assert decode_records(b"".join(side.client.read_journal()))[-1].sequence >= record.sequence

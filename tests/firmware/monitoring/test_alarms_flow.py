@@ -133,16 +133,16 @@ CASES = [
 def running(case: Case, seed: int = 1) -> Iterator[PumpSide]:
     """A pump that delivers, its baselines known."""
     with pump(profile=case.profile, seed=seed, **(UNBOUNDED if case.therapy is FINE else {})) as side:
-        side.twin.plant.refill(1e9 if case.therapy else 4e7, side.twin.machine.now_us)
+        side.twin.plant.refill_reservoir(1e9 if case.therapy else 4e7, side.twin.machine.now_us)
         side.program(**case.therapy)
-        side.client.start()
-        side.twin.advance(1_800)
-        assert not side.client.status()["alarms"]
+        side.client.start_delivery()
+        side.twin.advance_time(1_800)
+        assert not side.client.read_status()["alarms"]
         yield side
 
 
 def alarms(side: PumpSide) -> tuple[str, ...]:
-    return tuple(side.client.status()["alarms"])
+    return tuple(side.client.read_status()["alarms"])
 
 
 def raised_ms(side: PumpSide, alarm: str) -> int:
@@ -162,21 +162,21 @@ def detail(side: PumpSide, alarm: str) -> int:
 def test_raised_when_it_should_be_and_in_time(case: Case) -> None:
     with running(case) as side:
         broken_ms = side.pump_ms
-        side.twin.fault(*case.fault)
-        side.twin.advance(case.within_s)
+        side.twin.set_fault(*case.fault)
+        side.twin.advance_time(case.within_s)
         assert case.alarm in alarms(side)
         assert raised_ms(side, case.alarm) - broken_ms <= case.within_s * 1000
-        assert (side.client.status()["delivery"] == "safe") == case.stops
+        assert (side.client.read_status()["delivery"] == "safe") == case.stops
 
 
 @pytest.mark.requirement("R66")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_not_raised_for_less(case: Case) -> None:
     with running(case) as side:
-        side.twin.fault(*case.mild)
+        side.twin.set_fault(*case.mild)
         for _ in range(8):
-            side.twin.advance(case.within_s / 2)
-            side.client.refill(case.therapy.get("reservoir_steps", 160_000))
+            side.twin.advance_time(case.within_s / 2)
+            side.client.record_refill(case.therapy.get("reservoir_steps", 160_000))
         assert case.alarm not in alarms(side)
 
 
@@ -184,22 +184,22 @@ def test_not_raised_for_less(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_ends_when_its_cause_does_and_not_before(case: Case) -> None:
     with running(case) as side:
-        side.twin.fault(*case.fault)
-        side.twin.advance(case.within_s)
-        side.twin.advance(900.0)
+        side.twin.set_fault(*case.fault)
+        side.twin.advance_time(case.within_s)
+        side.twin.advance_time(900.0)
         if case.seen_standing or not case.stops:
             with pytest.raises(RefusedError) as refused:
                 side.client.alarm_clear([case.alarm])
             assert refused.value.reason == "alarm_present"
-        side.twin.fault("none")
-        side.twin.advance(case.gone_s)
+        side.twin.set_fault("none")
+        side.twin.advance_time(case.gone_s)
         side.client.alarm_clear([case.alarm])
         assert case.alarm not in alarms(side)
         if case.stops:
-            side.client.start()
-        side.twin.advance(3_600)
+            side.client.start_delivery()
+        side.twin.advance_time(3_600)
         assert case.alarm not in alarms(side)
-        assert side.client.status()["delivery"] == "running"
+        assert side.client.read_status()["delivery"] == "running"
 
 
 # No false alarm
@@ -239,35 +239,35 @@ def test_a_week_of_posture_noise_boluses_and_stops_raises_nothing(mode: str) -> 
         side.start()
         for day in range(7):
             for part in range(4):
-                side.twin.advance(5 * 3_600 + 977 * part)
-                side.client.bolus(60)
-                side.twin.advance(120)
+                side.twin.advance_time(5 * 3_600 + 977 * part)
+                side.client.give_bolus(60)
+                side.twin.advance_time(120)
                 if part == 1:
                     side.client.bolus_cancel()
                 else:
                     side.client.square_bolus(40, 1_200_000)
-                side.twin.advance(1_500)
-            side.client.stop()
-            side.twin.advance(600 * (day + 1))
-            side.client.start()
+                side.twin.advance_time(1_500)
+            side.client.stop_delivery()
+            side.twin.advance_time(600 * (day + 1))
+            side.client.start_delivery()
             assert set(alarms(side)) <= {"pump_stopped"}
 
 
 @pytest.mark.requirement("R2", "R3", "R66")
 def test_boluses_and_stops_in_the_window_do_not_confuse_the_flow_meter() -> None:
     with pump(profile="external-mlh", seed=4, **UNBOUNDED) as side:
-        side.twin.plant.refill(1e9, side.twin.machine.now_us)
+        side.twin.plant.refill_reservoir(1e9, side.twin.machine.now_us)
         side.program(**EXTERNAL | {"basal_den": 60_000})
-        side.client.start()
-        side.twin.fault("step_volume_factor", 1.08)
+        side.client.start_delivery()
+        side.twin.set_fault("step_volume_factor", 1.08)
         for turn in range(40):
-            side.twin.advance(1_700 + 37 * turn)
-            side.client.bolus(20)
-            side.twin.advance(240)
-            side.client.stop()
-            side.twin.advance(1_900 if turn % 3 == 0 else 20)
-            side.client.start()
-            side.client.refill(1_000)
+            side.twin.advance_time(1_700 + 37 * turn)
+            side.client.give_bolus(20)
+            side.twin.advance_time(240)
+            side.client.stop_delivery()
+            side.twin.advance_time(1_900 if turn % 3 == 0 else 20)
+            side.client.start_delivery()
+            side.client.record_refill(1_000)
         assert not set(alarms(side)) & {"over_infusion", "under_infusion", "free_flow", "occlusion", "leak"}
 
 
@@ -275,8 +275,8 @@ def test_boluses_and_stops_in_the_window_do_not_confuse_the_flow_meter() -> None
 
 
 def window(side: PumpSide, factor: float, seconds: float) -> None:
-    side.twin.fault("step_volume_factor", factor)
-    side.twin.advance(seconds)
+    side.twin.set_fault("step_volume_factor", factor)
+    side.twin.advance_time(seconds)
 
 
 @pytest.mark.requirement("C14", "R2")
@@ -286,13 +286,13 @@ def test_c14_eleven_percent_too_much_for_a_quarter_of_an_hour() -> None:
         began_ms = side.pump_ms
         window(side, 1.11, 800)
         assert "over_infusion" not in alarms(side)
-        side.twin.advance(101)
+        side.twin.advance_time(101)
         assert "over_infusion" in alarms(side)
         # Nine elevenths of the window at +11 % are +9 %: not before, and not after the quarter of an hour.
         assert 800_000 <= raised_ms(side, "over_infusion") - began_ms <= 901_000
         assert 1_100 <= detail(side, "over_infusion") <= 1_112
         # The fallback: 2 mL/h instead of 45.
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["rate_num"], status["rate_den"]) == (1, 90_000)
 
 
@@ -309,12 +309,12 @@ def test_c14_eleven_percent_too_much_for_less_is_none() -> None:
 def test_c14_nine_percent_too_much_for_a_week_never_alarms() -> None:
     with pump(profile="external-mlh", seed=2, **UNBOUNDED) as side:
         side.program(**EXTERNAL | {"basal_den": 180_000})
-        side.client.start()
-        side.twin.fault("step_volume_factor", 1.09)
+        side.client.start_delivery()
+        side.twin.set_fault("step_volume_factor", 1.09)
         for _ in range(14):
-            side.twin.advance(43_200)
-            side.twin.plant.refill(1e8, side.twin.machine.now_us)
-            side.client.refill(1_000)
+            side.twin.advance_time(43_200)
+            side.twin.plant.refill_reservoir(1e8, side.twin.machine.now_us)
+            side.client.record_refill(1_000)
             assert "over_infusion" not in alarms(side)
 
 
@@ -323,10 +323,10 @@ def test_c14_below_two_hundred_steps_the_window_is_their_time() -> None:
     # A pulse every three minutes: 200 take ten hours.
     with pump(profile="external-mlh", seed=2) as side:
         side.program(**EXTERNAL | {"basal_den": 180_000})
-        side.client.start()
+        side.client.start_delivery()
         began_ms = side.pump_ms
-        side.twin.fault("step_volume_factor", 1.2)
-        side.twin.advance(11 * 3_600)
+        side.twin.set_fault("step_volume_factor", 1.2)
+        side.twin.advance_time(11 * 3_600)
         assert "over_infusion" in alarms(side)
         assert 190 * 180_000 <= raised_ms(side, "over_infusion") - began_ms <= 210 * 180_000
 
@@ -342,11 +342,11 @@ def test_c17_the_time_to_an_occlusion_alarm_scales_as_one_over_the_rate() -> Non
             settings.posture_kpa = 0.0
             settings.sensors["pressure"] = replace(settings.sensors["pressure"], noise_mv=0.8)
             side.program(basal_den=den)
-            side.client.start()
-            side.twin.advance(den / 1000 * 20.75)
+            side.client.start_delivery()
+            side.twin.advance_time(den / 1000 * 20.75)
             before = side.twin.plant.commanded
-            side.twin.fault("occlusion")
-            side.twin.advance(den / 1000 * 12)
+            side.twin.set_fault("occlusion")
+            side.twin.advance_time(den / 1000 * 12)
             assert "occlusion" in alarms(side)
             taken[den] = side.twin.plant.commanded - before
     assert max(taken.values()) - min(taken.values()) <= 1, taken
@@ -357,15 +357,15 @@ def test_an_occlusion_ends_a_bolus_at_once_and_little_is_held() -> None:
     case = CASES[0]
     with running(case) as side:
         plant = side.twin.plant
-        side.twin.fault("occlusion")
-        side.client.bolus(200)
-        side.twin.advance(300)
+        side.twin.set_fault("occlusion")
+        side.client.give_bolus(200)
+        side.twin.advance_time(300)
         assert "occlusion" in alarms(side)
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["delivery"], status["bolus_left_steps"]) == ("safe", 0)
         before = plant.delivered_nl(side.twin.machine.now_us)
-        side.twin.fault("none")
-        side.twin.advance(600)
+        side.twin.set_fault("none")
+        side.twin.advance_time(600)
         # Stated: at most 12 steps.
         assert plant.delivered_nl(side.twin.machine.now_us) - before <= 12 * 250
 
@@ -375,12 +375,12 @@ def test_the_bolus_after_release_is_at_most_half_a_millilitre_on_the_external_pu
     case = CASES[1]
     with running(case) as side:
         plant = side.twin.plant
-        side.twin.fault("occlusion")
-        side.twin.advance(4 * 18)
+        side.twin.set_fault("occlusion")
+        side.twin.advance_time(4 * 18)
         assert "occlusion" in alarms(side)
         before = plant.delivered_nl(side.twin.machine.now_us)
-        side.twin.fault("none")
-        side.twin.advance(120)
+        side.twin.set_fault("none")
+        side.twin.advance_time(120)
         assert plant.delivered_nl(side.twin.machine.now_us) - before <= 500_000
 
 
@@ -392,9 +392,9 @@ def test_recall_a_pump_that_over_infuses_is_noticed_though_its_own_count_is_righ
     """Field: a dead-reckoned alarm stayed silent on an over-infusing pump, because it counted what it commanded."""
     case = next(case for case in CASES if case.alarm == "over_infusion")
     with running(case) as side:
-        low = side.client.status()["low_steps"]
+        low = side.client.read_status()["low_steps"]
         window(side, 1.3, 901)
-        status = side.client.status()
+        status = side.client.read_status()
         # The steps say that all is well.
         assert status["low_steps"] - low == len(side.twin.plant.steps_us) - low
         assert "over_infusion" in status["alarms"]
@@ -404,8 +404,8 @@ def test_recall_a_pump_that_over_infuses_is_noticed_though_its_own_count_is_righ
 def test_recall_a_motor_that_loses_steps_here_and_there_is_noticed() -> None:
     """Field: a motor that slips now and then never stalls three times in a row, and under-delivers for months."""
     with running(CASES[0]) as side:
-        side.twin.fault("slip", 10)
-        side.twin.advance(200 * 54)
+        side.twin.set_fault("slip", 10)
+        side.twin.advance_time(200 * 54)
         assert "motor_stall" in alarms(side)
         assert detail(side, "motor_stall") == 10
 
@@ -415,14 +415,14 @@ def test_recall_a_motor_that_loses_steps_here_and_there_is_noticed() -> None:
 def test_motion_that_nothing_commanded_is_latched_at_the_next_wake(running_then: bool) -> None:
     with running(CASES[0]) as side:
         if not running_then:
-            side.client.stop()
-        side.twin.advance(1)
+            side.client.stop_delivery()
+        side.twin.advance_time(1)
         before_ms = side.pump_ms
         side.twin.plant.faults.runaway = 3
-        side.twin.advance(ROUND_S)
+        side.twin.advance_time(ROUND_S)
         assert raised_ms(side, "motor_runaway") - before_ms <= ROUND_S * 1000
         # What moved is in the count, and in the windows.
-        status = side.client.status()
+        status = side.client.read_status()
         assert status["low_steps"] == len(side.twin.plant.steps_us)
 
 
@@ -433,46 +433,46 @@ def test_motion_that_nothing_commanded_is_latched_at_the_next_wake(running_then:
 @pytest.mark.parametrize("way", ["open", "short", "stuck"])
 def test_what_a_broken_sensor_watches_is_not_judged(way: str) -> None:
     with running(CASES[0]) as side:
-        side.twin.fault(f"pressure_{way}")
-        side.twin.advance(90 * ROUND_S)
+        side.twin.set_fault(f"pressure_{way}")
+        side.twin.advance_time(90 * ROUND_S)
         assert "sensor_fault" in alarms(side)
         assert detail(side, "sensor_fault") == 2
-        side.twin.fault("occlusion")
-        side.twin.advance(40 * 54)
+        side.twin.set_fault("occlusion")
+        side.twin.advance_time(40 * 54)
         assert set(alarms(side)) == {"sensor_fault"}
-        assert side.client.status()["delivery"] == "running"
+        assert side.client.read_status()["delivery"] == "running"
 
 
 @pytest.mark.requirement("R47", "R50")
 def test_a_sensor_that_is_broken_at_power_on_is_a_failed_self_test() -> None:
     with running(CASES[0]) as side:
-        side.twin.fault("temperature_open")
+        side.twin.set_fault("temperature_open")
         side.reset()
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["delivery"], "selftest_failed" in status["alarms"]) == ("safe", True)
-        results = {row["test"]: row for row in side.client.selftest()["results"]}
+        results = {row["test"]: row for row in side.client.read_selftest()["results"]}
         assert (results["sensors"]["result"], results["sensors"]["detail"]) == ("failed", 3)
 
 
 @pytest.mark.requirement("R47")
 def test_a_sensor_that_breaks_later_stops_nothing_and_is_in_the_next_self_test() -> None:
     with running(CASES[0]) as side:
-        side.twin.fault("temperature_open")
-        side.twin.advance(2 * 3_600)
-        assert side.client.status()["delivery"] == "running"
-        results = {row["test"]: row["result"] for row in side.client.selftest()["results"]}
+        side.twin.set_fault("temperature_open")
+        side.twin.advance_time(2 * 3_600)
+        assert side.client.read_status()["delivery"] == "running"
+        results = {row["test"]: row["result"] for row in side.client.read_selftest()["results"]}
         assert results["sensors"] == "failed"
 
 
 @pytest.mark.requirement("R47")
 def test_sensors_are_told_with_state_and_value() -> None:
     with running(CASES[0]) as side:
-        rows = {row["sensor"]: row for row in side.client.sensors()}
+        rows = {row["sensor"]: row for row in side.client.read_sensors()}
         assert set(rows) == {"battery", "level", "pressure", "temperature"}
         assert abs(rows["pressure"]["value"] - 103_000) < 4_000
         assert abs(rows["temperature"]["value"] - 310_150) < 1_500
-        side.twin.fault("pressure_short")
-        assert {row["sensor"]: row["state"] for row in side.client.sensors()}["pressure"] == "short"
+        side.twin.set_fault("pressure_short")
+        assert {row["sensor"]: row["state"] for row in side.client.read_sensors()}["pressure"] == "short"
 
 
 # The same on every interpreter
@@ -482,24 +482,24 @@ def journal_of_faults(runtime: RuntimeName, profile: str, changes: dict[str, Any
     with pump(runtime, profile=profile, seed=5) as side:
         side.program(**changes)
         side.settle()
-        side.client.start()
-        side.twin.advance(1_800)
+        side.client.start_delivery()
+        side.twin.advance_time(1_800)
         for fault in faults:
-            side.twin.fault(fault)
-            side.twin.advance(9_000)
-            side.twin.fault("none")
-            side.twin.advance(2_700)
+            side.twin.set_fault(fault)
+            side.twin.advance_time(9_000)
+            side.twin.set_fault("none")
+            side.twin.advance_time(2_700)
             side.settle()
-            side.client.refill(changes.get("reservoir_steps", 160_000))
+            side.client.record_refill(changes.get("reservoir_steps", 160_000))
             if on := list(set(alarms(side)) - {"pump_stopped"}):
                 side.client.alarm_clear(on)
             side.settle()
-            if side.client.status()["delivery"] == "stopped":
-                side.client.patency(2)
-                side.twin.advance(60)
+            if side.client.read_status()["delivery"] == "stopped":
+                side.client.test_patency(2)
+                side.twin.advance_time(60)
                 side.settle()
-                side.client.start()
-        return b"".join(side.client.journal(0))
+                side.client.start_delivery()
+        return b"".join(side.client.read_journal(0))
 
 
 @pytest.mark.requirement("R45", "R46", "R47")

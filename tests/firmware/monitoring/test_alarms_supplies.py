@@ -28,35 +28,35 @@ def battery(mv: float) -> Act:
 
     def act(side: PumpSide) -> None:
         plant, now = side.twin.plant, side.twin.machine.now_us
-        side.twin.fault("battery_offset", mv - plant.battery_mv(now))
+        side.twin.set_fault("battery_offset", mv - plant.battery_mv(now))
 
     return act
 
 
 def level_off(ml: float) -> Act:
     """The level sensor shows so much more than there is."""
-    return lambda side: side.twin.fault("level_offset", ml * MV_PER_ML)
+    return lambda side: side.twin.set_fault("level_offset", ml * MV_PER_ML)
 
 
 def fault(name: str) -> Act:
-    return lambda side: side.twin.fault(name)
+    return lambda side: side.twin.set_fault(name)
 
 
 def mended(name: str) -> Act:
-    return lambda side: side.twin.fault(name, False)
+    return lambda side: side.twin.set_fault(name, False)
 
 
 def delivered_and_withdrawn(ratio: float) -> Act:
     """After a delivery of 4 mL by the steps, a withdrawal shows `ratio` of it; the pump is filled to 40 mL again."""
 
     def act(side: PumpSide) -> None:
-        side.client.stop()
+        side.client.stop_delivery()
         side.refill(160_000)
         side.program(basal_num=1, basal_den=4_000)
-        side.client.start()
-        side.twin.advance(16_000 * 4 - 1)
-        side.client.stop()
-        made = side.client.status()["high_steps"] - side.records(-1)[0].fields["low_steps"]
+        side.client.start_delivery()
+        side.twin.advance_time(16_000 * 4 - 1)
+        side.client.stop_delivery()
+        made = side.client.read_status()["high_steps"] - side.records(-1)[0].fields["low_steps"]
         side.refill(160_000, withdrawn=160_000 - round(made * ratio))
 
     return act
@@ -64,12 +64,12 @@ def delivered_and_withdrawn(ratio: float) -> Act:
 
 def life_over(side: PumpSide) -> None:
     battery(LOW_MV - 20)(side)
-    side.twin.advance(90 * DAY_S)
+    side.twin.advance_time(90 * DAY_S)
 
 
 def life_nearly_over(side: PumpSide) -> None:
     battery(LOW_MV - 20)(side)
-    side.twin.advance(90 * DAY_S - 1)
+    side.twin.advance_time(90 * DAY_S - 1)
 
 
 def nothing(side: PumpSide) -> None:
@@ -159,13 +159,13 @@ each = pytest.mark.parametrize("row", ROWS, ids=[f"{row.alarm} {row.name}".strip
 
 
 def on(side: PumpSide, row: Row) -> bool:
-    return row.alarm in side.client.status()["alarms"]
+    return row.alarm in side.client.read_status()["alarms"]
 
 
 def running(side: PumpSide) -> None:
     side.program(basal_num=1, basal_den=450_000)
     side.start()
-    side.twin.advance(ROUND_S)
+    side.twin.advance_time(ROUND_S)
 
 
 @pytest.mark.requirement("R66")
@@ -175,8 +175,8 @@ def test_it_is_raised_in_time_and_does_what_the_table_says(row: Row) -> None:
         running(side)
         assert not on(side, row)
         row.cause(side)
-        side.twin.advance(row.within_s)
-        status = side.client.status()
+        side.twin.advance_time(row.within_s)
+        status = side.client.read_status()
         assert row.alarm in status["alarms"]
         assert (status["delivery"] == "running") == (
             row.alarm not in ("battery_empty", "end_of_service", "refill_mismatch")
@@ -189,7 +189,7 @@ def test_it_is_not_raised_by_noise_nor_just_short_of_it(row: Row) -> None:
     with pump(seed=3, **row.config) as side:
         running(side)
         row.nearly(side)
-        side.twin.advance(row.nearly_s)
+        side.twin.advance_time(row.nearly_s)
         assert not on(side, row)
         assert not [record for record in side.records() if row.alarm in record.fields.get("raised", ())]
 
@@ -200,23 +200,23 @@ def test_it_ends_when_it_should_and_not_before(row: Row) -> None:
     with pump(**row.config) as side:
         running(side)
         row.cause(side)
-        side.twin.advance(row.within_s)
+        side.twin.advance_time(row.within_s)
         if row.mend is not nothing:
             with pytest.raises(RefusedError) as caught:
                 side.client.alarm_clear([row.alarm])
             assert caught.value.reason == "alarm_present"
         side.reset()
-        side.twin.advance(row.within_s)
+        side.twin.advance_time(row.within_s)
         assert on(side, row), "it survives a reset"
         if row.mend is None:
             return
         row.mend(side)
-        side.twin.advance(row.ends_s or ROUND_S)
+        side.twin.advance_time(row.ends_s or ROUND_S)
         assert on(side, row) == (row.ends_s is None)
         if row.ends_s is None:
             side.client.alarm_clear([row.alarm])
             assert not on(side, row)
-        side.twin.advance(15 * ROUND_S)
+        side.twin.advance_time(15 * ROUND_S)
         assert not on(side, row), "it does not come back"
 
 
@@ -225,14 +225,14 @@ def test_an_empty_battery_asks_for_a_person_after_it_was_replaced() -> None:
     with pump(**REPLACEABLE) as side:
         running(side)
         battery(STOP_MV - 10)(side)
-        side.twin.advance(ROUND_S)
+        side.twin.advance_time(ROUND_S)
         with pytest.raises(RefusedError) as caught:
-            side.client.start()
+            side.client.start_delivery()
         assert caught.value.reason == "start_blocked"
         battery(3_500)(side)
-        side.twin.advance(ROUND_S)
-        assert side.client.status()["delivery"] == "stopped"
-        side.client.start()
+        side.twin.advance_time(ROUND_S)
+        assert side.client.read_status()["delivery"] == "stopped"
+        side.client.start_delivery()
 
 
 @pytest.mark.requirement("R24")
@@ -241,16 +241,16 @@ def test_a_suspected_under_delivery_blocks_a_start_until_somebody_clears_it() ->
     with pump(profile="implant-20") as side:
         side.program(reservoir_steps=80_000, basal_num=1, basal_den=4_000)
         side.start()
-        side.twin.advance(64_000 * 4)
+        side.twin.advance_time(64_000 * 4)
         side.stop()
         side.refill(80_000, withdrawn=76_000)
         check = [record for record in side.records() if record.kind == "refill_check"][-1].fields
         assert (check["flag"], check["ratio_permille"]) == ("too_little", 4_000 * 1000 // check["delivered_low_steps"])
         with pytest.raises(RefusedError) as caught:
-            side.client.start()
+            side.client.start_delivery()
         assert caught.value.reason == "start_blocked"
         side.reset()
         with pytest.raises(RefusedError):
-            side.client.start()
+            side.client.start_delivery()
         side.client.alarm_clear(["refill_mismatch"])
-        side.client.start()
+        side.client.start_delivery()

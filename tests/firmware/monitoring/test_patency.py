@@ -7,10 +7,10 @@ import random
 
 import pytest
 from dosebench.base.errors import DosebenchError
-from dosebench.bench.patency import expected_peak, judge
-from dosebench.cli.sensors import check
+from dosebench.bench.patency import expected_peak, judge_patency
+from dosebench.cli.sensors import check_patency
 from dosebench.link.client import RefusedError
-from dosebench.profile.load import load
+from dosebench.profile.load import load_profile
 from pumpside import pump
 
 EVERY_S, RISE_PA, TAU_S, STEPS = 0.9, 1_000.0, 20.0, 8
@@ -31,15 +31,15 @@ def readings(tau_s: float, share: float = 1.0, noise_pa: float = 150.0) -> list[
 
 @pytest.mark.parametrize("tau_s", [10.0, 20.0, 25.0])
 def test_an_open_line_is_open_with_its_time_constant(tau_s: float) -> None:
-    found = judge(readings(tau_s), 102_825, END_S, expected_peak(STEPS, EVERY_S, RISE_PA, TAU_S))
+    found = judge_patency(readings(tau_s), 102_825, END_S, expected_peak(STEPS, EVERY_S, RISE_PA, TAU_S))
     assert found.verdict == "open"
     assert found.time_constant_s == pytest.approx(tau_s, rel=0.15)
 
 
 def test_what_stays_is_an_occlusion_and_what_does_not_rise_a_leak() -> None:
     expected = expected_peak(STEPS, EVERY_S, RISE_PA, TAU_S)
-    assert judge(readings(1e9), 102_825, END_S, expected).verdict == "occluded"
-    assert judge(readings(TAU_S, 0.3), 102_825, END_S, expected).verdict == "leaking"
+    assert judge_patency(readings(1e9), 102_825, END_S, expected).verdict == "occluded"
+    assert judge_patency(readings(TAU_S, 0.3), 102_825, END_S, expected).verdict == "leaking"
 
 
 def test_the_peak_is_the_sum_of_the_steps() -> None:
@@ -59,16 +59,16 @@ def test_on_a_pump(fault: str, verdict: str, profile: str, changes: dict[str, in
         changes |= {"hour_ng_max": 300_000, "day_ng_max": 2_500_000}
     with pump(profile=profile, seed=6) as side:
         side.program(**changes)
-        side.twin.advance(60)
-        side.twin.fault(fault, 0.8 if fault == "leak" else None)
-        figures = load(profile)
-        steps = int(figures.steps(figures.watch.patency))
-        outcome, found = check(side.client, figures, steps)
+        side.twin.advance_time(60)
+        side.twin.set_fault(fault, 0.8 if fault == "leak" else None)
+        figures = load_profile(profile)
+        steps = int(figures.count_steps(figures.watch.patency))
+        outcome, found = check_patency(side.client, figures, steps)
         assert found.verdict == verdict
         # It is drug: counted in the windows, and in the journal with its end.
         assert outcome["accepted"] == steps
-        assert side.client.status()["low_steps"] == steps == len(side.twin.plant.steps_us)
-        assert side.client.status()["window_ng"][0]["ng"] == 500 * steps
+        assert side.client.read_status()["low_steps"] == steps == len(side.twin.plant.steps_us)
+        assert side.client.read_status()["window_ng"][0]["ng"] == 500 * steps
         kinds = [record.kind for record in side.records()]
         assert kinds[kinds.index("patency") :][:3] == ["patency", "bolus_end", "close"]
 
@@ -77,32 +77,32 @@ def test_on_a_pump(fault: str, verdict: str, profile: str, changes: dict[str, in
 def test_a_test_volume_is_small_and_only_for_a_stopped_pump() -> None:
     with pump() as side:
         with pytest.raises(RefusedError):
-            side.client.patency(4)
+            side.client.test_patency(4)
         side.program()
         with pytest.raises(RefusedError) as refused:
-            side.client.patency(9)
+            side.client.test_patency(9)
         assert refused.value.reason == "bolus_over_maximum"
-        side.client.start()
+        side.client.start_delivery()
         with pytest.raises(RefusedError) as refused:
-            side.client.patency(4)
+            side.client.test_patency(4)
         assert refused.value.reason == "still_running"
-        side.client.stop()
-        side.twin.fault("air", 5)
-        side.twin.fault("pressure_open")
+        side.client.stop_delivery()
+        side.twin.set_fault("air", 5)
+        side.twin.set_fault("pressure_open")
         with pytest.raises(DosebenchError, match="no pressure sensor"):
-            check(side.client, load("implant-40"), 4)
+            check_patency(side.client, load_profile("implant-40"), 4)
 
 
 @pytest.mark.requirement("R61")
 def test_a_reset_in_the_middle_never_repeats_it() -> None:
     with pump() as side:
         side.program()
-        side.client.patency(8)
-        side.twin.advance(3)
+        side.client.test_patency(8)
+        side.twin.advance_time(3)
         made = len(side.twin.plant.steps_us)
         assert 0 < made < 8
         side.reset()
-        side.twin.advance(600)
+        side.twin.advance_time(600)
         assert len(side.twin.plant.steps_us) == made
-        status = side.client.status()
+        status = side.client.read_status()
         assert status["low_steps"] <= made <= status["high_steps"] == 8

@@ -33,8 +33,8 @@ def days(text: str) -> int:
 def battery(side: PumpSide, mv: float) -> None:
     """The battery's voltage, without noise, becomes `mv`."""
     plant = side.twin.plant
-    side.twin.fault("battery_offset", 0.0)
-    side.twin.fault("battery_offset", mv - plant.battery_mv(side.twin.machine.now_us))
+    side.twin.set_fault("battery_offset", 0.0)
+    side.twin.set_fault("battery_offset", mv - plant.battery_mv(side.twin.machine.now_us))
 
 
 # The battery's levels never flap
@@ -155,7 +155,7 @@ def test_it_is_sampled_at_least_once_in_three_minutes(monkeypatch: pytest.Monkey
             return sample(plant, channel, now_us)
 
         monkeypatch.setattr(Plant, "sample_mv", counted)
-        side.twin.advance(6 * 3_600)
+        side.twin.advance_time(6 * 3_600)
         assert len(times) >= 119
         assert max(b - a for a, b in pairwise(times)) <= 180_100_000, "a step takes 100 ms"
 
@@ -168,9 +168,9 @@ def test_the_load_of_the_motor_is_compensated() -> None:
         plant.settings.battery_ohm = 60.0
         side.program(basal_num=1, basal_den=4_000)
         side.start()
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         rested = plant.battery_mv(side.twin.machine.now_us + 15_000_000)
-        assert abs(side.client.sensors()[0]["value"] - rested) <= 3
+        assert abs(side.client.read_sensors()[0]["value"] - rested) <= 3
 
 
 # A bench supply that sinks (R32)
@@ -184,11 +184,11 @@ def test_a_sinking_supply_warns_and_stops_before_it_fails(mv_per_min: int, repla
     with pump(battery_replaceable=replaceable) as side:
         side.program()
         side.start()
-        side.twin.advance(600)
+        side.twin.advance_time(600)
         mv, fails_mv = 3_350.0, 2_600
         while mv > fails_mv:
             battery(side, mv)
-            side.twin.advance(60)
+            side.twin.advance_time(60)
             mv -= mv_per_min
         failed_ms = side.pump_ms
         raised = {}
@@ -209,22 +209,22 @@ def test_a_brown_out_needs_no_last_gasp() -> None:
     with pump() as side:
         side.program(basal_num=1, basal_den=4_000)
         side.start()
-        side.twin.advance(1_000)
+        side.twin.advance_time(1_000)
         operations = side.twin.flash_operations
-        side.twin.advance(2_000)
+        side.twin.advance_time(2_000)
         assert side.twin.flash_operations == operations, "an hour's lease is open"
-        true = side.twin.plant.encoder()
+        true = side.twin.plant.read_encoder()
         side.twin.power_off()
         assert side.twin.flash_operations == operations
-        side.twin.advance(5)
-        assert side.twin.plant.encoder() == true, "without power the driver is off"
+        side.twin.advance_time(5)
+        assert side.twin.plant.read_encoder() == true, "without power the driver is off"
         side.twin.power_on("brown_out")
         side.client.connect()
         boot = [record for record in side.records() if record.kind == "boot"][-1].fields
         assert boot["reset_cause"] == "brown_out"
         assert boot["low_steps"] <= true <= boot["high_steps"]
         assert boot["high_steps"] - boot["low_steps"] <= 901, "no more than the slice of an hour is unsure"
-        assert side.client.status()["delivery"] == "running"
+        assert side.client.read_status()["delivery"] == "running"
 
 
 # Service life
@@ -266,18 +266,18 @@ def test_c16_service_ends_ninety_days_after_the_replacement_indicator() -> None:
         side.program(basal_num=1, basal_den=450_000)
         side.start()
         at_noon(side, "2023-06-01")
-        side.client.implant(date(2017, 1, 15))
+        side.client.record_implant(date(2017, 1, 15))
         battery(side, 2_900)
-        side.twin.advance(3_600)
-        found = side.client.service()
+        side.twin.advance_time(3_600)
+        found = side.client.read_service()
         assert found["implant_days"] == days("2017-01-15")
         assert found["cap_days"] == days("2024-01-15")
         assert found["replacement_days"] == days("2023-06-01")
-        side.twin.advance(90 * DAY_S - 7_200)
-        assert "end_of_service" not in side.client.status()["alarms"]
-        assert side.client.service()["replacement_left_days"] == 0
-        side.twin.advance(2 * 3_600)
-        status = side.client.status()
+        side.twin.advance_time(90 * DAY_S - 7_200)
+        assert "end_of_service" not in side.client.read_status()["alarms"]
+        assert side.client.read_service()["replacement_left_days"] == 0
+        side.twin.advance_time(2 * 3_600)
+        status = side.client.read_status()
         assert "end_of_service" in status["alarms"]
         assert (status["local_days"], status["delivery"]) == (days("2023-08-30"), "stopped")
 
@@ -288,15 +288,15 @@ def test_service_ends_at_the_cap_when_that_comes_first() -> None:
         side.program()
         side.start()
         at_noon(side, "2024-01-14")
-        side.client.implant(date(2017, 1, 15))
-        side.twin.advance(12 * 3_600 - 600)
-        assert "end_of_service" not in side.client.status()["alarms"]
-        side.twin.advance(800)
-        assert "end_of_service" in side.client.status()["alarms"]
+        side.client.record_implant(date(2017, 1, 15))
+        side.twin.advance_time(12 * 3_600 - 600)
+        assert "end_of_service" not in side.client.read_status()["alarms"]
+        side.twin.advance_time(800)
+        assert "end_of_service" in side.client.read_status()["alarms"]
         # A calendar that was wrong ended nothing: put right, the alarm can be cleared.
         at_noon(side, "2023-01-14")
         side.client.alarm_clear(["end_of_service"])
-        side.client.start()
+        side.client.start_delivery()
 
 
 @pytest.mark.requirement("R31")
@@ -304,33 +304,33 @@ def test_the_cap_needs_a_calendar_and_the_indicator_does_not() -> None:
     with pump(sense_ms=3_600_000) as side:
         side.program(basal_num=1, basal_den=450_000)
         at_noon(side, "2024-01-01")
-        side.client.implant(date(2017, 1, 15))
+        side.client.record_implant(date(2017, 1, 15))
         battery(side, 2_900)
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         side.reset()
         battery(side, 2_900)
-        side.twin.advance(60 * DAY_S)
-        status = side.client.status()
+        side.twin.advance_time(60 * DAY_S)
+        status = side.client.read_status()
         assert not status["clock_known"]
         assert "end_of_service" not in status["alarms"]
-        side.twin.advance(30 * DAY_S + 3_600)
-        assert "end_of_service" in side.client.status()["alarms"]
+        side.twin.advance_time(30 * DAY_S + 3_600)
+        assert "end_of_service" in side.client.read_status()["alarms"]
 
 
 def test_the_date_of_implant_is_stated_once_and_not_in_the_future() -> None:
     with pump() as side:
         with pytest.raises(RefusedError) as caught:
-            side.client.implant(date(2017, 1, 15))
+            side.client.record_implant(date(2017, 1, 15))
         assert caught.value.reason == "implant_date", "the calendar is not set"
         at_noon(side, "2023-06-01")
         with pytest.raises(RefusedError) as caught:
-            side.client.implant(date(2023, 6, 2))
+            side.client.record_implant(date(2023, 6, 2))
         assert caught.value.reason == "implant_date"
-        side.client.implant(date(2023, 6, 1))
+        side.client.record_implant(date(2023, 6, 1))
         with pytest.raises(RefusedError) as caught:
-            side.client.implant(date(2017, 1, 15))
+            side.client.record_implant(date(2017, 1, 15))
         assert caught.value.reason == "implanted"
-        assert side.client.service()["implant_days"] == days("2023-06-01")
+        assert side.client.read_service()["implant_days"] == days("2023-06-01")
 
 
 @pytest.mark.requirement("R55")
@@ -338,21 +338,21 @@ def test_a_wrapped_journal_keeps_the_dates_and_the_last_filling() -> None:
     with pump(flash_sectors=8, fault_sectors=2, lease_ms=300_000) as side:
         side.program(basal_num=1, basal_den=54_000)
         at_noon(side, "2023-06-01")
-        side.client.implant(date(2017, 1, 15))
+        side.client.record_implant(date(2017, 1, 15))
         side.refill(150_000)
         side.start()
         battery(side, 2_900)
-        side.twin.advance(3.5 * DAY_S)
-        before = side.client.service()
+        side.twin.advance_time(3.5 * DAY_S)
+        before = side.client.read_service()
         kinds = {record.kind for record in side.records()}
         assert "implant" not in kinds
         assert "refill" not in kinds
         side.reset()
-        after = side.client.service()
+        after = side.client.read_service()
         for name in ("implant_days", "cap_days", "replacement_days", "replacement_left_days", "filled_age_days"):
             assert after[name] == before[name] is not None
         side.stop()
-        delivered = side.client.status()["high_steps"]
+        delivered = side.client.read_status()["high_steps"]
         side.refill(150_000, withdrawn=150_000 - delivered)
         check = [record for record in side.records() if record.kind == "refill_check"][-1].fields
         assert check["delivered_high_steps"] == delivered
@@ -368,12 +368,12 @@ def injected(profile: str, fill: int, told_ml: float, true_ml: float) -> tuple[s
         side.program(reservoir_steps=fill)
         side.refill(20_000)
         side.start()
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         plant = side.twin.plant
-        plant.refill(plant.reservoir_nl() + true_ml * 1e6)
-        side.client.refill(side.client.status()["reservoir_steps"] + round(told_ml * 4_000))
-        side.twin.advance(12 * ROUND_S)
-        return side.client.status()["alarms"]
+        plant.refill_reservoir(plant.reservoir_nl() + true_ml * 1e6)
+        side.client.record_refill(side.client.read_status()["reservoir_steps"] + round(told_ml * 4_000))
+        side.twin.advance_time(12 * ROUND_S)
+        return side.client.read_status()["alarms"]
 
 
 @pytest.mark.requirement("C12")
@@ -390,10 +390,10 @@ def test_an_over_infusion_that_no_step_shows() -> None:
     with pump(profile="implant-20") as side:
         side.program(reservoir_steps=80_000, basal_num=1, basal_den=8_000)
         side.start()
-        side.twin.fault("step_volume_factor", 1.2)
-        side.twin.advance(DAY_S)
-        assert side.client.status()["alarms"] == ()
-        side.twin.advance(DAY_S)
+        side.twin.set_fault("step_volume_factor", 1.2)
+        side.twin.advance_time(DAY_S)
+        assert side.client.read_status()["alarms"] == ()
+        side.twin.advance_time(DAY_S)
         # 2.7 mL a day by the steps: the fifth that is too much is 1 mL after 1.85 days.
         raised = next(record for record in side.records() if "reservoir_disagrees" in record.fields.get("raised", ()))
         assert 1.83 <= raised.day + raised.ms / 86_400_000 <= 1.9
@@ -403,10 +403,10 @@ def test_an_over_infusion_that_no_step_shows() -> None:
 def test_a_free_flow_is_not_taken_for_work_on_the_reservoir_for_ever() -> None:
     with pump() as side:
         side.program()
-        side.twin.fault("free_flow", 20_000)
+        side.twin.set_fault("free_flow", 20_000)
         # 0.45 mL a round: after five rounds the level is 2 mL from its mean, and half an hour later it has not settled.
-        side.twin.advance(17 * ROUND_S)
-        assert "reservoir_disagrees" in side.client.status()["alarms"]
+        side.twin.advance_time(17 * ROUND_S)
+        assert "reservoir_disagrees" in side.client.read_status()["alarms"]
 
 
 @pytest.mark.requirement("R20")
@@ -415,9 +415,9 @@ def test_a_broken_level_sensor_judges_nothing(way: str) -> None:
     with pump() as side:
         side.program(basal_num=1, basal_den=4_000)
         side.start()
-        side.twin.fault(way)
-        side.twin.advance(2 * DAY_S)
-        assert side.client.status()["alarms"] == ("sensor_fault",)
+        side.twin.set_fault(way)
+        side.twin.advance_time(2 * DAY_S)
+        assert side.client.read_status()["alarms"] == ("sensor_fault",)
 
 
 # Refills
@@ -433,19 +433,19 @@ def test_a_refill_record_holds_both_volumes_and_their_ratio() -> None:
     with pump() as side:
         side.program(basal_num=1, basal_den=4_000)
         side.start()
-        side.twin.advance(40)
+        side.twin.advance_time(40)
         found = reconciled(side, 160_000)
         assert found["flag"] == "not_judged", "10 steps are too little to tell"
         assert found["ratio_permille"] is None
-        side.twin.advance(16_000 * 4)
+        side.twin.advance_time(16_000 * 4)
         side.stop()
-        state = side.client.status()
+        state = side.client.read_status()
         delivered = 160_000 - state["reservoir_steps"]
         found = reconciled(side, 160_000 - delivered + 800)
         assert (found["flag"], found["expected_steps"]) == ("agrees", 160_000 - delivered)
         assert found["withdrawn_steps"] == 160_000 - delivered + 800
         assert found["ratio_permille"] == (delivered - 800) * 1000 // delivered
-        assert side.client.status()["alarms"] == ()
+        assert side.client.read_status()["alarms"] == ()
 
 
 @pytest.mark.requirement("R23")
@@ -453,13 +453,13 @@ def test_what_a_reset_left_unsure_is_not_held_against_the_pump() -> None:
     with pump() as side:
         side.program(basal_num=1, basal_den=4_000)
         side.start()
-        side.twin.advance(10_000 * 4)
+        side.twin.advance_time(10_000 * 4)
         side.reset()
         side.stop()
-        state = side.client.status()
+        state = side.client.read_status()
         unsure = state["high_steps"] - state["low_steps"]
         assert unsure > 100
-        true = side.twin.plant.encoder()
+        true = side.twin.plant.read_encoder()
         # 14 % less than the least that may have been delivered is within the limit, though it is more of the most.
         found = reconciled(side, 160_000 - round(0.86 * state["low_steps"]))
         assert (found["delivered_low_steps"], found["delivered_high_steps"]) == (
@@ -476,16 +476,16 @@ def test_a_reservoir_that_emptied_while_the_pump_stood_still_is_flagged() -> Non
         side.program()
         found = reconciled(side, 160_000 - 9_000)
         assert (found["flag"], found["ratio_permille"]) == ("too_much", None)
-        assert "refill_mismatch" in side.client.status()["alarms"]
+        assert "refill_mismatch" in side.client.read_status()["alarms"]
 
 
 def test_more_than_the_reservoir_holds_cannot_be_withdrawn() -> None:
     with pump() as side:
         side.program()
         with pytest.raises(RefusedError) as caught:
-            side.client.refill(160_000, 160_001)
+            side.client.record_refill(160_000, 160_001)
         assert caught.value.reason == "reservoir_size"
-        side.client.refill(160_000)
+        side.client.record_refill(160_000)
         assert not [record for record in side.records() if record.kind == "refill_check"], "nothing was measured"
 
 
@@ -498,16 +498,16 @@ def test_the_remaining_time_is_right_to_three_minutes(rate: tuple[int, int]) -> 
     with pump() as side:
         side.program(basal_num=rate[0], basal_den=rate[1])
         side.refill(EMPTY_STEPS + 1_000)
-        told_before = side.client.status()["empty_minutes"]
+        told_before = side.client.read_status()["empty_minutes"]
         side.start()
-        told = side.client.status()["empty_minutes"]
+        told = side.client.read_status()["empty_minutes"]
         assert told == told_before, "before the start it is known as well"
         assert abs(told - 1_000 * Fraction(rate[1], rate[0]) / 60_000) <= 3
         began = side.pump_ms
-        side.twin.advance((told - 3) * 60)
-        assert side.client.status()["delivery"] == "running"
-        side.twin.advance(6 * 60)
-        assert side.client.status()["delivery"] == "stopped"
+        side.twin.advance_time((told - 3) * 60)
+        assert side.client.read_status()["delivery"] == "running"
+        side.twin.advance_time(6 * 60)
+        assert side.client.read_status()["delivery"] == "stopped"
         empty = next(record for record in side.records() if "reservoir_empty" in record.fields.get("raised", ()))
         assert abs((empty.day * 86_400_000 + empty.ms - began) / 60_000 - told) <= 3
 
@@ -521,7 +521,7 @@ def test_c3_the_pump_reads_the_refill_of_a_first_and_a_later_fill(stability: int
         made = therapy(
             basal_num=1, basal_den=28_125, reservoir_steps=80_000, low_steps=12_000, stability_days=stability
         )
-        found = side.client.stage(made)
+        found = side.client.stage_program(made)
         assert (found["refill_days"], found["refill_limit"]) == reading
 
 
@@ -530,12 +530,12 @@ def test_a_bolus_and_a_new_rate_shorten_the_remaining_time_at_once() -> None:
     with pump() as side:
         side.program()
         side.start()
-        before = side.client.status()["empty_minutes"]
+        before = side.client.read_status()["empty_minutes"]
         side.bolus(500)
-        after = side.client.status()["empty_minutes"]
+        after = side.client.read_status()["empty_minutes"]
         assert abs(before - after - 500 * 54_000 / 60_000) <= 3
         side.program(basal_num=1, basal_den=27_000)
-        assert abs(side.client.status()["empty_minutes"] - after / 2) <= 3
+        assert abs(side.client.read_status()["empty_minutes"] - after / 2) <= 3
 
 
 # One journal on all runtimes
@@ -545,18 +545,22 @@ def history_of(runtime: RuntimeName) -> tuple[str, dict[str, int | None], tuple[
     with one_core(), pump(runtime, seed=5) as side:
         side.program(basal_num=1, basal_den=20_000)
         at_noon(side, "2023-06-01")
-        side.client.implant(date(2017, 1, 15))
+        side.client.record_implant(date(2017, 1, 15))
         side.start()
-        side.twin.advance(4 * DAY_S)
+        side.twin.advance_time(4 * DAY_S)
         side.refill(160_000, withdrawn=146_000)
-        side.twin.fault("level_offset", 150)
+        side.twin.set_fault("level_offset", 150)
         battery(side, 2_990)
-        side.twin.advance(3 * 3_600)
+        side.twin.advance_time(3 * 3_600)
         battery(side, 2_650)
-        side.twin.advance(3 * 3_600)
-        side.twin.fault("level_stuck")
-        side.twin.advance(3 * 3_600)
-        return side.client.journal_info()["chain"].hex(), side.client.service(), side.client.status()["alarms"]
+        side.twin.advance_time(3 * 3_600)
+        side.twin.set_fault("level_stuck")
+        side.twin.advance_time(3 * 3_600)
+        return (
+            side.client.journal_info()["chain"].hex(),
+            side.client.read_service(),
+            side.client.read_status()["alarms"],
+        )
 
 
 def test_the_same_life_gives_the_same_journal_on_all_three() -> None:
@@ -577,22 +581,22 @@ def test_the_pump_says_what_its_sensors_say() -> None:
     with pump() as side:
         side.program()
         side.refill(100_000)
-        rows = {row["sensor"]: row for row in side.client.sensors()}
+        rows = {row["sensor"]: row for row in side.client.read_sensors()}
         assert rows["battery"]["state"] == rows["level"]["state"] == "ok"
-        assert abs(rows["battery"]["value"] - side.client.status()["battery_mv"]) <= 2
+        assert abs(rows["battery"]["value"] - side.client.read_status()["battery_mv"]) <= 2
         assert abs(rows["level"]["value"] - 100_000) <= 400
         # 500 mV at no content, 2500 mV at 40 mL.
         assert abs(rows["level"]["raw_mv"] - (500 + 2_000 * 100_000 / 160_000)) <= 10
-        side.twin.fault("level_open")
-        side.twin.advance(ROUND_S)
-        assert {row["sensor"]: row["state"] for row in side.client.sensors()}["level"] == "open"
+        side.twin.set_fault("level_open")
+        side.twin.advance_time(ROUND_S)
+        assert {row["sensor"]: row["state"] for row in side.client.read_sensors()}["level"] == "open"
 
 
 def test_the_age_of_the_filling_is_known() -> None:
     with pump() as side:
-        assert side.client.service()["filled_age_days"] is None
+        assert side.client.read_service()["filled_age_days"] is None
         side.program()
-        side.twin.advance(2 * timedelta(days=1).total_seconds())
-        assert side.client.service()["filled_age_days"] == 2
+        side.twin.advance_time(2 * timedelta(days=1).total_seconds())
+        assert side.client.read_service()["filled_age_days"] == 2
         side.refill(160_000)
-        assert side.client.service()["filled_age_days"] == 0
+        assert side.client.read_service()["filled_age_days"] == 0

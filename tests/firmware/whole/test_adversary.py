@@ -95,14 +95,14 @@ class Watched:
         name, value = act
         client = self.side.client
         plain: dict[str, Callable[[], Any]] = {
-            "advance": lambda: self.side.twin.advance(value / 1000),
-            "start": client.start,
-            "stop": client.stop,
-            "bolus": lambda: client.bolus(value),
+            "advance": lambda: self.side.twin.advance_time(value / 1000),
+            "start": client.start_delivery,
+            "stop": client.stop_delivery,
+            "bolus": lambda: client.give_bolus(value),
             "square": lambda: client.square_bolus(*value),
             "patient": client.patient_bolus,
             "clear": lambda: client.alarm_clear(["dose_cap", "missed_volume"]),
-            "clock": lambda: client._command("clock_set", local_days=value[0], local_ms=value[1]),
+            "clock": lambda: client._run_command("clock_set", local_days=value[0], local_ms=value[1]),
             "reset": self.reset,
             "noise": lambda: self.side.twin.host_write(value + b"\x00"),
             "prime": lambda: self.prime(value),
@@ -125,18 +125,18 @@ class Watched:
         client = self.side.client
         client.prime_arm(steps, 7)
         first = self.made
-        client.prime(steps)
-        self.side.twin.advance(steps + 5)
+        client.give_priming(steps)
+        self.side.twin.advance_time(steps + 5)
         self.primed |= set(range(first, self.made))
         assert self.made - first <= steps
 
     def commit(self, changes: dict[str, Any]) -> None:
         data = therapy(**changes)
-        self.side.client.stage(data)
+        self.side.client.stage_program(data)
         # A step may come while the commit waits for a gap: the outcome says how many the pump had counted by then, and
         # resets may have left the pump's count behind the motor's.
         behind = self.made - self.side.twin._runtime.pump.ledger.low  # type: ignore[union-attr]
-        made = self.side.client.commit(data)["low_steps"] + behind
+        made = self.side.client.commit_program(data)["low_steps"] + behind
         worth = Fraction(changes["step_ng_num"], changes["step_ng_den"])
         bridge = changes.get("bridge_steps", 0)
         self.worths += [(made, self.worth if bridge else worth), (made + bridge, worth)]
@@ -172,13 +172,13 @@ def attack(runtime: RuntimeName, first: dict[str, Any], history: list[Act]) -> N
     with pump(runtime) as side:
         watched = Watched(side)
         watched.commit(first)
-        side.client.start()
+        side.client.start_delivery()
         for act in history:
             watched.do(act)
-        side.twin.advance(40_000)
+        side.twin.advance_time(40_000)
         watched.check()
         before = watched.made
-        status = side.client.status()
+        status = side.client.read_status()
         assert status["low_steps"] <= watched.made
         assert before <= status["high_steps"]
 

@@ -12,9 +12,9 @@ from dosebench.base.units import DAY_MS
 from dosebench.link.client import PumpClient
 from dosebench.profile import load as pump_profile
 from dosebench.profile.power import charges_uah
-from dosebench.regimen.compile import build
+from dosebench.regimen.compile import compile_order
 from dosebench.regimen.order import DoseCap, Regimen
-from dosebench.therapy.energy import life, usage_by, usage_of
+from dosebench.therapy.energy import estimate_life, usage_by, usage_of
 from dosebench.therapy.program import Program
 from dosebench.twin.battery import voltage_left
 from dosebench.twin.persistent import profile_settings
@@ -27,7 +27,7 @@ DAYS = 60 if LONG else 5
 CLOSE = 0.01
 """What the estimate may be off, as a share; R33 allows 0.25."""
 PUMP = "implant-40"
-IMPLANT = pump_profile.load(PUMP)
+IMPLANT = pump_profile.load_profile(PUMP)
 USUAL = Regimen(
     title="",
     profile=PUMP,
@@ -49,7 +49,7 @@ USUAL = Regimen(
 
 
 def program_at(ml_per_day: Fraction) -> Program:
-    return build(replace(USUAL, basal=ml_per_day * 1_000_000 / DAY_MS), IMPLANT)
+    return compile_order(replace(USUAL, basal=ml_per_day * 1_000_000 / DAY_MS), IMPLANT)
 
 
 @pytest.fixture
@@ -62,14 +62,14 @@ def deliver(twin: Twin, program: Program, days: int) -> PumpClient:
     """Program and start, and let days pass, with a refill whenever the reservoir would be low."""
     client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
     client.connect()
-    client.stage(program.encode())
-    client.commit(program.encode())
-    client.start()
+    client.stage_program(program.encode_program())
+    client.commit_program(program.encode_program())
+    client.start_delivery()
     for _ in range(days):
-        twin.advance(86_400)
+        twin.advance_time(86_400)
         if twin.plant.reservoir_nl() < 12_000_000:
-            twin.plant.refill(40_000_000)
-            client.refill(160_000)
+            twin.plant.refill_reservoir(40_000_000)
+            client.record_refill(160_000)
     return client
 
 
@@ -81,7 +81,7 @@ def used_uah(twin: Twin) -> float:
 @pytest.mark.parametrize("ml_per_day", [Fraction(1, 10), Fraction(1, 2), Fraction(4)], ids=str)
 def test_the_estimate_is_what_the_plant_counts(twin: Twin, ml_per_day: Fraction) -> None:
     program = program_at(ml_per_day)
-    expected = life(IMPLANT, usage_of(IMPLANT, program))
+    expected = estimate_life(IMPLANT, usage_of(IMPLANT, program))
     deliver(twin, program, DAYS)
     days = twin.machine.now_us / 1000 / DAY_MS
     assert used_uah(twin) == pytest.approx(days * expected.day_uah, rel=CLOSE)
@@ -90,7 +90,7 @@ def test_the_estimate_is_what_the_plant_counts(twin: Twin, ml_per_day: Fraction)
 @pytest.mark.requirement("R33")
 def test_what_the_pump_tells_of_its_life_is_what_the_plant_counts(twin: Twin) -> None:
     client = deliver(twin, program_at(Fraction(1)), DAYS)
-    told = charges_uah(IMPLANT, usage_by(IMPLANT, client.status(), client.counters()))
+    told = charges_uah(IMPLANT, usage_by(IMPLANT, client.read_status(), client.read_counters()))
     assert sum(told.values()) == pytest.approx(used_uah(twin), rel=CLOSE)
 
 
@@ -99,7 +99,7 @@ def test_every_consumer_is_counted_by_both(twin: Twin) -> None:
     program = program_at(Fraction(1))
     deliver(twin, program, 0)
     before = twin.plant.charges_uah(twin.machine.now_us)
-    twin.advance(DAYS * 86_400)
+    twin.advance_time(DAYS * 86_400)
     seen = {name: all_uah - before[name] for name, all_uah in twin.plant.charges_uah(twin.machine.now_us).items()}
     told = {name: DAYS * charge for name, charge in charges_uah(IMPLANT, usage_of(IMPLANT, program)).items()}
     assert told["idle"] + told["listening"] + told["self_discharge"] == pytest.approx(seen["idle"], rel=1e-6)
@@ -112,7 +112,7 @@ def test_every_consumer_is_counted_by_both(twin: Twin) -> None:
 @pytest.mark.parametrize("name", pump_profile.builtin_names())
 def test_the_level_of_a_low_battery_leaves_the_reserve(name: str) -> None:
     """The twin's cell shows the low level when the share of its charge is left that the estimate reckons with."""
-    pump = pump_profile.load(name)
+    pump = pump_profile.load_profile(name)
     battery = pump.battery
     left = voltage_left(battery.cell, 1 - float(pump.energy.reserve))
     assert float(battery.stop + (battery.start - battery.stop) * Fraction(left)) == pytest.approx(battery.low, abs=10)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from cuts import ALARMS, CONFIG, Scenario, fresh
 from dosebench.link.client import RefusedError
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.flash import Flash
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
@@ -47,7 +47,7 @@ def booted(scenario: Scenario, at: int, flip: int | None) -> tuple[dict[str, Any
         side.twin.power_on("brown_out")
         ledger = side.twin._runtime.pump.ledger  # type: ignore[union-attr]
         side.client.connect()
-        status = side.client.status()
+        status = side.client.read_status()
         records = [record.kind for record in side.records()]
         known = {name: status[name] for name in ("generation", "therapy_id", "low_steps", "high_steps", "delivery")}
         known |= {name: status[name] for name in ("reservoir_steps", "boot_count", "titration_day", "missed_steps")}
@@ -118,7 +118,7 @@ def test_a_flip_in_the_settings_is_the_safe_state_and_touches_no_flash(data: st.
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(600)
+        side.twin.advance_time(600)
         side.twin.power_off()
         config = dict(side.twin.machine.config)
         name = data.draw(st.sampled_from(sorted(config)))
@@ -129,15 +129,15 @@ def test_a_flip_in_the_settings_is_the_safe_state_and_touches_no_flash(data: st.
             at = data.draw(st.integers(0, len(value) - 1))
             config[name] = value[:at] + chr(ord(value[at]) ^ 1 << data.draw(st.integers(0, 6))) + value[at + 1 :]
         side.twin.machine.config = config
-        before, made = bytes(side.twin.flash.data), side.twin.plant.encoder()
-        side.twin.start(_boot(side), "power_on")
+        before, made = bytes(side.twin.flash.data), side.twin.plant.read_encoder()
+        side.twin.start_firmware(_boot(side), "power_on")
         side.client.connect()
-        status = side.client.status()
+        status = side.client.read_status()
         assert status["delivery"] == "safe"
         assert "selftest_failed" in status["alarms"]
-        side.twin.advance(7_200)
+        side.twin.advance_time(7_200)
         assert bytes(side.twin.flash.data) == before
-        assert side.twin.plant.encoder() == made
+        assert side.twin.plant.read_encoder() == made
 
 
 @pytest.mark.requirement("R50")
@@ -149,20 +149,20 @@ def test_settings_that_leave_a_ring_no_room_are_the_safe_state_and_touch_no_flas
         side.program()
         side.twin.power_off()
         sectors = {"flash_sectors": flash_sectors, "fault_sectors": fault_sectors}
-        side.twin.machine.config = sealed(side.twin.machine.config | sectors)
+        side.twin.machine.config = seal_config(side.twin.machine.config | sectors)
         before = bytes(side.twin.flash.data)
-        side.twin.start(_boot(side), "power_on")
+        side.twin.start_firmware(_boot(side), "power_on")
         side.client.connect()
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["delivery"], "selftest_failed" in status["alarms"]) == ("safe", True)
-        side.twin.advance(3_700)
+        side.twin.advance_time(3_700)
         assert bytes(side.twin.flash.data) == before
 
 
 def _boot(side: PumpSide) -> Any:
-    from dosebench.twin.runtimes import boot  # noqa: PLC0415
+    from dosebench.twin.runtimes import boot_firmware  # noqa: PLC0415
 
-    return boot(side.twin.machine, "cpython")
+    return boot_firmware(side.twin.machine, "cpython")
 
 
 # RAM
@@ -220,7 +220,7 @@ def run_on(side: PumpSide, seconds: float) -> None:
     end = side.twin.now_s + seconds
     while side.twin.now_s < end:
         try:
-            side.twin.advance(end - side.twin.now_s)
+            side.twin.advance_time(end - side.twin.now_s)
         except (IndexError, ZeroDivisionError, OverflowError):
             side.twin.power_cycle(cause="watchdog")
 
@@ -232,8 +232,8 @@ def delivered(place: Place | None, bit: int, wait_s: int, with_bolus: bool) -> t
         side.program(**RATE)
         side.start()
         if with_bolus:
-            side.client.bolus(BOLUS)
-        side.twin.advance(wait_s)
+            side.client.give_bolus(BOLUS)
+        side.twin.advance_time(wait_s)
         side.settle()
         if place is not None:
             flip_in(side.twin._runtime.pump, place, bit)  # type: ignore[union-attr]
@@ -241,7 +241,7 @@ def delivered(place: Place | None, bit: int, wait_s: int, with_bolus: bool) -> t
         if not side.twin.powered:
             side.twin.power_on("watchdog")
         side.client.connect()
-        status = side.client.status()
+        status = side.client.read_status()
         low, high = status["low_steps"], status["high_steps"]
         if place is None or place.name != "_position":
             assert low <= len(side.twin.plant.steps_us) <= high, (low, len(side.twin.plant.steps_us), high)
@@ -280,8 +280,8 @@ MOMENTS = ("stopped_since", "replacement_since")
 def test_a_flip_in_what_refill_service_and_stop_left_is_noticed_before_it_is_made_durable(name: str) -> None:
     with pump() as side:
         side.client.set_clock(datetime(2026, 3, 4, 5, 6, 7))
-        side.client.implant(date(2026, 3, 4))
-        side.client.refill(1_000)
+        side.client.record_implant(date(2026, 3, 4))
+        side.client.record_refill(1_000)
         side.program(**RATE)
         ledger = side.twin._runtime.pump.ledger  # type: ignore[union-attr]
         # A battery that cannot be changed and is low: its day is a fact for ever.
@@ -295,8 +295,8 @@ def test_a_flip_in_what_refill_service_and_stop_left_is_noticed_before_it_is_mad
         assert ledger.whole()
         setattr(ledger, name, _flipped_moment(right, 3) if name in MOMENTS else right ^ 8)
         with pytest.raises(RefusedError):
-            side.client.start()
-        status = side.client.status()
+            side.client.start_delivery()
+        status = side.client.read_status()
         assert (status["delivery"], "selftest_failed" in status["alarms"]) == ("safe", True)
 
 
@@ -307,13 +307,13 @@ def test_every_bit_of_the_accumulator_is_looked_at_before_the_next_step() -> Non
             with pump() as side:
                 side.program(**RATE)
                 side.start()
-                side.twin.advance(600)
+                side.twin.advance_time(600)
                 before = len(side.twin.plant.steps_us)
                 flip_in(side.twin._runtime.pump, PLACES[name], bit)  # type: ignore[union-attr]
-                side.twin.advance(4_000)
+                side.twin.advance_time(4_000)
                 assert len(side.twin.plant.steps_us) == before
                 side.client.connect()
-                status = side.client.status()
+                status = side.client.read_status()
                 assert status["delivery"] == "safe"
                 assert "selftest_failed" in status["alarms"]
 
@@ -327,17 +327,17 @@ def test_a_flip_in_the_program_bytes_is_noticed_within_an_hour() -> None:
         data = bytearray(store.program)
         data[40] ^= 16
         store.program = bytes(data)
-        side.twin.advance(3_700)
+        side.twin.advance_time(3_700)
         side.client.connect()
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["delivery"], "selftest_failed" in status["alarms"]) == ("safe", True)
         with pytest.raises(RefusedError):
             side.client.alarm_clear(["selftest_failed"])
         side.twin.power_cycle()
         side.client.connect()
         side.client.alarm_clear(["selftest_failed"])
-        side.client.start()
-        assert side.client.therapy()[1] != bytes(data)
+        side.client.start_delivery()
+        assert side.client.read_program()[1] != bytes(data)
 
 
 def test_a_flip_in_a_therapy_copy_is_mended_while_the_pump_runs() -> None:
@@ -346,10 +346,10 @@ def test_a_flip_in_a_therapy_copy_is_mended_while_the_pump_runs() -> None:
         side.start()
         for copy in (0, 1):
             side.twin.flash.data[4096 * copy + 100] ^= 8
-            side.twin.advance(3_700)
+            side.twin.advance_time(3_700)
             assert [record.fields["copy"] for record in side.records() if record.kind == "mended"][-1] == copy
-        assert side.client.status()["alarms"] == ()
-        assert side.client.memory()["therapy_mended"] == 2
+        assert side.client.read_status()["alarms"] == ()
+        assert side.client.read_memory()["therapy_mended"] == 2
 
 
 def test_alarm_names_are_those_of_the_protocol() -> None:

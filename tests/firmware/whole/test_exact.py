@@ -31,12 +31,11 @@ def histories(acts_max: int, wait_ms_max: int) -> st.SearchStrategy[list[tuple[s
     return st.lists(act, min_size=1, max_size=acts_max)
 
 
-
 def carry_out(side: PumpSide, act: tuple[str, Any]) -> None:
     """Do one act of a random history, as far as it is allowed now."""
     name, value = act
     if name == "advance":
-        side.twin.advance(value / 1000)
+        side.twin.advance_time(value / 1000)
     elif name == "rate":
         side.program(basal_num=value[0], basal_den=value[1])
     elif name == "toggle" and not side.running:
@@ -63,7 +62,7 @@ def run_history(side: PumpSide, history: list[tuple[str, Any]]) -> None:
 def test_random_rates_starts_and_boluses_are_exact(history: list[tuple[str, Any]]) -> None:
     with pump() as side:
         run_history(side, history)
-        side.twin.advance(7_200)
+        side.twin.advance_time(7_200)
         side.deviation()
         if not side.bolus_under_way():
             assert abs(side.deviation()) <= HALF

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dosebench.journal.download import download
+from dosebench.journal.download import download_records
 from dosebench.link.client import PumpClient
-from dosebench.link.telemetry import watch
-from dosebench.profile.device_config import sealed
+from dosebench.link.telemetry import watch_samples
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import ProcessRuntime
 from dosebench.twin.serial_port import Serial
@@ -37,11 +37,11 @@ sample, and when it carries out a command (a commit writes and reads back the th
 def probed(request: pytest.FixtureRequest) -> object:
     settings = profile_settings(getattr(request, "param", "implant-40"), "wasm", seed=1)
     # The proof of the watchdog would end the process that is measured.
-    settings.config = sealed(settings.config | {"watchdog_ms": 0})
+    settings.config = seal_config(settings.config | {"watchdog_ms": 0})
     twin = Twin(settings)
-    runtime = ProcessRuntime.start(twin.machine, "wasm", PROBE)
+    runtime = ProcessRuntime.start_child(twin.machine, "wasm", PROBE)
     with one_core():
-        twin.start(runtime, "power_on")
+        twin.start_firmware(runtime, "power_on")
         yield twin, runtime
         twin.close()
 
@@ -80,14 +80,14 @@ def test_dosing_and_the_idle_loop_run_with_the_heap_locked(
 ) -> None:
     twin, runtime = probed
     client = connect(twin)
-    client.stage(therapy(**changes))
-    client.commit(therapy(**changes))
+    client.stage_program(therapy(**changes))
+    client.commit_program(therapy(**changes))
     client.set_clock(datetime(2026, 3, 28, 23, 59, 50))
     # The pattern clock catches up while the pump runs; nothing is sent meanwhile.
     client.set_clock(datetime(2026, 3, 29, 5, 0, 0))
-    client.start()
-    twin.advance(4 * 86_400)
-    assert twin.plant.encoder() > 5_000
+    client.start_delivery()
+    twin.advance_time(4 * 86_400)
+    assert twin.plant.read_encoder() > 5_000
     whole, dosing = next(line[1:] for line in reversed(printed(runtime)) if line[0] == "locked")
     assert whole >= 4_096
     assert dosing >= 200
@@ -111,11 +111,11 @@ EXTERNAL = {
 def test_flow_meter_and_air_detector_allocate_nothing(probed: tuple[Twin, ProcessRuntime]) -> None:
     twin, runtime = probed
     client = connect(twin)
-    client.stage(therapy(**EXTERNAL))
-    client.commit(therapy(**EXTERNAL))
-    client.start()
-    twin.advance(12 * 3_600)
-    assert twin.plant.encoder() > 600
+    client.stage_program(therapy(**EXTERNAL))
+    client.commit_program(therapy(**EXTERNAL))
+    client.start_delivery()
+    twin.advance_time(12 * 3_600)
+    assert twin.plant.read_encoder() > 600
     whole, _ = next(line[1:] for line in reversed(printed(runtime)) if line[0] == "locked")
     assert whole >= 512
 
@@ -123,12 +123,12 @@ def test_flow_meter_and_air_detector_allocate_nothing(probed: tuple[Twin, Proces
 def test_a_frame_takes_a_bounded_amount_of_heap(probed: tuple[Twin, ProcessRuntime]) -> None:
     twin, runtime = probed
     client = connect(twin)
-    client.status()
+    client.read_status()
     client.journal_info()
-    client.stage(therapy())
-    client.status()
-    client.commit(therapy())
-    client.status()
+    client.stage_program(therapy())
+    client.read_status()
+    client.commit_program(therapy())
+    client.read_status()
     client.journal_info()
     spent: dict[tuple[int, bool], int] = {}
     for _, kind, tagged, used in (line for line in printed(runtime) if line[0] == "frame"):
@@ -147,16 +147,16 @@ def test_a_frame_takes_a_bounded_amount_of_heap(probed: tuple[Twin, ProcessRunti
 def test_a_turn_of_a_stream_takes_a_bounded_amount_of_heap(probed: tuple[Twin, ProcessRuntime]) -> None:
     twin, runtime = probed
     client = connect(twin)
-    client.stage(therapy())
-    client.commit(therapy())
+    client.stage_program(therapy())
+    client.commit_program(therapy())
     for _ in range(60):
         client.set_clock(datetime(2026, 3, 28, 12, 0, 0))
     client.close()
     client = connect(twin)
     printed(runtime)
     for coding in ("whole", "delta"):
-        assert len(list(download(client, coding=coding))) > 60
-    list(islice(watch(client, (), 100), 30))
+        assert len(list(download_records(client, coding=coding))) > 60
+    list(islice(watch_samples(client, (), 100), 30))
     spent: dict[int, list[int]] = {}
     for _, kind, _, used in (line for line in printed(runtime) if line[0] == "frame"):
         spent.setdefault(int(kind), []).append(int(used))
@@ -190,11 +190,11 @@ def test_the_heap_that_the_pump_holds_does_not_grow() -> None:
             side.start()
             for _ in range(25):
                 side.client.patient_bolus()
-                side.twin.advance(3_600)
-            side.twin.advance((PART_DAYS - 1) * 86_400)
+                side.twin.advance_time(3_600)
+            side.twin.advance_time((PART_DAYS - 1) * 86_400)
             side.records()
             side.refill(100_000)
-            side.client.stop()
+            side.client.stop_delivery()
             free.append(free_bytes(side.client))
         # The first part fills what has an upper bound: hosts, patient boluses, moments of stops.
         print(free)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from dosebench.base.errors import DosebenchError
-from dosebench.link.client import EarlierCommandError, PumpClient, Settled
+from dosebench.link.client import CommandOutcome, EarlierCommandError, PumpClient
 from dosebench.link.command_ids import MemoryIds
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
@@ -74,9 +74,7 @@ class HostileLine:
     def read(self, size: int = 1) -> bytes:
         data = self._rest + bytes(self._port.read(size))
         *whole, self._rest = data.split(DELIMITER)
-        return b"".join(
-            b"".join(self._fate("to_host", self.to_host, piece + DELIMITER)) for piece in whole if piece
-        )
+        return b"".join(b"".join(self._fate("to_host", self.to_host, piece + DELIMITER)) for piece in whole if piece)
 
     def _fate(self, way: str, fates: deque[str], piece: bytes) -> list[bytes]:
         fate = fates.popleft() if fates else "pass"
@@ -129,7 +127,7 @@ class Host:
     def learn(self, counter: int, carried_out: bool) -> None:
         assert self.known.setdefault(counter, carried_out) == carried_out, "the host was told two different things"
 
-    def learn_all(self, told: tuple[Settled, ...]) -> None:
+    def learn_all(self, told: tuple[CommandOutcome, ...]) -> None:
         for one in told:
             assert one.carried_out is not None
             self.learn(one.counter, one.carried_out)
@@ -142,7 +140,7 @@ class HostileLineMachine(RuleBasedStateMachine):
         super().__init__()
         made = profile_settings("implant-40", "cpython", 3)
         # The safe state after many resets in a short time (R58) is another test's.
-        made.config = sealed(made.config | {"resets_max": MANY_RESETS})
+        made.config = seal_config(made.config | {"resets_max": MANY_RESETS})
         self.twin = Twin(made)
         self.hosts = [Host(self.twin, name) for name in (b"one ", b"two ")]
         self.pump = self.twin.machine.device_id + Keys().pairing
@@ -152,10 +150,10 @@ class HostileLineMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.twin.power_on()
         client = client_of(self.twin, MemoryIds(b"setp"), Keys())
-        client.stage(therapy())
-        client.commit(therapy())
-        client.refill(160_000)
-        client.start()
+        client.stage_program(therapy())
+        client.commit_program(therapy())
+        client.record_refill(160_000)
+        client.start_delivery()
         client.close()
         self.first = self.records()
 
@@ -170,7 +168,7 @@ class HostileLineMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.2, 5.0, 60.0, 125.0, 3600.0]))
     def time_passes(self, seconds: float) -> None:
-        self.twin.advance(seconds)
+        self.twin.advance_time(seconds)
 
     @rule()
     def power_fails(self) -> None:
@@ -213,15 +211,15 @@ class HostileLineMachine(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), steps=st.integers(1, 3))
     def bolus(self, who: int, steps: int) -> None:
-        self.command(who, "bolus", steps)
+        self.command(who, "give_bolus", steps)
 
-    @rule(who=st.integers(0, 1), name=st.sampled_from(["start", "bolus_cancel"]))
+    @rule(who=st.integers(0, 1), name=st.sampled_from(["start_delivery", "bolus_cancel"]))
     def plain_command(self, who: int, name: str) -> None:
         self.command(who, name)
 
     @rule(who=st.integers(0, 1))
     def refill(self, who: int) -> None:
-        self.command(who, "refill", 160_000)
+        self.command(who, "record_refill", 160_000)
 
     def command(self, who: int, name: str, *arguments: int) -> None:
         host = self.hosts[who]
@@ -235,7 +233,7 @@ class HostileLineMachine(RuleBasedStateMachine):
             host.learn_all(told.outcomes)
             assert host.ids.counter == before, "a command was sent while another one was unknown"
         except DosebenchError:
-            if host.ids.counter > before and not host.ids.unsettled(self.pump):
+            if host.ids.counter > before and not host.ids.open_commands(self.pump):
                 # Refused, or never carried out: it was told so.
                 host.learn(host.ids.counter, False)
             # Else nothing was heard, or too little: the host does not know, and asks before the next command.
@@ -246,7 +244,7 @@ class HostileLineMachine(RuleBasedStateMachine):
         host = self.hosts[who]
         self.stops += 1
         try:
-            host.connected().stop()
+            host.connected().stop_delivery()
         except DosebenchError:
             host.client = None
             return
@@ -265,8 +263,8 @@ class HostileLineMachine(RuleBasedStateMachine):
         if not self.twin.powered:
             self.power_comes_back()
         self.twin.flash.cut = None
-        self.twin.advance(BOOT_S)
-        self.twin.machine.to_host.clear()
+        self.twin.advance_time(BOOT_S)
+        self.twin.machine.to_host.clear_bytes()
         line = Line(self.twin)
         line.sequence = 1 << 20
         return line
@@ -278,10 +276,10 @@ class HostileLineMachine(RuleBasedStateMachine):
         self.quiet()
         host.port.mend()
         # The other host's session ends by itself.
-        self.twin.advance(130)
+        self.twin.advance_time(130)
         host.client = None
-        host.learn_all(host.connected().settle())
-        assert host.ids.unsettled(self.pump) == []
+        host.learn_all(host.connected().resolve_commands())
+        assert host.ids.open_commands(self.pump) == []
         host.client._end_session()
         host.client = None
 
@@ -310,7 +308,7 @@ class HostileLineMachine(RuleBasedStateMachine):
         last = next(record.kind for record in reversed(records) if record.kind in ("start", "stop"))
         assert status["delivery"] == ("running" if last == "start" else "stopped")
         assert status["generation"] == 1
-        assert status["low_steps"] <= self.twin.plant.encoder() <= status["high_steps"]
+        assert status["low_steps"] <= self.twin.plant.read_encoder() <= status["high_steps"]
 
 
 def is_stop(frame: bytes) -> bool:

@@ -15,12 +15,12 @@ def test_the_routine_journal_holds_thirty_days_of_leases_and_patient_boluses() -
         bolus = {"patient_steps": 10, "patient_num": 1, "patient_den": 9_000, "patient_lockout_ms": 600_000}
         side.program(basal_den=54_000, patient_per_day=24, **bolus)
         side.start()
-        side.twin.advance(3_600)
-        before = side.client.memory()
+        side.twin.advance_time(3_600)
+        before = side.client.read_memory()
         for _ in range(24 * DAYS):
             side.client.patient_bolus()
-            side.twin.advance(3_600)
-        after = side.client.memory()
+            side.twin.advance_time(3_600)
+        after = side.client.read_memory()
         a_day = (after["routine_next"] - before["routine_next"]) / DAYS
         assert a_day > 24 * 4
         days = (after["routine_sectors"] - 1) * SLOTS / a_day

@@ -84,7 +84,7 @@ def journal_of(runtime: RuntimeName, first: dict[str, Any], history: list[Act]) 
         beside = Beside(side, first)
         for act in history:
             beside.do(act)
-        return side.client.journal_info()["chain"].hex(), side.twin.plant.encoder()
+        return side.client.journal_info()["chain"].hex(), side.twin.plant.read_encoder()
 
 
 @settings(max_examples=examples(8))

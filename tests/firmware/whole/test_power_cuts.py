@@ -56,7 +56,7 @@ def test_a_damaged_therapy_copy_is_mended_and_two_are_noticed(copies: tuple[int,
             side.twin.flash.data[copy * 4096 + 50] ^= 4
         side.twin.power_cycle()
         side.client.connect()
-        status = side.client.status()
+        status = side.client.read_status()
         if len(copies) == 1:
             assert (status["delivery"], status["generation"]) == ("running", 1)
             assert side.twin.flash.data[50] == side.twin.flash.data[4096 + 50]
@@ -65,9 +65,9 @@ def test_a_damaged_therapy_copy_is_mended_and_two_are_noticed(copies: tuple[int,
         else:
             assert status["delivery"] == "safe"
             assert "therapy_lost" in status["alarms"]
-            before = side.twin.plant.encoder()
-            side.twin.advance(86_400)
-            assert side.twin.plant.encoder() == before
+            before = side.twin.plant.read_encoder()
+            side.twin.advance_time(86_400)
+            assert side.twin.plant.read_encoder() == before
 
 
 @pytest.mark.requirement("R53")
@@ -75,17 +75,17 @@ def test_a_flash_that_something_else_emptied_is_noticed() -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         side.twin.power_off()
         side.twin.machine.flash = Flash(side.twin.flash.sectors)
         side.twin.power_on()
         side.client.connect()
-        status = side.client.status()
+        status = side.client.read_status()
         assert status["delivery"] == "safe"
         assert "therapy_lost" in status["alarms"]
-        before = side.twin.plant.encoder()
-        side.twin.advance(86_400)
-        assert side.twin.plant.encoder() == before
+        before = side.twin.plant.read_encoder()
+        side.twin.advance_time(86_400)
+        assert side.twin.plant.read_encoder() == before
 
 
 def test_an_older_therapy_never_runs() -> None:
@@ -99,7 +99,7 @@ def test_an_older_therapy_never_runs() -> None:
         side.twin.flash.data[:8192] = old
         side.twin.power_on()
         side.client.connect()
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["delivery"], status["generation"]) == ("safe", 2)
         assert "therapy_lost" in status["alarms"]
 
@@ -109,22 +109,22 @@ def test_a_reset_keeps_what_commands_became() -> None:
     with pump() as side:
         side.program()
         side.start()
-        outcome = side.client.bolus(BOLUS)
-        side.twin.advance(3_600)
+        outcome = side.client.give_bolus(BOLUS)
+        side.twin.advance_time(3_600)
         side.twin.power_cycle()
         side.client.connect()
-        again = side.client._ask("outcome", host=outcome["host"], counter=outcome["counter"])
+        again = side.client._ask_question("outcome", host=outcome["host"], counter=outcome["counter"])
         assert again == outcome
-        before = side.twin.plant.encoder()
-        repeated = side.client._ask("bolus", host=outcome["host"], counter=outcome["counter"], steps=BOLUS)
+        before = side.twin.plant.read_encoder()
+        repeated = side.client._ask_question("bolus", host=outcome["host"], counter=outcome["counter"], steps=BOLUS)
         assert repeated == outcome
-        side.twin.advance(60)
-        assert side.twin.plant.encoder() - before <= 2
+        side.twin.advance_time(60)
+        assert side.twin.plant.read_encoder() - before <= 2
 
 
 def test_a_new_pump_with_an_empty_flash_is_no_loss() -> None:
     with fresh() as side:
         side.twin.power_on()
         side.client.connect()
-        assert side.client.status()["alarms"] == ()
+        assert side.client.read_status()["alarms"] == ()
         assert therapy() not in bytes(side.twin.flash.data)

@@ -18,31 +18,31 @@ def refused(act: Callable[[], object]) -> str:
 
 def delivering(side: PumpSide) -> bool:
     """Whether steps come within ten minutes."""
-    before = side.twin.plant.encoder()
-    side.twin.advance(600)
-    return side.twin.plant.encoder() > before
+    before = side.twin.plant.read_encoder()
+    side.twin.advance_time(600)
+    return side.twin.plant.read_encoder() > before
 
 
 def test_nothing_moves_before_it_is_told_to() -> None:
     with pump() as side:
-        assert refused(side.client.start) == "not_programmed"
+        assert refused(side.client.start_delivery) == "not_programmed"
         side.program()
         assert not delivering(side)
-        assert refused(lambda: side.client.bolus(5)) == "not_running"
+        assert refused(lambda: side.client.give_bolus(5)) == "not_running"
         side.start()
         assert delivering(side)
-        assert refused(side.client.start) == "already_running"
+        assert refused(side.client.start_delivery) == "already_running"
 
 
 def test_the_first_therapy_says_what_the_reservoir_holds_and_later_ones_do_not() -> None:
     with pump() as side:
         side.program(reservoir_steps=100_000)
-        assert side.client.status()["reservoir_steps"] == 100_000
+        assert side.client.read_status()["reservoir_steps"] == 100_000
         side.program(reservoir_steps=120_000)
-        assert side.client.status()["reservoir_steps"] == 100_000
-        side.client.refill(110_000)
-        assert side.client.status()["reservoir_steps"] == 110_000
-        assert refused(lambda: side.client.refill(160_001)) == "reservoir_size"
+        assert side.client.read_status()["reservoir_steps"] == 100_000
+        side.client.record_refill(110_000)
+        assert side.client.read_status()["reservoir_steps"] == 110_000
+        assert refused(lambda: side.client.record_refill(160_001)) == "reservoir_size"
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_the_pump_checks_every_program_by_itself(changes: dict[str, int], reason
     with pump() as side:
         side.program()
         side.start()
-        assert refused(lambda: side.client.stage(therapy(**changes))) == reason
-        assert side.client.therapy() == (1, therapy())
+        assert refused(lambda: side.client.stage_program(therapy(**changes))) == reason
+        assert side.client.read_program() == (1, therapy())
         assert delivering(side)
 
 
@@ -83,13 +83,13 @@ def test_an_abandoned_stage_is_dropped_and_the_old_therapy_runs_on() -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.client.stage(therapy(basal_den=60_000))
-        assert side.client.status()["staged_bytes"] > 0
-        side.twin.advance(121)
-        status = side.client.status()
+        side.client.stage_program(therapy(basal_den=60_000))
+        assert side.client.read_status()["staged_bytes"] > 0
+        side.twin.advance_time(121)
+        status = side.client.read_status()
         assert (status["staged_bytes"], status["generation"], status["delivery"]) == (0, 1, "running")
         assert side.records()[-1].kind == "stage_dropped"
-        assert refused(lambda: side.client.commit(therapy(basal_den=60_000))) == "no_stage"
+        assert refused(lambda: side.client.commit_program(therapy(basal_den=60_000))) == "no_stage"
 
 
 @pytest.mark.requirement("R6")
@@ -98,10 +98,10 @@ def test_a_bolus_is_cut_when_the_cap_is_reached_and_the_basal_waits_for_room() -
         side.program(hour_ng_max=50_000)
         side.start()
         side.bolus(90)
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         hour = [at for at in side.twin.step_times_ms() if at > side.pump_ms - 3_600_000]
         assert len(hour) <= 100
-        status = side.client.status()
+        status = side.client.read_status()
         assert status["bolus_left_steps"] == 0
         assert "dose_cap" in status["alarms"]
         ends = [record for record in side.records() if record.kind == "bolus_end"]
@@ -121,14 +121,14 @@ def test_a_low_reservoir_alarms_and_does_what_the_therapy_says(on_low: str, rate
         side.program(on_low=on_low)
         side.refill(8_100)
         side.start()
-        side.twin.advance(5_300)
-        assert side.client.status()["alarms"] == ()
-        side.twin.advance(200)
-        status = side.client.status()
+        side.twin.advance_time(5_300)
+        assert side.client.read_status()["alarms"] == ()
+        side.twin.advance_time(200)
+        status = side.client.read_status()
         assert status["alarms"] == ("reservoir_low",)
         assert (status["rate_num"], status["rate_den"]) == rate
         side.refill(100_000)
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["alarms"], status["rate_den"]) == ((), 54_000)
 
 
@@ -139,13 +139,13 @@ def test_an_empty_reservoir_stops_the_pump() -> None:
         side.program()
         side.refill(4_050)
         side.start()
-        side.twin.advance(3_600)
-        status = side.client.status()
+        side.twin.advance_time(3_600)
+        status = side.client.read_status()
         assert (status["delivery"], status["stop_reason"]) == ("stopped", "reservoir_empty")
         assert set(status["alarms"]) == {"reservoir_low", "reservoir_empty"}
         assert status["reservoir_steps"] == 4_000
-        assert side.twin.plant.encoder() == 50
-        assert refused(side.client.start) == "reservoir_empty"
+        assert side.twin.plant.read_encoder() == 50
+        assert refused(side.client.start_delivery) == "reservoir_empty"
 
 
 @pytest.mark.requirement("R46")
@@ -153,20 +153,20 @@ def test_a_stalled_motor_ends_in_the_safe_state_within_three_steps() -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(3_600)
-        moved = side.twin.plant.encoder()
+        side.twin.advance_time(3_600)
+        moved = side.twin.plant.read_encoder()
         side.twin.plant.faults.stall = True
-        side.twin.advance(3 * 54 + 1)
-        status = side.client.status()
+        side.twin.advance_time(3 * 54 + 1)
+        status = side.client.read_status()
         assert (status["delivery"], status["stop_reason"]) == ("safe", "fault")
         assert "motor_stall" in status["alarms"]
         assert status["low_steps"] == moved
         assert status["high_steps"] == moved + 3
-        assert refused(side.client.start) == "safe_state"
+        assert refused(side.client.start_delivery) == "safe_state"
         side.twin.plant.faults.stall = False
         side.client.alarm_clear(["motor_stall"])
-        assert side.client.status()["delivery"] == "stopped"
-        side.client.start()
+        assert side.client.read_status()["delivery"] == "stopped"
+        side.client.start_delivery()
         assert delivering(side)
 
 
@@ -175,13 +175,13 @@ def test_motion_that_nothing_commanded_ends_in_the_safe_state() -> None:
     with pump() as side:
         side.program()
         side.start()
-        side.twin.advance(600)
+        side.twin.advance_time(600)
         side.twin.plant.faults.runaway = 4
-        side.twin.advance(60)
-        status = side.client.status()
+        side.twin.advance_time(60)
+        status = side.client.read_status()
         assert status["delivery"] == "safe"
         assert "motor_runaway" in status["alarms"]
-        assert status["low_steps"] == side.twin.plant.encoder()
+        assert status["low_steps"] == side.twin.plant.read_encoder()
 
 
 @pytest.mark.requirement("R60")
@@ -190,13 +190,13 @@ def test_a_repeated_command_is_answered_and_not_repeated() -> None:
     with pump() as side:
         side.program()
         side.start()
-        first = side.client.bolus(10)
-        ask = side.client._ask
+        first = side.client.give_bolus(10)
+        ask = side.client._ask_question
         again = ask("bolus", host=first["host"], counter=first["counter"], steps=10)
         assert again == first
         assert refused(lambda: ask("start", host=first["host"], counter=first["counter"])) == "counter_used"
         assert refused(lambda: ask("start", host=first["host"], counter=first["counter"] - 1)) == "counter_old"
-        side.twin.advance(3_600)
+        side.twin.advance_time(3_600)
         boluses = [record for record in side.records() if record.kind == "bolus"]
         assert len(boluses) == 1
 
@@ -205,13 +205,13 @@ def test_stop_stops_whatever_its_counter_says() -> None:
     with pump() as side:
         side.program()
         side.start()
-        used = side.client.bolus(100)
-        assert refused(lambda: side.client._ask("stop", host=used["host"], counter=1)) == "counter_old"
+        used = side.client.give_bolus(100)
+        assert refused(lambda: side.client._ask_question("stop", host=used["host"], counter=1)) == "counter_old"
         assert not delivering(side)
-        assert side.client.status()["delivery"] == "stopped"
+        assert side.client.read_status()["delivery"] == "stopped"
         side.twin.power_cycle()
         side.client.connect()
-        assert side.client.status()["delivery"] == "stopped"
+        assert side.client.read_status()["delivery"] == "stopped"
 
 
 @pytest.mark.requirement("R58")
@@ -222,24 +222,24 @@ def test_a_lost_clock_is_said_and_the_basal_goes_on() -> None:
         side.program()
         side.start()
         side.client.set_clock(datetime(2026, 2, 28, 23, 59, 50))
-        side.twin.advance(20)
-        status = side.client.status()
+        side.twin.advance_time(20)
+        status = side.client.read_status()
         assert (status["clock_known"], status["local_days"]) == (1, (datetime(2026, 3, 1) - datetime(2000, 1, 1)).days)
         side.twin.power_cycle()
         side.client.connect()
-        status = side.client.status()
+        status = side.client.read_status()
         assert (status["clock_known"], status["alarms"], status["delivery"]) == (0, ("clock_unknown",), "running")
         side.client.set_clock(datetime(2026, 3, 1))
-        assert side.client.status()["alarms"] == ()
+        assert side.client.read_status()["alarms"] == ()
 
 
 def test_time_between_steps_survives_the_wrap_of_the_tick_counter() -> None:
     with pump() as side:
         side.program(basal_den=450_000)
         side.start()
-        side.twin.advance(30 * 86_400)
+        side.twin.advance_time(30 * 86_400)
         assert abs(side.deviation()) <= 1 / 2
-        assert side.client.status()["day"] == 30
+        assert side.client.read_status()["day"] == 30
 
 
 @pytest.mark.requirement("R7")

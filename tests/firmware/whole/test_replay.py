@@ -36,21 +36,23 @@ def transcript(pump: Line) -> list[bytes]:
     tap = Wiretap(Serial(twin=pump.twin, baudrate=pump.twin.machine.baud, timeout=0.1))
     client = client_of(pump.twin, MemoryIds(b"host"), port=tap)
     client.set_clock(datetime(2026, 3, 1, 8))
-    client.refill(160_000)
-    client.stage(therapy(square_steps_max=50, prime_steps_max=20, prime_num=1, prime_den=9_000, path_version=1))
-    client.commit(therapy(square_steps_max=50, prime_steps_max=20, prime_num=1, prime_den=9_000, path_version=1))
+    client.record_refill(160_000)
+    client.stage_program(therapy(square_steps_max=50, prime_steps_max=20, prime_num=1, prime_den=9_000, path_version=1))
+    client.commit_program(
+        therapy(square_steps_max=50, prime_steps_max=20, prime_num=1, prime_den=9_000, path_version=1)
+    )
     client.prime_arm(5, 1)
-    client.start()
-    client.bolus(3)
+    client.start_delivery()
+    client.give_bolus(3)
     client.bolus_cancel()
     client.square_bolus(10, 600_000)
     client.square_cancel()
-    client.stop()
-    client.start()
+    client.stop_delivery()
+    client.start_delivery()
     client.alarm_clear(["dose_cap"])
-    client.status()
+    client.read_status()
     client._end_session()
-    client.stop()
+    client.stop_delivery()
     return tap.frames
 
 
@@ -166,8 +168,8 @@ def test_a_flood_is_counted_and_written_down_once_an_hour(runtime: RuntimeName) 
             for frame in frames[::3]:
                 pump.send(frame)
             pump.send(encode(forged)[:-3] + b"\x01" + encode(forged)[-2:])
-            pump.twin.advance(HOUR_S / 6)
-        pump.twin.advance(HOUR_S)
+            pump.twin.advance_time(HOUR_S / 6)
+        pump.twin.advance_time(HOUR_S)
         written = noted(pump.records(first["journal_next"]))
         status = pump.status()
         assert hours <= len(written) <= hours + 2
@@ -236,7 +238,7 @@ def test_every_flipped_bit_of_every_golden_frame(repaired: bool) -> None:
                 sent += len(altered)
                 for at in range(0, len(altered), 32):
                     pump.send(b"".join(altered[at : at + 32]), wait_ms=1)
-            pump.twin.advance(1)
+            pump.twin.advance_time(1)
         status = pump.status()
         assert sent > 18_000
         assert pump.twin.machine.to_device.lost == 0

@@ -97,15 +97,15 @@ def test_years_of_flex_stay_exact_and_small() -> None:
     program = therapy(**FLEX)
     dosing, ideal = Dosing(program), ReferencePump()
     dosing.plan.set_local(SmallInt(9_500), SmallInt(3_600_000))
-    ideal.commit(0, from_bytes(program))
-    ideal.clock(0, 9_500, 3_600_000)
-    ideal.start(0)
+    ideal.commit_program(0, from_bytes(program))
+    ideal.set_clock(0, 9_500, 3_600_000)
+    ideal.start_delivery(0)
     now = 0
     for day in range(1, DAYS + 1):
         while now < day * DAY_MS:
             now += dosing.step(day * DAY_MS - now)
         if day % 97 == 0 or day == DAYS:
-            ideal.advance(now)
+            ideal.advance_to(now)
             assert dosing.made == ideal.made
             basal = dosing.made - ideal.bolus_ideal
             assert abs(basal - ideal.basal_ideal) <= Fraction(1, 2) + (Fraction(1, 2) if ideal.running_bolus else 0)

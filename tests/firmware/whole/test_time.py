@@ -20,7 +20,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("DOSEBENCH_STATE", str(tmp_path))
     yield tmp_path
     for name in persistent.list_names():
-        persistent.remove(name)
+        persistent.remove_twin(name)
 
 
 def test_reading_moves_time_to_the_byte_or_to_the_timeout() -> None:
@@ -58,15 +58,15 @@ def test_a_named_simulation_keeps_running_between_ports(runtime: str) -> None:
         with open_port(f"sim://bench?runtime={runtime}") as port:
             client = PumpClient(port)
             assert client.connect()["boot_count"] == 1
-            assert client.status()["day"] == turn
-            port.twin.advance(86_400)
+            assert client.read_status()["day"] == turn
+            port.twin.advance_time(86_400)
 
 
 def test_a_named_simulation_whose_firmware_is_gone_boots_from_its_flash() -> None:
     with open_port("sim://bench?runtime=cpython") as port:
         PumpClient(port).connect()
-    assert persistent.stop("bench")
-    assert not persistent.stop("bench")
+    assert persistent.stop_twin("bench")
+    assert not persistent.stop_twin("bench")
     with open_port("sim://bench") as port:
         hello = PumpClient(port).connect()
     assert (hello["boot_count"], hello["reset_cause"]) == (2, "brown_out")
@@ -85,8 +85,8 @@ def test_the_same_seed_gives_the_same_run() -> None:
             client.connect()
             statuses = []
             for _ in range(3):
-                port.twin.advance(400)
-                statuses.append(client._ask("sensors"))
+                port.twin.advance_time(400)
+                statuses.append(client._ask_question("sensors"))
             return client.journal_info()["chain"].hex(), statuses
 
     assert run(1) == run(1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dosebench.link.client import PumpClient
 from dosebench.link.ports import open_port
-from dosebench.profile.device_config import sealed
+from dosebench.profile.device_config import seal_config
 from dosebench.twin import persistent
 from dosebench.twin.bus import Op
 from dosebench.twin.machine import Machine
@@ -23,7 +23,7 @@ from scripted_firmware import ask, scripted
 def unwatched(runtime: RuntimeName) -> Twin:
     """The project's firmware on a board without a watchdog: the test arms one itself."""
     settings = profile_settings("implant-40", runtime, 0)
-    settings.config = sealed(settings.config | {"watchdog_ms": 0})
+    settings.config = seal_config(settings.config | {"watchdog_ms": 0})
     return Twin(settings).power_on()
 
 
@@ -37,7 +37,7 @@ def test_a_loop_of_flash_operations_is_bitten(op: Op) -> None:
             ask(machine, op, payload=b"\x00" if op == Op.FLASH_WRITE else b"")
 
     twin, boots = scripted(turn)
-    twin.advance(5)
+    twin.advance_time(5)
     assert [cause for _, cause in boots[1:]] == [3]
     assert boots[1][0] in range(1_000, 1_046)
 
@@ -47,12 +47,12 @@ def test_a_motor_that_runs_past_the_deadline_is_stopped_by_the_reset() -> None:
         if machine.reset_cause == 3:
             return 1_000_000
         ask(machine, Op.WATCHDOG, 250)
-        machine.handle(Op.MOTOR, 10, 100, 10_000, b"")
+        machine.handle_operation(Op.MOTOR, 10, 100, 10_000, b"")
         return 0
 
     twin, boots = scripted(turn)
     assert boots[1:] == [(300, 3)]
-    assert twin.plant.encoder() == 3
+    assert twin.plant.read_encoder() == 3
 
 
 @pytest.mark.requirement("R51")
@@ -60,10 +60,10 @@ def test_a_motor_that_runs_past_the_deadline_is_stopped_by_the_reset() -> None:
 def test_the_firmware_boots_anew_after_a_bite(runtime: RuntimeName) -> None:
     with unwatched(runtime) as twin:
         ask(twin.machine, Op.WATCHDOG, 60_000)
-        twin.fault("hang")
-        twin.advance(59.9)
+        twin.set_fault("hang")
+        twin.advance_time(59.9)
         assert twin.plant.faults.hang
-        twin.advance(0.2)
+        twin.advance_time(0.2)
         assert not twin.plant.faults.hang
         assert twin.machine.watchdog_us is None
         hello = PumpClient(Serial(twin=twin, baudrate=115_200, timeout=2)).connect()
@@ -72,14 +72,14 @@ def test_the_firmware_boots_anew_after_a_bite(runtime: RuntimeName) -> None:
 
 def test_a_board_that_hangs_without_a_watchdog_hangs_until_the_power_is_cut() -> None:
     with unwatched("cpython") as twin:
-        twin.advance(10)
+        twin.advance_time(10)
         wakes = twin.plant.wakes
-        twin.fault("hang")
-        twin.advance(86_400)
+        twin.set_fault("hang")
+        twin.advance_time(86_400)
         assert twin.plant.wakes == wakes
-        twin.fault("hang", "off")
+        twin.set_fault("hang", "off")
         twin.power_cycle()
-        twin.advance(600)
+        twin.advance_time(600)
         assert twin.plant.wakes > wakes
 
 
@@ -89,19 +89,19 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("DOSEBENCH_STATE", str(tmp_path))
     yield tmp_path
     for name in persistent.list_names():
-        persistent.remove(name)
+        persistent.remove_twin(name)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_kept_board_is_bitten_keeps_its_faults_and_goes_on(state: Path, runtime: str) -> None:
     with open_port(f"sim://bench?runtime={runtime}") as port:
         boots = PumpClient(port).connect()["boot_count"]
-        port.twin.fault("occlusion", 20)
-        port.twin.fault("level_stuck")
+        port.twin.set_fault("occlusion", 20)
+        port.twin.set_fault("level_stuck")
     with open_port("sim://bench") as port:
-        assert port.twin.plant.faults.present() == {"occlusion": 20, "level_stuck": True}
-        port.twin.fault("hang")
-        port.twin.advance(3_700)
+        assert port.twin.plant.faults.list_present() == {"occlusion": 20, "level_stuck": True}
+        port.twin.set_fault("hang")
+        port.twin.advance_time(3_700)
     with open_port("sim://bench") as port:
         hello = PumpClient(port).connect()
         assert (hello["boot_count"], hello["reset_cause"]) == (boots + 1, "watchdog")
@@ -128,7 +128,7 @@ def test_the_board_of_the_firmware_speaks_all_of_it() -> None:
     assert bytes(held).hex() == board.flashed_hash
     assert not board.driver_on()
     assert [board.adc(channel) > 0 for channel in range(5)] == [True, False, True, True, True]
-    twin.plant.step(twin.machine.now_us)
+    twin.plant.make_step(twin.machine.now_us)
     assert board.flow_count() == 16
     board.watchdog(5_000)
     assert twin.machine.watchdog_us == twin.machine.now_us + 5_000_000
@@ -140,8 +140,8 @@ def test_a_fast_clock_doses_faster() -> None:
     with Twin(settings).power_on() as twin:
         client = PumpClient(Serial(twin=twin, baudrate=115_200, timeout=2))
         client.connect()
-        twin.advance(90_000)
-        status = client.status()
+        twin.advance_time(90_000)
+        status = client.read_status()
         assert status["day"] * 86_400 + status["ms"] / 1000 == pytest.approx(91_800, abs=5)
 
 
@@ -149,11 +149,11 @@ def test_all_runtimes_leave_the_plant_in_the_same_state() -> None:
     def run(runtime: RuntimeName) -> object:
         with Twin(profile_settings("implant-40", runtime, 4)).power_on() as twin:
             # No host: hello names the runtime, so its reply takes longer on one than on another.
-            twin.fault("free_flow", 2)
-            twin.advance(1_000)
+            twin.set_fault("free_flow", 2)
+            twin.advance_time(1_000)
             twin.power_cycle()
-            twin.advance(1_000)
-            return twin.plant.state(), twin.machine.now_us, bytes(twin.flash.data)
+            twin.advance_time(1_000)
+            return twin.plant.save_state(), twin.machine.now_us, bytes(twin.flash.data)
 
     first, *others = (run(runtime) for runtime in RUNTIMES)
     assert others == [first, first]

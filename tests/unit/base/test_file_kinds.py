@@ -27,7 +27,7 @@ def test_no_mark_is_shared() -> None:
 
 @pytest.mark.parametrize(("given", "wanted"), list(permutations(KINDS, 2)))
 def test_a_file_of_another_kind_is_named_with_its_reader(given: str, wanted: str) -> None:
-    problem = of_another_kind(toml_file.parse(TEXTS[given], "x"), wanted)
+    problem = of_another_kind(toml_file.parse_toml(TEXTS[given], "x"), wanted)
     assert problem is not None
     assert (problem.code, problem.line) == ("file-kind", 1)
     for words in (KINDS[given].article_name, KINDS[wanted].article_name, KINDS[given].reader):
@@ -37,13 +37,13 @@ def test_a_file_of_another_kind_is_named_with_its_reader(given: str, wanted: str
 @pytest.mark.parametrize("wanted", KINDS)
 @pytest.mark.parametrize("text", ["", "format = 1\n", "title = 'anything'\n"])
 def test_what_has_no_mark_may_be_anything(wanted: str, text: str) -> None:
-    assert of_another_kind(toml_file.parse(text, "x"), wanted) is None
+    assert of_another_kind(toml_file.parse_toml(text, "x"), wanted) is None
 
 
 @pytest.mark.parametrize("wanted", KINDS)
 def test_a_mark_of_the_wanted_kind_decides(wanted: str) -> None:
     text = TEXTS[wanted] + "[event]\n" if wanted != "scenario" else TEXTS[wanted]
-    assert of_another_kind(toml_file.parse(text, "x"), wanted) is None
+    assert of_another_kind(toml_file.parse_toml(text, "x"), wanted) is None
 
 
 @pytest.mark.parametrize(
@@ -56,5 +56,5 @@ def test_every_file_of_the_package_is_of_its_own_kind_alone(pattern: str, kind: 
     paths = sorted(Path(ROOT).glob(pattern))
     assert paths
     for path in paths:
-        file = toml_file.read(path)
+        file = toml_file.read_toml(path)
         assert [name for name in KINDS if file.data.keys() & KINDS[name].marks] == [kind], path

@@ -28,7 +28,7 @@ def test_not_toml(tmp_path: Path, text: str, line: int, words: str) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(TomlFileError) as caught:
-        regimen.read(path)
+        regimen.read_regimen(path)
     (problem,) = caught.value.problems
     assert problem.line == line
     assert problem.message.startswith("not TOML: ")
@@ -39,22 +39,22 @@ def test_not_text(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_bytes(b"format = 1\ntitle = '\xff'\n")
     with pytest.raises(TomlFileError, match="line 2: not TOML: not UTF-8"):
-        regimen.read(path)
+        regimen.read_regimen(path)
 
 
 def test_too_long_and_too_deep(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_text("#" * (toml_file.FILE_BYTES_MAX + 1), encoding="utf-8")
     with pytest.raises(TomlFileError, match="longer than"):
-        regimen.read(path)
+        regimen.read_regimen(path)
     path.write_text("a = " + "[" * 100_000, encoding="utf-8")
     with pytest.raises(TomlFileError, match="not TOML"):
-        regimen.read(path)
+        regimen.read_regimen(path)
 
 
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(DosebenchError, match="cannot read"):
-        regimen.read(tmp_path / "none.toml")
+        regimen.read_regimen(tmp_path / "none.toml")
 
 
 def test_key_lines_of_everything_that_toml_has() -> None:
@@ -79,7 +79,7 @@ z = """"quoted""""
 [[arr.deep]]
 z = 2
 '''
-    lines = {toml_file.dotted(key): line for key, line in key_lines(text).items()}
+    lines = {toml_file.format_key(key): line for key, line in key_lines(text).items()}
     assert lines == {
         "a": 2,
         "b": 3,

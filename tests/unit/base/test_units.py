@@ -41,15 +41,15 @@ from hypothesis import strategies as st
     ],
 )
 def test_quantity_is_exact(text: str, dimension: units.Dimension, value: Fraction) -> None:
-    quantity = units.parse(text, dimension)
+    quantity = units.parse_quantity(text, dimension)
     assert quantity.value == value
     assert quantity.dimension is dimension
     assert quantity.text == text
 
 
 def test_a_resistance_is_a_voltage_by_a_current() -> None:
-    volts, amperes = units.value("45 mV", units.VOLTAGE), units.value("3 mA", units.CURRENT)
-    assert units.value("15 ohm", units.RESISTANCE) == volts / amperes
+    volts, amperes = units.parse_value("45 mV", units.VOLTAGE), units.parse_value("3 mA", units.CURRENT)
+    assert units.parse_value("15 ohm", units.RESISTANCE) == volts / amperes
     assert units.in_unit(volts / amperes, "ohm") == 15
 
 
@@ -88,26 +88,26 @@ def test_a_resistance_is_a_voltage_by_a_current() -> None:
 )
 def test_refusal_says_what_to_write(given_text: object, words: str) -> None:
     with pytest.raises(UnitError) as caught:
-        units.parse(given_text, units.MASS_RATE)
+        units.parse_quantity(given_text, units.MASS_RATE)
     assert words in str(caught.value)
 
 
 def test_two_dimensions_are_told_apart() -> None:
-    assert units.parse("6 mL/h", units.MASS_RATE, units.VOLUME_RATE).dimension is units.VOLUME_RATE
+    assert units.parse_quantity("6 mL/h", units.MASS_RATE, units.VOLUME_RATE).dimension is units.VOLUME_RATE
     with pytest.raises(UnitError, match=r"drug per time .* or a volume per time"):
-        units.parse("6 mL", units.MASS_RATE, units.VOLUME_RATE)
+        units.parse_quantity("6 mL", units.MASS_RATE, units.VOLUME_RATE)
 
 
 @given(st.decimals(min_value=0, max_value=10**9, allow_nan=False, allow_infinity=False, places=9))
 def test_number_text_never_passes_through_a_float(number: object) -> None:
     text = f"{number:f}"
-    assert units.value(f"{text} ng", units.MASS) == Fraction(text)
+    assert units.parse_value(f"{text} ng", units.MASS) == Fraction(text)
 
 
 @given(st.text(max_size=70))
 def test_any_text_gives_a_quantity_or_a_unit_error(text: str) -> None:
     try:
-        quantity = units.parse(text, units.MASS, units.VOLUME)
+        quantity = units.parse_quantity(text, units.MASS, units.VOLUME)
     except UnitError:
         return
     assert quantity.value >= 0
@@ -124,7 +124,7 @@ def test_any_text_gives_a_quantity_or_a_unit_error(text: str) -> None:
     ],
 )
 def test_show(amount: Fraction, unit: str, text: str) -> None:
-    assert units.show(amount, unit) == text
+    assert units.format_amount(amount, unit) == text
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dosebench.base.words import counted, lasting
+from dosebench.base.words import count_noun, format_days
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,8 @@ from dosebench.base.words import counted, lasting
     ],
 )
 def test_one_is_not_several(number: int | str, name: str, text: str) -> None:
-    assert counted(number, name) == text
+    assert count_noun(number, name) == text
 
 
 def test_below_two_years_days_are_told() -> None:
-    assert [lasting(days) for days in (1, 412, 731)] == ["1 day", "412 days", "2.0 years"]
+    assert [format_days(days) for days in (1, 412, 731)] == ["1 day", "412 days", "2.0 years"]

@@ -10,8 +10,8 @@ import pytest
 from dosebench.bench.calibration import (
     CalibrationError,
     Run,
-    coverage,
-    evaluate,
+    coverage_factor,
+    evaluate_runs,
     from_csv,
     measured_nl,
     volume_nl,
@@ -41,7 +41,7 @@ def test_water_that_is_none_is_refused() -> None:
 
 def test_mean_spread_and_uncertainty_by_hand() -> None:
     runs = [Run(100, 25_000), Run(100, 25_100), Run(100, 24_900), Run(100, 25_000)]
-    found = evaluate(runs, weighed=False)
+    found = evaluate_runs(runs, weighed=False)
     assert (found.runs, found.steps, found.step_nl) == (4, 400, 250)
     assert found.spread_nl == pytest.approx(math.sqrt(2 / 3))
     # s / sqrt(4) with three degrees of freedom.
@@ -50,17 +50,17 @@ def test_mean_spread_and_uncertainty_by_hand() -> None:
 
 def test_runs_that_agree_are_no_better_than_the_instrument() -> None:
     same = [Run(100, 25_000)] * 5
-    assert evaluate(same, weighed=False).uncertainty_nl == 0
+    assert evaluate_runs(same, weighed=False).uncertainty_nl == 0
     # Half a digit of 100 nL each way, twice, over 100 steps; no spread, so twice that.
-    assert evaluate(same, 100, weighed=False).uncertainty_nl == pytest.approx(2 * 100 / math.sqrt(6) / 100)
-    assert evaluate(same, weighed=True).uncertainty_nl == pytest.approx(2 * 250 * 2.1e-4 * 0.5 / math.sqrt(3))
+    assert evaluate_runs(same, 100, weighed=False).uncertainty_nl == pytest.approx(2 * 100 / math.sqrt(6) / 100)
+    assert evaluate_runs(same, weighed=True).uncertainty_nl == pytest.approx(2 * 250 * 2.1e-4 * 0.5 / math.sqrt(3))
 
 
 def test_coverage_rounds_to_the_strict_side() -> None:
-    assert coverage(1) == 13.97
-    assert coverage(4.9) == coverage(4) == 2.87
-    assert coverage(24) == coverage(20)
-    assert coverage(math.inf) == 2
+    assert coverage_factor(1) == 13.97
+    assert coverage_factor(4.9) == coverage_factor(4) == 2.87
+    assert coverage_factor(24) == coverage_factor(20)
+    assert coverage_factor(math.inf) == 2
 
 
 @pytest.mark.requirement("R1")
@@ -70,7 +70,7 @@ def test_the_truth_lies_within_the_uncertainty_as_often_as_it_says() -> None:
     for _ in range(2_000):
         truth = chance.uniform(200, 300)
         runs = [Run(200, 200 * truth + chance.gauss(0, 100)) for _ in range(5)]
-        found = evaluate(runs, weighed=False)
+        found = evaluate_runs(runs, weighed=False)
         hits += abs(found.step_nl - truth) <= found.uncertainty_nl
     assert 0.94 <= hits / 2_000 <= 0.97
 
@@ -78,7 +78,7 @@ def test_the_truth_lies_within_the_uncertainty_as_often_as_it_says() -> None:
 @pytest.mark.parametrize("runs", [[Run(1, 1.0)] * 2, [Run(1, 1.0)] * 51, [Run(1, 0.0)] * 3, [Run(0, 1.0)] * 3])
 def test_what_measures_nothing_is_refused(runs: list[Run]) -> None:
     with pytest.raises(CalibrationError):
-        evaluate(runs)
+        evaluate_runs(runs)
 
 
 def test_what_somebody_reads() -> None:

@@ -8,25 +8,25 @@ from xml.etree import ElementTree
 
 import pytest
 from benches import BENCHES
-from dosebench.bench.drawing import draw
-from dosebench.bench.file import load
+from dosebench.bench.drawing import draw_bench
+from dosebench.bench.file import load_bench
 from dosebench.bench.rules import pin_uses
 
 
 @pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
 def test_every_pin_is_in_the_drawing_once(path: Path) -> None:
-    bench = load(path)
-    root = ElementTree.fromstring(draw(bench))
+    bench = load_bench(path)
+    root = ElementTree.fromstring(draw_bench(bench))
     texts = [element.text or "" for element in root if element.tag.endswith("text")]
     for use in pin_uses(bench.tables):
-        label = bench.board.label(use.pin)
+        label = bench.board.label_pin(use.pin)
         assert len([text for text in texts if text.split(" ")[0] == label]) == 1, label
     assert any("never for people" in text for text in texts)
 
 
 @pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
 def test_nothing_drawn_lies_outside_or_on_another_part(path: Path) -> None:
-    root = ElementTree.fromstring(draw(load(path)))
+    root = ElementTree.fromstring(draw_bench(load_bench(path)))
     boxes = [
         [float(element.get(name) or 0) for name in ("x", "y", "width", "height")]
         for element in root

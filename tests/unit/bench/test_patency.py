@@ -6,7 +6,7 @@ import math
 from random import Random
 
 import pytest
-from dosebench.bench.patency import LAST, LEAKING, OCCLUDED, WATCHED, expected_peak, judge
+from dosebench.bench.patency import LAST, LEAKING, OCCLUDED, WATCHED, expected_peak, judge_patency
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,7 +37,7 @@ def test_one_step_rises_by_one_rise_and_many_fast_ones_by_their_sum() -> None:
 
 
 def test_an_open_line_shows_its_time_constant() -> None:
-    found = judge(readings(), 101_000, END_S, PEAK)
+    found = judge_patency(readings(), 101_000, END_S, PEAK)
     assert found.verdict == "open"
     assert found.peak_pa == pytest.approx(PEAK)
     assert found.expected_pa == PEAK
@@ -48,48 +48,48 @@ def test_an_open_line_shows_its_time_constant() -> None:
 @given(st.floats(10, 26), st.floats(90_000, 110_000))
 def test_a_time_constant_near_the_profiles_is_measured(tau_s: float, before_pa: float) -> None:
     peak = expected_peak(STEPS, EVERY_S, RISE_PA, tau_s)
-    found = judge(readings(tau_s=tau_s, before_pa=before_pa), before_pa, END_S, peak)
+    found = judge_patency(readings(tau_s=tau_s, before_pa=before_pa), before_pa, END_S, peak)
     assert found.verdict == "open"
     assert found.time_constant_s == pytest.approx(tau_s, rel=0.25)
 
 
 def test_noise_of_a_sensor_moves_it_little() -> None:
-    found = judge(readings(noise_pa=100), 101_000, END_S, PEAK)
+    found = judge_patency(readings(noise_pa=100), 101_000, END_S, PEAK)
     assert found.verdict == "open"
     assert found.time_constant_s == pytest.approx(TAU_S, rel=0.25)
 
 
 def test_a_line_that_keeps_its_pressure_is_occluded() -> None:
-    found = judge(readings(tau_s=1e9), 101_000, END_S, PEAK)
+    found = judge_patency(readings(tau_s=1e9), 101_000, END_S, PEAK)
     assert (found.verdict, found.time_constant_s) == ("occluded", None)
     assert found.residual_pa == pytest.approx(STEPS * RISE_PA)
 
 
 def test_a_line_in_which_nothing_rises_leaks() -> None:
-    found = judge(readings(share=0.1), 101_000, END_S, PEAK)
+    found = judge_patency(readings(share=0.1), 101_000, END_S, PEAK)
     assert (found.verdict, found.time_constant_s) == ("leaking", None)
 
 
 def test_the_limits_are_shares_of_the_peak() -> None:
     peak = 1_000.0
     for highest, verdict in ((LEAKING * peak - 1, "leaking"), (LEAKING * peak, "open")):
-        assert judge([(0, highest), *((at, 0.0) for at in range(1, 9))], 0, 0, peak).verdict == verdict
+        assert judge_patency([(0, highest), *((at, 0.0) for at in range(1, 9))], 0, 0, peak).verdict == verdict
     for stays, verdict in ((OCCLUDED * peak, "open"), (OCCLUDED * peak + 1, "occluded")):
-        assert judge([(0, peak), *((at, stays) for at in range(1, 9))], 0, 0, peak).verdict == verdict
+        assert judge_patency([(0, peak), *((at, stays) for at in range(1, 9))], 0, 0, peak).verdict == verdict
 
 
 def test_what_stays_is_the_mean_of_the_last_readings() -> None:
     ends = [10.0, 20.0, 30.0, 40.0]
-    found = judge([(0, 1_000.0), (1, 900.0), *((2 + at, pa) for at, pa in enumerate(ends))], 0, 0, 1_000)
+    found = judge_patency([(0, 1_000.0), (1, 900.0), *((2 + at, pa) for at, pa in enumerate(ends))], 0, 0, 1_000)
     assert found.residual_pa == sum(ends) / LAST
 
 
 def test_the_area_is_that_of_trapezes_above_what_stays() -> None:
-    found = judge([(0, 0.0), (10, 100.0), (20, 50.0), (30, 0.0), (40, 0.0), (50, 0.0), (60, 0.0)], 0, 10, 100)
+    found = judge_patency([(0, 0.0), (10, 100.0), (20, 50.0), (30, 0.0), (40, 0.0), (50, 0.0), (60, 0.0)], 0, 10, 100)
     assert found.time_constant_s == pytest.approx((10 * 75 + 10 * 25) / 100)
 
 
 def test_readings_that_only_rise_have_no_time_constant() -> None:
-    found = judge([(0, 100.0), (1, 0.0), (2, 0.0), (3, 0.0), (4, 0.0)], 0, 1, 100)
+    found = judge_patency([(0, 100.0), (1, 0.0), (2, 0.0), (3, 0.0), (4, 0.0)], 0, 1, 100)
     assert (found.verdict, found.time_constant_s) == ("open", None)
-    assert judge([(0, 100.0), (1, 0.0), (2, 0.0), (3, 0.0), (4, 0.0)], 0, 9, 100).time_constant_s is None
+    assert judge_patency([(0, 100.0), (1, 0.0), (2, 0.0), (3, 0.0), (4, 0.0)], 0, 9, 100).time_constant_s is None

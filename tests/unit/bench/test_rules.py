@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from benches import DC, GEARED, PERISTALTIC, SOLENOID, SYRINGE, changed, mistakes, step
-from dosebench.bench.edit import write
-from dosebench.bench.file import BenchError, load
+from dosebench.bench.edit import write_calibration
+from dosebench.bench.file import BenchError, load_bench
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ from dosebench.bench.file import BenchError, load
 )
 def test_a_mistake_is_named_with_its_key(path: Path, old: str, new: str, key: str, code: str) -> None:
     if not code:
-        assert changed(path, (old, new)).motion.error(Fraction(50_000)) == Fraction(-1, 50)
+        assert changed(path, (old, new)).motion.relative_error(Fraction(50_000)) == Fraction(-1, 50)
         return
     assert (key, code) in mistakes(path, (old, new))
 
@@ -79,5 +79,5 @@ def test_a_calibration_far_off_is_a_mistake(tmp_path: Path) -> None:
     path = tmp_path / "bench.toml"
     path.write_text(PERISTALTIC.read_text())
     with pytest.raises(BenchError, match="20 % off"):
-        write(load(path), step(301))
+        write_calibration(load_bench(path), step(301))
     assert path.read_text() == PERISTALTIC.read_text()

@@ -30,7 +30,7 @@ from dosebench.bench.schema import (
     UartPort,
     UnipolarMotor,
     UsbPort,
-    level,
+    parse_level,
 )
 from pydantic import ValidationError
 
@@ -172,4 +172,4 @@ def test_a_calibration_step() -> None:
 
 
 def test_a_level_of_a_pin() -> None:
-    assert (level("high"), level("low")) == (1, 0)
+    assert (parse_level("high"), parse_level("low")) == (1, 0)

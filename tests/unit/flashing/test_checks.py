@@ -6,7 +6,7 @@ import pytest
 from directory_board import SELECTOR, held_by, image_of
 from dosebench.flashing import checks
 from dosebench.flashing.errors import FlashError
-from dosebench.flashing.flasher import make_plan, room
+from dosebench.flashing.flasher import count_room, make_plan
 from dosebench.flashing.image import Image
 from dosebench.flashing.shell import About, Held
 
@@ -16,7 +16,7 @@ def _about(free: int, block: int = 4096) -> About:
 
 
 def _room_for(image: Image, held: Held, free: int, sectors: int) -> None:
-    checks.check_room(_about(free), held, *room(make_plan(held, image, SELECTOR, None), held), sectors)
+    checks.check_room(_about(free), held, *count_room(make_plan(held, image, SELECTOR, None), held), sectors)
 
 
 def test_room_is_counted_in_blocks_with_the_journal_as_it_grows() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from directory_board import SELECTOR, DirectoryBoard, booted, flash_board, held_by, image_of
 from dosebench.flashing.errors import BoardError
-from dosebench.flashing.flasher import make_plan, room
+from dosebench.flashing.flasher import count_room, make_plan
 from dosebench.flashing.image import ImageError
 from dosebench.flashing.layout import (
     TRIAL_STARTS,
@@ -60,12 +60,12 @@ def test_cut_at_any_act_of_the_first_flashing_it_boots_nothing_or_the_whole(tmp_
 
 def test_a_file_that_was_not_written_as_sent_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flash_board(tmp_path / "board", image_of("old"))
-    write = Shell.write
+    write = Shell.write_file
 
     def bad(self: Shell, path: str, content: bytes, *more: Any) -> None:
         write(self, path, b"M\x06\x00\x1fnew!" if path.endswith("a.mpy") else content, *more)
 
-    monkeypatch.setattr(Shell, "write", bad)
+    monkeypatch.setattr(Shell, "write_file", bad)
     with pytest.raises(BoardError, match=r"pump/a\.mpy on the board is not what was sent"):
         flash_board(tmp_path / "board", image_of("new"))
     assert booted(tmp_path / "board") == "old"
@@ -101,11 +101,11 @@ def test_flashing_tries_a_slot_that_failed_anew(tmp_path: Path) -> None:
         assert (tmp_path / "dosebench/trial").read_bytes() == on_trial("a" if word == "old" else "b")
     (tmp_path / "dosebench/trial").write_text(f"b {TRIAL_STARTS} MemoryError()")
     assert booted(tmp_path) == "old"
-    held = Shell(DirectoryBoard(tmp_path)).held()
+    held = Shell(DirectoryBoard(tmp_path)).read_held()
     assert (held.active, held.runs, held.failed, held.why_failed) == ("b", "a", "b", "MemoryError()")
     flash_board(tmp_path, image_of("new"))
     assert booted(tmp_path) == "new"
-    assert Shell(DirectoryBoard(tmp_path)).held().failed is None
+    assert Shell(DirectoryBoard(tmp_path)).read_held().failed is None
 
 
 def test_the_selector_is_written_where_it_differs_and_a_foreign_one_is_kept() -> None:
@@ -131,6 +131,6 @@ def test_a_slot_never_holds_a_source_beside_its_compiled_file(tmp_path: Path) ->
 def test_what_is_removed_before_makes_room_and_what_is_copied_takes_it() -> None:
     big = {"big.py": bytes(40_960)}
     held = held_by("a", SELECTOR, a=image_of("old", **big), b=image_of("older", **{"big.py": bytes(40_959)}))
-    need, freed = room(make_plan(held, image_of("new", **big), SELECTOR, None), held)
+    need, freed = count_room(make_plan(held, image_of("new", **big), SELECTOR, None), held)
     assert need["copy of big.py"] == 40_960
     assert freed > 40_959

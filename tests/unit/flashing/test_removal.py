@@ -24,7 +24,7 @@ def test_cut_at_any_act_of_a_removal_the_pump_never_runs_on_half_its_files(tmp_p
         shutil.copytree(tmp_path / "whole", root)
         shell = Shell(DirectoryBoard(root, dies_at=at))
         try:
-            removal.carry_out(shell, removal.make_removal(shell.held(), keep_journal=False))
+            removal.carry_out(shell, removal.make_removal(shell.read_held(), keep_journal=False))
         except BoardError:
             assert booted(root) in (None, "old")
             continue
@@ -38,7 +38,7 @@ def test_removal_keeps_the_journal_where_it_is_asked_to(tmp_path: Path) -> None:
     flash_board(root, image_of("old"))
     (root / "dosebench/flash/0").write_bytes(b"journal")
     shell = Shell(DirectoryBoard(root))
-    planned = removal.make_removal(shell.held(), keep_journal=True)
+    planned = removal.make_removal(shell.read_held(), keep_journal=True)
     assert KEYS in planned.files
     assert ACTIVE in planned.files
     removal.carry_out(shell, planned)

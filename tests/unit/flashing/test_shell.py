@@ -36,32 +36,32 @@ def test_a_mark_that_says_nothing_fails_no_slot(tmp_path: Path, content: str) ->
         flash_board(tmp_path, image_of(word))
     (tmp_path / "dosebench/trial").write_text(content)
     assert booted(tmp_path) == "new"
-    held = Shell(DirectoryBoard(tmp_path)).held()
+    held = Shell(DirectoryBoard(tmp_path)).read_held()
     assert (held.runs, held.failed) == ("b", None)
 
 
 def test_a_board_is_told_from_its_own_words(tmp_path: Path) -> None:
     shell = Shell(DirectoryBoard(tmp_path / "board"))
-    about = shell.about()
+    about = shell.read_about()
     assert (about.heap_bytes, about.free_bytes, about.unique_id) == (236_000, 60 * 4096, "0102")
     assert shell.device_id() == hashlib.sha256(b"\x01\x02").digest()[:4]
     shell.make_dirs("/dosebench")
-    shell.write("/dosebench/id", b"0a0b0c0d\n")
+    shell.write_file("/dosebench/id", b"0a0b0c0d\n")
     assert shell.device_id() == bytes.fromhex("0a0b0c0d")
     assert not shell.holds_pump()
 
 
 def test_what_is_no_micropython_is_said_so() -> None:
     class Other:
-        def run(self, code: str) -> bytes:
+        def run_code(self, code: str) -> bytes:
             del code
             return b"login:"
 
-        def leave(self, code: str) -> None:
+        def run_last(self, code: str) -> None:
             del code
 
     with pytest.raises(FlashError, match="it says 'login:'"):
-        Shell(Other()).about()
+        Shell(Other()).read_about()
 
 
 @pytest.mark.parametrize("size", [0, 1, 767, 768, 769, 5000])
@@ -69,7 +69,7 @@ def test_files_of_any_length_and_content_arrive(tmp_path: Path, size: int) -> No
     content = bytes(range(256)) * 20
     sent: list[int] = []
     shell = Shell(DirectoryBoard(tmp_path / "board"))
-    shell.write("/x", content[:size], sent.append)
+    shell.write_file("/x", content[:size], sent.append)
     assert (tmp_path / "board/x").read_bytes() == content[:size]
     assert sum(sent) == size
-    assert shell.read("/x") == content[:size]
+    assert shell.read_file("/x") == content[:size]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from textwrap import dedent
 
-from dosebench.image.shorten import shorten
+from dosebench.image.shorten import shorten_names
 
 
 def shortened(**modules: str) -> dict[str, str]:
     trees = {name: ast.parse(dedent(text)) for name, text in modules.items()}
-    shorten(trees)
+    shorten_names(trees)
     return {name: ast.unparse(tree) for name, tree in trees.items()}
 
 

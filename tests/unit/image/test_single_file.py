@@ -7,7 +7,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from dosebench.image.single_file import CHEAP_NAMES, LinkError, link
+from dosebench.image.single_file import CHEAP_NAMES, MergeError, merge_modules
 
 MODULES = {
     "app.parts": """
@@ -86,7 +86,7 @@ def run(tree: ast.Module) -> dict[str, Any]:
 
 
 def test_one_module_does_what_many_did() -> None:
-    made = link(trees(), "app.root")
+    made = merge_modules(trees(), "app.root")
     assert made.keys() == {"main", "app.root"}
     linked = run(made["app.root"])
     # STEP + count of more, a third of what is held, calls, half of 8; half of what is held, size, count, ...
@@ -98,7 +98,7 @@ def test_one_module_does_what_many_did() -> None:
 
 
 def test_what_others_call_keeps_its_name_and_nothing_else_does() -> None:
-    text = ast.unparse(link(trees(), "app.root")["app.root"])
+    text = ast.unparse(merge_modules(trees(), "app.root")["app.root"])
     assert "def made(" in text
     # A list has it, a text asks for it, it is private.
     for kept in (".append(", "'wanted'", ".wanted", "_own"):
@@ -106,7 +106,7 @@ def test_what_others_call_keeps_its_name_and_nothing_else_does() -> None:
     for gone in ("half", "total", "_inner", "More", "calls", "sizes", ".held"):
         assert gone not in text, gone
     assert "'held'" in text
-    kept = ast.unparse(link(trees(main="def f(a):\n    return a.held, a.total()\n"), "app.root")["app.root"])
+    kept = ast.unparse(merge_modules(trees(main="def f(a):\n    return a.held, a.total()\n"), "app.root")["app.root"])
     assert ".held" in kept
     assert "def total(" in kept
 
@@ -114,14 +114,14 @@ def test_what_others_call_keeps_its_name_and_nothing_else_does() -> None:
 def test_a_file_that_talks_to_a_chip_keeps_its_public_names() -> None:
     # What objects of `machine` offer cannot be looked up here.
     changed = MODULES["app.root"].replace("import struct\n", "import struct, machine\n", 1)
-    text = ast.unparse(link(trees(app__root=changed), "app.root")["app.root"])
+    text = ast.unparse(merge_modules(trees(app__root=changed), "app.root")["app.root"])
     assert ".held" in text
     assert "def total(" in text
     assert "More" not in text
 
 
 def test_modules_apart_stay_files() -> None:
-    made = link(trees(), "app.root", frozenset({"app.parts"}))
+    made = merge_modules(trees(), "app.root", frozenset({"app.parts"}))
     assert made.keys() == {"main", "app.root", "app.parts"}
     text = ast.unparse(made["app.root"])
     assert "from app import parts" in text
@@ -130,7 +130,7 @@ def test_modules_apart_stay_files() -> None:
 
 def test_the_most_frequent_names_come_first() -> None:
     many = "\n".join(f"def f{at}(a):\n    return " + " + ".join(["a.rest"] * 3 + [f"a.x{at}"]) for at in range(200))
-    first = link(trees(app__root=many), "app.root")["app.root"].body[0]
+    first = merge_modules(trees(app__root=many), "app.root")["app.root"].body[0]
     assert isinstance(first, ast.Expr)
     names = [node.attr for node in ast.walk(first) if isinstance(node, ast.Attribute)]
     assert names[0] == "rest"
@@ -153,5 +153,5 @@ def test_the_most_frequent_names_come_first() -> None:
     ],
 )
 def test_what_cannot_be_linked_is_refused(changes: dict[str, str], why: str) -> None:
-    with pytest.raises(LinkError, match=why):
-        link(trees(**changes), "app.root")
+    with pytest.raises(MergeError, match=why):
+        merge_modules(trees(**changes), "app.root")

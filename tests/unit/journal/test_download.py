@@ -7,7 +7,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from dosebench.journal.download import FRAME_RECORDS, MISFITS_MAX, STALLS_MAX, WHOLE_BAUD, WINDOW_FRAMES, download
+from dosebench.journal.download import (
+    FRAME_RECORDS,
+    MISFITS_MAX,
+    STALLS_MAX,
+    WHOLE_BAUD,
+    WINDOW_FRAMES,
+    download_records,
+)
 from dosebench.link.client import PumpClient, SilentError
 from dosebench_protocol.records import GENESIS_CHAIN
 from dosebench_protocol.tables import RECORD_BYTES
@@ -76,7 +83,7 @@ def asked(pump: ScriptedPump) -> list[dict[str, Any]]:
 def test_all_records_come_in_windows(count: int) -> None:
     pump, client = streaming(count)
     progress: list[tuple[int, int]] = []
-    assert list(download(client, progress=lambda at, end: progress.append((at, end)))) == pump.journal
+    assert list(download_records(client, progress=lambda at, end: progress.append((at, end)))) == pump.journal
     assert "journal_read" not in pump.names()
     for fields in asked(pump):
         assert fields["until"] - fields["first"] <= WINDOW_FRAMES * PER_FRAME
@@ -86,7 +93,7 @@ def test_all_records_come_in_windows(count: int) -> None:
 
 def test_the_window_moves_before_it_is_used_up() -> None:
     pump, client = streaming(47 * PER_FRAME)
-    list(download(client))
+    list(download_records(client))
     windows = asked(pump)
     assert len(windows) > 2
     assert all(later["first"] < earlier["until"] for earlier, later in pairwise(windows))
@@ -96,21 +103,21 @@ def test_the_window_moves_before_it_is_used_up() -> None:
 @pytest.mark.parametrize(("first", "wanted"), [(None, 7), (7, 7), (3, 7), (20, 20), (46, 46), (47, None), (99, None)])
 def test_a_download_begins_where_it_is_asked_to(first: int | None, wanted: int | None) -> None:
     pump, client = streaming(40, first=7)
-    found = [int.from_bytes(raw[:4], "little") for raw in download(client, first)]
+    found = [int.from_bytes(raw[:4], "little") for raw in download_records(client, first)]
     assert found == (list(range(wanted, 47)) if wanted is not None else [])
     assert pump.names().count("journal_read") == (1 if wanted is not None else 0), "one record brings the chain value"
 
 
 def test_a_known_chain_value_saves_that_record() -> None:
     pump, client = streaming(40, first=7)
-    assert list(download(client, 20, before=pump.journal[12][-8:])) == pump.journal[13:]
+    assert list(download_records(client, 20, before=pump.journal[12][-8:])) == pump.journal[13:]
     assert "journal_read" not in pump.names()
 
 
 @pytest.mark.parametrize("lost", [{0}, {1}, {3, 4}, {0, 1, 2, 3, 4, 5}])
 def test_a_lost_frame_begins_a_new_stream_at_the_missing_record(lost: set[int]) -> None:
     pump, client = streaming(20 * PER_FRAME, lambda number, reply: None if number in lost else reply)
-    assert list(download(client)) == pump.journal
+    assert list(download_records(client)) == pump.journal
     assert len({fields["stream"] for fields in asked(pump)}) > 1
     assert "journal_read" not in pump.names()
 
@@ -120,7 +127,7 @@ def test_whatever_frames_are_lost_all_records_come_once_and_in_order(lost: set[i
     pump, client = streaming(9 * PER_FRAME + 5, lambda number, reply: None if number in lost else reply)
     if len(lost) > STALLS_MAX:
         lost = set(sorted(lost)[:STALLS_MAX])
-    assert list(download(client)) == pump.journal
+    assert list(download_records(client)) == pump.journal
 
 
 def test_frames_of_another_download_are_passed_over() -> None:
@@ -130,7 +137,7 @@ def test_frames_of_another_download_are_passed_over() -> None:
         return reply
 
     pump, client = streaming(2 * PER_FRAME, lambda number, reply: double(number, reply) if number < 6 else reply)
-    assert list(download(client)) == pump.journal
+    assert list(download_records(client)) == pump.journal
 
 
 @pytest.mark.parametrize(
@@ -145,21 +152,21 @@ def test_frames_of_another_download_are_passed_over() -> None:
 )
 def test_records_that_never_fit_the_chain_are_read_in_batches(spoil: Callable[[Any], Any]) -> None:
     pump, client = streaming(3 * PER_FRAME, lambda _, reply: spoil(reply))
-    assert list(download(client)) == pump.journal
+    assert list(download_records(client)) == pump.journal
     assert len(asked(pump)) == MISFITS_MAX
     assert "journal_read" in pump.names()
 
 
 def test_a_pump_that_was_reset_meanwhile_misfits_once_and_is_asked_again() -> None:
     pump, client = streaming(3 * PER_FRAME, lambda number, reply: reply | {"chain": bytes(8)} if number == 1 else reply)
-    assert list(download(client)) == pump.journal
+    assert list(download_records(client)) == pump.journal
     assert "journal_read" not in pump.names()
 
 
 def test_a_journal_that_does_not_end_at_the_head_that_was_told_is_not_believed() -> None:
     pump, client = streaming(30)
     pump.answers["journal_info"] = {"first": 0, "next": 30, "chain": b"another!"}
-    assert list(download(client)) == pump.journal, "the batches say what the pump holds; the store checks it"
+    assert list(download_records(client)) == pump.journal, "the batches say what the pump holds; the store checks it"
     assert "journal_read" in pump.names()
 
 
@@ -167,14 +174,14 @@ def test_a_pump_that_cannot_stream_is_read_in_batches() -> None:
     pump = ScriptedPump(journal=records(60), baudrate=WHOLE_BAUD, answers={"journal_stream": Refusal("unknown_type")})
     client = PumpClient(pump)
     client.connect()
-    assert list(download(client)) == pump.journal
+    assert list(download_records(client)) == pump.journal
 
 
 def test_a_pump_that_stops_sending_is_given_up_after_some_time() -> None:
     pump, client = streaming(3 * PER_FRAME, lambda _, __: None)
     began = pump.now_s
     with pytest.raises(SilentError, match="record 0"):
-        list(download(client))
+        list(download_records(client))
     assert 5 < pump.now_s - began < 20
     assert len(asked(pump)) == STALLS_MAX + 1
 
@@ -186,7 +193,7 @@ def test_what_the_pump_writes_meanwhile_is_left_for_the_next_download() -> None:
         return reply | {"data": joined(whole), "chain": whole[-1][-8:]}
 
     pump, client = streaming(20, longer)
-    assert list(download(client)) == pump.journal == whole[:20]
+    assert list(download_records(client)) == pump.journal == whole[:20]
     assert "journal_read" not in pump.names()
 
 
@@ -195,9 +202,9 @@ def test_a_slow_line_gets_coded_records(baud: int, coding: str) -> None:
     pump = ScriptedPump(journal=records(3), baudrate=baud, answers={"journal_stream": Refusal("busy")})
     client = PumpClient(pump)
     client.connect()
-    list(download(client))
+    list(download_records(client))
     assert asked(pump)[0]["coding"] == coding
     assert asked(pump)[0]["chain"] == GENESIS_CHAIN
     pump.asked.clear()
-    list(download(client, coding="whole"))
+    list(download_records(client, coding="whole"))
     assert asked(pump)[0]["coding"] == "whole"

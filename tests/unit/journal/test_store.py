@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from dosebench.journal.store import Store, StoreError, gaps, verify_held
+from dosebench.journal.store import Store, StoreError, find_gaps, verify_held
 from dosebench_protocol.records import GENESIS_CHAIN, Record, RecordError, chain, decode_records
 
 PUMP = b"\x01\x02\x03\x04"
@@ -51,7 +51,7 @@ def test_records_are_kept_as_they_are() -> None:
         assert store.add_records(journal, raw[1:]) == 2
         assert store.add_records(journal, []) == 0
         assert store.raw_records(journal) == b"".join(raw)
-        held = store.newest(PUMP)
+        held = store.newest_journal(PUMP)
         assert held is not None
         assert (held.epoch, held.count, held.first, held.last) == (1, 5, 0, 4)
 
@@ -84,7 +84,7 @@ def test_what_the_pump_overwrote_is_a_gap() -> None:
         store.add_records(journal, raw[:3])
         store.add_records(journal, raw[6:])
         held = store.raw_records(journal)
-    assert gaps(held) == [(3, 5)]
+    assert find_gaps(held) == [(3, 5)]
     verify_held(decode_records(held))
     with pytest.raises(RecordError):
         verify_held(decode_records(held[:-80] + _records(1, first=8)[0] + held[-40:]))
@@ -100,10 +100,10 @@ def test_a_jump_within_one_delivery_is_refused() -> None:
 
 def test_programs_are_found_by_their_hash() -> None:
     with Store.open() as store:
-        assert store.program(PUMP, b"head") is None
+        assert store.get_program(PUMP, b"head") is None
         store.add_program(PUMP, b"head", b"therapy", "a.toml")
         store.add_program(PUMP, b"head", b"therapy", "b.toml")
-        assert store.program(PUMP, b"head") == b"therapy"
+        assert store.get_program(PUMP, b"head") == b"therapy"
         assert store._db.execute("SELECT COUNT(*) FROM programs").fetchone() == (1,)
 
 

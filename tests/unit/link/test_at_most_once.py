@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dosebench.link.at_most_once import EarlierCommandError, Settled, UnknownOutcomeError
+from dosebench.link.at_most_once import CommandOutcome, EarlierCommandError, UnknownOutcomeError
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.exchange import TRIES, RefusedError, SilentError
@@ -34,10 +34,10 @@ def made(pump: ScriptedPump) -> list[tuple[bytes, int]]:
 def test_a_command_has_an_id_of_its_own_and_is_settled_by_its_answer() -> None:
     pump, ids = ScriptedPump(), MemoryIds(b"host")
     client = client_of(pump, ids)
-    assert client.bolus(4)["counter"] == 1
-    assert client.bolus(4)["counter"] == 2
+    assert client.give_bolus(4)["counter"] == 1
+    assert client.give_bolus(4)["counter"] == 2
     assert made(pump) == [(b"host", 1), (b"host", 2)]
-    assert ids.unsettled(PUMP) == []
+    assert ids.open_commands(PUMP) == []
     assert "outcome" not in pump.names(), "nothing was open, so nothing is asked"
 
 
@@ -46,49 +46,49 @@ def test_a_command_has_an_id_of_its_own_and_is_settled_by_its_answer() -> None:
 def test_every_retry_carries_the_same_id(which: str, lost: int) -> None:
     pump = ScriptedPump(**{which: {"bolus": lost}})
     client = client_of(pump)
-    assert client.bolus(4)["reason"] == "done"
+    assert client.give_bolus(4)["reason"] == "done"
     assert {fields["counter"] for name, fields in pump.asked if name == "bolus"} == {1}
     assert len(made(pump)) == 1
 
 
 def test_an_answer_that_was_lost_for_good_is_asked_for() -> None:
     pump, ids = ScriptedPump(lost_replies={"bolus": TRIES}), MemoryIds()
-    assert client_of(pump, ids).bolus(4)["record"] == 1
+    assert client_of(pump, ids).give_bolus(4)["record"] == 1
     assert pump.names()[-2:] == ["bolus", "outcome"]
     assert len(made(pump)) == 1
-    assert ids.unsettled(PUMP) == []
+    assert ids.open_commands(PUMP) == []
 
 
 def test_a_request_that_never_arrived_was_not_carried_out_and_that_is_said() -> None:
     pump, ids = ScriptedPump(lost_requests={"bolus": TRIES}), MemoryIds()
     with pytest.raises(SilentError, match="bolus"):
-        client_of(pump, ids).bolus(4)
+        client_of(pump, ids).give_bolus(4)
     assert made(pump) == []
-    assert ids.unsettled(PUMP) == []
-    assert client_of(pump, ids).bolus(4)["counter"] == 2
+    assert ids.open_commands(PUMP) == []
+    assert client_of(pump, ids).give_bolus(4)["counter"] == 2
 
 
 def test_a_refusal_is_an_outcome() -> None:
     pump, ids = ScriptedPump(answers={"bolus": Refusal("not_running")}), MemoryIds()
     with pytest.raises(RefusedError) as caught:
-        client_of(pump, ids).bolus(4)
+        client_of(pump, ids).give_bolus(4)
     assert (caught.value.reason, caught.value.request) == ("not_running", "bolus")
-    assert ids.unsettled(PUMP) == []
+    assert ids.open_commands(PUMP) == []
 
 
 def test_a_reply_whose_reason_is_a_refusal_is_one() -> None:
     pump = ScriptedPump(answers={"bolus": blank("bolus", reason="bolus_over_cap", record=3)})
     with pytest.raises(RefusedError) as caught:
-        client_of(pump).bolus(4)
+        client_of(pump).give_bolus(4)
     assert caught.value.reason == "bolus_over_cap"
 
 
 def test_when_the_pump_cannot_be_asked_the_outcome_is_unknown_and_stays_open() -> None:
     pump, ids = ScriptedPump(lost_replies={"bolus": TRIES, "outcome": TRIES}), MemoryIds()
     with pytest.raises(UnknownOutcomeError, match="bolus") as caught:
-        client_of(pump, ids).bolus(4)
+        client_of(pump, ids).give_bolus(4)
     assert caught.value.transcript
-    assert [(one.name, one.counter) for one in ids.unsettled(PUMP)] == [("bolus", 1)]
+    assert [(one.name, one.counter) for one in ids.open_commands(PUMP)] == [("bolus", 1)]
 
 
 def test_a_port_that_is_lost_leaves_the_outcome_unknown() -> None:
@@ -99,8 +99,8 @@ def test_a_port_that_is_lost_leaves_the_outcome_unknown() -> None:
 
     pump.answers["bolus"] = gone
     with pytest.raises(UnknownOutcomeError, match="unplugged"):
-        client_of(pump, ids).bolus(4)
-    assert len(ids.unsettled(PUMP)) == 1
+        client_of(pump, ids).give_bolus(4)
+    assert len(ids.open_commands(PUMP)) == 1
 
 
 @pytest.mark.requirement("R60")
@@ -108,13 +108,13 @@ def test_the_next_command_resolves_the_open_one_and_is_not_sent() -> None:
     pump, ids = ScriptedPump(lost_replies={"bolus": TRIES, "outcome": TRIES}), MemoryIds()
     client = client_of(pump, ids)
     with pytest.raises(UnknownOutcomeError):
-        client.bolus(4)
+        client.give_bolus(4)
     with pytest.raises(EarlierCommandError) as caught:
-        client.bolus(5)
+        client.give_bolus(5)
     (one,) = caught.value.outcomes
     assert (one.command, one.counter, one.carried_out, one.reason, one.record) == ("bolus", 1, True, "done", 1)
     assert [fields["steps"] for name, fields in pump.asked if name == "bolus"] == [4] * TRIES
-    assert client.bolus(5)["counter"] == 2
+    assert client.give_bolus(5)["counter"] == 2
     assert len(made(pump)) == 2
 
 
@@ -125,7 +125,7 @@ def test_commands_of_earlier_processes_are_resolved_oldest_first() -> None:
     pump.outcomes[b"host", 1] = blank("outcome", host=b"host", counter=1, record=8)
     pump.outcomes[b"host", 2] = blank("outcome", host=b"host", counter=2, record=9, reason="already_stopped")
     with pytest.raises(EarlierCommandError) as caught:
-        client_of(pump, ids).start()
+        client_of(pump, ids).start_delivery()
     assert [one[:5] for one in caught.value.outcomes] == [
         ("bolus", 1, True, "done", 8),
         ("stop", 2, False, "already_stopped", 9),
@@ -137,13 +137,13 @@ def test_commands_of_earlier_processes_are_resolved_oldest_first() -> None:
 
 def test_settling_with_nothing_open_asks_nothing_but_opens_the_session() -> None:
     pump = ScriptedPump()
-    assert client_of(pump).settle() == ()
+    assert client_of(pump).resolve_commands() == ()
     assert pump.names() == ["hello", "session_open"]
 
 
 def test_counters_begin_above_the_newest_that_the_pump_knows() -> None:
     pump = ScriptedPump(newest_counter=41)
-    assert client_of(pump).bolus(4)["counter"] == 42
+    assert client_of(pump).give_bolus(4)["counter"] == 42
 
 
 # Where the pump's memory of outcomes is too short, the journal tells
@@ -180,17 +180,17 @@ def _names_at(number: int, place: str) -> set[str]:
 def test_an_old_counter_is_looked_up_in_the_journal(journal: list[bytes], wanted: tuple[Any, ...]) -> None:
     pump, ids = ScriptedPump(journal=journal, answers={"outcome": Refusal("counter_old", 3)}), MemoryIds(b"host")
     ids.next_id(PUMP, "bolus", 0)
-    (one,) = client_of(pump, ids).settle()
+    (one,) = client_of(pump, ids).resolve_commands()
     assert one[:5] == wanted
     assert one.outcome is None
-    assert ids.unsettled(PUMP) == []
+    assert ids.open_commands(PUMP) == []
 
 
 def test_a_command_that_only_the_journal_knows_ends_with_what_it_says() -> None:
     pump = ScriptedPump(lost_replies={"bolus": TRIES}, answers={"outcome": Refusal("counter_old", 3)})
     pump.journal = journal_with_bolus(b"host", 1)
     with pytest.raises(EarlierCommandError) as caught:
-        client_of(pump, MemoryIds(b"host")).bolus(4)
+        client_of(pump, MemoryIds(b"host")).give_bolus(4)
     assert [(one.carried_out, one.record) for one in caught.value.outcomes] == [(True, 1)]
 
 
@@ -198,29 +198,29 @@ def test_a_command_that_nobody_can_know_any_more_is_unknown() -> None:
     pump = ScriptedPump(lost_replies={"bolus": TRIES}, answers={"outcome": Refusal("counter_old", 3)})
     pump.journal = journal_with_bolus(b"else", 1, first=5)
     with pytest.raises(UnknownOutcomeError):
-        client_of(pump, MemoryIds(b"host")).bolus(4)
+        client_of(pump, MemoryIds(b"host")).give_bolus(4)
 
 
 def test_another_refusal_of_the_question_settles_nothing() -> None:
     pump, ids = ScriptedPump(answers={"outcome": Refusal("busy")}), MemoryIds()
     ids.next_id(PUMP, "bolus", 0)
     with pytest.raises(RefusedError, match="busy"):
-        client_of(pump, ids).settle()
-    assert len(ids.unsettled(PUMP)) == 1
+        client_of(pump, ids).resolve_commands()
+    assert len(ids.open_commands(PUMP)) == 1
 
 
 def test_the_outcome_of_a_lost_answer_that_is_a_refusal_is_raised_as_one() -> None:
     pump = ScriptedPump(lost_replies={"bolus": TRIES})
     pump.answers["outcome"] = blank("outcome", counter=1, reason="lockout", record=5)
     with pytest.raises(RefusedError) as caught:
-        client_of(pump).bolus(4)
+        client_of(pump).give_bolus(4)
     assert (caught.value.reason, caught.value.request) == ("lockout", "bolus")
 
 
 def test_a_forged_refusal_is_not_believed() -> None:
     pump = ScriptedPump(answers={"bolus": Refusal("not_running", is_sealed=False)})
     with pytest.raises(SilentError):
-        client_of(pump).bolus(4)
+        client_of(pump).give_bolus(4)
     assert pump.names()[-1] == "outcome"
 
 
@@ -231,24 +231,24 @@ def test_keys_that_are_taken_away_meanwhile_leave_the_outcome_unknown() -> None:
     client.open_session("operator")
     pump.answers["session_open"] = Refusal("unpaired")
     with pytest.raises(UnknownOutcomeError):
-        client.bolus(4)
+        client.give_bolus(4)
     with pytest.raises(NotPairedError):
-        client.bolus(4)
-    assert [one.counter for one in ids.unsettled(PUMP)] == [1]
+        client.give_bolus(4)
+    assert [one.counter for one in ids.open_commands(PUMP)] == [1]
 
 
 @pytest.mark.parametrize(
     ("settled", "words"),
     [
-        (Settled("bolus", 1, True, "done", 7), "record 7"),
-        (Settled("bolus", 1, False, "outcome_unknown"), "never carried out"),
-        (Settled("bolus", 1, False, "lockout", 9), "refused"),
-        (Settled("bolus", 1, None, "record_gone"), "not in the pump's journal"),
+        (CommandOutcome("bolus", 1, True, "done", 7), "record 7"),
+        (CommandOutcome("bolus", 1, False, "outcome_unknown"), "never carried out"),
+        (CommandOutcome("bolus", 1, False, "lockout", 9), "refused"),
+        (CommandOutcome("bolus", 1, None, "record_gone"), "not in the pump's journal"),
     ],
 )
-def test_each_outcome_has_its_sentence(settled: Settled, words: str) -> None:
-    assert words in settled.sentence()
-    assert "bolus" in settled.sentence()
+def test_each_outcome_has_its_sentence(settled: CommandOutcome, words: str) -> None:
+    assert words in settled.describe_outcome()
+    assert "bolus" in settled.describe_outcome()
 
 
 LOSSES = st.integers(0, TRIES + 1)
@@ -264,16 +264,16 @@ def test_whatever_the_line_loses_the_host_ends_up_knowing_what_the_pump_did(roun
         pump.lost_requests = {"bolus": lost[0], "outcome": lost[1]}
         pump.lost_replies = {"bolus": lost[2], "outcome": lost[3]}
         try:
-            told[client.bolus(4)["counter"]] = True
+            told[client.give_bolus(4)["counter"]] = True
         except EarlierCommandError as error:
             told |= {one.counter: bool(one.carried_out) for one in error.outcomes}
         except UnknownOutcomeError:
             continue
         except SilentError:
-            if not ids.unsettled(PUMP):
+            if not ids.open_commands(PUMP):
                 told[ids.counter] = False
     pump.lost_requests, pump.lost_replies = {}, {}
-    told |= {one.counter: bool(one.carried_out) for one in client.settle()}
-    assert ids.unsettled(PUMP) == []
+    told |= {one.counter: bool(one.carried_out) for one in client.resolve_commands()}
+    assert ids.open_commands(PUMP) == []
     assert set(told) == set(range(1, ids.counter + 1))
     assert {(b"host", counter) for counter, done in told.items() if done} == set(pump.outcomes)

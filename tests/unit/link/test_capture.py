@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 def test_noise_with_a_delimiter_at_its_end_is_cut_too(tmp_path: Path) -> None:
     path = tmp_path / "noise.pcap"
     with path.open("wb") as file:
-        Capture(file).feed(0.0, "RX", b"\x01" * (2 * PACKET_BYTES_MAX) + b"\0")
+        Capture(file).feed_bytes(0.0, "RX", b"\x01" * (2 * PACKET_BYTES_MAX) + b"\0")
     assert [len(packet) for _, packet in packets_of(path)] == [PACKET_BYTES_MAX, PACKET_BYTES_MAX]
     assert b"".join(packet for _, packet in packets_of(path)) == b"\x01" * (2 * PACKET_BYTES_MAX)
 
@@ -27,8 +27,8 @@ def test_no_byte_of_a_direction_is_lost_or_moved(
     with path.open("wb") as file:
         capture = Capture(file)
         for number, (direction, data) in enumerate(pieces):
-            capture.feed(float(number), direction, data)
-        capture.feed(99.0, "TX", b"\x01" * (PACKET_BYTES_MAX + 5))
+            capture.feed_bytes(float(number), direction, data)
+        capture.feed_bytes(99.0, "TX", b"\x01" * (PACKET_BYTES_MAX + 5))
     sent = {way: b"".join(data for direction, data in pieces if direction == way) for way in ("TX", "RX")}
     sent["TX"] += b"\x01" * (PACKET_BYTES_MAX + 5)
     wanted = sum(len([piece for piece in sent[way].split(b"\0")[:-1] if piece]) for way in sent)

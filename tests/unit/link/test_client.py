@@ -25,19 +25,19 @@ def client_of(pump: ScriptedPump, ids: MemoryIds | None = None) -> PumpClient:
 
 
 COMMANDS: list[tuple[str, Callable[[PumpClient], Any], dict[str, Any]]] = [
-    ("start", lambda client: client.start(), {}),
-    ("bolus", lambda client: client.bolus(40), {"steps": 40}),
+    ("start", lambda client: client.start_delivery(), {}),
+    ("bolus", lambda client: client.give_bolus(40), {"steps": 40}),
     ("bolus_cancel", lambda client: client.bolus_cancel(), {}),
     ("patient_bolus", lambda client: client.patient_bolus(), {}),
     ("square_bolus", lambda client: client.square_bolus(9, 60_000), {"steps": 9, "duration_ms": 60_000}),
     ("square_cancel", lambda client: client.square_cancel(), {}),
     ("prime_arm", lambda client: client.prime_arm(12, 3), {"steps": 12, "path_version": 3}),
-    ("prime", lambda client: client.prime(12), {"steps": 12}),
-    ("patency", lambda client: client.patency(5), {"steps": 5}),
-    ("refill", lambda client: client.refill(8_000, 20), {"steps": 8_000, "withdrawn_steps": 20}),
-    ("refill", lambda client: client.refill(8_000), {"steps": 8_000, "withdrawn_steps": UNKNOWN_STEPS}),
-    ("refill", lambda client: client.refill(8_000, 0), {"steps": 8_000, "withdrawn_steps": 0}),
-    ("implant", lambda client: client.implant(date(2000, 1, 2)), {"local_days": 1}),
+    ("prime", lambda client: client.give_priming(12), {"steps": 12}),
+    ("patency", lambda client: client.test_patency(5), {"steps": 5}),
+    ("refill", lambda client: client.record_refill(8_000, 20), {"steps": 8_000, "withdrawn_steps": 20}),
+    ("refill", lambda client: client.record_refill(8_000), {"steps": 8_000, "withdrawn_steps": UNKNOWN_STEPS}),
+    ("refill", lambda client: client.record_refill(8_000, 0), {"steps": 8_000, "withdrawn_steps": 0}),
+    ("implant", lambda client: client.record_implant(date(2000, 1, 2)), {"local_days": 1}),
     ("alarm_clear", lambda client: client.alarm_clear(["occlusion", "leak"]), {"alarms": ("leak", "occlusion")}),
     ("alarm_silence", lambda client: client.alarm_silence(60_000), {"ms": 60_000}),
 ]
@@ -85,23 +85,23 @@ def test_a_therapy_is_staged_in_chunks_and_read_back(length: int) -> None:
     program = bytes(at % 250 for at in range(length))
     pump = ScriptedPump()
     client = client_of(pump)
-    assert client.stage(program)["mode"] == "stopped"
+    assert client.stage_program(program)["mode"] == "stopped"
     begin, *chunks, verify = pump.asked[2:]
     assert begin == ("therapy_begin", {"length": length, "program_hash": program_hash(program)})
     assert b"".join(fields["data"] for _, fields in chunks) == program
     assert [fields["offset"] for _, fields in chunks] == list(range(0, length, CHUNK_BYTES_MAX))
     assert verify == ("therapy_verify", {})
-    client.commit(program)
+    client.commit_program(program)
     assert pump.asked[-1][0] == "therapy_commit"
     assert pump.asked[-1][1]["program_hash"] == program_hash(program)
-    client.abort()
+    client.abort_stage()
     assert pump.names()[-1] == "therapy_abort"
 
 
 def test_a_therapy_that_the_pump_does_not_accept_is_not_committed() -> None:
     pump = ScriptedPump(answers={"therapy_verify": Refusal("rate_above_maximum")})
     with pytest.raises(RefusedError) as caught:
-        client_of(pump).stage(b"program")
+        client_of(pump).stage_program(b"program")
     assert caught.value.reason == "rate_above_maximum"
     assert "therapy_commit" not in pump.names()
 
@@ -113,7 +113,7 @@ def test_stop_needs_no_key_and_no_session() -> None:
     pump = ScriptedPump()
     client = PumpClient(pump, MemoryIds(b"host"), OneKey({}))
     client.connect()
-    client.stop()
+    client.stop_delivery()
     assert pump.asked[1:] == [("stop", {"host": b"host", "counter": 0})]
 
 
@@ -121,10 +121,10 @@ def test_stop_goes_through_an_open_session_with_an_id_that_is_settled_before_it_
     pump, ids = ScriptedPump(lost_replies={"stop": TRIES}), MemoryIds(b"host")
     client = client_of(pump, ids)
     client.open_session("operator")
-    client.stop()
+    client.stop_delivery()
     counters = [fields["counter"] for name, fields in pump.asked if name == "stop"]
     assert counters == [1] * TRIES + [0], "a silent session is no reason not to stop"
-    assert ids.unsettled(DEVICE + b"pair") == []
+    assert ids.open_commands(DEVICE + b"pair") == []
     assert client.session is None
 
 
@@ -133,7 +133,7 @@ def test_a_refused_stop_in_a_session_is_repeated_without_one() -> None:
     client = client_of(pump)
     client.open_session("operator")
     pump.answers["stop"] = [Refusal("busy")]
-    assert client.stop()["reason"] == "done"
+    assert client.stop_delivery()["reason"] == "done"
     assert [fields["counter"] for name, fields in pump.asked if name == "stop"] == [1, 0]
 
 
@@ -141,14 +141,14 @@ def test_stop_waits_for_no_unknown_outcome() -> None:
     pump, ids = ScriptedPump(), MemoryIds(b"host")
     ids.next_id(DEVICE + b"pair", "bolus", 0)
     client = client_of(pump, ids)
-    client.stop()
+    client.stop_delivery()
     assert "outcome" not in pump.names()
-    assert len(ids.unsettled(DEVICE + b"pair")) == 1
+    assert len(ids.open_commands(DEVICE + b"pair")) == 1
 
 
 def test_a_pump_that_does_not_answer_a_stop_is_silent() -> None:
     with pytest.raises(SilentError):
-        client_of(ScriptedPump(lost_replies={"stop": TRIES})).stop()
+        client_of(ScriptedPump(lost_replies={"stop": TRIES})).stop_delivery()
 
 
 # The end

@@ -32,7 +32,7 @@ def tcp() -> Iterator[TcpEndpoint]:
 def dial(endpoint: TcpEndpoint) -> socket.socket:
     address, port = endpoint.name.removeprefix("socket://").split(":")
     peer = socket.create_connection((address, int(port)), timeout=SECOND)
-    endpoint.wait(SECOND)
+    endpoint.receive_bytes(SECOND)
     return peer
 
 
@@ -41,16 +41,16 @@ def test_bytes_pass_a_pseudo_terminal_unchanged_both_ways(terminal: PtyEndpoint)
     os.write(other, bytes(range(256)))
     heard = b""
     while len(heard) < 256:
-        heard += terminal.wait(SECOND)
+        heard += terminal.receive_bytes(SECOND)
     assert heard == bytes(range(256))
-    assert terminal.send(b"\x00\r\n\x03\x04\xff") == 6
+    assert terminal.send_bytes(b"\x00\r\n\x03\x04\xff") == 6
     assert os.read(other, 100) == b"\x00\r\n\x03\x04\xff"
-    assert terminal.wait(0) == b""
+    assert terminal.receive_bytes(0) == b""
     os.close(other)
 
 
 def test_a_reader_that_does_not_read_holds_nothing_up(terminal: PtyEndpoint) -> None:
-    sent = [terminal.send(b"x" * 4096) for _ in range(64)]
+    sent = [terminal.send_bytes(b"x" * 4096) for _ in range(64)]
     assert sent[-1] == 0
     assert 0 < sum(sent) < 64 * 4096
 
@@ -61,7 +61,7 @@ def test_the_baud_rate_is_that_of_the_other_program(terminal: PtyEndpoint) -> No
         mode = termios.tcgetattr(other)
         mode[4] = mode[5] = code
         termios.tcsetattr(other, termios.TCSANOW, mode)
-        assert terminal.baud() == rate
+        assert terminal.read_baud() == rate
     os.close(other)
 
 
@@ -91,26 +91,26 @@ def test_without_a_link_closing_removes_nothing() -> None:
 def test_tcp_serves_one_program_at_a_time_and_the_next_after_it(tcp: TcpEndpoint) -> None:
     first = dial(tcp)
     first.sendall(b"hello")
-    assert tcp.wait(SECOND) == b"hello"
+    assert tcp.receive_bytes(SECOND) == b"hello"
     second = dial(tcp)
     assert second.recv(1) == b"", "turned away"
-    assert tcp.send(b"answer") == 6
+    assert tcp.send_bytes(b"answer") == 6
     assert first.recv(100) == b"answer"
     first.close()
-    assert tcp.wait(SECOND) == b""
+    assert tcp.receive_bytes(SECOND) == b""
     third = dial(tcp)
-    tcp.send(b"again")
+    tcp.send_bytes(b"again")
     assert third.recv(100) == b"again"
     second.close()
     third.close()
 
 
 def test_without_a_program_what_is_sent_is_gone(tcp: TcpEndpoint) -> None:
-    assert tcp.send(b"nobody hears it") == 15
-    assert tcp.wait(0) == b""
-    assert tcp.baud() is None
+    assert tcp.send_bytes(b"nobody hears it") == 15
+    assert tcp.receive_bytes(0) == b""
+    assert tcp.read_baud() is None
     peer = dial(tcp)
-    tcp.send(b"!")
+    tcp.send_bytes(b"!")
     assert peer.recv(100) == b"!"
     peer.close()
 

@@ -94,7 +94,7 @@ def test_a_refusal_has_its_reason_its_detail_and_the_request(pump: ScriptedPump,
 def test_the_flight_recorder_keeps_the_last_frames_of_both_directions(pump: ScriptedPump, exchange: Exchange) -> None:
     for _ in range(RECORDED_FRAMES):
         exchange._ask_plainly("counters", DEVICE)
-    lines = exchange.transcript()
+    lines = exchange.read_transcript()
     assert len(lines) == RECORDED_FRAMES
     assert lines[-2].split()[1:3] == [">", "counters"]
     assert lines[-1].split()[1:4] == ["<", "type", "0xe1"]
@@ -111,7 +111,7 @@ def test_noise_before_a_request_does_not_join_it(pump: ScriptedPump, exchange: E
 def test_waiting_drops_what_arrives(pump: ScriptedPump, exchange: Exchange) -> None:
     began = pump.now_s
     pump.say("status", 1)
-    exchange.wait(2)
+    exchange.wait_time(2)
     assert pump.now_s == pytest.approx(began + 2, abs=0.11)
     assert pump.in_waiting == 0
 
@@ -134,10 +134,10 @@ def test_a_refusal_without_a_tag_is_believed_only_where_it_costs_a_new_session()
     client.open_session("operator")
     pump.answers["status"] = Refusal("safe_state", is_sealed=False)
     with pytest.raises(NotGenuineError):
-        client.status()
+        client.read_status()
     assert pump.names().count("status") == TRIES
     pump.answers["status"] = [Refusal("replayed", is_sealed=False), blank("status", generation=4)]
-    assert client.status()["generation"] == 4
+    assert client.read_status()["generation"] == 4
     assert client.session is None
 
 
@@ -147,6 +147,6 @@ def test_a_changed_tag_is_as_good_as_no_reply() -> None:
     client.connect()
     session = client.open_session("operator")
     good = Frame(0x90, DEVICE, session.id, 3, tag=b"x" * 16)
-    assert not client._answers(good, 0x10, [3], session)
-    assert client._answers(good, 0x10, [3], None)
+    assert not client._is_reply(good, 0x10, [3], session)
+    assert client._is_reply(good, 0x10, [3], None)
     assert encode(good).endswith(b"\x00")

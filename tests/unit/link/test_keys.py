@@ -67,44 +67,44 @@ def ring(monkeypatch: pytest.MonkeyPatch) -> FakeRing:
 
 def test_keys_of_real_boards_go_to_the_keyring(ring: FakeRing, state: Path) -> None:
     made = new_keys()
-    assert KeyStore().put(PUMP, made) == "keyring"
+    assert KeyStore().put_keys(PUMP, made) == "keyring"
     assert not any(key.hex() in (state / "keys.json").read_text() for key in made.values())
-    held = KeyStore().get(PUMP)
+    held = KeyStore().get_keys(PUMP)
     assert held is not None
     assert dict(held.roles) == made
-    assert [(one.device, one.where) for one in KeyStore().pairings()] == [(PUMP, "keyring")]
+    assert [(one.device, one.where) for one in KeyStore().list_pairings()] == [(PUMP, "keyring")]
     ring.locked = True
     with pytest.raises(KeyStoreError, match="locked"):
-        KeyStore().get(PUMP)
+        KeyStore().get_keys(PUMP)
     ring.locked = False
-    assert KeyStore().forget(PUMP)
+    assert KeyStore().forget_keys(PUMP)
     assert ring.kept == {}
 
 
 def test_without_a_backend_or_when_it_is_locked_the_file_serves(ring: FakeRing) -> None:
     made = new_keys()
     ring.locked = True
-    assert KeyStore().put(PUMP, made) == "file"
+    assert KeyStore().put_keys(PUMP, made) == "file"
     ring.locked = False
     ring.backend = sys.modules["keyring.backends.fail"].Keyring()
-    assert KeyStore().put(PUMP, made) == "file"
-    held = KeyStore().get(PUMP)
+    assert KeyStore().put_keys(PUMP, made) == "file"
+    held = KeyStore().get_keys(PUMP)
     assert held is not None
     assert dict(held.roles) == made
 
 
 def test_keys_that_the_keyring_lost(ring: FakeRing) -> None:
-    KeyStore().put(PUMP, new_keys())
+    KeyStore().put_keys(PUMP, new_keys())
     ring.kept.clear()
     with pytest.raises(KeyStoreError, match="does not give them"):
-        KeyStore().get(PUMP)
-    assert KeyStore().forget(PUMP)
-    assert KeyStore().pairings() == []
+        KeyStore().get_keys(PUMP)
+    assert KeyStore().forget_keys(PUMP)
+    assert KeyStore().list_pairings() == []
 
 
 def test_keys_that_another_process_is_changing_are_waited_for_and_then_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    KeyStore().put(PUMP, new_keys(), secret=False)
+    KeyStore().put_keys(PUMP, new_keys(), secret=False)
     monkeypatch.setattr(keys, "LOCK_S", 0.05)
     with FileLock(state_dir() / "keys.json.lock"), pytest.raises(KeyStoreError, match="another process holds it"):
-        KeyStore().forget(PUMP)
-    assert KeyStore().forget(PUMP)
+        KeyStore().forget_keys(PUMP)
+    assert KeyStore().forget_keys(PUMP)

@@ -11,7 +11,7 @@ import pytest
 import serial
 from dosebench.base.errors import DosebenchError
 from dosebench.link import ports
-from dosebench.link.ports import PortError, candidates, choose, open_port, register
+from dosebench.link.ports import PortError, choose_port, list_candidates, open_port, register_sim
 from serial.tools import list_ports
 
 
@@ -25,7 +25,7 @@ def plug(monkeypatch: pytest.MonkeyPatch, *found: tuple[str, str | None, int | N
 
 def test_only_usb_ports_are_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, ("/dev/ttyS0", None, None), ("/dev/ttyACM0", "E66", 0x2E8A), ("/dev/ttyUSB0", None, 0x10C4))
-    assert candidates() == [("/dev/ttyACM0", "E66", "board"), ("/dev/ttyUSB0", "", "board")]
+    assert list_candidates() == [("/dev/ttyACM0", "E66", "board"), ("/dev/ttyUSB0", "", "board")]
 
 
 @pytest.mark.parametrize("given", ["/dev/ttyACM7", "socket://localhost:4000", "sim://bench", "COM4", "com4"])
@@ -35,30 +35,30 @@ def test_a_port_that_is_given_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch, 
 
     monkeypatch.setattr(list_ports, "comports", never)
     monkeypatch.setenv("DOSEBENCH_PORT", "/dev/other")
-    assert choose(given) == given
+    assert choose_port(given) == given
 
 
 def test_the_environment_names_the_port_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOSEBENCH_PORT", "/dev/other")
-    assert choose(None) == "/dev/other"
+    assert choose_port(None) == "/dev/other"
 
 
 def test_a_serial_number_names_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, ("/dev/ttyACM0", "E66", 1), ("/dev/ttyACM1", "E67", 1))
-    assert choose("E67") == "/dev/ttyACM1"
-    assert choose("E68") == "E68", "what opens it then says that there is no such port"
+    assert choose_port("E67") == "/dev/ttyACM1"
+    assert choose_port("E68") == "E68", "what opens it then says that there is no such port"
 
 
 def test_the_only_board_is_used_and_several_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, ("/dev/ttyACM0", "E66", 1))
-    assert choose(None) == "/dev/ttyACM0"
+    assert choose_port(None) == "/dev/ttyACM0"
     plug(monkeypatch)
     with pytest.raises(PortError) as none:
-        choose(None)
+        choose_port(None)
     assert "DOSEBENCH_PORT" in str(none.value.hint)
     plug(monkeypatch, ("/dev/ttyACM0", "E66", 1), ("/dev/ttyUSB0", None, 1))
     with pytest.raises(PortError, match=r"ttyACM0 \(E66\), /dev/ttyUSB0 \(board\)"):
-        choose(None)
+        choose_port(None)
 
 
 def test_an_open_port_has_a_short_timeout_and_a_given_baud_rate() -> None:
@@ -69,8 +69,8 @@ def test_an_open_port_has_a_short_timeout_and_a_given_baud_rate() -> None:
 
 
 def test_the_scheme_of_simulations_is_taught_once() -> None:
-    register()
-    register()
+    register_sim()
+    register_sim()
     assert serial.protocol_handler_packages.count("dosebench.twin.urlhandlers") == 1
 
 

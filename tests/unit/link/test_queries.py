@@ -1,4 +1,4 @@
-"""Questions to a pump: the handshake, values that are unknown, therapies and records in pieces."""
+"""Queries to a pump: the handshake, values that are unknown, therapies and records in pieces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from dosebench.base.errors import DosebenchError
-from dosebench.link.queries import DAY_MS, RECORDS_PER_READ, MismatchError, Questions
+from dosebench.link.queries import DAY_MS, RECORDS_PER_READ, MismatchError, Queries
 from dosebench_protocol.records import UNKNOWN_STEPS
 from dosebench_protocol.tables import ENUMS, PROTOCOL_VERSION, SCHEMA_HASH
 from scripted_pump import DEVICE, OneKey, Refusal, ScriptedPump, blank, joined, records
@@ -14,15 +14,15 @@ from scripted_pump import DEVICE, OneKey, Refusal, ScriptedPump, blank, joined, 
 BOOT = ENUMS["RecordKind"]["boot"]
 
 
-def connected(pump: ScriptedPump) -> Questions:
-    link = Questions(pump)
+def connected(pump: ScriptedPump) -> Queries:
+    link = Queries(pump)
     link.connect()
     return link
 
 
 def test_hello_is_said_to_whoever_listens_and_names_the_pump() -> None:
     pump = ScriptedPump()
-    link = Questions(pump)
+    link = Queries(pump)
     assert link.hello_reply == {}
     reply = link.connect()
     assert link.hello_reply == reply
@@ -37,13 +37,13 @@ def test_another_release_is_refused_with_both_sides(change: dict[str, Any]) -> N
     good = {"protocol": PROTOCOL_VERSION, "schema_hash": SCHEMA_HASH, "firmware_minor": 7}
     pump = ScriptedPump(answers={"hello": blank("hello", **good | change)})
     with pytest.raises(MismatchError, match=r"0\.7\.0") as caught:
-        Questions(pump).connect()
+        Queries(pump).connect()
     assert SCHEMA_HASH.hex() in str(caught.value)
 
 
 def test_connecting_again_forgets_the_session() -> None:
     pump = ScriptedPump()
-    link = Questions(pump, keys=OneKey())
+    link = Queries(pump, keys=OneKey())
     link.connect()
     link.open_session("operator")
     link.connect()
@@ -54,9 +54,9 @@ def test_a_value_that_the_pump_does_not_know_is_none() -> None:
     row = {"sensor": "level", "state": "ok", "raw_mv": 1_200, "value": 5}
     rows = [row, row | {"value": UNKNOWN_STEPS}, row | {"value": 0}]
     pump = ScriptedPump(answers={"sensors": {"sensors": rows}})
-    assert [one["value"] for one in connected(pump).sensors()] == [5, None, 0]
+    assert [one["value"] for one in connected(pump).read_sensors()] == [5, None, 0]
     pump.answers["service"] = blank("service", implant_days=UNKNOWN_STEPS, cap_days=12)
-    told = connected(pump).service()
+    told = connected(pump).read_service()
     assert (told["implant_days"], told["cap_days"]) == (None, 12)
 
 
@@ -76,7 +76,7 @@ def test_a_therapy_is_read_in_pieces(length: int) -> None:
         return blank("therapy_read", generation=3, length=length, offset=at, data=program[at : at + 100])
 
     pump = ScriptedPump(answers={"therapy_read": piece})
-    assert connected(pump).therapy() == (3, program)
+    assert connected(pump).read_program() == (3, program)
     assert pump.names().count("therapy_read") == -(-length // 100)
 
 
@@ -88,7 +88,7 @@ def test_a_therapy_is_read_in_pieces(length: int) -> None:
 def test_the_journal_is_read_in_frames_of_records(count: int, first: int) -> None:
     pump = ScriptedPump(journal=records(count, first))
     seen: list[tuple[int, int]] = []
-    assert list(connected(pump).journal(progress=lambda at, end: seen.append((at, end)))) == pump.journal
+    assert list(connected(pump).read_journal(progress=lambda at, end: seen.append((at, end)))) == pump.journal
     assert pump.names().count("journal_read") == -(-count // RECORDS_PER_READ)
     assert [at for at, _ in seen] == sorted({at for at, _ in seen})
     if count:
@@ -98,7 +98,7 @@ def test_the_journal_is_read_in_frames_of_records(count: int, first: int) -> Non
 @pytest.mark.parametrize(("asked", "given"), [(0, 5), (5, 5), (6, 6), (9, 9), (10, None), (99, None)])
 def test_reading_begins_at_the_record_that_was_asked_for_or_the_oldest_held(asked: int, given: int | None) -> None:
     pump = ScriptedPump(journal=records(5, 5))
-    found = [int.from_bytes(raw[:4], "little") for raw in connected(pump).journal(asked)]
+    found = [int.from_bytes(raw[:4], "little") for raw in connected(pump).read_journal(asked)]
     assert found == (list(range(given, 10)) if given is not None else [])
 
 
@@ -111,7 +111,7 @@ def test_a_pump_that_gives_fewer_records_than_it_was_asked_for_is_asked_on() -> 
 
     # The size of a record is that of the batch over its count: a short batch must not be cut in other places.
     pump.answers["journal_read"] = lambda fields: few(fields) if fields["count"] <= 4 else whole(fields)
-    assert joined(connected(pump).journal()) == joined(pump.journal)
+    assert joined(connected(pump).read_journal()) == joined(pump.journal)
 
 
 def test_the_fault_ring_has_messages_of_its_own() -> None:
@@ -120,15 +120,15 @@ def test_the_fault_ring_has_messages_of_its_own() -> None:
     pump.answers["fault_read"] = blank("fault_read", first=3, records=joined(raw))
     link = connected(pump)
     assert link.fault_info()["next"] == 5
-    assert list(link.faults()) == raw
+    assert list(link.read_faults()) == raw
     assert pump.asked[-1] == ("fault_read", {"first": 3, "count": 2})
 
 
 def test_one_record() -> None:
     pump = ScriptedPump(journal=records(4))
-    assert connected(pump).record(2) == pump.journal[2]
+    assert connected(pump).read_record(2) == pump.journal[2]
     with pytest.raises(DosebenchError) as caught:
-        connected(pump).record(4)
+        connected(pump).read_record(4)
     assert caught.value.reason == "record_future"  # type: ignore[attr-defined]
 
 
@@ -154,5 +154,5 @@ def test_a_journal_without_a_boot_is_an_error() -> None:
 def test_a_refused_question_is_raised() -> None:
     pump = ScriptedPump(answers={"therapy_read": Refusal("not_programmed")})
     with pytest.raises(DosebenchError) as caught:
-        connected(pump).therapy()
+        connected(pump).read_program()
     assert caught.value.reason == "not_programmed"  # type: ignore[attr-defined]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.exchange import TRIES, NotGenuineError, RefusedError
-from dosebench.link.queries import Questions
+from dosebench.link.queries import Queries
 from dosebench.link.sessions import SESSIONS_MAX, NotPairedError, RolledBackError, SessionRefusedError
 from scripted_pump import DEVICE, ROLE_KEYS, OneKey, Refusal, ScriptedPump, blank, records
 
 PUMP = DEVICE + b"pair"
 
 
-def connected(pump: ScriptedPump, ids: MemoryIds | None = None, keys: OneKey | None = None) -> Questions:
-    link = Questions(pump, ids or MemoryIds(), keys or OneKey())
+def connected(pump: ScriptedPump, ids: MemoryIds | None = None, keys: OneKey | None = None) -> Queries:
+    link = Queries(pump, ids or MemoryIds(), keys or OneKey())
     link.connect()
     return link
 
@@ -21,7 +21,7 @@ def connected(pump: ScriptedPump, ids: MemoryIds | None = None, keys: OneKey | N
 def test_questions_need_no_session_until_one_is_open() -> None:
     pump = ScriptedPump()
     link = connected(pump)
-    link.status()
+    link.read_status()
     assert link.session is None
     assert pump.names() == ["hello", "status"]
 
@@ -29,11 +29,11 @@ def test_questions_need_no_session_until_one_is_open() -> None:
 def test_a_request_that_needs_a_role_opens_a_session_in_the_least_role_with_a_key() -> None:
     pump = ScriptedPump()
     link = connected(pump)
-    link._ask("therapy_abort")
+    link._ask_question("therapy_abort")
     assert pump.names() == ["hello", "session_open", "therapy_abort"]
     assert link.session is not None
     assert link.session.role == "programmer"
-    link._ask("therapy_abort")
+    link._ask_question("therapy_abort")
     assert pump.names().count("session_open") == 1
 
 
@@ -114,7 +114,7 @@ def test_a_session_that_the_pump_lost_is_opened_again_and_the_request_sent_in_it
     link = connected(pump)
     before = link.open_session("programmer")
     pump.forget_sessions()
-    link._ask("therapy_abort")
+    link._ask_question("therapy_abort")
     assert pump.names()[-3:] == ["therapy_abort", "session_open", "therapy_abort"]
     assert link.session is not None
     assert link.session.id != before.id
@@ -125,7 +125,7 @@ def test_a_question_falls_back_to_no_session_when_it_is_lost() -> None:
     link = connected(pump)
     link.open_session("operator")
     pump.forget_sessions()
-    assert link.status()["delivery"] == "unprogrammed"
+    assert link.read_status()["delivery"] == "unprogrammed"
     assert link.session is None
     assert pump.names()[-2:] == ["status", "status"]
 
@@ -134,7 +134,7 @@ def test_a_session_that_is_lost_again_and_again_is_given_up() -> None:
     pump = ScriptedPump(answers={"therapy_abort": Refusal("bad_tag", is_sealed=False)})
     link = connected(pump)
     with pytest.raises(NotGenuineError, match="therapy_abort"):
-        link._ask("therapy_abort")
+        link._ask_question("therapy_abort")
     assert pump.names().count("session_open") == SESSIONS_MAX
     assert link.session is None
 
@@ -142,7 +142,7 @@ def test_a_session_that_is_lost_again_and_again_is_given_up() -> None:
 def test_a_refusal_with_a_tag_is_the_pumps_own() -> None:
     pump = ScriptedPump(answers={"therapy_abort": Refusal("bad_tag")})
     with pytest.raises(RefusedError) as caught:
-        connected(pump)._ask("therapy_abort")
+        connected(pump)._ask_question("therapy_abort")
     assert caught.value.reason == "bad_tag"
     assert pump.names().count("session_open") == 1
 
@@ -150,7 +150,7 @@ def test_a_refusal_with_a_tag_is_the_pumps_own() -> None:
 # The journal's head
 
 
-def seen(pump: ScriptedPump, ids: MemoryIds) -> Questions:
+def seen(pump: ScriptedPump, ids: MemoryIds) -> Queries:
     """A host that has opened a session once, and closed it."""
     link = connected(pump, ids)
     link.open_session("operator")
@@ -161,12 +161,12 @@ def seen(pump: ScriptedPump, ids: MemoryIds) -> Questions:
 def test_how_far_the_journal_has_come_is_remembered_at_both_ends_of_a_session() -> None:
     pump, ids = ScriptedPump(journal=records(3)), MemoryIds()
     link = connected(pump, ids)
-    assert ids.head(PUMP) is None
+    assert ids.known_head(PUMP) is None
     link.open_session("operator")
-    assert ids.head(PUMP) == (3, pump.journal[-1][-8:])
+    assert ids.known_head(PUMP) == (3, pump.journal[-1][-8:])
     pump.journal += records(2, 3, pump.journal[-1][-8:])
     link._end_session()
-    assert ids.head(PUMP) == (5, pump.journal[-1][-8:])
+    assert ids.known_head(PUMP) == (5, pump.journal[-1][-8:])
     assert link.session is None
 
 
@@ -177,14 +177,14 @@ def test_a_journal_that_goes_on_is_accepted() -> None:
     link = connected(pump, ids)
     link.open_session("operator")
     assert pump.asked[-1] == ("journal_read", {"first": 2, "count": 1})
-    assert ids.head(PUMP) == (7, pump.journal[-1][-8:])
+    assert ids.known_head(PUMP) == (7, pump.journal[-1][-8:])
 
 
 @pytest.mark.parametrize("change", ["shorter", "other", "other and longer"])
 def test_a_journal_that_went_back_stops_every_command(change: str) -> None:
     pump, ids = ScriptedPump(journal=records(4)), MemoryIds()
     seen(pump, ids)
-    head = ids.head(PUMP)
+    head = ids.known_head(PUMP)
     pump.journal = {
         "shorter": pump.journal[:3],
         "other": records(4, a=1),
@@ -195,19 +195,19 @@ def test_a_journal_that_went_back_stops_every_command(change: str) -> None:
         with pytest.raises(RolledBackError) as caught:
             link.open_session("operator")
         assert caught.value.exit_code == 3
-    assert ids.head(PUMP) == head, "what was seen stays until a person accepts the journal"
+    assert ids.known_head(PUMP) == head, "what was seen stays until a person accepts the journal"
 
 
 def test_a_session_with_a_journal_that_went_back_keeps_no_new_head_when_it_ends() -> None:
     pump, ids = ScriptedPump(journal=records(4)), MemoryIds()
     seen(pump, ids)
-    head = ids.head(PUMP)
+    head = ids.known_head(PUMP)
     pump.journal = records(4, a=1)
     link = connected(pump, ids)
     with pytest.raises(RolledBackError):
         link.open_session("operator")
     link._end_session()
-    assert ids.head(PUMP) == head
+    assert ids.known_head(PUMP) == head
 
 
 def test_what_was_seen_may_have_been_overwritten() -> None:
@@ -215,7 +215,7 @@ def test_what_was_seen_may_have_been_overwritten() -> None:
     seen(pump, ids)
     pump.journal = records(20, first=40, before=b"12345678")
     connected(pump, ids).open_session("operator")
-    assert ids.head(PUMP) == (60, pump.journal[-1][-8:])
+    assert ids.known_head(PUMP) == (60, pump.journal[-1][-8:])
 
 
 def test_the_same_head_is_no_question() -> None:
@@ -247,7 +247,7 @@ def test_with_new_keys_it_is_another_pump() -> None:
 def test_a_board_that_ends_with_its_port_is_not_remembered() -> None:
     pump, ids = ScriptedPump(journal=records(4)), MemoryIds()
     pump.keys = ROLE_KEYS  # type: ignore[attr-defined]
-    link = Questions(pump, ids)
+    link = Queries(pump, ids)
     link.connect()
     link.open_session("operator")
     link._end_session()
@@ -273,19 +273,19 @@ def test_a_goodbye_that_is_not_answered_ends_the_session_all_the_same() -> None:
 def test_a_stream_is_one_request_and_many_replies() -> None:
     pump = ScriptedPump(answers={"telemetry_subscribe": lambda _: None})
     link = connected(pump)
-    number = link.tell("telemetry_subscribe", checksum=b"1234", fields=1, period_ms=100, lasts_ms=9)
+    number = link.send_request("telemetry_subscribe", checksum=b"1234", fields=1, period_ms=100, lasts_ms=9)
     for at in (0, 1):
         pump.say("telemetry_subscribe", number, number=at)
     pump.say("telemetry_subscribe", number + 1, number=7)
-    assert [reply["number"] for reply in link.hear("telemetry_subscribe", [number], 1)] == [0, 1]
+    assert [reply["number"] for reply in link.receive_replies("telemetry_subscribe", [number], 1)] == [0, 1]
     began = pump.now_s
-    assert link.hear("telemetry_subscribe", [number], 1) == []
+    assert link.receive_replies("telemetry_subscribe", [number], 1) == []
     assert pump.now_s - began == pytest.approx(1, abs=0.11)
 
 
 def test_a_refused_stream_raises() -> None:
     pump = ScriptedPump(answers={"telemetry_subscribe": Refusal("too_often", 50)})
     link = connected(pump)
-    number = link.tell("telemetry_subscribe", checksum=b"1234", fields=1, period_ms=1, lasts_ms=9)
+    number = link.send_request("telemetry_subscribe", checksum=b"1234", fields=1, period_ms=1, lasts_ms=9)
     with pytest.raises(RefusedError, match="50"):
-        link.hear("telemetry_subscribe", [number], 1)
+        link.receive_replies("telemetry_subscribe", [number], 1)

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 from dosebench.link.client import LinkError, PumpClient, RefusedError, SilentError
-from dosebench.link.telemetry import LASTS_MS, RENEW_S, SILENCE_S, SILENCES_MAX, FieldError, Sample, table_of, watch
+from dosebench.link.telemetry import (
+    LASTS_MS,
+    RENEW_S,
+    SILENCE_S,
+    SILENCES_MAX,
+    FieldError,
+    Sample,
+    table_of,
+    watch_samples,
+)
 from dosebench_protocol.alarms import ALARMS
 from dosebench_protocol.tables import ENUMS, FLAGS
 from dosebench_protocol.telemetry import FIELDS, TelemetryField, checksum, text_of
@@ -25,14 +34,14 @@ def subscribed(samples: Iterator[dict[str, Any]] | None = None, text: bytes = TE
     pump.answers["telemetry_subscribe"] = lambda _: None
     client = PumpClient(pump)
     client.connect()
-    hear = client.hear
+    hear = client.receive_replies
 
     def feeding(name: str, numbers: Any, within_s: float) -> list[dict[str, Any]]:
         if samples is not None and (fields := next(samples, None)) is not None:
             pump.say("telemetry_subscribe", numbers[-1], **fields)
         return hear(name, numbers, within_s)
 
-    client.hear = feeding  # type: ignore[method-assign]
+    client.receive_replies = feeding  # type: ignore[method-assign]
     return pump, client
 
 
@@ -55,14 +64,14 @@ def test_the_table_is_read_and_its_checksum_checked() -> None:
 def test_a_field_that_the_pump_does_not_have_is_named_with_those_that_it_has() -> None:
     pump, client = subscribed()
     with pytest.raises(FieldError, match="colour") as caught:
-        next(watch(client, ["battery", "colour"]))
+        next(watch_samples(client, ["battery", "colour"]))
     assert "battery" in str(caught.value.hint)
     assert subscriptions(pump) == []
 
 
 def test_a_subscription_names_fields_by_their_bits_and_values_come_in_order_of_the_table() -> None:
     pump, client = subscribed(iter([{"values": values(9, 3_500), "day": 2, "ms": 5}]))
-    sample = next(watch(client, ["battery", "low_steps"], 250))
+    sample = next(watch_samples(client, ["battery", "low_steps"], 250))
     assert sample == Sample(0, 0, 0, 2, 5, {"low_steps": 9, "battery": 3_500})
     bits = 1 << NAMES.index("battery") | 1 << NAMES.index("low_steps")
     asked = {"checksum": checksum(TEXT), "fields": bits, "period_ms": 250, "lasts_ms": LASTS_MS}
@@ -74,7 +83,7 @@ def test_without_names_all_fields_are_asked_for_and_enumerations_are_named() -> 
     numbers[NAMES.index("delivery")] = ENUMS["Delivery"]["running"]
     numbers[NAMES.index("alarms")] = FLAGS["Alarm"]["leak"]
     pump, client = subscribed(iter([{"values": values(*numbers)}]))
-    sample = next(watch(client))
+    sample = next(watch_samples(client))
     assert list(sample.values) == NAMES
     assert sample.values["delivery"] == "running"
     assert sample.values["alarms"] == ("leak",)
@@ -85,13 +94,13 @@ def test_without_names_all_fields_are_asked_for_and_enumerations_are_named() -> 
 def test_a_table_of_another_firmware_is_used_as_it_is() -> None:
     text = text_of((TelemetryField("new", "mV", "u32"),))
     _, client = subscribed(iter([{"values": values(5)}]), text)
-    assert next(watch(client)).values == {"new": 5}
+    assert next(watch_samples(client)).values == {"new": 5}
 
 
 def test_lost_samples_are_counted_and_a_pump_that_begins_anew_lost_none() -> None:
     said = [{"number": number, "skipped": number // 2, "values": values(1)} for number in (0, 1, 4, 0, 2)]
     _, client = subscribed(iter(said))
-    found = list(islice(watch(client, ["battery"]), 5))
+    found = list(islice(watch_samples(client, ["battery"]), 5))
     assert [(one.number, one.lost, one.skipped) for one in found] == [
         (0, 0, 0),
         (1, 0, 0),
@@ -105,7 +114,7 @@ def test_a_subscription_is_renewed_before_it_ends() -> None:
     pump, client = subscribed()
     began = pump.now_s
     with pytest.raises(SilentError):
-        next(watch(client, ["battery"], 100))
+        next(watch_samples(client, ["battery"], 100))
     lasted = pump.now_s - began
     wanted = SILENCES_MAX * (SILENCE_S + 0.3)
     assert wanted < lasted < wanted + RENEW_S + 1
@@ -117,13 +126,13 @@ def test_a_slow_period_is_waited_for() -> None:
     pump, client = subscribed()
     began = pump.now_s
     with pytest.raises(SilentError):
-        next(watch(client, ["battery"], 60_000))
+        next(watch_samples(client, ["battery"], 60_000))
     assert pump.now_s - began > 15 * 60
 
 
 def test_replies_to_the_subscription_before_the_newest_still_count() -> None:
     pump, client = subscribed()
-    samples = watch(client, ["battery"], 100)
+    samples = watch_samples(client, ["battery"], 100)
     numbers: list[list[int]] = []
     told = iter([4, 4, 4])
 
@@ -133,7 +142,7 @@ def test_replies_to_the_subscription_before_the_newest_still_count() -> None:
         number = next(told)
         return [blank(name, number=number, values=values(1))]
 
-    client.hear = hear  # type: ignore[method-assign,assignment]
+    client.receive_replies = hear  # type: ignore[method-assign,assignment]
     for _ in range(3):
         next(samples)
     assert [len(one) for one in numbers] == [1, 2, 2]
@@ -144,5 +153,5 @@ def test_a_refused_period_is_raised() -> None:
     pump, client = subscribed()
     pump.answers["telemetry_subscribe"] = Refusal("too_often", 50)
     with pytest.raises(RefusedError) as caught:
-        next(watch(client, period_ms=1))
+        next(watch_samples(client, period_ms=1))
     assert caught.value.reason == "too_often"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dosebench.link.why import HOUR_MS, lower, reasons, span
+from dosebench.link.why import HOUR_MS, format_span, list_reasons, lower_first
 from dosebench_protocol.alarms import ALARMS
 from dosebench_protocol.tables import ENUMS
 from scripted_pump import blank
@@ -21,7 +21,7 @@ def state(**fields: Any) -> dict[str, Any]:
 
 
 def names(found: dict[str, Any], therapy: dict[str, Any] | None = THERAPY) -> list[str]:
-    return [one.name for one in reasons(found, therapy)]
+    return [one.name for one in list_reasons(found, therapy)]
 
 
 def test_nothing_holds_back_a_pump_that_delivers_what_was_asked() -> None:
@@ -36,14 +36,14 @@ def test_a_pump_without_a_therapy(therapy: dict[str, Any] | None) -> None:
 
 
 def test_a_lost_therapy_is_told_as_the_alarm_that_it_is() -> None:
-    found = reasons(state(alarms=("therapy_lost",)) | {"delivery": "safe"}, None)
+    found = list_reasons(state(alarms=("therapy_lost",)) | {"delivery": "safe"}, None)
     assert [one.name for one in found] == ["therapy_lost"]
     assert "safe" in found[0].sentence
 
 
 def test_in_the_safe_state_only_alarms_that_keep_it_there_count() -> None:
     alarms = tuple(sorted(ONE_OF.values()))
-    found = reasons(state(alarms=alarms) | {"delivery": "safe"}, THERAPY)
+    found = list_reasons(state(alarms=alarms) | {"delivery": "safe"}, THERAPY)
     assert [one.name for one in found] == [ONE_OF["safe"]]
     assert ALARMS[ONE_OF["safe"]].remedy in found[0].sentence
 
@@ -56,14 +56,14 @@ def test_a_stopped_pump_tells_alarms_that_stop_it_first_then_those_that_refuse_a
 
 @pytest.mark.parametrize("reason", [name for name in ENUMS["StopReason"] if name != "none"])
 def test_every_stop_reason_is_named_and_most_have_a_sentence_with_their_time(reason: str) -> None:
-    (one,) = reasons(state(stop_reason=reason, stopped_ms=3 * HOUR_MS) | {"delivery": "stopped"}, THERAPY)
+    (one,) = list_reasons(state(stop_reason=reason, stopped_ms=3 * HOUR_MS) | {"delivery": "stopped"}, THERAPY)
     assert one.name == reason
     assert ("3.0 h" in one.sentence) == (reason in ("command", "never_started", "reservoir_empty", "fault"))
     assert "dosebench start" in one.sentence
 
 
 def test_a_stop_reason_of_a_newer_firmware_is_named() -> None:
-    (one,) = reasons(state(stop_reason="unknown_9") | {"delivery": "stopped"}, THERAPY)
+    (one,) = list_reasons(state(stop_reason="unknown_9") | {"delivery": "stopped"}, THERAPY)
     assert one.name == "unknown_9"
     assert "unknown_9" in one.sentence
 
@@ -95,15 +95,15 @@ def test_what_slows_a_running_pump(fields: dict[str, Any], therapy: dict[str, An
 
 @pytest.mark.parametrize(("falls", "words"), [("minimum_rate", "minimum rate"), ("stop", "nothing")])
 def test_the_fallback_of_the_therapy_is_named(falls: str, words: str) -> None:
-    (cap,) = reasons(state(alarms=("dose_cap",)), THERAPY | {"on_cap": falls})
-    (low,) = reasons(state(alarms=("reservoir_low",)), THERAPY | {"on_low": falls})
+    (cap,) = list_reasons(state(alarms=("dose_cap",)), THERAPY | {"on_cap": falls})
+    (low,) = list_reasons(state(alarms=("reservoir_low",)), THERAPY | {"on_low": falls})
     assert words in cap.sentence
     assert words in low.sentence
 
 
 def test_one_step_of_a_bridge_is_a_step() -> None:
-    assert "1 step " in reasons(state(bridge_left_steps=1), THERAPY)[0].sentence
-    assert "2 steps " in reasons(state(bridge_left_steps=2), THERAPY)[0].sentence
+    assert "1 step " in list_reasons(state(bridge_left_steps=1), THERAPY)[0].sentence
+    assert "2 steps " in list_reasons(state(bridge_left_steps=2), THERAPY)[0].sentence
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_one_step_of_a_bridge_is_a_step() -> None:
     ],
 )
 def test_a_time_is_told_in_the_unit_that_fits(ms: float, text: str) -> None:
-    assert span(ms) == text
+    assert format_span(ms) == text
 
 
 def test_a_sentence_within_another_begins_small() -> None:
-    assert lower("The pump. It") == "the pump. It"
-    assert lower("") == ""
+    assert lower_first("The pump. It") == "the pump. It"
+    assert lower_first("") == ""

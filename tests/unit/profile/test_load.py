@@ -12,7 +12,7 @@ from profile_files import CONFIG_KEYS, edited
 
 
 def test_a_table_inside_a_table_extends_that_of_the_base() -> None:
-    level, base = load.load("implant-20").sensors.level, load.load("implant-40").sensors.level
+    level, base = load.load_profile("implant-20").sensors.level, load.load_profile("implant-40").sensors.level
     assert level is not None
     assert base is not None
     assert (level.high, level.noise, level.high_output) == (20_000_000, 5, base.high_output)
@@ -73,20 +73,20 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
 
 def test_directories_come_before_the_package(tmp_path: Path) -> None:
     edited(tmp_path, 'lease = "1 h"', 'lease = "2 h"')
-    assert load.load("implant-40", [tmp_path]).delivery.lease == 7_200_000
-    assert load.load("implant-20", [tmp_path]).delivery.lease == 7_200_000, "extends is looked for there too"
-    assert load.load("implant-40").delivery.lease == 3_600_000
+    assert load.load_profile("implant-40", [tmp_path]).delivery.lease == 7_200_000
+    assert load.load_profile("implant-20", [tmp_path]).delivery.lease == 7_200_000, "extends is looked for there too"
+    assert load.load_profile("implant-40").delivery.lease == 3_600_000
 
 
 def test_unknown_profile_names_the_nearest() -> None:
     with pytest.raises(DosebenchError, match='did you mean "implant-40"'):
-        load.load("implant40")
+        load.load_profile("implant40")
 
 
 def test_name_must_be_the_file_name(tmp_path: Path) -> None:
     edited(tmp_path, 'name = "implant-40"', 'name = "other"')
     with pytest.raises(ProfileError, match='the file is called "implant-40"'):
-        load.load("implant-40", [tmp_path])
+        load.load_profile("implant-40", [tmp_path])
 
 
 @pytest.mark.parametrize("name", ["../implant-40", "a/../implant-40", ""])
@@ -94,11 +94,11 @@ def test_name_is_no_path(tmp_path: Path, name: str) -> None:
     (tmp_path / "a").mkdir()
     edited(tmp_path, "format", "format")
     with pytest.raises(DosebenchError, match="no pump profile"):
-        load.load(name, [tmp_path / "a"])
+        load.load_profile(name, [tmp_path / "a"])
 
 
 def test_profiles_that_extend_each_other(tmp_path: Path) -> None:
     for name, base in (("a", "b"), ("b", "a")):
         (tmp_path / f"{name}.toml").write_text(f'format = 1\nname = "{name}"\nextends = "{base}"\n')
     with pytest.raises(ProfileError, match="at most 4 deep"):
-        load.load("a", [tmp_path])
+        load.load_profile("a", [tmp_path])

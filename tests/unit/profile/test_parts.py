@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dosebench.profile.load import builtin_names, load
+from dosebench.profile.load import builtin_names, load_profile
 from dosebench.profile.parts import (
     BATTERY_DIVIDER,
     ERASE_US,
@@ -27,7 +27,7 @@ def test_flash_times_are_those_of_the_data_sheet() -> None:
 
 @pytest.mark.parametrize("name", builtin_names())
 def test_every_fresh_battery_and_every_sensor_is_within_the_converters_reach(name: str) -> None:
-    pump = load(name)
+    pump = load_profile(name)
     assert pump.battery.start < RAIL_MV * BATTERY_DIVIDER
     for sensor in (pump.sensors.level, pump.sensors.pressure, pump.sensors.temperature):
         if sensor is not None:

@@ -9,11 +9,11 @@ from dosebench.profile import load
 from dosebench.profile.model import ProfileError
 from dosebench.profile.power import charges_uah, resting_ua
 from dosebench.therapy.energy import (
-    life,
+    estimate_life,
     usage_per_day,
 )
 
-IMPLANT = load.load("implant-40")
+IMPLANT = load.load_profile("implant-40")
 
 
 def test_charge_is_the_sum_of_what_the_profile_asks_for_each() -> None:
@@ -34,7 +34,7 @@ def test_a_watchdog_that_the_sensor_rounds_do_not_feed_costs_wakes() -> None:
     used = usage_per_day(impatient, 1600)
     # It is fed after three quarters of 8 s.
     assert used.watchdog_wakes + used.sensor_wakes == pytest.approx(86_400 / 6)
-    assert life(impatient, used).days_to_low < life(IMPLANT, usage_per_day(IMPLANT, 1600)).days_to_low
+    assert estimate_life(impatient, used).days_to_low < estimate_life(IMPLANT, usage_per_day(IMPLANT, 1600)).days_to_low
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_mistakes_of_the_external_sensors(tmp_path: Path, old: str, new: str, ke
 @pytest.mark.requirement("R14")
 @pytest.mark.parametrize("name", load.builtin_names())
 def test_hard_caps_leave_room_for_the_lowest_rate_and_bound_the_highest(name: str) -> None:
-    pump = load.load(name)
+    pump = load.load_profile(name)
     assert pump.delivery.rate_min * DAY_MS < pump.caps.day < pump.delivery.rate_max * DAY_MS
 
 

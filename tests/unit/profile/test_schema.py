@@ -88,7 +88,7 @@ def test_usual_figures_are_read_as_texts_are() -> None:
     assert Catheter.model_validate({}).compliance == Catheter.model_validate({"compliance": "250 nL/kPa"}).compliance
     assert Energy.model_validate({}).reserve == Energy.model_validate({"reserve": "10 %"}).reserve
     assert Energy.model_validate({}).service_years is None
-    assert Power.model_validate({}).asleep == units.value("6 uA", units.CURRENT)
+    assert Power.model_validate({}).asleep == units.parse_value("6 uA", units.CURRENT)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_an_air_detector_has_a_threshold_of_its_own() -> None:
 
 
 def test_a_reader_accepts_only_its_dimensions() -> None:
-    read = schema.reader(units.MASS, units.VOLUME).func
-    assert read("2 ug") == units.value("2 ug", units.MASS)  # type: ignore[call-arg]
+    read = schema.quantity_reader(units.MASS, units.VOLUME).func
+    assert read("2 ug") == units.parse_value("2 ug", units.MASS)  # type: ignore[call-arg]
     assert read("2 uL") == 2_000  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="mV"):
         read("2 mV")  # type: ignore[call-arg]

@@ -16,7 +16,7 @@ TWO = Fraction(2)
 
 
 def quantity(text: str) -> units.Quantity:
-    return units.parse(text, units.MASS, units.VOLUME, units.MASS_RATE, units.VOLUME_RATE)
+    return units.parse_quantity(text, units.MASS, units.VOLUME, units.MASS_RATE, units.VOLUME_RATE)
 
 
 @pytest.mark.parametrize(
@@ -69,5 +69,5 @@ def test_there_and_back_is_exact(concentration: Fraction, ng: int) -> None:
     ],
 )
 def test_a_duration_is_whole_milliseconds_that_the_pump_can_hold(text: str, ms: int | None) -> None:
-    assert whole_ms(units.parse(text, units.DURATION)) == ms
+    assert whole_ms(units.parse_quantity(text, units.DURATION)) == ms
     assert SPAN_MS_MAX == FRACTION_MAX

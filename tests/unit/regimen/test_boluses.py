@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dosebench.regimen.check import check
+from dosebench.regimen.check import check_regimen
 from regimens import EXAMPLES, Bench, codes, places
 
 
@@ -35,7 +35,7 @@ def test_the_same_file_again_makes_no_second_bridge(bench: Bench) -> None:
     first = bench.check(text, (EXAMPLES / "c7-bridge-before.toml").read_text(encoding="utf-8"))
     assert first.program is not None
     assert first.program.bridge_steps == 1360
-    again = check(bench.write(text), bench.library, first.program)
+    again = check_regimen(bench.write(text), bench.library, first.program)
     assert codes(again.warnings) == ["bridge-unused"]
     assert again.program is not None
     assert again.program.bridge_steps == 0

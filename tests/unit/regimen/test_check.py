@@ -14,9 +14,9 @@ from dosebench.base.units import DAY_MS
 from dosebench.profile import load
 from dosebench.regimen import check as check_module
 from dosebench.regimen import document
-from dosebench.regimen.check import check
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.drugs import DrugLibrary
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.summary import summarize_check
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from regimens import BACLOFEN, EXAMPLES, ROOT, Bench, codes
@@ -26,14 +26,14 @@ RULE_FILES = ("limits", "modes", "drug_limits", "plausibility")
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_example_is_what_it_says(path: Path, library: DrugLibrary) -> None:
-    result = check(path, library)
+    result = check_regimen(path, library)
     assert result.ok == (path.stem not in ("mistakes", "c6-slip"))
     assert "never for people" in path.read_text(encoding="utf-8")
 
 
 def test_ten_mistakes_at_once(library: DrugLibrary) -> None:
     path = EXAMPLES / "mistakes.toml"
-    result = check(path, library)
+    result = check_regimen(path, library)
     marked = [at for at, text in enumerate(path.read_text().splitlines(), 1) if "#" in text[1:] and at > 4]
     assert len(marked) == 10
     assert [problem.line for problem in result.errors] == marked
@@ -50,13 +50,13 @@ def test_ten_mistakes_at_once(library: DrugLibrary) -> None:
         "value",
     ]
     assert result.program is None
-    assert summarize(result)["program_hash"] is None
+    assert summarize_check(result)["program_hash"] is None
 
 
 def test_json_keys_are_always_there(bench: Bench) -> None:
-    good = summarize(check(EXAMPLES / "c5-baclofen-800.toml", bench.library))
+    good = summarize_check(check_regimen(EXAMPLES / "c5-baclofen-800.toml", bench.library))
     for text in ("", "not toml", "format = 1\n", 'profile = "implant-99"\n'):
-        bad = summarize(bench.check(text))
+        bad = summarize_check(bench.check(text))
         assert list(bad) == list(good)
         assert bad["ok"] is False
         assert bad["errors"]
@@ -84,7 +84,7 @@ def test_load_regimen_insists(bench: Bench) -> None:
 
 def test_previous_with_mistakes_is_refused(bench: Bench) -> None:
     with pytest.raises(DosebenchError, match="has mistakes itself"):
-        check(EXAMPLES / "c5-baclofen-800.toml", bench.library, EXAMPLES / "mistakes.toml")
+        check_regimen(EXAMPLES / "c5-baclofen-800.toml", bench.library, EXAMPLES / "mistakes.toml")
 
 
 def test_the_format_page_is_complete(bench: Bench) -> None:
@@ -98,7 +98,7 @@ def test_the_format_page_is_complete(bench: Bench) -> None:
     used = set(re.findall(r"""(?:error|warning)\(\s*facts,\s.*?"([a-z-]+)"(?:, confirm=False)?,?\s*\)\n""", source))
     assert len(used) > 50
     built = {f"{name}-{limit}" for name in ("bolus", "square", "patient") for limit in ("hard-max", "soft-max")}
-    for name in used | built | set(summarize(result)) | {"unknown-key", "not-toml"}:
+    for name in used | built | set(summarize_check(result)) | {"unknown-key", "not-toml"}:
         assert f"`{name}`" in page, name
 
 
@@ -110,14 +110,14 @@ def optional(data: st.DataObject, text: str, values: st.SearchStrategy[Any]) -> 
 def draw_regimen(data: st.DataObject) -> tuple[str, str]:
     """A profile and a regimen whose figures lie on both sides of every limit of that pump, mostly within."""
     name = data.draw(st.sampled_from(load.builtin_names()))
-    pump = load.load(name)
+    pump = load.load_profile(name)
     step = int(pump.delivery.step_volume)
-    least, most = (pump.steps(rate * DAY_MS) for rate in (pump.delivery.rate_min, pump.caps.day / DAY_MS))
+    least, most = (pump.count_steps(rate * DAY_MS) for rate in (pump.delivery.rate_min, pump.caps.day / DAY_MS))
     daily = data.draw(st.decimals(int(least) - 1, int(most) + 1, places=3))
     near = st.integers(-2, 3)
     hour = near.map(lambda extra: (int(daily) * 241 // 240 // 24 + extra) * step)
     day = near.map(lambda extra: (int(daily) * 241 // 240 + extra) * step)
-    content = int(pump.steps(pump.reservoir.capacity))
+    content = int(pump.count_steps(pump.reservoir.capacity))
     filled = data.draw(st.integers(content * 9 // 10, content + 1)) * step
     text = f'format = 1\nprofile = "{name}"\n[drug]\nname = "unlisted"\n'
     concentration = data.draw(st.sampled_from(["2000", "2002", "25", "4", "333.333"]))
@@ -128,7 +128,9 @@ def draw_regimen(data: st.DataObject) -> tuple[str, str]:
     text += f'dose = "{daily * step} nL/day"\n'
     text += optional(data, 'minimum = "{} nL/day"\n', near.map(lambda extra: (int(least) + extra) * step))
     text += optional(
-        data, '[bolus]\nmax = "{} nL"\n', near.map(lambda extra: (int(pump.steps(pump.caps.bolus)) + extra) * step)
+        data,
+        '[bolus]\nmax = "{} nL"\n',
+        near.map(lambda extra: (int(pump.count_steps(pump.caps.bolus)) + extra) * step),
     )
     text += "[limits]\n" + optional(data, 'per_hour = "{} nL"\n', hour | st.just(int(pump.caps.hour)))
     return name, text + optional(data, 'per_day = "{} nL"\n', day | st.just(int(pump.caps.day)))
@@ -142,8 +144,8 @@ def test_what_passes_the_check_is_taken_by_the_pump(bench: Bench, pump: SimpleNa
     result = bench.check(text)
     assert result.ok == (result.program is not None)
     if result.program is not None:
-        device = pump.Profile(load.load(name).device_config())
-        assert pump.Therapy(result.program.encode()).check(device) == (0, 0), text
+        device = pump.Profile(load.load_profile(name).device_config())
+        assert pump.Therapy(result.program.encode_program()).check(device) == (0, 0), text
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -152,4 +154,4 @@ def test_any_damage_gives_an_answer(bench: Bench, at: int, put: str, cut: int) -
     text = (EXAMPLES / "morphine-tolerant.toml").read_text(encoding="utf-8")
     result = bench.check(text[:at] + put + text[at + cut :])
     assert result.ok == (not result.errors)
-    json.dumps(summarize(result), allow_nan=False)
+    json.dumps(summarize_check(result), allow_nan=False)

@@ -29,7 +29,7 @@ dose = "800 ug/day"
 
 
 def problems(text: str) -> list[tuple[int, str, str, str]]:
-    document = regimen.from_file(toml_file.parse(text, "test.toml"))
+    document = regimen.from_file(toml_file.parse_toml(text, "test.toml"))
     return [(problem.line, problem.key, problem.code, problem.message) for problem in document.problems]
 
 
@@ -40,7 +40,7 @@ def test_good_file_has_no_problems() -> None:
 def test_line_endings_and_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "windows.toml"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").replace("800", "-800").encode())
-    assert [(p.line, p.key) for p in regimen.read(path).problems] == [(14, "therapy.dose")]
+    assert [(p.line, p.key) for p in regimen.read_regimen(path).problems] == [(14, "therapy.dose")]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_empty_file_names_all_that_is_missing() -> None:
 def test_any_damage_is_a_problem_or_a_toml_file_error(at: int, put: str, cut: int) -> None:
     text = GOOD[:at] + put + GOOD[at + cut :]
     try:
-        document = regimen.from_file(toml_file.parse(text, "test.toml"))
+        document = regimen.from_file(toml_file.parse_toml(text, "test.toml"))
     except TomlFileError:
         return
     assert all(1 <= problem.line <= text.count("\n") + 1 for problem in document.problems)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from dosebench.base.errors import DosebenchError
 from dosebench.regimen import drugs
-from dosebench.regimen.check import check
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.drugs import DrugLibrary
 from regimens import BACLOFEN, BODY, HEAD, ROOT, Bench, codes
 
@@ -17,18 +17,18 @@ def test_own_drug_files_come_first(tmp_path: Path, bench: Bench) -> None:
     folder.mkdir()
     text = (ROOT / "host/dosebench/regimen/library/baclofen.toml").read_text()
     (folder / "own.toml").write_text(text.replace('"2003 ug/day"', '"1500 ug/day"'))
-    own = drugs.load([folder])
+    own = drugs.load_drugs([folder])
     path = bench.write((HEAD + BODY).format(**BACLOFEN, dose="1600 ug/day"))
-    assert codes(check(path, own).errors) == ["dose-hard-max"]
-    assert check(path, bench.library).ok
+    assert codes(check_regimen(path, own).errors) == ["dose-hard-max"]
+    assert check_regimen(path, bench.library).ok
     assert own.files["baclofen"].endswith("own.toml")
     (folder / "own.toml").write_text(text.replace('"2003 ug/day"', '"1500 ug"').replace("percent = ", "percnt = "))
     with pytest.raises(drugs.DrugError, match=r"line 16: dose.hard_max.value.*drug mass"):
-        drugs.load([folder])
+        drugs.load_drugs([folder])
     with pytest.raises(drugs.DrugError, match=r'line 23: change.soft_up_percnt: unknown key "soft_up_percnt"'):
-        drugs.load([folder])
+        drugs.load_drugs([folder])
     with pytest.raises(DosebenchError, match="no such directory"):
-        drugs.load([tmp_path / "none"])
+        drugs.load_drugs([tmp_path / "none"])
 
 
 def test_every_figure_of_the_library_has_a_source(library: DrugLibrary) -> None:
@@ -36,5 +36,5 @@ def test_every_figure_of_the_library_has_a_source(library: DrugLibrary) -> None:
     for drug in library.drugs.values():
         assert drug.dose.hard_max.value > 0
         assert drug.dose.usual_min.value < drug.dose.usual_max.value <= drug.dose.hard_max.value
-    assert library.find("LIORESAL") is library.find("baclofen")
-    assert library.nearest("baclofn") == "baclofen"
+    assert library.find_drug("LIORESAL") is library.find_drug("baclofen")
+    assert library.nearest_name("baclofn") == "baclofen"

@@ -62,18 +62,18 @@ def test_a_mistake_hides_only_what_depends_on_it(rules: Rules, change: dict[str,
     facts = rules.facts(order(**change))
     found = {name for name in names if getattr(facts, name) is None}
     assert unknown <= found
-    assert facts.regimen() is None
+    assert facts.complete_order() is None
     if "concentration" not in unknown and "rate" not in unknown:
         assert facts.daily_ng == 200_000
 
 
 def test_a_right_file_makes_an_order(rules: Rules) -> None:
-    made = rules.facts(order(PATIENT)).regimen()
+    made = rules.facts(order(PATIENT)).complete_order()
     assert made is not None
     assert (made.drug, made.mode, made.basal) == ("testdrug", "continuous", Fraction(200_000, DAY_MS))
     assert made.patient is not None
     assert made.bolus_max == 0
-    stopped = rules.facts(order(mode="stopped")).regimen()
+    stopped = rules.facts(order(mode="stopped")).complete_order()
     assert stopped is not None
     assert stopped.basal == 0
 
@@ -105,7 +105,7 @@ def test_how_long_the_drug_keeps(rules: Rules, text: str, diluted: bool, days: i
 def test_what_a_program_says_of_itself(bench: Bench) -> None:
     program = Bench(bench.directory, LIBRARY).check(order(concentration="2000 ug/mL", dose="240 ug/day")).program
     assert program is not None
-    assert Previous.of(program) == Previous("testdrug", Fraction(2), Fraction(240_000))
+    assert Previous.from_program(program) == Previous("testdrug", Fraction(2), Fraction(240_000))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,11 @@ def test_a_rate_outside_of_the_pumps_range_has_no_fraction(rules: Rules) -> None
 
 def test_doses_are_shown_in_the_drugs_unit(rules: Rules, bench: Bench) -> None:
     facts = rules.facts(order())
-    assert (facts.unit, facts.dose(Fraction(1_500)), facts.mass(Fraction(2_000))) == ("ug", "1.5 ug/day", "2 ug")
+    assert (facts.unit, facts.format_dose(Fraction(1_500)), facts.format_mass(Fraction(2_000))) == (
+        "ug",
+        "1.5 ug/day",
+        "2 ug",
+    )
     morphine = bench.check(order(drug="morphine", concentration="5 mg/mL", dose="1 mg/day")).facts
     assert morphine is not None
-    assert (morphine.unit, morphine.dose(Fraction(1_500_000))) == ("mg", "1.5 mg/day")
+    assert (morphine.unit, morphine.format_dose(Fraction(1_500_000))) == ("mg", "1.5 mg/day")

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 from dosebench.base.units import DAY_MS
 from dosebench.regimen.facts import Facts
-from dosebench.regimen.findings import Finding, dose_and_volume, error, findings, volume_rate, warning
+from dosebench.regimen.findings import Finding, collect_findings, dose_and_volume, make_error, make_warning, volume_rate
 from rules import Rules, order
 
 
@@ -19,7 +19,7 @@ def facts(rules: Rules) -> Facts:
 
 @pytest.mark.parametrize("key", ["therapy.dose", ("therapy", "dose")])
 def test_an_error_stands_at_its_key_and_refuses(facts: Facts, key: str | tuple[str, ...]) -> None:
-    found = error(facts, key, "is wrong", "some-code")
+    found = make_error(facts, key, "is wrong", "some-code")
     line = order().splitlines().index('dose = "200 ug/day"') + 1
     assert (found.problem.key, found.problem.line) == ("therapy.dose", line)
     assert (found.problem.message, found.problem.code) == ("is wrong", "some-code")
@@ -29,27 +29,27 @@ def test_an_error_stands_at_its_key_and_refuses(facts: Facts, key: str | tuple[s
 
 @pytest.mark.parametrize("confirm", [True, False])
 def test_a_warning_asks_unless_it_only_tells(facts: Facts, confirm: bool) -> None:
-    found = warning(facts, "drug", "is odd", "some-code", confirm=confirm)
+    found = make_warning(facts, "drug", "is odd", "some-code", confirm=confirm)
     assert not found.is_error
     assert found.problem.needs_confirm is confirm
-    assert warning(facts, "drug", "is odd", "some-code").problem.needs_confirm
+    assert make_warning(facts, "drug", "is odd", "some-code").problem.needs_confirm
 
 
 def test_a_key_that_the_file_lacks_is_told_at_its_table(facts: Facts) -> None:
-    found = error(facts, "reservoir.low", "is missing", "x")
+    found = make_error(facts, "reservoir.low", "is missing", "x")
     assert (found.problem.key, found.problem.line) == ("reservoir.low", order().splitlines().index("[reservoir]") + 1)
 
 
 def test_rules_are_asked_in_their_order(facts: Facts) -> None:
     def twice(given: Facts) -> Iterator[Finding]:
         assert given is facts
-        yield error(given, "drug", "a", "first")
-        yield warning(given, "drug", "b", "second")
+        yield make_error(given, "drug", "a", "first")
+        yield make_warning(given, "drug", "b", "second")
 
     def never(_: Facts) -> Iterator[Finding]:
         return iter(())
 
-    found = list(findings(facts, (twice, never, twice)))
+    found = list(collect_findings(facts, (twice, never, twice)))
     assert [one.problem.code for one in found] == ["first", "second", "first", "second"]
 
 

@@ -103,19 +103,19 @@ ONE_HIGH_HOUR = (
 
 
 def test_one_high_hour_a_day_does_not_count_as_a_high_day(bench: Bench, pump: SimpleNamespace) -> None:
-    device = pump.Profile(load.load("implant-40").device_config())
+    device = pump.Profile(load.load_profile("implant-40").device_config())
     text = flex("[[therapy.pattern]]\n" + ONE_HIGH_HOUR + '[limits]\nper_day = "{} ug"\n')
     passed = bench.check(text.replace("{}", "640"))
     assert passed.program is not None
-    assert pump.Therapy(passed.program.encode()).check(device) == (0, 0)
+    assert pump.Therapy(passed.program.encode_program()).check(device) == (0, 0)
     assert places(bench.check(text.replace("{}", "637"))) == [("limits.per_day", "cap-below-basal")]
 
 
 def test_default_caps_of_a_flex_regimen_leave_room_for_its_clock(bench: Bench, pump: SimpleNamespace) -> None:
-    device = pump.Profile(load.load("implant-40").device_config())
+    device = pump.Profile(load.load_profile("implant-40").device_config())
     result = bench.check(flex("[[therapy.pattern]]\n" + ONE_HIGH_HOUR))
     assert result.program is not None
-    assert pump.Therapy(result.program.encode()).check(device) == (0, 0)
+    assert pump.Therapy(result.program.encode_program()).check(device) == (0, 0)
     assert 638 <= figures(result)["limits"]["per_day_ug"] < 641
 
 
@@ -137,13 +137,13 @@ def test_default_caps_leave_room_for_all_boluses_that_are_ordered(bench: Bench) 
 
 HOUR_CAP = '[[limits.cap]]\nwindow = "{}"\ndose = "{}"\n'
 RULES_OF_PUMPS = [
-    (limits.zeros, order(), []),
-    (limits.zeros, order(filled="0 mL"), ["reservoir.filled: zero refuses"]),
-    (limits.zeros, order(concentration="0 ug/mL"), ["drug.concentration: zero refuses"]),
-    (limits.zeros, order('[bolus]\nmax = "0 ug"\n'), ["bolus.max: zero refuses"]),
-    (limits.zeros, order('[limits]\nper_hour = "0 ug"\n'), ["limits.per_hour: zero refuses"]),
-    (limits.zeros, order(HOUR_CAP.format("2 h", "0 ug")), ["limits.cap[0].dose: zero refuses"]),
-    (limits.zeros, order(dose="0 ug/day"), []),
+    (limits.check_zeros, order(), []),
+    (limits.check_zeros, order(filled="0 mL"), ["reservoir.filled: zero refuses"]),
+    (limits.check_zeros, order(concentration="0 ug/mL"), ["drug.concentration: zero refuses"]),
+    (limits.check_zeros, order('[bolus]\nmax = "0 ug"\n'), ["bolus.max: zero refuses"]),
+    (limits.check_zeros, order('[limits]\nper_hour = "0 ug"\n'), ["limits.per_hour: zero refuses"]),
+    (limits.check_zeros, order(HOUR_CAP.format("2 h", "0 ug")), ["limits.cap[0].dose: zero refuses"]),
+    (limits.check_zeros, order(dose="0 ug/day"), []),
     # 0.048 to 24 mL a day.
     (limits.rate_range, order(dose="48 ug/day"), []),
     (limits.rate_range, order(dose="47.99 ug/day"), ["therapy.dose: rate-below-minimum refuses"]),
@@ -239,17 +239,17 @@ RULES_OF_PUMPS = [
         order(HOUR_CAP.format("25 h", "12001 ug")),
         ["limits.cap[0].dose: cap-above-hard refuses"],
     ),
-    (limits.countable, order(concentration="4 ug/mL", dose="192 nL/day"), []),
+    (limits.check_counts, order(concentration="4 ug/mL", dose="192 nL/day"), []),
     (
-        limits.countable,
+        limits.check_counts,
         order(concentration="3.9 ug/mL", dose="48 uL/day"),
         ["drug.concentration: count refuses"],
     ),
-    (limits.countable, order(concentration="1000.0000001 ug/mL"), ["drug.concentration: digits refuses"]),
-    (limits.countable, order(concentration="1 g/mL", dose="1.073741823 g/day"), []),
-    (limits.countable, order(concentration="1 g/mL", dose="1.073741824 g/day"), ["therapy.dose: count refuses"]),
-    (limits.rounding, order(), []),
-    (limits.rounding, order(dose="200.000000123 ug/day"), ["therapy.dose: rounding tells"]),
+    (limits.check_counts, order(concentration="1000.0000001 ug/mL"), ["drug.concentration: digits refuses"]),
+    (limits.check_counts, order(concentration="1 g/mL", dose="1.073741823 g/day"), []),
+    (limits.check_counts, order(concentration="1 g/mL", dose="1.073741824 g/day"), ["therapy.dose: count refuses"]),
+    (limits.check_rounding, order(), []),
+    (limits.check_rounding, order(dose="200.000000123 ug/day"), ["therapy.dose: rounding tells"]),
 ]
 
 

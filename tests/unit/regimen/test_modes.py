@@ -10,10 +10,10 @@ import pytest
 from dosebench.base.units import DAY_MS
 from dosebench.profile import load
 from dosebench.regimen import modes
-from dosebench.regimen.check import check
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.drugs import DrugLibrary
 from dosebench.regimen.findings import Rule
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.summary import summarize_check
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from regimen_texts import (
@@ -33,7 +33,7 @@ from rules import Rules, name_of, order
 
 
 def test_flex_example(library: DrugLibrary) -> None:
-    result = check(EXAMPLES / "flex-weekdays.toml", library)
+    result = check_regimen(EXAMPLES / "flex-weekdays.toml", library)
     found = figures(result)
     assert not result.warnings
     assert (found["daily_dose_ug"], found["weekly_dose_ug"], found["largest_hour_ug"]) == (502.5, 3352.5, 30)
@@ -102,7 +102,7 @@ def test_mistakes_in_patterns(bench: Bench, patterns: str, place: tuple[str, str
     assert [
         problem for problem in result.errors if (problem.key, problem.code) == place and words in problem.message
     ], [str(problem) for problem in result.errors]
-    json.dumps(summarize(result), allow_nan=False)
+    json.dumps(summarize_check(result), allow_nan=False)
 
 
 def test_ten_mistakes_in_the_new_tables_at_once(bench: Bench) -> None:
@@ -121,7 +121,7 @@ def test_ten_mistakes_in_the_new_tables_at_once(bench: Bench) -> None:
 
 
 def test_titration_example(library: DrugLibrary) -> None:
-    result = check(EXAMPLES / "titration-morphine.toml", library)
+    result = check_regimen(EXAMPLES / "titration-morphine.toml", library)
     found = figures(result)
     assert [row["after_days"] for row in found["titration"]] == [0, 3, 6, 9]
     assert found["daily_dose_ug"] == 720
@@ -166,7 +166,7 @@ def test_mistakes_in_a_titration(bench: Bench, steps: str, more: str, place: tup
 
 
 def test_patient_bolus_example(library: DrugLibrary) -> None:
-    result = check(EXAMPLES / "patient-bolus.toml", library)
+    result = check_regimen(EXAMPLES / "patient-bolus.toml", library)
     found = figures(result)
     assert not result.warnings
     assert (found["daily_dose_ug"], found["patient_bolus"]["daily_ug"], found["periodic_bolus"]["daily_ug"]) == (
@@ -239,9 +239,9 @@ def test_tables_of_another_mode_are_not_delivered(bench: Bench) -> None:
 
 def nl_per_day(data: st.DataObject, name: str) -> str:
     """A basal rate, mostly one that the pump can do."""
-    pump = load.load(name)
+    pump = load.load_profile(name)
     step_nl = int(pump.delivery.step_volume)
-    least, most = (int(pump.steps(rate * DAY_MS)) for rate in (pump.delivery.rate_min, pump.caps.day / DAY_MS))
+    least, most = (int(pump.count_steps(rate * DAY_MS)) for rate in (pump.delivery.rate_min, pump.caps.day / DAY_MS))
     steps = data.draw(st.integers(least, most // 3) | st.sampled_from([least - 1, least, most]))
     return f'"{steps * step_nl} nL/day"'
 
@@ -271,8 +271,8 @@ def draw_basal(data: st.DataObject, name: str) -> str:
 
 
 def draw_extras(data: st.DataObject, name: str) -> str:
-    pump = load.load(name)
-    step_nl, most = int(pump.delivery.step_volume), int(pump.steps(pump.caps.bolus))
+    pump = load.load_profile(name)
+    step_nl, most = int(pump.delivery.step_volume), int(pump.count_steps(pump.caps.bolus))
     sizes = (st.integers(1, 20) | st.sampled_from([most, most + 1])).map(lambda steps: f"{steps * step_nl} nL")
     minutes = st.sampled_from([1, 2, 10, 30, 60, 120, 360, 1440])
     some = st.booleans()
@@ -300,16 +300,16 @@ def draw_extras(data: st.DataObject, name: str) -> str:
 @given(data=st.data())
 def test_what_passes_the_check_is_taken_by_the_pump(bench: Bench, pump: SimpleNamespace, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(load.builtin_names()))
-    filled = int(load.load(name).reservoir.capacity)
+    filled = int(load.load_profile(name).reservoir.capacity)
     text = f'format = 1\nprofile = "{name}"\n[drug]\nname = "unlisted"\nconcentration = "2000 ug/mL"\n'
     text += f'[reservoir]\nfilled = "{filled} nL"\n' + draw_basal(data, name) + draw_extras(data, name)
     cap = data.draw(st.none() | st.tuples(st.sampled_from([1, 30, 60, 240, 2880]), st.integers(1, 100)))
     text += f'[[limits.cap]]\nwindow = "{cap[0]} min"\ndose = "{cap[1] * filled // 200} nL"\n' if cap else ""
     result = bench.check(text)
-    json.dumps(summarize(result), allow_nan=False)
+    json.dumps(summarize_check(result), allow_nan=False)
     if result.program is not None:
-        device = pump.Profile(load.load(name).device_config())
-        assert pump.Therapy(result.program.encode()).check(device) == (0, 0), text
+        device = pump.Profile(load.load_profile(name).device_config())
+        assert pump.Therapy(result.program.encode_program()).check(device) == (0, 0), text
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -323,7 +323,7 @@ def test_any_damage_gives_an_answer(bench: Bench, name: str, at: int, put: str, 
     text: Any = (EXAMPLES / f"{name}.toml").read_text(encoding="utf-8")
     result = bench.check(text[:at] + put + text[at + cut :])
     assert result.ok == (not result.errors)
-    json.dumps(summarize(result), allow_nan=False)
+    json.dumps(summarize_check(result), allow_nan=False)
 
 
 # Each rule alone, on a drug with round limits
@@ -359,29 +359,39 @@ def bridged(concentration: str = '"2000 ug/mL"', **more: str) -> str:
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 OTHER_DRUG = order(drug="other")
 RULES_OF_MODES: list[tuple[Rule, str, str | None, list[str]]] = [
-    (modes.patterns, flexed(days("")), None, []),
-    (modes.patterns, flexed(days(*WEEK[:5]), days(*WEEK[5:])), None, []),
-    (modes.patterns, order(days("mon")), None, []),
-    (modes.patterns, flexed(days(*WEEK[:6])), None, ["therapy.pattern: pattern-days refuses"]),
-    (modes.patterns, flexed(days(*WEEK), days("mon")), None, ["therapy.pattern[1].days: pattern-days refuses"]),
-    (modes.patterns, flexed(days(*WEEK), days("")), None, ["therapy.pattern[1].days: pattern-days refuses"]),
-    (modes.patterns, flexed(days(*WEEK), days()), None, ["therapy.pattern[1].days: pattern-days refuses"]),
-    (modes.patterns, flexed(days("", steps=at("00:00", "06:00", "23:59"))), None, []),
+    (modes.check_patterns, flexed(days("")), None, []),
+    (modes.check_patterns, flexed(days(*WEEK[:5]), days(*WEEK[5:])), None, []),
+    (modes.check_patterns, order(days("mon")), None, []),
+    (modes.check_patterns, flexed(days(*WEEK[:6])), None, ["therapy.pattern: pattern-days refuses"]),
+    (modes.check_patterns, flexed(days(*WEEK), days("mon")), None, ["therapy.pattern[1].days: pattern-days refuses"]),
+    (modes.check_patterns, flexed(days(*WEEK), days("")), None, ["therapy.pattern[1].days: pattern-days refuses"]),
+    (modes.check_patterns, flexed(days(*WEEK), days()), None, ["therapy.pattern[1].days: pattern-days refuses"]),
+    (modes.check_patterns, flexed(days("", steps=at("00:00", "06:00", "23:59"))), None, []),
     (
-        modes.patterns,
+        modes.check_patterns,
         flexed(days("", steps=at("00:01"))),
         None,
         ["therapy.pattern[0].steps[0].at: pattern-order refuses"],
     ),
     (
-        modes.patterns,
+        modes.check_patterns,
         flexed(days("", steps=at("00:00", "06:00", "06:00"))),
         None,
         ["therapy.pattern[0].steps[2].at: pattern-order refuses"],
     ),
-    (modes.patterns, flexed(days("", steps="steps = []")), None, ["therapy.pattern[0].steps: pattern-order refuses"]),
-    (modes.patterns, flexed(days("", steps=MANY_STEPS)), None, ["therapy.pattern[0].steps: pattern-order refuses"]),
-    (modes.patterns, order(MANY_RATES, mode="flex"), None, ["therapy.pattern: rates-count refuses"]),
+    (
+        modes.check_patterns,
+        flexed(days("", steps="steps = []")),
+        None,
+        ["therapy.pattern[0].steps: pattern-order refuses"],
+    ),
+    (
+        modes.check_patterns,
+        flexed(days("", steps=MANY_STEPS)),
+        None,
+        ["therapy.pattern[0].steps: pattern-order refuses"],
+    ),
+    (modes.check_patterns, order(MANY_RATES, mode="flex"), None, ["therapy.pattern: rates-count refuses"]),
     (modes.titration_order, ramped(("0 days", "100 ug/day"), ("255 days", "110 ug/day")), None, []),
     (
         modes.titration_order,
@@ -441,9 +451,9 @@ RULES_OF_MODES: list[tuple[Rule, str, str | None, list[str]]] = [
         None,
         ["titration.change_max: titration-change refuses"],
     ),
-    (modes.durations, order(PATIENT + PERIODIC), None, []),
-    (modes.durations, order(PATIENT.replace("10 min", "0.5 ms")), None, ["patient_bolus.over: duration refuses"]),
-    (modes.durations, order(PERIODIC.replace("6 h", "7 days")), None, ["periodic_bolus.every: duration refuses"]),
+    (modes.check_durations, order(PATIENT + PERIODIC), None, []),
+    (modes.check_durations, order(PATIENT.replace("10 min", "0.5 ms")), None, ["patient_bolus.over: duration refuses"]),
+    (modes.check_durations, order(PERIODIC.replace("6 h", "7 days")), None, ["periodic_bolus.every: duration refuses"]),
     # A step is 0.25 ug, the largest bolus 0.5 mL.
     (modes.bolus_size, order('[bolus]\nmax = "0.25 ug"\n'), None, []),
     (modes.bolus_size, order('[bolus]\nmax = "0.24 ug"\n'), None, ["bolus.max: bolus-size refuses"]),
@@ -562,10 +572,10 @@ RULES_OF_MODES: list[tuple[Rule, str, str | None, list[str]]] = [
         None,
         ["bridge: bridge asks", "bridge: bridge-bolus asks"],
     ),
-    (modes.unbridged, order(CATHETER), order(), []),
-    (modes.unbridged, order(CATHETER), order(concentration="2000 ug/mL"), ["catheter: no-bridge asks"]),
-    (modes.unbridged, order(), order(concentration="2000 ug/mL"), []),
-    (modes.unbridged, bridged(""), order(concentration="2000 ug/mL"), []),
+    (modes.check_unbridged, order(CATHETER), order(), []),
+    (modes.check_unbridged, order(CATHETER), order(concentration="2000 ug/mL"), ["catheter: no-bridge asks"]),
+    (modes.check_unbridged, order(), order(concentration="2000 ug/mL"), []),
+    (modes.check_unbridged, bridged(""), order(concentration="2000 ug/mL"), []),
 ]
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.profile import load
-from dosebench.regimen.check import check
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.drugs import DrugLibrary
 from dosebench.therapy.program import Program
 from dosebench.therapy.reference_pump import ReferencePump
@@ -18,7 +18,7 @@ from regimens import EXAMPLES, ZICONOTIDE, Bench, codes, figures
 
 @pytest.mark.requirement("C1")
 def test_c1_exactly_the_lowest_rate(bench: Bench) -> None:
-    low = figures(check(EXAMPLES / "c1-ziconotide-1.2.toml", bench.library))
+    low = figures(check_regimen(EXAMPLES / "c1-ziconotide-1.2.toml", bench.library))
     assert low["daily_volume_ml"] == 0.048
     assert low["reading"]["daily_steps"] == 192
     refused = bench.dose(ZICONOTIDE, "1.19 ug/day")
@@ -33,7 +33,7 @@ def test_c1_exactly_the_lowest_rate(bench: Bench) -> None:
 @pytest.mark.requirement("C2")
 @pytest.mark.parametrize(("name", "volume"), [("c2-baclofen-96", 0.0480), ("c2-baclofen-674", 0.3365)])
 def test_c2_volumes(library: DrugLibrary, name: str, volume: float) -> None:
-    result = check(EXAMPLES / f"{name}.toml", library)
+    result = check_regimen(EXAMPLES / f"{name}.toml", library)
     assert round(figures(result)["daily_volume_ml"], 4) == volume
     assert not result.needs_confirm, "2002 ug/mL is a measured 2000"
 
@@ -42,7 +42,7 @@ def test_c2_volumes(library: DrugLibrary, name: str, volume: float) -> None:
 @pytest.mark.requirement("R22")
 def test_c3_refill(bench: Bench) -> None:
     path = EXAMPLES / "c3-ziconotide-19.2.toml"
-    result = check(path, bench.library)
+    result = check_regimen(path, bench.library)
     found = figures(result)
     assert found["daily_volume_ml"] == 0.768
     assert found["refill"]["due_days_by_volume"] == 22.1
@@ -71,7 +71,7 @@ def test_c4_hard_maximum_and_steps(bench: Bench) -> None:
 
 @pytest.mark.requirement("C5")
 def test_c5_low_alarm(library: DrugLibrary) -> None:
-    found = figures(check(EXAMPLES / "c5-baclofen-800.toml", library))
+    found = figures(check_regimen(EXAMPLES / "c5-baclofen-800.toml", library))
     assert found["daily_dose_ug"] == 800
     assert found["daily_volume_ml"] == 0.4
     assert found["refill"] == {
@@ -88,7 +88,7 @@ def test_c5_low_alarm(library: DrugLibrary) -> None:
 @pytest.mark.requirement("C7")
 @pytest.mark.requirement("R13")
 def test_c7_bridge(library: DrugLibrary, pump: SimpleNamespace) -> None:
-    result = check(EXAMPLES / "c7-bridge.toml", library, EXAMPLES / "c7-bridge-before.toml")
+    result = check_regimen(EXAMPLES / "c7-bridge.toml", library, EXAMPLES / "c7-bridge-before.toml")
     found = figures(result)
     assert found["bridge"] == {
         "volume_ml": 0.34,
@@ -106,21 +106,21 @@ def test_c7_bridge(library: DrugLibrary, pump: SimpleNamespace) -> None:
     assert (program.bridge_steps, program.path_version) == (1360, 3)
     assert program.bridge_ng == 125
     assert program.bridge_rate * program.step_nl * DAY_MS == 600_000
-    device = pump.Profile(load.load("implant-40").device_config())
-    assert pump.Therapy(program.encode()).check(device) == (0, 0)
+    device = pump.Profile(load.load_profile("implant-40").device_config())
+    assert pump.Therapy(program.encode_program()).check(device) == (0, 0)
 
 
 @pytest.mark.requirement("C7")
 def test_c7_without_a_bridge(bench: Bench, library: DrugLibrary) -> None:
     text = (EXAMPLES / "c7-bridge.toml").read_text(encoding="utf-8")
     path = bench.write(text[: text.index("[bridge]")])
-    result = check(path, library, EXAMPLES / "c7-bridge-before.toml")
+    result = check_regimen(path, library, EXAMPLES / "c7-bridge-before.toml")
     (told,) = [problem for problem in result.needs_confirm if problem.code == "no-bridge"]
     assert "75 ug/day flow for 54.4 h" in told.message
 
 
 def external(library: DrugLibrary, name: str) -> Program:
-    result = check(EXAMPLES / f"{name}.toml", library)
+    result = check_regimen(EXAMPLES / f"{name}.toml", library)
     assert result.program is not None
     return result.program
 
@@ -130,14 +130,14 @@ def external(library: DrugLibrary, name: str) -> Program:
 def test_c8_the_cap_is_reached_at_295_minutes(library: DrugLibrary) -> None:
     program = external(library, "c8-external")
     assert program.patient_rate * program.step_nl == Fraction(54_000_000, HOUR_MS)
-    warnings = check(EXAMPLES / "c8-external.toml", library).warnings
+    warnings = check_regimen(EXAMPLES / "c8-external.toml", library).warnings
     (told,) = [problem for problem in warnings if problem.code == "bolus-limited"]
     assert told.message.startswith("runs at 54 mL/h, what the largest basal leaves")
     assert told.message.endswith("in place of 60 mL/h: it takes 1.111 times as long")
     perfect = ReferencePump()
-    perfect.commit(0, program)
-    perfect.start(60 * MINUTE_MS)
-    assert [perfect.patient(at * MINUTE_MS) for at in (100, 140, 180)] == [True, True, True]
+    perfect.commit_program(0, program)
+    perfect.start_delivery(60 * MINUTE_MS)
+    assert [perfect.ask_patient_bolus(at * MINUTE_MS) for at in (100, 140, 180)] == [True, True, True]
     cap = next(cap.ng for cap in program.caps if cap.minutes == 240)
     at_cap = perfect.ideal_steps(295 * MINUTE_MS) * program.step_ng
     assert at_cap == cap == 26_500_000
@@ -148,10 +148,10 @@ def test_c8_the_cap_is_reached_at_295_minutes(library: DrugLibrary) -> None:
 def test_c9_the_third_bolus_does_not_fit(library: DrugLibrary) -> None:
     program = external(library, "c8-external")
     perfect = ReferencePump()
-    perfect.commit(0, program)
-    perfect.start(60 * MINUTE_MS)
-    assert perfect.patient(300 * MINUTE_MS)
-    assert perfect.patient(340 * MINUTE_MS)
+    perfect.commit_program(0, program)
+    perfect.start_delivery(60 * MINUTE_MS)
+    assert perfect.ask_patient_bolus(300 * MINUTE_MS)
+    assert perfect.ask_patient_bolus(340 * MINUTE_MS)
     window = perfect.ideal_steps(380 * MINUTE_MS) - perfect.ideal_steps(140 * MINUTE_MS)
     assert window * program.step_nl == 26_000_000
     assert window * program.step_ng + program.patient_steps * program.step_ng > 26_500_000
@@ -163,10 +163,10 @@ def test_c10_low_and_empty(library: DrugLibrary) -> None:
     assert program.on_low == "minimum_rate"
     start, low, empty = (at * MINUTE_MS for at in (60, 120, 150))
     perfect = ReferencePump()
-    perfect.commit(0, program)
-    perfect.start(start)
+    perfect.commit_program(0, program)
+    perfect.start_delivery(start)
     assert program.reservoir_steps - perfect.ideal_steps(low) == program.low_steps
-    perfect.limit(low, "minimum_rate")
+    perfect.limit_basal(low, "minimum_rate")
     assert program.reservoir_steps - perfect.ideal_steps(empty) == program.empty_steps
 
 
@@ -174,10 +174,10 @@ def test_c10_low_and_empty(library: DrugLibrary) -> None:
 @pytest.mark.requirement("R4")
 def test_c11_lockout(library: DrugLibrary) -> None:
     perfect = ReferencePump()
-    perfect.commit(0, external(library, "c11-external-lockout"))
-    perfect.start(60 * MINUTE_MS)
-    assert perfect.patient(120 * MINUTE_MS)
-    assert not perfect.patient(123 * MINUTE_MS)
+    perfect.commit_program(0, external(library, "c11-external-lockout"))
+    perfect.start_delivery(60 * MINUTE_MS)
+    assert perfect.ask_patient_bolus(120 * MINUTE_MS)
+    assert not perfect.ask_patient_bolus(123 * MINUTE_MS)
     assert [item.steps for item in perfect.given] == [10]
 
 
@@ -193,7 +193,7 @@ def test_c15_pulses(library: DrugLibrary) -> None:
 @pytest.mark.requirement("C6")
 @pytest.mark.requirement("R14")
 def test_c6_minutes_for_hours(library: DrugLibrary) -> None:
-    result = check(EXAMPLES / "c6-slip.toml", library)
+    result = check_regimen(EXAMPLES / "c6-slip.toml", library)
     assert codes(result.errors) == ["dose-hard-max", "cap-below-basal", "cap-below-basal"]
     (slip,) = result.warnings
     assert slip.code == "slip-time"
@@ -205,8 +205,8 @@ def test_c6_the_pump_refuses_by_its_daily_cap(bench: Bench, pump: SimpleNamespac
     text = (EXAMPLES / "c6-slip.toml").read_text(encoding="utf-8").replace('"6 min"', '"6 h"')
     meant = bench.check(text)
     assert meant.program is not None
-    device = pump.Profile(load.load("implant-40").device_config())
-    assert pump.Therapy(meant.program.encode()).check(device) == (0, 0)
+    device = pump.Profile(load.load_profile("implant-40").device_config())
+    assert pump.Therapy(meant.program.encode_program()).check(device) == (0, 0)
     slip = replace(meant.program, periodic_ms=6 * MINUTE_MS)
-    reason = pump.Therapy(slip.encode()).check(device)
+    reason = pump.Therapy(slip.encode_program()).check(device)
     assert reason == (47, 0), "cap_below_basal"

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from dosebench.regimen.check import check
-from dosebench.regimen.summary import summarize
+from dosebench.regimen.check import check_regimen
+from dosebench.regimen.summary import summarize_check
 from regimen_texts import PATIENT, PERIODIC
 from regimens import Bench
 from rules import LIBRARY, order
@@ -31,7 +31,7 @@ def figures(bench: Bench) -> Any:
     checker = Bench(bench.directory, LIBRARY)
 
     def of(text: str, before: str | None = None) -> dict[str, Any]:
-        made = summarize(checker.check(text, before))
+        made = summarize_check(checker.check(text, before))
         json.dumps(made, allow_nan=False)
         return made
 
@@ -42,7 +42,7 @@ def test_the_same_keys_whatever_the_file(figures: Any, bench: Bench) -> None:
     whole = figures(order(PATIENT + PERIODIC))
     for text in ("", "not toml", order(dose="wrong"), order(mode="stopped"), "format = 1\n"):
         assert figures(text).keys() == whole.keys()
-    empty = summarize(check(bench.write("= ="), LIBRARY))
+    empty = summarize_check(check_regimen(bench.write("= ="), LIBRARY))
     known = {name for name, value in empty.items() if value is not None}
     assert known == {"file", "ok", "errors", "warnings", "limits", "refill"}
     assert empty["ok"] is False

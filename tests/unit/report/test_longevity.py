@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from dosebench.profile import load
 from dosebench.profile.model import Profile
-from dosebench.report.longevity import curve, draw_longevity
+from dosebench.report.longevity import draw_longevity, longevity_curve
 from dosebench.therapy.energy import (
     life_at,
 )
 
-IMPLANT = load.load("implant-40")
-PROFILES = [load.load(name) for name in load.builtin_names()]
+IMPLANT = load.load_profile("implant-40")
+PROFILES = [load.load_profile(name) for name in load.builtin_names()]
 
 
 def years(ml_per_day: float) -> float:
@@ -31,6 +31,6 @@ def test_an_implant_lasts_seven_to_ten_years_at_usual_rates_and_much_less_at_hig
 
 @pytest.mark.parametrize("pump", PROFILES, ids=lambda pump: pump.name)
 def test_a_figure_is_drawn(pump: Profile, tmp_path: Path) -> None:
-    for mark in (None, curve(pump)[0], curve(pump)[-1]):
+    for mark in (None, longevity_curve(pump)[0], longevity_curve(pump)[-1]):
         draw_longevity(pump, tmp_path / "life.svg", mark, "a regimen")
         assert (tmp_path / "life.svg").stat().st_size > 10_000

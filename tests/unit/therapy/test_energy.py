@@ -12,13 +12,13 @@ from dosebench.profile.model import Profile
 from dosebench.profile.power import CONSUMERS, Usage, charges_uah
 from dosebench.regimen.check import load_regimen
 from dosebench.regimen.drugs import DrugLibrary
-from dosebench.report.longevity import curve, limits_ml
+from dosebench.report.longevity import limits_ml, longevity_curve
 from dosebench.therapy.energy import (
     BatteryState,
     Life,
     add_months,
+    estimate_service,
     life_at,
-    service,
     usage_by,
     usage_of,
 )
@@ -26,8 +26,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from regimens import EXAMPLES
 
-IMPLANT = load.load("implant-40")
-PROFILES = [load.load(name) for name in load.builtin_names()]
+IMPLANT = load.load_profile("implant-40")
+PROFILES = [load.load_profile(name) for name in load.builtin_names()]
 DAYS = st.dates(date(2001, 1, 1), date(2080, 1, 1))
 STATUS: dict[str, Any] = {"day": 10, "ms": 43_200_000, "high_steps": 4_200, "journal_next": 300, "battery_mv": 3_590}
 COUNTERS: dict[str, Any] = {
@@ -51,7 +51,7 @@ def service_end(eri: date, implanted: date, years: int) -> date:
     """End of service of a pump whose battery reaches its level on the day `eri`, and lasts long after it."""
     energy = IMPLANT.energy.model_copy(update={"service_years": years})
     pump = IMPLANT.model_copy(update={"energy": energy})
-    return service(pump, life_at(pump, 0.3e6), BatteryState(eri, implanted, low=True)).ends
+    return estimate_service(pump, life_at(pump, 0.3e6), BatteryState(eri, implanted, low=True)).ends
 
 
 @pytest.mark.requirement("R31", "C16")
@@ -94,7 +94,7 @@ def test_months_are_calendar_months(day: date, months: int, later: date) -> None
 @given(DAYS, DAYS, st.floats(0, 1.2e6), st.sampled_from([0.048, 0.3, 0.5, 1.0, 6.0]))
 def test_the_first_limit_ends_service(implanted: date, today: date, used: float, ml_per_day: float) -> None:
     expected = life_at(IMPLANT, ml_per_day * 1e6)
-    told = service(IMPLANT, expected, BatteryState(today, implanted, used))
+    told = estimate_service(IMPLANT, expected, BatteryState(today, implanted, used))
     empty = (expected.capacity_uah - used) / expected.day_uah
     limits = {
         "eri": (told.low - today).days + 90,
@@ -108,30 +108,30 @@ def test_the_first_limit_ends_service(implanted: date, today: date, used: float,
 def test_a_battery_below_its_level_is_at_eri_whatever_the_estimate_says() -> None:
     today = date(2026, 5, 1)
     state = BatteryState(today, date(2024, 1, 1), 0.0, low=True)
-    told = service(IMPLANT, life_at(IMPLANT, 0.3e6), state)
+    told = estimate_service(IMPLANT, life_at(IMPLANT, 0.3e6), state)
     assert (told.low, told.ends, told.limited_by) == (today, date(2026, 7, 30), "eri")
 
 
 def test_a_pump_that_is_not_implanted_runs_until_its_battery_is_empty() -> None:
-    pump = load.load("external-mlh")
-    told = service(pump, life_at(pump, 24e6), BatteryState.fresh(date(2026, 1, 1)))
+    pump = load.load_profile("external-mlh")
+    told = estimate_service(pump, life_at(pump, 24e6), BatteryState.fresh_battery(date(2026, 1, 1)))
     assert told.limited_by == "empty"
     assert told.low < told.ends
 
 
 def test_a_service_life_does_not_outlast_the_battery_of_a_pump_without_an_eri() -> None:
-    pump = load.load("external-mlh")
+    pump = load.load_profile("external-mlh")
     energy = pump.energy.model_copy(update={"service_years": 50, "reserve": Fraction(9, 10)})
     saving = pump.model_copy(update={"energy": energy})
     today = date(2026, 1, 1)
-    told = service(saving, life_at(saving, 0.3e6), BatteryState.fresh(today))
+    told = estimate_service(saving, life_at(saving, 0.3e6), BatteryState.fresh_battery(today))
     assert (told.ends - told.low).days > 90
     assert (told.ends, told.limited_by) == (today + timedelta(life_at(saving, 0.3e6).days_to_empty // 1), "empty")
 
 
 @pytest.mark.parametrize("pump", PROFILES, ids=lambda pump: pump.name)
 def test_more_flow_never_lasts_longer(pump: Profile) -> None:
-    points = curve(pump)
+    points = longevity_curve(pump)
     lasts = [point.life.days_to_low for point in points]
     rates = [point.ml_per_day for point in points]
     assert rates == sorted(set(rates))
@@ -180,7 +180,7 @@ def test_the_state_of_a_pumps_battery() -> None:
 def test_what_was_used_shortens_what_is_left() -> None:
     today = date(2026, 11, 24)
     expected: Life = life_at(IMPLANT, 1e6)
-    half = service(IMPLANT, expected, BatteryState(today, today, expected.usable_uah / 2))
+    half = estimate_service(IMPLANT, expected, BatteryState(today, today, expected.usable_uah / 2))
     assert (half.low - today).days == int(expected.days_to_low / 2)
 
 

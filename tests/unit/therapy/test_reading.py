@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from dosebench.profile import load
 from dosebench.profile.model import Profile
-from dosebench.regimen.compile import build
+from dosebench.regimen.compile import compile_order
 from dosebench.therapy.program import Reading
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ from orders import BACLOFEN, programs
 
 @pytest.fixture(scope="session")
 def implant() -> Profile:
-    return load.load("implant-40")
+    return load.load_profile("implant-40")
 
 
 @pytest.mark.requirement("R57")
@@ -28,8 +28,8 @@ def test_the_pump_reads_a_program_as_the_host_does(
     implant: Profile, pump: SimpleNamespace, data: st.DataObject
 ) -> None:
     item = data.draw(programs(implant))
-    own = dataclasses.asdict(item.reading())
-    device = pump.Program(item.encode()).reading()
+    own = dataclasses.asdict(item.expected_reading())
+    device = pump.Program(item.encode_program()).reading()
     limits = {"volume": 0, "stability": 1, "cap": 2}
     assert device.pop("refill") == (own["refill_days"], limits[own["refill_limit"]])
     assert device == {name: own[name] for name in device}
@@ -37,6 +37,6 @@ def test_the_pump_reads_a_program_as_the_host_does(
 
 
 def test_a_reading_from_the_devices_answer(implant: Profile) -> None:
-    own = build(BACLOFEN, implant).reading()
+    own = compile_order(BACLOFEN, implant).expected_reading()
     answer = dataclasses.asdict(own) | {"caps": [{"minutes": 60, "ng": 117_667}, {"minutes": 1440, "ng": 1_051_000}]}
-    assert Reading.of(answer) == own
+    assert Reading.from_answer(answer) == own

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
-from dosebench.profile.load import load
-from dosebench.regimen.compile import build
+from dosebench.profile.load import load_profile
+from dosebench.regimen.compile import compile_order
 from dosebench.regimen.order import Bridge, PatientBolus, Pattern, PatternStep, PeriodicBolus, Priming, RampStep
 from dosebench.therapy.program import Program
 from dosebench.therapy.reference_pump import ReferencePump
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from orders import BACLOFEN, programs
 
 HALF = Fraction(1, 2)
-IMPLANT = load("implant-40")
+IMPLANT = load_profile("implant-40")
 MONDAY = 8766
 """2024-01-01, a Monday, in days since 2000-01-01."""
 
@@ -183,18 +183,26 @@ def carry_out(pump: ReferencePump, brute: BruteForce, act: tuple[str, Any]) -> N
     """Let the same thing happen to both."""
     name, value = act
     if name == "advance":
-        pump.advance(pump.now_ms + value)
+        pump.advance_to(pump.now_ms + value)
         brute.advance(pump.now_ms)
     elif name == "commit":
         program = fast(value, 5000)
-        pump.commit(pump.now_ms, program)
+        pump.commit_program(pump.now_ms, program)
         brute.commit(program)
     elif name == "shift":
         at = int(pump.pattern_clock.at_ms) + value
         carry_out(pump, brute, ("clock", (at // DAY_MS, at % DAY_MS)))
     else:
         arguments = value if isinstance(value, tuple) else () if value is None else (value,)
-        getattr(pump, name)(pump.now_ms, *arguments)
+        method = {
+            "bolus": pump.ask_bolus,
+            "square": pump.ask_square_bolus,
+            "start": pump.start_delivery,
+            "stop": pump.stop_delivery,
+            "clock": pump.set_clock,
+            "clock_lost": pump.clock_lost,
+        }[name]
+        method(pump.now_ms, *arguments)
         brute.do(name, value)
 
 
@@ -220,15 +228,15 @@ def flex(*steps: tuple[str, int], weekend: tuple[tuple[str, int], ...] = ()) -> 
         return Pattern(tuple(days), tuple(PatternStep(at, Fraction(1000 * ul, DAY_MS)) for at, ul in times))
 
     patterns = (day(range(5), steps), day(range(5, 7), weekend)) if weekend else (day(range(7), steps),)
-    return build(replace(BACLOFEN, mode="flex", basal=Fraction(0), patterns=patterns), IMPLANT)
+    return compile_order(replace(BACLOFEN, mode="flex", basal=Fraction(0), patterns=patterns), IMPLANT)
 
 
 def running(program: Program, local_days: int = MONDAY, local_ms: int = 0) -> ReferencePump:
     """A pump that has run the program since time 0, at that local time."""
     pump = ReferencePump()
-    pump.commit(0, program)
-    pump.clock(0, local_days, local_ms)
-    pump.start(0)
+    pump.commit_program(0, program)
+    pump.set_clock(0, local_days, local_ms)
+    pump.start_delivery(0)
     return pump
 
 
@@ -236,7 +244,7 @@ def changes_of(pump: ReferencePump, until_ms: int) -> list[tuple[int, int]]:
     """When the basal changes, in minutes of pump time, and to how many uL a day; looked at every half minute."""
     changes = [(pump.now_ms // MINUTE_MS, int(pump.basal_rate * DAY_MS / 4))]
     while pump.now_ms < until_ms:
-        pump.advance(pump.now_ms + MINUTE_MS // 2)
+        pump.advance_to(pump.now_ms + MINUTE_MS // 2)
         daily = int(pump.basal_rate * DAY_MS / 4)
         if daily != changes[-1][1]:
             assert pump.now_ms % MINUTE_MS == 0
@@ -272,7 +280,7 @@ def test_an_ordinary_day_changes_exactly_at_its_boundaries() -> None:
 )
 def test_each_step_comes_once_when_the_clock_is_set(set_at: int, shown: int, expected: list[tuple[int, int]]) -> None:
     pump = running(DAY_AND_NIGHT)
-    pump.clock(set_at * HOUR_MS, MONDAY, shown * HOUR_MS)
+    pump.set_clock(set_at * HOUR_MS, MONDAY, shown * HOUR_MS)
     assert changes_of(pump, DAY_MS)[1:] == expected
     assert pump.pattern_clock.lag_ms == 0
 
@@ -286,21 +294,21 @@ def test_whatever_the_clock_the_steps_come_in_order_and_none_is_left_out(acts: l
     for wait_ms, shift_ms in [*acts, (3 * DAY_MS, 0)]:
         end = pump.now_ms + wait_ms
         while pump.now_ms < end:
-            pump.advance(min(end, pump.now_ms + 10 * MINUTE_MS))
+            pump.advance_to(min(end, pump.now_ms + 10 * MINUTE_MS))
             if pump.basal_rate * DAY_MS / 4 != seen[-1]:
                 seen.append(int(pump.basal_rate * DAY_MS / 4))
         wall = int(pump.pattern_clock.at_ms + pump.pattern_clock.lag_ms) + shift_ms
         if abs(wall - pump.pattern_clock.at_ms) <= 12 * HOUR_MS:
-            pump.clock(pump.now_ms, wall // DAY_MS, wall % DAY_MS)
+            pump.set_clock(pump.now_ms, wall // DAY_MS, wall % DAY_MS)
     order = [100, 400, 200]
     assert seen == [order[at % 3] for at in range(len(seen))]
 
 
 def test_a_difference_of_more_than_half_a_day_is_taken_at_once() -> None:
     pump = running(DAY_AND_NIGHT)
-    pump.clock(HOUR_MS, MONDAY, 13 * HOUR_MS)
+    pump.set_clock(HOUR_MS, MONDAY, 13 * HOUR_MS)
     assert pump.pattern_clock.lag_ms == 12 * HOUR_MS
-    pump.clock(HOUR_MS, MONDAY, 13 * HOUR_MS + 1)
+    pump.set_clock(HOUR_MS, MONDAY, 13 * HOUR_MS + 1)
     assert pump.pattern_clock.lag_ms == 0
     assert pump.basal_rate == Fraction(800, DAY_MS)
 
@@ -310,7 +318,7 @@ def test_without_a_clock_the_minimum_rate_runs() -> None:
     pump = running(DAY_AND_NIGHT)
     pump.clock_lost(7 * HOUR_MS)
     assert pump.basal_rate == DAY_AND_NIGHT.minimum_rate
-    pump.clock(9 * HOUR_MS, MONDAY, 22 * HOUR_MS)
+    pump.set_clock(9 * HOUR_MS, MONDAY, 22 * HOUR_MS)
     assert pump.basal_rate == Fraction(400, DAY_MS)
     assert pump.pattern_clock.lag_ms == 0
 
@@ -322,7 +330,7 @@ def test_weekdays_are_those_of_the_calendar(first: datetime.date) -> None:
     days = (first - datetime.date(2000, 1, 1)).days
     pump = running(program, days)
     for day in range(8):
-        pump.advance(day * DAY_MS + HOUR_MS)
+        pump.advance_to(day * DAY_MS + HOUR_MS)
         is_weekend = (first + datetime.timedelta(days=day)).weekday() >= 5
         assert pump.basal_rate == (Fraction(1200, DAY_MS) if is_weekend else Fraction(400, DAY_MS))
 
@@ -336,28 +344,28 @@ def test_ten_years_of_a_flex_regimen_are_its_weeks() -> None:
 
 def test_a_titration_counts_days_of_delivery() -> None:
     ramp = tuple(RampStep(day, Fraction(1000 * ul, DAY_MS)) for day, ul in ((0, 100), (2, 120), (5, 144)))
-    program = build(replace(BACLOFEN, mode="titration", basal=Fraction(0), ramp=ramp), IMPLANT)
+    program = compile_order(replace(BACLOFEN, mode="titration", basal=Fraction(0), ramp=ramp), IMPLANT)
     pump = running(program)
-    pump.stop(DAY_MS)
-    pump.start(4 * DAY_MS)
+    pump.stop_delivery(DAY_MS)
+    pump.start_delivery(4 * DAY_MS)
     assert changes_of(pump, 9 * DAY_MS) == [(4 * 1440, 100), (5 * 1440, 120), (8 * 1440, 144)]
     assert pump.ideal_steps(9 * DAY_MS) == 4 * (2 * 100 + 3 * 120 + 144)
-    pump.commit(9 * DAY_MS, program)
+    pump.commit_program(9 * DAY_MS, program)
     assert (pump.titration_day, pump.basal_rate) == (0, Fraction(400, DAY_MS))
 
 
 @pytest.mark.requirement("C7")
 def test_c7_bridge() -> None:
     bridge = Bridge(Fraction(340_000), Fraction(1, 2), Fraction(600_000, DAY_MS))
-    program = build(replace(BACLOFEN, basal=Fraction(150_000, DAY_MS), bridge=bridge), IMPLANT)
-    assert (program.bridge_steps, program.reading().bridge_ms) == (1360, 136 * HOUR_MS // 10)
+    program = compile_order(replace(BACLOFEN, basal=Fraction(150_000, DAY_MS), bridge=bridge), IMPLANT)
+    assert (program.bridge_steps, program.expected_reading().bridge_ms) == (1360, 136 * HOUR_MS // 10)
     assert program.bridge_steps * program.bridge_ng == 170_000, "170 ug of old drug"
     pump = running(program)
     # The last step of the bridge is made half a step of ideal volume before its end.
     end = 136 * HOUR_MS // 10 - 18_000
-    pump.advance(end - 1)
+    pump.advance_to(end - 1)
     assert (pump.basal_rate, pump.bridge_left) == (program.bridge_rate, 1)
-    pump.advance(end)
+    pump.advance_to(end)
     assert (pump.basal_rate, pump.bridge_left) == (Fraction(600, DAY_MS), 0)
     assert pump.basal_ideal == 1360 - HALF
 
@@ -365,16 +373,16 @@ def test_c7_bridge() -> None:
 @pytest.mark.requirement("R17")
 def test_every_step_since_the_commit_shortens_a_bridge() -> None:
     bridge = Bridge(Fraction(25_000), Fraction(1, 2), Fraction(600_000, DAY_MS))
-    pump = running(build(replace(BACLOFEN, bridge=bridge), IMPLANT))
-    assert pump.bolus(1000, 90)
-    pump.advance(1000 + 9000 * 50)
+    pump = running(compile_order(replace(BACLOFEN, bridge=bridge), IMPLANT))
+    assert pump.ask_bolus(1000, 90)
+    pump.advance_to(1000 + 9000 * 50)
     assert pump.bridge_left == 100 - pump.made == 37
     assert pump.basal_rate == Fraction(2400, DAY_MS)
-    pump.advance(1000 + 9000 * 90)
+    pump.advance_to(1000 + 9000 * 90)
     assert (pump.bridge_left, pump.basal_rate) == (0, Fraction(1600, DAY_MS))
 
 
-EXTRA = build(
+EXTRA = compile_order(
     replace(
         BACLOFEN,
         square_max=Fraction(25_000),
@@ -389,17 +397,17 @@ EXTRA = build(
 @pytest.mark.requirement("R7")
 def test_a_square_bolus_waits_while_another_runs() -> None:
     pump = running(EXTRA)
-    assert pump.square(0, 60, HOUR_MS)
-    assert not pump.square(0, 60, HOUR_MS), "one at a time"
-    pump.advance(30 * MINUTE_MS)
+    assert pump.ask_square_bolus(0, 60, HOUR_MS)
+    assert not pump.ask_square_bolus(0, 60, HOUR_MS), "one at a time"
+    pump.advance_to(30 * MINUTE_MS)
     assert pump.square_ideal == 30
-    assert pump.patient(30 * MINUTE_MS)
+    assert pump.ask_patient_bolus(30 * MINUTE_MS)
     done = 30 * MINUTE_MS + 585_000
-    pump.advance(done)
+    pump.advance_to(done)
     assert pump.square_ideal == 30
     assert pump.bolus_ideal == 20
     assert pump.running_bolus is None
-    pump.advance(done + 15 * MINUTE_MS)
+    pump.advance_to(done + 15 * MINUTE_MS)
     assert pump.square_ideal == 45
     pump.cancel_square(done + 15 * MINUTE_MS + 1)
     assert pump.square_ideal == 45
@@ -408,17 +416,17 @@ def test_a_square_bolus_waits_while_another_runs() -> None:
 
 def test_a_periodic_bolus_is_due_a_period_after_the_start_and_waits_for_another_one() -> None:
     pump = running(EXTRA)
-    pump.advance(6 * HOUR_MS)
-    assert pump.bolus(6 * HOUR_MS - 0, 5) is False, "the periodic bolus has just begun"
+    pump.advance_to(6 * HOUR_MS)
+    assert pump.ask_bolus(6 * HOUR_MS - 0, 5) is False, "the periodic bolus has just begun"
     assert [(item.t_ms, item.steps) for item in pump.given] == [(at * HOUR_MS, 10) for at in (2, 4, 6)]
-    assert pump.bolus(8 * HOUR_MS - 1000, 100)
-    pump.advance(9 * HOUR_MS)
+    assert pump.ask_bolus(8 * HOUR_MS - 1000, 100)
+    pump.advance_to(9 * HOUR_MS)
     assert pump.given[-1].t_ms == 8 * HOUR_MS - 1000 + 100 * 9000 - 4500
-    pump.advance(10 * HOUR_MS)
+    pump.advance_to(10 * HOUR_MS)
     assert pump.given[-1].t_ms == 10 * HOUR_MS
-    pump.stop(10 * HOUR_MS + 1)
-    pump.start(11 * HOUR_MS)
-    pump.advance(13 * HOUR_MS)
+    pump.stop_delivery(10 * HOUR_MS + 1)
+    pump.start_delivery(11 * HOUR_MS)
+    pump.advance_to(13 * HOUR_MS)
     assert pump.given[-1].t_ms == 13 * HOUR_MS
 
 
@@ -426,57 +434,57 @@ def test_a_periodic_bolus_is_due_a_period_after_the_start_and_waits_for_another_
 @pytest.mark.requirement("R4")
 def test_patient_boluses_keep_lockout_and_count_over_a_commit() -> None:
     pump = running(EXTRA)
-    assert pump.patient(120 * MINUTE_MS + 1_000_000)
+    assert pump.ask_patient_bolus(120 * MINUTE_MS + 1_000_000)
     first = pump.now_ms
-    assert not pump.patient(first + 3 * MINUTE_MS)
-    pump.commit(first + 4 * MINUTE_MS, EXTRA)
-    pump.clock(first + 5 * MINUTE_MS, MONDAY + 9, 0)
+    assert not pump.ask_patient_bolus(first + 3 * MINUTE_MS)
+    pump.commit_program(first + 4 * MINUTE_MS, EXTRA)
+    pump.set_clock(first + 5 * MINUTE_MS, MONDAY + 9, 0)
     assert pump.lockout_left_ms == 25 * MINUTE_MS
-    assert not pump.patient(first + 30 * MINUTE_MS - 1)
-    assert pump.patient(first + 30 * MINUTE_MS)
-    assert pump.patient(first + 60 * MINUTE_MS)
-    assert not pump.patient(first + 90 * MINUTE_MS), "the fourth in a day"
-    assert not pump.patient(first + DAY_MS - 1)
-    assert pump.patient(first + DAY_MS)
+    assert not pump.ask_patient_bolus(first + 30 * MINUTE_MS - 1)
+    assert pump.ask_patient_bolus(first + 30 * MINUTE_MS)
+    assert pump.ask_patient_bolus(first + 60 * MINUTE_MS)
+    assert not pump.ask_patient_bolus(first + 90 * MINUTE_MS), "the fourth in a day"
+    assert not pump.ask_patient_bolus(first + DAY_MS - 1)
+    assert pump.ask_patient_bolus(first + DAY_MS)
     assert sum(item.kind == "patient" for item in pump.given) == 4
 
 
 @pytest.mark.requirement("R9")
 def test_priming_only_while_stopped() -> None:
     pump = running(EXTRA)
-    assert not pump.prime(10, 100)
-    pump.stop(20)
-    assert not pump.prime(20, 1361)
-    assert pump.prime(20, 1360)
-    pump.advance(20 + HOUR_MS)
+    assert not pump.ask_priming(10, 100)
+    pump.stop_delivery(20)
+    assert not pump.ask_priming(20, 1361)
+    assert pump.ask_priming(20, 1360)
+    pump.advance_to(20 + HOUR_MS)
     assert pump.ideal_steps(20 + HOUR_MS) - pump.ideal_steps(20) == 400
-    assert not pump.bolus(20 + HOUR_MS, 10)
-    assert not pump.patient(20 + HOUR_MS)
+    assert not pump.ask_bolus(20 + HOUR_MS, 10)
+    assert not pump.ask_patient_bolus(20 + HOUR_MS)
 
 
 @pytest.mark.requirement("C15")
 def test_c15_fifty_two_priming_pulses_take_fifty_two_seconds() -> None:
     pump = ReferencePump()
-    pump.commit(0, replace(EXTRA, prime_num=1, prime_den=1000))
-    assert pump.prime(0, 52)
-    pump.advance(51_499)
+    pump.commit_program(0, replace(EXTRA, prime_num=1, prime_den=1000))
+    assert pump.ask_priming(0, 52)
+    pump.advance_to(51_499)
     assert pump.made == 51
-    pump.advance(52_000)
+    pump.advance_to(52_000)
     assert (pump.made, pump.running_bolus) == (52, None)
 
 
 def test_the_past_can_be_asked_for() -> None:
     pump = running(EXTRA)
-    pump.bolus(1000, 10)
-    pump.limit(HOUR_MS, "stop")
-    pump.limit(2 * HOUR_MS, "minimum_rate")
-    pump.limit(3 * HOUR_MS, "none")
+    pump.ask_bolus(1000, 10)
+    pump.limit_basal(HOUR_MS, "stop")
+    pump.limit_basal(2 * HOUR_MS, "minimum_rate")
+    pump.limit_basal(3 * HOUR_MS, "none")
     ideal = [pump.ideal_steps(t_ms) for t_ms in (0, 1000, 46_000, HOUR_MS, 2 * HOUR_MS - 1, 3 * HOUR_MS, 4 * HOUR_MS)]
-    pump.advance(4 * HOUR_MS)
+    pump.advance_to(4 * HOUR_MS)
     assert ideal == [
         pump.ideal_steps(t_ms) for t_ms in (0, 1000, 46_000, HOUR_MS, 2 * HOUR_MS - 1, 3 * HOUR_MS, 4 * HOUR_MS)
     ]
     assert ideal[3] == 10 + Fraction(HOUR_MS, 54_000) == ideal[4]
     assert ideal[5] - ideal[4] == HOUR_MS * EXTRA.minimum_rate + 10
     with pytest.raises(ValueError, match="has passed"):
-        pump.advance(0)
+        pump.advance_to(0)

@@ -6,22 +6,22 @@ import re
 from pathlib import Path
 
 import pytest
-from dosebench.twin.faults import COMPLETE, KINDS, FaultError, Faults, check, parse, show
+from dosebench.twin.faults import COMPLETE, KINDS, FaultError, Faults, check_value, format_faults, parse_fault
 
 
 def test_every_fault_can_be_set_by_its_name_and_ended() -> None:
     faults = Faults()
     for name, kind in KINDS.items():
-        faults.set(name)
-        assert faults.present() == {name: kind.usual}
+        faults.set_fault(name)
+        assert faults.list_present() == {name: kind.usual}
         assert kind.off != kind.usual
         assert kind.meaning.endswith(".")
-        faults.set(name, "off")
-        assert faults.present() == {}
+        faults.set_fault(name, "off")
+        assert faults.list_present() == {}
     for name in KINDS:
-        faults.set(name)
-    assert set(faults.present()) == set(KINDS)
-    faults.set("none")
+        faults.set_fault(name)
+    assert set(faults.list_present()) == set(KINDS)
+    faults.set_fault("none")
     assert faults == Faults()
 
 
@@ -43,17 +43,17 @@ def test_every_fault_can_be_set_by_its_name_and_ended() -> None:
 )
 def test_a_wrong_fault_is_explained(text: str, words: str) -> None:
     with pytest.raises(FaultError) as caught:
-        parse(text)
+        parse_fault(text)
     assert words in str(caught.value)
 
 
 def test_values_are_read_as_people_write_them() -> None:
-    assert check("stall", "yes") is True
-    assert check("occlusion", "on") == COMPLETE
-    assert check("step_volume_factor", "off") == 1.0
-    assert check("level_offset", "-150") == -150
-    assert show({"occlusion": COMPLETE, "slip": 10, "stall": True}) == "occlusion, slip=10, stall"
-    assert show({}) == "no faults"
+    assert check_value("stall", "yes") is True
+    assert check_value("occlusion", "on") == COMPLETE
+    assert check_value("step_volume_factor", "off") == 1.0
+    assert check_value("level_offset", "-150") == -150
+    assert format_faults({"occlusion": COMPLETE, "slip": 10, "stall": True}) == "occlusion, slip=10, stall"
+    assert format_faults({}) == "no faults"
 
 
 def test_a_mistyped_attribute_is_no_fault() -> None:

@@ -6,12 +6,12 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from dosebench.profile.load import builtin_names, load
+from dosebench.profile.load import builtin_names, load_profile
 from dosebench.profile.power import resting_ua
 from dosebench.twin.from_profile import plant_settings
 from dosebench.twin.plant import PlantSettings
 
-IMPLANT = load("implant-40")
+IMPLANT = load_profile("implant-40")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_step_takes_the_motors_current_for_its_time() -> None:
 
 @pytest.mark.parametrize("name", builtin_names())
 def test_the_sensors_are_those_of_the_profile(name: str) -> None:
-    pump = load(name)
+    pump = load_profile(name)
     made = plant_settings(pump)
     fitted = {sensor for sensor in ("level", "pressure", "temperature", "air") if getattr(pump.sensors, sensor)}
     assert set(made.sensors) == fitted
@@ -64,8 +64,8 @@ def test_the_sensors_are_those_of_the_profile(name: str) -> None:
 
 
 def test_air_is_all_or_nothing() -> None:
-    air = plant_settings(load("external-mlh")).sensors["air"]
-    said = load("external-mlh").sensors.air
+    air = plant_settings(load_profile("external-mlh")).sensors["air"]
+    said = load_profile("external-mlh").sensors.air
     assert said is not None
     assert (air.low, air.high) == (0.0, 1.0)
     assert (air.low_mv, air.high_mv) == (float(said.liquid_output), float(said.air_output))

@@ -26,18 +26,18 @@ class Ends(Endpoint):
     rate: int | None = None
     waits: list[float] = field(default_factory=list)
 
-    def wait(self, seconds: float) -> bytes:
+    def receive_bytes(self, seconds: float) -> bytes:
         self.waits.append(seconds)
         self.clock.now += self.turn_s
         return self.incoming.pop(0) if self.incoming else b""
 
-    def send(self, data: bytes) -> int:
+    def send_bytes(self, data: bytes) -> int:
         taken = data[: self.room]
         self.outgoing += taken
         self.room -= len(taken)
         return len(taken)
 
-    def baud(self) -> int | None:
+    def read_baud(self) -> int | None:
         return self.rate
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def turns(live: Live, count: int) -> None:
     left = iter(range(count))
-    live.run(lambda: next(left, None) is not None)
+    live.run_until(lambda: next(left, None) is not None)
 
 
 def echoing() -> Twin:

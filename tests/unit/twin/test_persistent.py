@@ -28,4 +28,4 @@ BENCH = "sim://bench"
 
 def test_set_keys_needs_an_open_board() -> None:
     with pytest.raises(Exception, match="is not open"):
-        NamedTwin(SimOptions.parse(BENCH)).set_keys({})
+        NamedTwin(SimOptions.parse_url(BENCH)).set_keys({})

@@ -17,13 +17,13 @@ from plants import SECOND, pump, still
 def test_the_plant_keeps_volume() -> None:
     plant = Plant(PlantSettings(step_nl=250, fill_nl=1_000, catheter_tau_s=10))
     for second in range(4):
-        plant.step(second * 1_000_000)
-    assert plant.encoder() == 4
+        plant.make_step(second * 1_000_000)
+    assert plant.read_encoder() == 4
     assert plant.reservoir_nl() == 0
     assert 0 < plant.delivered_nl(3_000_000) < 1_000
     assert plant.delivered_nl(600_000_000) == pytest.approx(1_000)
     assert plant.pressure_kpa(3_000_000) > plant.pressure_kpa(60_000_000) > 0
-    plant.refill(5_000)
+    plant.refill_reservoir(5_000)
     assert plant.reservoir_nl() == 5_000
 
 
@@ -31,11 +31,11 @@ def test_a_stalled_or_slipping_motor_moves_less_than_it_is_told() -> None:
     plant = Plant()
     plant.faults.slip = 3
     for _ in range(9):
-        plant.step(0)
-    assert (plant.commanded, plant.encoder()) == (9, 6)
+        plant.make_step(0)
+    assert (plant.commanded, plant.read_encoder()) == (9, 6)
     plant.faults.stall = True
-    plant.step(0)
-    assert plant.encoder() == 6
+    plant.make_step(0)
+    assert plant.read_encoder() == 6
 
 
 def test_the_battery_sinks_with_time_and_steps() -> None:
@@ -48,9 +48,9 @@ def test_the_battery_sinks_with_time_and_steps() -> None:
 
 def test_a_plant_survives_being_saved() -> None:
     plant = Plant(seed=4)
-    plant.step(5)
-    plant.sound(1, 5)
-    again = Plant.restore(json.loads(json.dumps(plant.state())), array("q", plant.steps_us))
+    plant.make_step(5)
+    plant.sound_tone(1, 5)
+    again = Plant.restore_state(json.loads(json.dumps(plant.save_state())), array("q", plant.steps_us))
     assert again == plant
     assert again.battery_mv(100) == plant.battery_mv(100)
 
@@ -87,7 +87,7 @@ def test_the_pump_head_pushes_no_further_than_it_can() -> None:
     plant.set_fault("occlusion", None, 0)
     end = pump(plant, 100)
     assert plant.pressure_kpa(end) == pytest.approx(50, rel=1e-3)
-    assert plant.encoder() == 100
+    assert plant.read_encoder() == 100
     assert plant.pumped_nl() == pytest.approx(50 / 0.004, rel=1e-3)
 
 
@@ -95,7 +95,7 @@ def test_a_leak_takes_its_share_and_shrinks_the_pressure() -> None:
     whole, leaking = still(), still()
     leaking.set_fault("leak", 0.4, 0)
     for plant in (whole, leaking):
-        plant.step(0)
+        plant.make_step(0)
     assert leaking.pressure_kpa(SECOND) == pytest.approx(0.6 * whole.pressure_kpa(SECOND))
     assert leaking.pumped_nl() == whole.pumped_nl() == 250
     assert leaking.delivered_nl(HOUR_US) == pytest.approx(150)
@@ -104,9 +104,9 @@ def test_a_leak_takes_its_share_and_shrinks_the_pressure() -> None:
 
 def test_a_disconnected_catheter_delivers_nothing_and_has_no_pressure() -> None:
     plant = Plant()
-    plant.step(0)
+    plant.make_step(0)
     plant.set_fault("disconnect", None, SECOND)
-    plant.step(2 * SECOND)
+    plant.make_step(2 * SECOND)
     assert plant.pressure_kpa(2 * SECOND) == 0
     assert plant.delivered_nl(HOUR_US) == pytest.approx(250 * (1 - math.exp(-1 / 20)))
     assert plant.delivered_nl(HOUR_US) + plant.lost_nl == pytest.approx(500)
@@ -126,7 +126,7 @@ def test_free_flow_runs_with_time_however_often_somebody_looks(seconds: list[int
         count = plant.flow_count(at)
         assert plant.reservoir_nl() == pytest.approx(left, abs=1)
         assert count == pytest.approx((40e6 - left) / 10, abs=1)
-        assert plant.encoder() == 0
+        assert plant.read_encoder() == 0
     assert seen.held_at(at) == pytest.approx(unseen.held_at(at), rel=1e-5, abs=1e-3)
 
 
@@ -152,7 +152,7 @@ def test_air_makes_the_line_softer() -> None:
     clear, air = still(), still()
     air.set_fault("air", 10, 0)
     for plant in (clear, air):
-        plant.step(0)
+        plant.make_step(0)
     assert air.pressure_kpa(0) == pytest.approx(clear.pressure_kpa(0) / 10)
     assert air.delivered_nl(20 * SECOND) < 0.2 * clear.delivered_nl(20 * SECOND)
     assert air.delivered_nl(HOUR_US) == pytest.approx(250)
@@ -163,7 +163,7 @@ def test_an_over_delivering_head_is_seen_by_level_and_flow_alone() -> None:
     plant = still(flow_nl_per_count=1.0)
     plant.set_fault("step_volume_factor", 1.14, 0)
     end = pump(plant, 1_000)
-    assert plant.encoder() == 1_000
+    assert plant.read_encoder() == 1_000
     assert 40e6 - plant.reservoir_nl() == pytest.approx(285_000)
     assert plant.flow_count(end) == pytest.approx(285_000, abs=1)
 
@@ -173,17 +173,17 @@ def test_a_reservoir_gives_no_more_than_it_holds() -> None:
     end = pump(plant, 4)
     assert plant.reservoir_nl() == 0
     assert plant.pumped_nl() == 600
-    assert plant.encoder() == 4
+    assert plant.read_encoder() == 4
     plant.set_fault("free_flow", 1_000, end)
     assert plant.delivered_nl(end + HOUR_US) == pytest.approx(600)
 
 
 def test_evaporation_leaves_through_the_wall_and_not_through_the_line() -> None:
     plant = still(evaporation_nl_per_day=1_000.0)
-    plant.settle(10 * DAY_US)
+    plant.account_until(10 * DAY_US)
     assert plant.reservoir_nl() == pytest.approx(40e6 - 10_000)
     assert plant.pumped_nl() == 0
-    plant.refill(5e6, 11 * DAY_US)
+    plant.refill_reservoir(5e6, 11 * DAY_US)
     assert plant.reservoir_nl() == pytest.approx(5e6)
 
 
@@ -203,18 +203,18 @@ def test_a_step_that_slips_or_stalls_delivers_nothing() -> None:
     plant = still()
     plant.set_fault("slip", 10, 0)
     pump(plant, 100)
-    assert (plant.commanded, plant.encoder(), plant.pumped_nl()) == (100, 90, 22_500)
+    assert (plant.commanded, plant.read_encoder(), plant.pumped_nl()) == (100, 90, 22_500)
     plant.set_fault("stall", None, HOUR_US * 2)
-    plant.step(HOUR_US * 2)
-    assert plant.encoder() == 90
+    plant.make_step(HOUR_US * 2)
+    assert plant.read_encoder() == 90
 
 
 def test_runaway_steps_come_once() -> None:
     plant = still()
     plant.set_fault("runaway", 4, 0)
-    plant.wake(SECOND)
-    plant.wake(2 * SECOND)
-    assert (plant.encoder(), plant.commanded, plant.faults.present()) == (4, 0, {})
+    plant.wake_up(SECOND)
+    plant.wake_up(2 * SECOND)
+    assert (plant.read_encoder(), plant.commanded, plant.faults.list_present()) == (4, 0, {})
 
 
 def test_the_battery_sags_under_the_motor_and_recovers() -> None:
@@ -242,10 +242,10 @@ def test_the_charge_adds_up() -> None:
     plant = still(idle_ua=6.0, wake_uah=0.001, step_uah=0.1, awake_ua=2_000.0, flash_ua=20_000.0, tone_ua=5_000.0)
     pump(plant, 10)
     for _ in range(7):
-        plant.wake(HOUR_US)
+        plant.wake_up(HOUR_US)
     plant.busy_us, plant.flash_us = 90 * SECOND, 9 * SECOND
     for pattern in (1, 2, 0):
-        plant.sound(pattern, HOUR_US)
+        plant.sound_tone(pattern, HOUR_US)
     plant.set_fault("drain", 500, HOUR_US)
     charges = plant.charges_uah(2 * HOUR_US)
     expected = {"idle": 12, "wakes": 0.007, "awake": 50, "steps": 1, "flash": 50, "faults": 500}
@@ -272,12 +272,12 @@ def test_an_overheated_pump_is_warmer() -> None:
 
 def test_a_plant_with_faults_survives_being_saved() -> None:
     plant = Plant(PlantSettings(posture_kpa=1.0, evaporation_nl_per_day=5.0), seed=9)
-    plant.step(5)
+    plant.make_step(5)
     for name, value in (("occlusion", None), ("slip", 7), ("battery_stuck", None), ("free_flow", 3.0)):
         plant.set_fault(name, value, SECOND)
     stuck = plant.sample_mv(0, SECOND)
-    plant.sound(2, SECOND)
-    again = Plant.restore(json.loads(json.dumps(plant.state())), array("q", plant.steps_us))
+    plant.sound_tone(2, SECOND)
+    again = Plant.restore_state(json.loads(json.dumps(plant.save_state())), array("q", plant.steps_us))
     assert again == plant
     assert again.sample_mv(0, DAY_US) == plant.sample_mv(0, DAY_US) == stuck
     assert again.delivered_nl(DAY_US) == plant.delivered_nl(DAY_US)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from dosebench.profile.load import builtin_names, load
+from dosebench.profile.load import builtin_names, load_profile
 from dosebench.twin.from_profile import plant_settings
 from dosebench.twin.plant import DAY_US, Plant
 from dosebench.twin.sensors import CHANNELS, Sensor
@@ -16,7 +16,7 @@ BATTERY, LEVEL, PRESSURE, TEMPERATURE, AIR = range(5)
 
 def fitted(profile: str = "implant-40", seed: int = 0) -> Plant:
     """The plant of a profile of the package."""
-    return Plant(plant_settings(load(profile)), seed=seed)
+    return Plant(plant_settings(load_profile(profile)), seed=seed)
 
 
 def mean_mv(plant: Plant, channel: int, samples: int = 400) -> float:
@@ -26,7 +26,7 @@ def mean_mv(plant: Plant, channel: int, samples: int = 400) -> float:
 
 def test_a_sensor_is_linear_between_its_points() -> None:
     sensor = Sensor(500, 2_500, 0, 40e6, 0)
-    assert [sensor.millivolts(volume) for volume in (0, 10e6, 40e6)] == [500, 1_000, 2_500]
+    assert [sensor.to_millivolts(volume) for volume in (0, 10e6, 40e6)] == [500, 1_000, 2_500]
 
 
 def test_each_channel_reads_its_quantity() -> None:
@@ -97,11 +97,11 @@ def test_a_stuck_level_stays_when_the_reservoir_runs_out() -> None:
 def test_the_flow_meter_counts_true_volume_and_can_stick() -> None:
     plant = fitted("external-mlh")
     for second in range(5):
-        plant.step(second * SECOND)
+        plant.make_step(second * SECOND)
     assert plant.flow_count(5 * SECOND) == 5 * 16
     plant.set_fault("flow_stuck", None, 5 * SECOND)
     assert plant.flow_count(5 * SECOND) == 80
-    plant.step(6 * SECOND)
+    plant.make_step(6 * SECOND)
     assert plant.flow_count(6 * SECOND) == 80
     plant.set_fault("flow_stuck", "off", 7 * SECOND)
     assert plant.flow_count(7 * SECOND) == 96

@@ -76,7 +76,7 @@ def test_another_baud_rate_garbles_both_ways() -> None:
     heard: list[bytes] = []
 
     def listen(machine: Machine) -> int:
-        heard.append(machine.handle(Op.UART_READ, 100, 0, 0, b"")[1])
+        heard.append(machine.handle_operation(Op.UART_READ, 100, 0, 0, b"")[1])
         ask(machine, Op.UART_WRITE, payload=b"says this")
         return 60_000
 

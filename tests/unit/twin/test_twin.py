@@ -60,7 +60,7 @@ def test_power_is_switched_on_once_and_off_at_will() -> None:
 
 def test_a_power_cycle_lets_time_pass_in_the_dark() -> None:
     twin, boots = scripted(echo)
-    twin.advance(5)
+    twin.advance_time(5)
     twin.power_cycle(2.5)
     assert twin.now_s == 7.5
     assert len(boots) == 2
@@ -70,7 +70,7 @@ def test_a_power_cycle_lets_time_pass_in_the_dark() -> None:
 def test_a_pump_that_has_booted_is_commissioned() -> None:
     twin = made()
     assert not twin.machine.config["commissioned"]
-    twin.start(Script(twin.machine, echo), "power_on")
+    twin.start_firmware(Script(twin.machine, echo), "power_on")
     assert twin.machine.config["commissioned"]
 
 
@@ -86,7 +86,7 @@ def test_the_end_of_a_block_cuts_the_power() -> None:
 def test_time_stands_still_unless_it_is_advanced() -> None:
     twin, _ = scripted(echo)
     assert twin.now_s == 0
-    twin.advance(1.5)
+    twin.advance_time(1.5)
     twin.advance_us(1_600_000)
     assert (twin.now_s, twin.machine.now_us) == (1.6, 1_600_000)
 
@@ -96,15 +96,15 @@ def test_the_firmware_wakes_when_it_asked_to_and_when_a_byte_comes() -> None:
 
     def turn(machine: Machine) -> int:
         woken.append(machine.now_us // 1000)
-        machine.handle(Op.UART_READ, 100, 0, 0, b"")
+        machine.handle_operation(Op.UART_READ, 100, 0, 0, b"")
         return 1_000
 
     twin, _ = scripted(turn)
-    twin.advance(2.5)
+    twin.advance_time(2.5)
     assert woken == [0, 1_000, 2_000]
     assert twin.wake_us == 3_000_000
     twin.host_write(b"x")
-    twin.advance(0.3)
+    twin.advance_time(0.3)
     assert woken == [0, 1_000, 2_000, 2_501], "at the next millisecond"
 
 
@@ -112,7 +112,7 @@ def test_time_stops_where_it_is_told_to() -> None:
     twin, _ = scripted(echo)
     line = twin.machine.to_host
     twin.host_write(b"x")
-    twin.advance_us(10_000_000, stop=lambda: line.arrived(twin.machine.now_us) > 0)
+    twin.advance_us(10_000_000, stop=lambda: line.count_arrived(twin.machine.now_us) > 0)
     assert twin.now_s < 0.01
     assert twin.host_read(10) == b"x"
 
@@ -137,23 +137,23 @@ def test_a_hung_firmware_runs_no_more_until_the_power_is_cut() -> None:
         return 100
 
     twin, _ = scripted(turn)
-    twin.fault("hang")
-    twin.advance(10)
+    twin.set_fault("hang")
+    twin.advance_time(10)
     assert len(runs) == 1
-    twin.fault("hang", "off")
-    twin.advance(1)
+    twin.set_fault("hang", "off")
+    twin.advance_time(1)
     assert len(runs) > 10
 
 
 def test_a_planned_cut_ends_the_firmware_at_that_operation_and_time_goes_on() -> None:
     def turn(machine: Machine) -> int:
-        machine.handle(Op.FLASH_WRITE, 0, 0, 0, b"\x00")
+        machine.handle_operation(Op.FLASH_WRITE, 0, 0, 0, b"\x00")
         return 1_000
 
     twin, _ = scripted(turn)
     assert twin.flash_operations == 1
     twin.cut_at(3, "before")
-    twin.advance(10)
+    twin.advance_time(10)
     assert not twin.powered
     assert twin.now_s == pytest.approx(10, abs=0.01)
     assert twin.flash_operations == 3
@@ -161,15 +161,15 @@ def test_a_planned_cut_ends_the_firmware_at_that_operation_and_time_goes_on() ->
 
 def test_the_motors_steps_are_seen_by_the_bench() -> None:
     def turn(machine: Machine) -> int:
-        machine.handle(Op.MOTOR, 2, 100, 600, b"")
+        machine.handle_operation(Op.MOTOR, 2, 100, 600, b"")
         return 60_000
 
     twin, _ = scripted(turn)
-    twin.advance(61)
+    twin.advance_time(61)
     times = twin.step_times_ms()
     assert len(times) == 4
     assert times == sorted(times)
-    assert twin.plant.encoder() == 4
+    assert twin.plant.read_encoder() == 4
 
 
 def test_one_core_is_given_back() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 
-from dosebench.twin.uart import Line, garble
+from dosebench.twin.uart import Line, garble_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,35 +17,35 @@ def test_a_line_keeps_order_and_takes_its_time(sends: list[tuple[int, bytes]], d
     got = b""
     for wait, piece in sends:
         now += wait
-        line.send(now, piece)
+        line.send_bytes(now, piece)
         limit = data.draw(st.integers(1, 50))
-        count = min(limit, line.arrived(now))
-        taken = line.take(now, limit)
+        count = min(limit, line.count_arrived(now))
+        taken = line.take_bytes(now, limit)
         assert len(taken) == count
         got += taken
     sent = b"".join(piece for _, piece in sends)
     assert sent.startswith(got)
     end = line.idle_us()
     assert end >= len(sent) * 10_000_000 // 115_200
-    if rest := line.arrived(end):
+    if rest := line.count_arrived(end):
         assert line.next_us() is not None
-        got += line.take(end, rest)
+        got += line.take_bytes(end, rest)
     assert got == sent
     assert line.next_us() is None
 
 
 def test_a_line_survives_being_saved() -> None:
     line = Line(9_600, buffer_bytes=8)
-    line.send(0, b"0123456789")
+    line.send_bytes(0, b"0123456789")
     assert line.lost == 2
-    line.take(3_000, 2)
+    line.take_bytes(3_000, 2)
     again = Line(9_600, buffer_bytes=8)
-    again.restore(json.loads(json.dumps(line.state())))
+    again.restore_state(json.loads(json.dumps(line.save_state())))
     assert again.next_us() == line.next_us()
-    assert again.take(10**9, 100) == line.take(10**9, 100)
+    assert again.take_bytes(10**9, 100) == line.take_bytes(10**9, 100)
 
 
 def test_only_close_baud_rates_understand_each_other() -> None:
     rng = random.Random(1)
-    assert garble(b"hello", 115_200, 117_000, rng) == b"hello"
-    assert garble(b"hello", 115_200, 9_600, rng) != b"hello"
+    assert garble_bytes(b"hello", 115_200, 117_000, rng) == b"hello"
+    assert garble_bytes(b"hello", 115_200, 9_600, rng) != b"hello"

@@ -1,1 +1,1 @@
-"""pyserial URL handlers. `dosebench.link.ports.register()` adds this package to pyserial's list."""
+"""pyserial URL handlers. `dosebench.link.ports.register_sim()` adds this package to pyserial's list."""

@@ -17,8 +17,8 @@ from typing import Any
 from chip import Chip
 from dosebench.link.client import EarlierCommandError, LinkError, PumpClient, RefusedError, program_hash
 from dosebench.link.command_ids import MemoryIds
-from dosebench.profile.device_config import sealed
-from dosebench.profile.load import load
+from dosebench.profile.device_config import seal_config
+from dosebench.profile.load import load_profile
 from dosebench.twin.flash import SECTOR_BYTES, When
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName
@@ -76,7 +76,7 @@ class Bench:
     def _ready(self) -> None:
         self.settle()
         # A session that has run out is noticed here, and opened anew before the act begins.
-        self.client.status()
+        self.client.read_status()
         self.client.open_session(self.role)
         self.settle()
 
@@ -117,22 +117,24 @@ class Bench:
     def stage(self, **changes: Any) -> None:
         """Send a therapy and let the pump read it back."""
         self._program = therapy(**changes)
-        self._say("stage", lambda: self.client.stage(self._program))
+        self._say("stage", lambda: self.client.stage_program(self._program))
 
     def stage_part(self, **changes: Any) -> None:
         """Begin to send a therapy, and send no more than a part."""
         data = therapy(**changes)
         named = program_hash(data)
-        self._say("therapy_begin", lambda: self.client._ask("therapy_begin", length=len(data), program_hash=named))
-        self._say("therapy_chunk", lambda: self.client._ask("therapy_chunk", offset=0, data=data[:100]))
+        self._say(
+            "therapy_begin", lambda: self.client._ask_question("therapy_begin", length=len(data), program_hash=named)
+        )
+        self._say("therapy_chunk", lambda: self.client._ask_question("therapy_chunk", offset=0, data=data[:100]))
 
     def commit(self) -> None:
         """Put what was staged last in force."""
-        self._say("commit", lambda: self.client.commit(self._program))
+        self._say("commit", lambda: self.client.commit_program(self._program))
 
     def abort(self) -> None:
         """Drop the stage."""
-        self._say("abort", self.client.abort)
+        self._say("abort", self.client.abort_stage)
 
     def program(self, **changes: Any) -> None:
         """Stage and commit."""
@@ -143,21 +145,21 @@ class Bench:
 
     def start(self) -> None:
         """Start delivery."""
-        self._say("start", self.client.start)
+        self._say("start", self.client.start_delivery)
 
     def stop(self) -> None:
         """Stop in a session."""
-        self._say("stop", self.client.stop)
+        self._say("stop", self.client.stop_delivery)
 
     def stop_plainly(self) -> None:
         """Stop without a session, as any host may."""
         self.client._end_session()
         self.settle()
-        self._say("stop", self.client.stop, ready=False)
+        self._say("stop", self.client.stop_delivery, ready=False)
 
     def bolus(self, steps: int) -> None:
         """A clinician's bolus."""
-        self._say("bolus", lambda: self.client.bolus(steps))
+        self._say("bolus", lambda: self.client.give_bolus(steps))
 
     def bolus_cancel(self) -> None:
         """End a bolus."""
@@ -181,27 +183,27 @@ class Bench:
 
     def prime(self, steps: int) -> None:
         """Deliver an armed priming bolus."""
-        self._say("prime", lambda: self.client.prime(steps))
+        self._say("prime", lambda: self.client.give_priming(steps))
 
     def patency(self, steps: int) -> None:
         """The test volume of a patency check."""
-        self._say("patency", lambda: self.client.patency(steps))
+        self._say("patency", lambda: self.client.test_patency(steps))
 
     # Supplies, clock, alarms
 
     def refill(self, steps: int, withdrawn: int | None = None) -> None:
         """Fill the reservoir, and say so."""
         plant = self.twin.plant
-        plant.refill(steps * plant.settings.step_nl, self.twin.machine.now_us)
+        plant.refill_reservoir(steps * plant.settings.step_nl, self.twin.machine.now_us)
         self.say_refill(steps, withdrawn)
 
     def say_refill(self, steps: int, withdrawn: int | None = None) -> None:
         """Say that the reservoir was filled, and fill nothing."""
-        self._say("refill", lambda: self.client.refill(steps, withdrawn))
+        self._say("refill", lambda: self.client.record_refill(steps, withdrawn))
 
     def implant(self, day: str) -> None:
         """State the date of implant."""
-        self._say("implant", lambda: self.client.implant(date.fromisoformat(day)))
+        self._say("implant", lambda: self.client.record_implant(date.fromisoformat(day)))
 
     def clock(self, local: str) -> None:
         """Set the calendar."""
@@ -218,7 +220,7 @@ class Bench:
     def look(self) -> None:
         """Keep what the status says now: alarms, delivery, rate and what is left of boluses."""
         self.settle()
-        status = self.client.status()
+        status = self.client.read_status()
         alarms = " ".join(sorted(status["alarms"])) or "no alarm"
         left = "/".join(str(status[f"{name}_left_steps"]) for name in ("bolus", "square", "bridge"))
         self.answers.append(
@@ -240,7 +242,7 @@ class Bench:
     def find_out(self) -> None:
         """Ask what became of commands that were never answered."""
         self._ready()
-        self.answers += [f"settled {one.command}: {one.reason}" for one in self.client.settle()]
+        self.answers += [f"settled {one.command}: {one.reason}" for one in self.client.resolve_commands()]
 
     def strangers(self, count: int, forged: bool = False) -> None:
         """Commands of somebody without a session; `forged`: within this host's session, with a tag that no key made."""
@@ -262,22 +264,22 @@ class Bench:
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
-        self.twin.advance(seconds)
+        self.twin.advance_time(seconds)
 
     def fault(self, name: str, value: Any = None) -> None:
         """Break something, or mend it."""
-        self.twin.fault(name, value)
+        self.twin.set_fault(name, value)
 
     def battery(self, mv: int) -> None:
         """The battery's voltage becomes `mv`."""
         plant = self.twin.plant
-        self.twin.fault("battery_offset", 0.0)
-        self.twin.fault("battery_offset", mv - plant.battery_mv(self.twin.machine.now_us))
+        self.twin.set_fault("battery_offset", 0.0)
+        self.twin.set_fault("battery_offset", mv - plant.battery_mv(self.twin.machine.now_us))
 
     def fill(self, steps: int) -> None:
         """Fill the true reservoir and say nothing."""
         plant = self.twin.plant
-        plant.refill(steps * plant.settings.step_nl, self.twin.machine.now_us)
+        plant.refill_reservoir(steps * plant.settings.step_nl, self.twin.machine.now_us)
 
     def code_flip(self, flipped: bool) -> None:
         """One bit of the firmware's code is not what was flashed."""
@@ -342,9 +344,9 @@ class Bench:
 
     def flashed(self, step_nl: tuple[int, int], **config: int) -> None:
         """Flash the settings of a pump with that step volume, and let it boot."""
-        settings = dict(load(self.profile).calibrated(Fraction(*step_nl)).device_config())
+        settings = dict(load_profile(self.profile).calibrated(Fraction(*step_nl)).device_config())
         self.twin.power_off()
-        self.twin.machine.config = sealed(settings | self.config | config | {"commissioned": 1})
+        self.twin.machine.config = seal_config(settings | self.config | config | {"commissioned": 1})
         self.twin.power_on()
         if self.twin.powered:
             self.wake()
@@ -356,7 +358,7 @@ class Bench:
         is to read."""
         self.settle()
         until_us = self.twin.machine.now_us + READING_US
-        for ring, read in (("journal", self.client.journal), ("faults", self.client.faults)):
+        for ring, read in (("journal", self.client.read_journal), ("faults", self.client.read_faults)):
             held: bytes = getattr(self, ring)
             known = decode_records(held)[-1].sequence + 1 if held else 0
             setattr(self, ring, held + b"".join(read(known)))
@@ -384,17 +386,17 @@ class Bench:
         self._chip.deaf, self._chip.slow_s = False, 0
         self.reset()
         self._ready()
-        status = {name: value for name, value in self.client.status().items() if name not in FLEETING}
+        status = {name: value for name, value in self.client.read_status().items() if name not in FLEETING}
         return {
             "status": plain(status),
-            "service": plain(self.client.service()),
+            "service": plain(self.client.read_service()),
             "therapy": self._therapy(),
             "hosts": {ids.host.hex(): self._outcome(ids) for ids in self.ids.values() if ids.counter},
         }
 
     def _therapy(self) -> Any:
         try:
-            generation, data = self.client.therapy()
+            generation, data = self.client.read_program()
         except RefusedError as refused:
             return refused.reason
         fields = codec.decode_struct("therapy", data)
@@ -413,7 +415,7 @@ class Bench:
 def benched(runtime: RuntimeName, seed: int, profile: str, config: dict[str, int]) -> Iterator[Bench]:
     """A fresh pump, powered and connected. There is no watchdog unless `config` says so."""
     settings = profile_settings(profile, runtime, seed, BAUD)
-    settings.config = sealed(settings.config | {"watchdog_ms": 0} | config)
+    settings.config = seal_config(settings.config | {"watchdog_ms": 0} | config)
     with Twin(settings) as twin:
         twin.machine.flash = Chip(int(settings.config["flash_sectors"]), seed=seed)
         twin.power_on()
