@@ -41,16 +41,16 @@ stubs: $(VENV)/.dev $(VENV)/.stubs-rp2 $(VENV)/.stubs-esp32
 	$(BIN)/python tests/boards/stubcheck.py $(VENV)/stubs
 
 campaign: $(VENV)/.dev
-	DOSEBENCH_LONG=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/firmware
+	DOSEBENCH_LONG=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/firmware campaigns/cuts
 
 mutation: $(VENV)/.campaign
-	$(BIN)/python tests/mutation --jobs $(JOBS)
+	$(BIN)/python -m campaigns.mutation --jobs $(JOBS)
 
 cuts: $(VENV)/.dev
-	DOSEBENCH_LONG=1 $(BIN)/python -m pytest -q -n $(JOBS) -rP tests/firmware/test_power_cuts.py
+	$(BIN)/python -m pytest -q -n $(JOBS) -rP campaigns/cuts
 
 fuzz: $(VENV)/.campaign
-	$(BIN)/python -m fuzz --runs 1500000
+	$(BIN)/python -m campaigns.fuzz --runs 1500000
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

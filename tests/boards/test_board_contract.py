@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,19 +9,9 @@ import pytest
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import ProcessRuntime, RuntimeName, list_available
 from dosebench.twin.twin import Twin, one_core
-from fakemachine import FAKES, FAMILIES, board_twin
+from fakemachine import FAKES, FAMILIES, board_twin, words
 
 PARTS = ["who", "time", "motor", "flash", "senses", "heap", "line"]
-
-
-def words(twin: Twin) -> list[list[str]]:
-    """What the firmware's process has printed since the last look."""
-    runtime = twin._runtime
-    assert isinstance(runtime, ProcessRuntime)
-    assert runtime.process is not None
-    assert runtime.process.stderr is not None
-    os.set_blocking(runtime.process.stderr.fileno(), False)
-    return [line.split() for line in (runtime.process.stderr.read() or b"").decode().splitlines()]
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The contract suite of the bench on the board files: slices of it, chosen to reach every part of a board.
 
-All of it: `pytest --pyargs dosebench_hil.contract -p board_plugin --board rp2`, with this directory on PYTHONPATH.
+All of it: `pytest --pyargs dosebench_hil.contract -p board_plugin --board rp2`, with tests/support on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def test_the_contract_of_the_bench(family: str, runtime: str, tmp_path: Path) ->
     chosen = "bolus_adds or lost_reply or two_frames" if runtime == "wasm" else SLICE
     command = [sys.executable, "-m", "pytest", "--pyargs", "dosebench_hil.contract", "-q", "-p", "no:cacheprovider"]
     command += ["-p", "board_plugin", f"--board={family}", f"--board-runtime={runtime}", "-k", chosen]
-    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(Path(__file__).parents[1] / "support"), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True,
         timeout=LIMIT_S, check=False,

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from chippump import running, settings
 from dosebench.bench.file import Bench, load_bench
 from dosebench.image.build import build_image
 from dosebench.image.source import OTHER_FIRMWARE, code_hash
 from dosebench.link.client import PumpClient
-from dosebench.profile.device_config import seal_config
 from dosebench.twin.from_profile import plant_settings
-from dosebench.twin.persistent import profile_settings
-from dosebench.twin.runtimes import RuntimeName, list_available
-from dosebench.twin.serial_port import Serial
-from dosebench.twin.twin import Twin, TwinSettings, one_core
-from fakemachine import BENCH, FAMILIES, board_twin
-from pumpside import therapy
-from test_board_contract import words
+from dosebench.twin.twin import Twin, TwinSettings
+from fakemachine import BENCH, FAMILIES, board_twin, words
 
 EXAMPLES: Final = sorted((Path(__file__).parents[2] / "examples" / "benches").glob("*.toml"))
 DAY_S: Final = 86_400
@@ -54,32 +47,6 @@ HEADS: Final[dict[str, dict[str, Any]]] = {
         "sense": None,
     },
 }
-
-
-@contextmanager
-def running(twin: Twin, **changes: Any) -> Iterator[PumpClient]:
-    """A pump that delivers a step each 54 s, from its power-on to its end; `changes` to its therapy."""
-    with one_core():
-        twin.power_on()
-        try:
-            twin.advance_time(5)
-            client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1))
-            client.connect()
-            program = therapy(**changes)
-            client.stage_program(program)
-            client.commit_program(program)
-            client.start_delivery()
-            yield client
-        finally:
-            twin.close()
-
-
-def settings(runtime: RuntimeName = "wasm", **changes: Any) -> Any:
-    if not list_available()[runtime]:
-        pytest.skip(f"the {runtime} runtime is not installed here")
-    given = profile_settings("implant-40", runtime, seed=1)
-    given.config = seal_config(given.config | changes)
-    return given
 
 
 def exact(twin: Twin, client: PumpClient, days: float) -> None:

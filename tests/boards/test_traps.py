@@ -10,12 +10,11 @@ from typing import Any
 
 import fakemachine
 import pytest
+from chippump import running, settings
 from dosebench.image.source import firmware_dir
 from dosebench.twin.runtimes import list_available
 from dosebench.twin.twin import one_core
-from fakemachine import BENCH, FAMILIES, FakeMachine, board_twin
-from test_board_contract import words
-from test_pump_on_chips import running, settings
+from fakemachine import BENCH, FAMILIES, FakeMachine, board_twin, words
 
 BOTH = pytest.mark.parametrize("family", FAMILIES)
 

@@ -399,7 +399,7 @@ def quick_selector() -> bytes:
 @pytest.mark.requirement("R54")
 @pytest.mark.parametrize("after", [False, True])
 def test_interrupted_the_board_boots_old_or_new_and_goes_on(boards: Boards, quick_selector: bytes, after: bool) -> None:
-    """As tests/host/test_flashing.py does it for every act, here with what a board is made of, for some."""
+    """As tests/unit/flashing/test_flasher.py does it for every act, here with what a board is made of, for some."""
     board = boards()
     assert _carry_out(board, _tiny("old"), quick_selector, 0, False)
     assert _words(board) == ["old old"]

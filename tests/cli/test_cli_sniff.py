@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -14,26 +13,12 @@ from pathlib import Path
 
 import pytest
 import serial
+from captures import packets_of
 from commandline import Run
-from dosebench.link.capture import PACKET_BYTES_MAX, Capture, CaptureError, read_spy
+from dosebench.link.capture import CaptureError, read_spy
 from dosebench_protocol.frame import Frame, encode
-from hypothesis import given
-from hypothesis import strategies as st
 
 SCRIPT = Path(__file__).parents[2] / "protocol" / "wireshark" / "dosebench.lua"
-
-
-def packets_of(path: Path) -> list[tuple[float, bytes]]:
-    data = path.read_bytes()
-    magic, _, _, _, _, _, link = struct.unpack_from("<IHHiIII", data)
-    assert (magic, link) == (0xA1B2C3D4, 147)
-    at, found = 24, []
-    while at < len(data):
-        seconds, micros, length, whole = struct.unpack_from("<IIII", data, at)
-        assert length == whole
-        found.append((seconds + micros / 1e6, data[at + 16 : at + 16 + length]))
-        at += 16 + length
-    return found
 
 
 def info(path: Path) -> list[str]:
@@ -103,30 +88,3 @@ def test_listening_ends_by_itself(tmp_path: Path, run: Run) -> None:
     done = run("sniff", "--port", "sim://?runtime=cpython", "--listen", "--for", "0.3 s", "--out", str(out), "--json")
     assert json.loads(done.out)["packets"] == 0
     assert packets_of(out) == []
-
-
-def test_noise_with_a_delimiter_at_its_end_is_cut_too(tmp_path: Path) -> None:
-    path = tmp_path / "noise.pcap"
-    with path.open("wb") as file:
-        Capture(file).feed_bytes(0.0, "RX", b"\x01" * (2 * PACKET_BYTES_MAX) + b"\0")
-    assert [len(packet) for _, packet in packets_of(path)] == [PACKET_BYTES_MAX, PACKET_BYTES_MAX]
-    assert b"".join(packet for _, packet in packets_of(path)) == b"\x01" * (2 * PACKET_BYTES_MAX)
-
-
-@given(pieces=st.lists(st.tuples(st.sampled_from(["TX", "RX"]), st.binary(max_size=40)), max_size=20))
-def test_no_byte_of_a_direction_is_lost_or_moved(
-    tmp_path_factory: pytest.TempPathFactory, pieces: list[tuple[str, bytes]]
-) -> None:
-    path = tmp_path_factory.mktemp("capture") / "x.pcap"
-    with path.open("wb") as file:
-        capture = Capture(file)
-        for number, (direction, data) in enumerate(pieces):
-            capture.feed_bytes(float(number), direction, data)
-        capture.feed_bytes(99.0, "TX", b"\x01" * (PACKET_BYTES_MAX + 5))
-    sent = {way: b"".join(data for direction, data in pieces if direction == way) for way in ("TX", "RX")}
-    sent["TX"] += b"\x01" * (PACKET_BYTES_MAX + 5)
-    wanted = sum(len([piece for piece in sent[way].split(b"\0")[:-1] if piece]) for way in sent)
-    found = packets_of(path)
-    rest = len(sent["TX"].rpartition(b"\0")[2])
-    assert len(found) == capture.packets == wanted + (rest > PACKET_BYTES_MAX)
-    assert all(len(packet) <= PACKET_BYTES_MAX for _, packet in found)

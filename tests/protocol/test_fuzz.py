@@ -14,9 +14,7 @@ from dosebench_protocol import codec, delta
 from dosebench_protocol.frame import Deframer
 from wire_helpers import ROOT
 
-sys.path.append(str(ROOT))
-
-from fuzz import corpus, target
+from campaigns.fuzz import corpus, target
 
 
 def test_the_corpus_runs() -> None:
@@ -28,7 +26,7 @@ def test_the_corpus_runs() -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="no atheris: pip install '.[campaign]'")
 def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "fuzz", "--runs", "4000", "--work", str(tmp_path / "work")]
+    command = [sys.executable, "-m", "campaigns.fuzz", "--runs", "4000", "--work", str(tmp_path / "work")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "decoder runs without more" in done.stdout

@@ -22,7 +22,7 @@ BOARD_KB: Final = 32
 GROWS: Final = "esp32"
 """Family whose heap grows beyond what it tells: there the files of the board are left out of the account."""
 COMMAND_KB: Final = 28
-"""KB that carrying out a command may take besides (docs/FIRMWARE.md, tests/firmware/test_heap.py)."""
+"""KB that carrying out a command may take besides (docs/FIRMWARE.md, tests/firmware/whole/test_heap.py)."""
 HEAP_MIN_KB: Final[Mapping[Form, int]] = {
     **{form: held + COMMAND_KB + 2 for form, held in BOOTED_KB.items()},
     "source": 384,

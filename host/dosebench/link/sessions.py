@@ -205,7 +205,7 @@ class SessionLink(Exchange):
         self._send_frame(session.seal(frame), "session_close")
         reply = self._await_reply(frame.type, [frame.sequence], session, GOODBYE_S)
         if reply is not None and reply.tag and self._continues and self._is_remembered():
-            fields = codec.parse_reply("session_close", reply)
+            fields = self._unpack_reply("session_close", reply)
             self._ids.keep_head(self._pump, (fields["journal_next"], fields["chain"]))
 
     # Streams: one request, many replies

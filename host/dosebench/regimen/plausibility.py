@@ -58,7 +58,7 @@ def dose_unit(facts: Facts) -> Iterator[Finding]:
         guess = " or ".join(f'"{other.text}"' for other in meant)
         message = (
             f'"{written.text}" is {facts.format_dose(daily)}, which is unusual for {facts.drug.name}; was '
-            f"{guess} meant?"
+            f'{guess} meant?'
         )
         yield make_warning(facts, facts.basal.key, message, "slip-unit")
 

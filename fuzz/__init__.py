@@ -1,1 +1,0 @@
-"""Coverage-guided fuzzing of what a host makes of bytes from a line: `python -m fuzz`, docs/FUZZING.md."""
