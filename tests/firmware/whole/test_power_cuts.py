@@ -107,11 +107,20 @@ def test_an_older_therapy_never_runs() -> None:
 @pytest.mark.requirement("R61")
 def test_a_reset_keeps_what_commands_became() -> None:
     with pump() as side:
-        side.program() side.start() outcome = side.client.give_bolus(BOLUS) side.twin.advance_time(3_600)
-        side.twin.power_cycle() side.client.connect() again = side.client._ask_question("outcome",
-        counter=outcome["counter"]) assert again == outcome before = side.twin.plant.read_encoder() repeated =
-        side.client._ask_question("bolus", counter=outcome["counter"], steps=BOLUS, **computed(therapy(), BOLUS)) assert
-        repeated == outcome side.twin.advance_time(60) assert side.twin.plant.read_encoder() - before <= 2
+        side.program()
+        side.start()
+        outcome = side.client.give_bolus(BOLUS)
+        side.twin.advance_time(3_600)
+        side.twin.power_cycle()
+        side.client.connect()
+        again = side.client._ask_question("outcome", counter=outcome["counter"])
+        assert again == outcome
+        before = side.twin.plant.read_encoder()
+        same = computed(therapy(), BOLUS)
+        repeated = side.client._ask_question("bolus", counter=outcome["counter"], steps=BOLUS, **same)
+        assert repeated == outcome
+        side.twin.advance_time(60)
+        assert side.twin.plant.read_encoder() - before <= 2
 
 
 def test_a_new_pump_with_an_empty_flash_is_no_loss() -> None:
