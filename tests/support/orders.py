@@ -12,20 +12,20 @@ from dosebench.regimen.order import (
     Bridge,
     DoseCap,
     Mode,
+    Order,
     PatientBolus,
     Pattern,
     PatternStep,
     PeriodicBolus,
     Priming,
     RampStep,
-    Regimen,
 )
 from dosebench.therapy.program import Program
 from hypothesis import strategies as st
 
 MODES: tuple[Mode, ...] = ("continuous", "minimum_rate", "stopped", "flex", "titration")
 
-BACLOFEN = Regimen(
+BACLOFEN = Order(
     title="Baclofen",
     profile="implant-40",
     drug="baclofen",
@@ -93,7 +93,7 @@ bridges = st.none() | st.builds(
 
 
 @st.composite
-def orders(draw: st.DrawFn) -> Regimen:
+def orders(draw: st.DrawFn) -> Order:
     """Orders of every mode for the implant, with and without boluses and a bridge."""
     mode: Mode = draw(st.sampled_from(MODES))
     return replace(

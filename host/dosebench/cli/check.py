@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +10,6 @@ from dosebench.cli import options, output
 from dosebench.cli.check_result import show_check
 from dosebench.cli.options import FILE, bench_option, load_library, pump_of
 from dosebench.regimen.summary import summarize_check
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()

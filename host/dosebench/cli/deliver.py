@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
 from dosebench.cli.pump import outcome_json
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()

@@ -82,7 +82,7 @@ def _draw_journal(journal: Journal, history: History, out: Path) -> None:
     title = f"Pump {journal.device.hex()}"
     if program is not None:
         daily = output.shown_number(program.daily_ng / 1000)
-        title += f": {program.drug.decode(errors='replace')} {daily} ug/day"
+        title += f": {program.drug.name.decode(errors='replace')} {daily} ug/day"
     subtitle = f"from {journal.count} journal records, {journal.first} to {journal.last}: the pump's own count"
     delivery.draw_delivery(delivery.history_curves(history, title, subtitle), out)
 

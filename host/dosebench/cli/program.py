@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from dosebench.cli import pump as pump_
 from dosebench.cli.check_result import show_check
 from dosebench.cli.options import FILE, bench_option, load_library, pump_of
 from dosebench.regimen.summary import summarize_check
+from dosebench.therapy.reading import reading_json
 
 if TYPE_CHECKING:
     from dosebench.journal.store import Store
@@ -213,10 +214,10 @@ def _show_review(review: Review, theirs: Reading) -> None:
     click.echo("The battery's dates follow from the pump's own count of days, steps and wakes, were nothing changed.")
     number = output.shown_number
     click.echo(
-        f"The pump's own reading, equal to this host's: {theirs.drug.decode(errors='replace')}, "
-        f"{theirs.mode.replace('_', ' ')}, {number(theirs.daily_dose_ng / 1000)} ug a day in "
+        f"The pump's own reading, equal to this host's: {theirs.drug.name.decode(errors='replace')}, "
+        f"{theirs.mode.replace('_', ' ')}, {number(theirs.drug.daily_dose_ng / 1000)} ug a day in "
         f"{number(theirs.daily_volume_nl / 10**6)} mL ({count_noun(theirs.daily_steps, 'step')}), "
-        f"{number(theirs.hour_dose_ng / 1000)} ug in its largest hour, refill on day {theirs.refill_days}."
+        f"{number(theirs.drug.hour_dose_ng / 1000)} ug in its largest hour, refill on day {theirs.refill_days}."
     )
 
 
@@ -241,7 +242,7 @@ def _finish_program(
         "file": str(order.file),
         "generation": outcome["accepted"],
         "record": outcome["record"],
-        "reading": _reading_json(theirs),
+        "reading": reading_json(theirs),
         "review": review.to_json(),
         "warnings": [{"line": problem.line, "message": problem.message} for problem in result.warnings],
         "clock": clock,
@@ -260,8 +261,3 @@ def _say_done(report: dict[str, Any]) -> None:
         )
 
 
-def _reading_json(reading: Reading) -> dict[str, Any]:
-    """A reading as JSON values: ids in hex, the drug as text."""
-    values = asdict(reading)
-    values["drug"] = reading.drug.decode(errors="replace")
-    return {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()}

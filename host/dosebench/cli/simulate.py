@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +12,6 @@ from dosebench.cli.options import FILE, figure_path, load_library
 from dosebench.cli.output import title_of
 from dosebench.cli.simulated_days import leave_files, run_days, show_run
 from dosebench.regimen.summary import summarize_check
-
-if TYPE_CHECKING:
-    pass
 
 DAYS = 30.0
 """Virtual days of a simulation that does not say how many."""

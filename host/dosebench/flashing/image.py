@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dosebench_protocol.tables import THERAPY_FORMAT
+from dosebench_protocol.tables import PROGRAM_FORMAT
 
 from dosebench.flashing.errors import FlashError
 from dosebench.flashing.layout import BENCH, CONFIG, SETTINGS
 from dosebench.image.source import hash_of
 
 MANIFEST_FORMAT: Final = 1
-FORMATS: Final[dict[str, int]] = {"journal": 1, "therapy": THERAPY_FORMAT, "config": 1, "bench": 1}
+FORMATS: Final[dict[str, int]] = {"journal": 2, "therapy": PROGRAM_FORMAT, "config": 1, "bench": 1}
 """Formats of what a board keeps. A number goes up when older firmware cannot read what newer firmware wrote."""
 
 

@@ -1,4 +1,4 @@
-"""One pump on one port."""
+"""The far end of a serial line that this host serves: a PTY or a TCP port."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import select
 import socket
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dosebench.base.errors import DosebenchError
-
-if TYPE_CHECKING:
-    pass
 
 UNREAD_BYTES_MAX: Final = 65_536
 

@@ -1,4 +1,4 @@
-"""What a pump is."""
+"""Electrical and flash figures of the parts that every bench of a pump has."""
 
 from __future__ import annotations
 

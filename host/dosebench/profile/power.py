@@ -1,4 +1,4 @@
-"""What a pump is."""
+"""What a pump uses of its battery, as its profile prices it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a file to a checked order to a program."""
+"""Amounts of an order: volumes, masses and times in the numbers of the pump."""
 
 from __future__ import annotations
 

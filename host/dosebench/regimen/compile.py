@@ -11,12 +11,12 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from dosebench_protocol.tables import COUNT_MAX, THERAPY_FORMAT
+from dosebench_protocol.tables import COUNT_MAX, PROGRAM_FORMAT
 
 from dosebench.profile.model import Profile
 from dosebench.regimen.order import Order, PatientBolus, Pattern, PeriodicBolus
 from dosebench.therapy.fractions import ProgramError, best_fraction, best_fraction_within, fit_fraction
-from dosebench.therapy.program import WEEK, Cap, FlexStep, Program, Rate, TitrationStep
+from dosebench.therapy.program import WEEK, Cap, Drug, FlexStep, Program, Rate, TitrationStep
 
 
 def compile_order(order: Order, profile: Profile) -> Program:
@@ -32,10 +32,9 @@ def compile_order(order: Order, profile: Profile) -> Program:
     rates = rate_table(order, profile)
     number = {rate: at for at, rate in enumerate(rates)}
     return Program(
-        format=THERAPY_FORMAT,
+        format=PROGRAM_FORMAT,
         therapy_id=order.therapy_id(),
-        drug=order.drug.encode(),
-        **_fraction_fields("step_ng", fit_fraction(step_nl * order.concentration)),
+        drugs=(_compile_drug(order, profile),),
         **_fraction_fields("step_nl", step_nl),
         mode=order.mode,
         **_fraction_fields("basal", best_fraction(profile.count_steps(order.basal))),
@@ -57,6 +56,16 @@ def compile_order(order: Order, profile: Profile) -> Program:
             for step in pattern.steps
         ),
         titration=tuple(TitrationStep(step.day, number[_step_fraction(step.rate, profile)]) for step in order.ramp),
+    )
+
+
+def _compile_drug(order: Order, profile: Profile) -> Drug:
+    step_nl = profile.delivery.step_volume
+    before = fit_fraction(step_nl * order.bridge.concentration) if order.bridge else Fraction(0)
+    return Drug(
+        name=order.drug.encode(),
+        **_fraction_fields("step_ng", fit_fraction(step_nl * order.concentration)),
+        **_fraction_fields("bridge_ng", before),
     )
 
 
@@ -142,23 +151,24 @@ def _priming_fields(order: Order, profile: Profile) -> dict[str, Any]:
     priming = order.priming
     steps = _check_count(math.floor(profile.count_steps(priming.volume))) if priming else 0
     rate = _step_fraction(priming.rate, profile) if priming else Fraction(0)
-    return {"prime_steps_max": steps, "path_version": order.path_version, **_fraction_fields("prime", rate)}
+    return {
+        "prime_steps_max": steps,
+        "path_version": order.path_version,
+        "path_nl": 0,
+        "stall_retry_minutes": 0,
+        **_fraction_fields("prime", rate),
+    }
 
 
 def _bridge_fields(order: Order, profile: Profile) -> dict[str, Any]:
     """The bridge in whole steps, rounded so that no more drug flows than was ordered."""
     bridge = order.bridge
     if bridge is None:
-        return {
-            "bridge_steps": 0,
-            **_fraction_fields("bridge", Fraction(0)),
-            **_fraction_fields("bridge_ng", Fraction(0)),
-        }
+        return {"bridge_steps": 0, **_fraction_fields("bridge", Fraction(0))}
     whole = math.floor if order.concentration >= bridge.concentration else math.ceil
     return {
         "bridge_steps": _check_count(whole(profile.count_steps(bridge.volume))),
         **_fraction_fields("bridge", _step_fraction(bridge.rate, profile)),
-        **_fraction_fields("bridge_ng", fit_fraction(profile.delivery.step_volume * bridge.concentration)),
     }
 
 
@@ -167,7 +177,8 @@ def _step_fraction(rate_nl: Fraction, profile: Profile) -> Fraction:
 
 
 def _fraction_fields(name: str, value: Fraction) -> dict[str, Any]:
-    return {f"{name}_num": value.numerator, f"{name}_den": value.denominator}
+    # What is not used is 0/0: a fraction that a pump takes has neither number zero.
+    return {f"{name}_num": value.numerator, f"{name}_den": value.denominator if value else 0}
 
 
 def _check_count(value: int) -> int:

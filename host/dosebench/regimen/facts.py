@@ -47,7 +47,7 @@ class Previous:
     @classmethod
     def from_program(cls, program: Program) -> Previous:
         """What a program that is in force says of itself."""
-        return cls(program.drug.decode(errors="replace"), program.concentration, program.daily_ng)
+        return cls(program.drug.name.decode(errors="replace"), program.concentration, program.daily_ng)
 
 
 @dataclass(frozen=True)

@@ -265,7 +265,7 @@ def _list_steps(steps: list[str]) -> str:
 
 
 _TEXTS: Final[dict[str, tuple[str, _Text]]] = {
-    "drug": ("drug", lambda p: p.drug.decode(errors="replace")),
+    "drug": ("drug", lambda p: p.drug.name.decode(errors="replace")),
     "mode": ("mode", lambda p: p.mode),
     "schedule": ("schedule", _describe_schedule),
     "bridge": ("bridge first", _describe_bridge),

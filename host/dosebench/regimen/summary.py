@@ -21,6 +21,7 @@ from dosebench.therapy import energy
 from dosebench.therapy import program as pump_program
 from dosebench.therapy.fractions import rounding_steps
 from dosebench.therapy.program import Program
+from dosebench.therapy.reading import reading_json
 
 
 def summarize_check(result: CheckResult) -> dict[str, Any]:
@@ -272,11 +273,7 @@ def _summarize_change(facts: Facts | None) -> dict[str, Any] | None:
 
 
 def _summarize_reading(program: Program | None) -> dict[str, Any] | None:
-    if program is None:
-        return None
-    values = asdict(program.expected_reading())
-    names = {name: values[name].hex() for name in ("therapy_id", "program_hash")}
-    return values | names | {"drug": program.drug.decode(), "caps": list(values["caps"])}
+    return None if program is None else reading_json(program.expected_reading())
 
 
 def _problem_json(problem: Problem) -> dict[str, Any]:

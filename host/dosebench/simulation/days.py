@@ -187,7 +187,7 @@ class SimulationResult:
             "dosebench": version("dosebench"),
             "seed": self.seed,
             "days": self.days,
-            "drug": self.program.drug.decode(errors="replace"),
+            "drug": self.program.drug.name.decode(errors="replace"),
             "daily_dose_ug": float(self.program.daily_ng / 1000),
             "steps": len(self.step_times_ms),
             "expected_steps": float(self.expected_steps),

@@ -18,7 +18,7 @@ from dosebench.journal.history import pump_ms
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.ports import READ_TIMEOUT_S
-from dosebench.therapy.program import Cap, Program
+from dosebench.therapy.program import Drug, Program
 from dosebench.therapy.reading import same_reading
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.runtimes import RuntimeName
@@ -68,9 +68,8 @@ def before_bridge(program: Program) -> Program:
     return replace(
         program,
         mode="stopped",
-        step_ng_num=program.bridge_ng_num,
-        step_ng_den=program.bridge_ng_den,
-        caps=tuple(Cap(cap.minutes, int(cap.ng * ratio)) for cap in program.caps),
+        drugs=tuple(Drug(drug.name, drug.bridge_ng_num, drug.bridge_ng_den) for drug in program.drugs),
+        caps=tuple(replace(cap, ng=int(cap.ng * ratio)) for cap in program.caps),
         bridge_steps=0,
         periodic_steps=0,
     )

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from dosebench_protocol.tables import ENUMS, FLAGS
+from dosebench_protocol.tables import ENUMS
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dosebench.base import toml_file, units
@@ -38,7 +38,7 @@ LENGTH_MS_MAX: Final = 20 * 366 * DAY_MS
 SAMPLES: Final = 1_000
 """How many samples a scenario has that does not say how often."""
 
-ALARMS: Final = tuple(FLAGS["Alarm"])
+ALARMS: Final = tuple(name for name in ENUMS["Alarm"] if name != "none")
 REASONS: Final = tuple(ENUMS["Reason"])
 
 

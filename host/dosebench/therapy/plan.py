@@ -168,7 +168,7 @@ class _Planner:
             self._note_rate()
             self._advance_to_event()
         return Plan(
-            drug=self.program.drug.decode(errors="replace"),
+            drug=self.program.drug.name.decode(errors="replace"),
             start=self.start,
             length_ms=self.length_ms,
             rates=tuple(self.rates),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from functools import cached_property
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from dosebench_protocol.codec import decode_struct, encode_struct
 from dosebench_protocol.errors import ProtocolError
-from dosebench_protocol.tables import COUNT_MAX, THERAPY_FORMAT
+from dosebench_protocol.tables import COUNT_MAX, DRUGS_MAX, FRACTION_MAX, PROGRAM_FORMAT
 
 from dosebench.base.units import DAY_MINUTES, DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.therapy.cap_windows import window_steps
@@ -37,10 +37,44 @@ WEEK: Final = 7
 
 @dataclass(frozen=True)
 class Cap:
-    """No more than `ng` of drug in any window of `minutes`."""
+    """No more than `ng` of drug number `drug` in any window of `minutes`."""
 
     minutes: int
     ng: int
+    drug: int = 0
+
+
+@dataclass(frozen=True)
+class Drug:
+    """One drug in the reservoir, and what a step holds of it: in force, and while a bridge runs, in ng."""
+
+    name: bytes
+    step_ng_num: int
+    step_ng_den: int
+    bridge_ng_num: int = 0
+    bridge_ng_den: int = 0
+
+    @property
+    def step_ng(self) -> Fraction:
+        """Drug in one step, in ng."""
+        return Fraction(self.step_ng_num, self.step_ng_den)
+
+    @property
+    def bridge_ng(self) -> Fraction:
+        """Drug in one step of the bridge, in ng; zero without one."""
+        return _decode_fraction(self.bridge_ng_num, self.bridge_ng_den)
+
+
+@dataclass(frozen=True)
+class DrugReading:
+    """Doses of one drug by the pump's reading, in ng."""
+
+    name: bytes
+    daily_dose_ng: int
+    hour_dose_ng: int
+    weekly_dose_ng: int
+    periodic_dose_ng: int
+    patient_dose_ng: int
 
 
 @dataclass(frozen=True)
@@ -93,38 +127,44 @@ class Reading:
     therapy_id: bytes
     program_hash: bytes
     mode: str
-    drug: bytes
     daily_steps: int
-    daily_dose_ng: int
     daily_volume_nl: int
-    hour_dose_ng: int
     refill_days: int
     refill_limit: str
     bolus_steps_max: int
-    weekly_dose_ng: int
-    periodic_dose_ng: int
-    patient_dose_ng: int
     bridge_ms: int
+    drugs: tuple[DrugReading, ...]
     caps: tuple[Cap, ...]
 
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any]) -> Reading:
-        """The reading in a device's answer to `therapy_verify`, as the codec decodes it."""
-        return cls(**{**answer, "caps": tuple(Cap(**cap) for cap in answer["caps"])})
+        """The reading in a device's answer to `program_verify`, as the codec decodes it.
+
+        Raises:
+            ProgramError: It holds no drug, or their names do not fit.
+        """
+        rows, names = answer["drugs"], answer["drug_names"]
+        drugs = tuple(DrugReading(**row) for row in _name_drugs(rows, names))
+        caps = tuple(Cap(**cap) for cap in answer["caps"])
+        values = {name: value for name, value in answer.items() if name != "drug_names"}
+        return cls(**{**values, "drugs": drugs, "caps": caps})
+
+    @property
+    def drug(self) -> DrugReading:
+        """The first drug."""
+        return self.drugs[0]
 
 
 @dataclass(frozen=True)
 class Program:
-    """The fields of the protocol's `Therapy`, in its order: rates in steps/ms, drug in ng, volume in nL.
+    """The fields of the protocol's `Program`, in its order: rates in steps/ms, drug in ng, volume in nL.
 
-    What a therapy does not use is zero, a fraction 0/1.
+    What a therapy does not use is zero, a fraction 0/0. `drugs` are one to four.
     """
 
     format: int
     therapy_id: bytes
-    drug: bytes
-    step_ng_num: int
-    step_ng_den: int
+    drugs: tuple[Drug, ...]
     step_nl_num: int
     step_nl_den: int
     mode: str
@@ -155,11 +195,11 @@ class Program:
     prime_num: int
     prime_den: int
     path_version: int
+    path_nl: int
+    stall_retry_minutes: int
     bridge_steps: int
     bridge_num: int
     bridge_den: int
-    bridge_ng_num: int
-    bridge_ng_den: int
     change_permille_max: int
     weekdays: bytes
     caps: tuple[Cap, ...]
@@ -170,9 +210,14 @@ class Program:
     # Single figures as fractions
 
     @property
+    def drug(self) -> Drug:
+        """The first drug."""
+        return self.drugs[0]
+
+    @property
     def step_ng(self) -> Fraction:
-        """Drug in one step, in ng."""
-        return Fraction(self.step_ng_num, self.step_ng_den)
+        """First drug in one step, in ng."""
+        return self.drug.step_ng
 
     @property
     def step_nl(self) -> Fraction:
@@ -216,8 +261,8 @@ class Program:
 
     @property
     def bridge_ng(self) -> Fraction:
-        """Drug in one step of the bridge, in ng."""
-        return _decode_fraction(self.bridge_ng_num, self.bridge_ng_den)
+        """First drug in one step of the bridge, in ng."""
+        return self.drug.bridge_ng
 
     # The basal
 
@@ -312,7 +357,7 @@ class Program:
             ProgramError: A figure is too large for its field.
         """
         try:
-            return encode_struct("therapy", **asdict(self))
+            return encode_struct("program", **_join_names(asdict(self)))
         except ProtocolError as error:
             raise ProgramError(f"this program cannot be encoded: {error}") from error
 
@@ -328,20 +373,45 @@ class Program:
             therapy_id=self.therapy_id,
             program_hash=self.program_hash(),
             mode=self.mode,
-            drug=self.drug,
             daily_steps=_floor_figure(day),
-            daily_dose_ng=_floor_figure(day * self.step_ng),
             daily_volume_nl=_floor_figure(day * self.step_nl),
-            hour_dose_ng=_floor_figure(HOUR_MS * self.rate * self.step_ng),
             refill_days=math.floor(days),
             refill_limit=limit,
             bolus_steps_max=self.bolus_steps_max,
-            weekly_dose_ng=_floor_figure(self.weekly_ng),
-            periodic_dose_ng=_floor_figure(self.periodic_per_day * self.step_ng),
-            patient_dose_ng=_floor_figure(self.patient_per_day_steps * self.step_ng),
             bridge_ms=_floor_figure(self.bridge_steps / self.bridge_rate) if self.bridge_steps else 0,
+            drugs=tuple(self._expected_doses(drug) for drug in self.drugs),
             caps=self.caps,
         )
+
+    def _expected_doses(self, drug: Drug) -> DrugReading:
+        worth = drug.step_ng
+        return DrugReading(
+            name=drug.name,
+            daily_dose_ng=_floor_figure(self.day_steps * worth),
+            hour_dose_ng=_floor_figure(HOUR_MS * self.rate * worth),
+            weekly_dose_ng=_floor_figure(self.weekly_ng / self.step_ng * worth),
+            periodic_dose_ng=_floor_figure(self.periodic_per_day * worth),
+            patient_dose_ng=_floor_figure(self.patient_per_day_steps * worth),
+        )
+
+
+def _join_names(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with the names of the drugs in one piece, as the protocol has them."""
+    rows = [{**row, "name_bytes": len(row["name"])} for row in values["drugs"]]
+    names = b"".join(row.pop("name") for row in rows)
+    return {**values, "drugs": rows, "drug_names": names}
+
+
+def _name_drugs(rows: Sequence[Mapping[str, Any]], names: bytes) -> list[dict[str, Any]]:
+    """Rows of drugs, each with its own name. Raises ProgramError."""
+    if not 1 <= len(rows) <= DRUGS_MAX or sum(row["name_bytes"] for row in rows) != len(names):
+        raise ProgramError(f"this program names {len(rows)} drugs with {len(names)} bytes of names")
+    named, at = [], 0
+    for row in rows:
+        end = at + row["name_bytes"]
+        named.append({key: value for key, value in row.items() if key != "name_bytes"} | {"name": names[at:end]})
+        at = end
+    return named
 
 
 def _decode_fraction(num: int, den: int) -> Fraction:
@@ -369,15 +439,16 @@ def from_bytes(data: bytes) -> Program:
         ProgramError: These bytes are no program, or one of a later format.
     """
     try:
-        stored = decode_struct("therapy", data)
+        stored = decode_struct("program", data)
     except ProtocolError as error:
         raise ProgramError(f"these {len(data)} bytes are no program: {error}") from error
-    if stored["format"] != THERAPY_FORMAT:
+    if stored["format"] != PROGRAM_FORMAT:
         raise ProgramError(
-            f"this program has format {stored['format']}; this dosebench reads format {THERAPY_FORMAT}",
+            f"this program has format {stored['format']}; this dosebench reads format {PROGRAM_FORMAT}",
             hint="use the dosebench that wrote it, or a newer one",
         )
     values: dict[str, Any] = {field.name: stored[field.name] for field in fields(Program)}
+    values["drugs"] = tuple(Drug(**row) for row in _name_drugs(stored["drugs"], stored["drug_names"]))
     for name, row in _LISTS.items():
         columns = [field.name for field in fields(row)]
         values[name] = tuple(row(**{column: item[column] for column in columns}) for item in values[name])
@@ -388,12 +459,17 @@ def from_bytes(data: bytes) -> Program:
 
 def _find_inconsistency(values: Mapping[str, Any]) -> str | None:
     """Why no meaning can be given to a program: a fraction without a denominator, or a number that points nowhere."""
-    needed = ("step_ng", "step_nl")
     names = [name.removesuffix("_den") for name in values if name.endswith("_den")]
-    zero = [f"{name}_den" for name in names if not values[f"{name}_den"] and (values[f"{name}_num"] or name in needed)]
-    zero += [f"rates[{at}]" for at, rate in enumerate(values["rates"]) if not rate.den]
-    if zero:
-        return f"divides by zero: {', '.join(zero)}"
+    pairs = {name: (values[f"{name}_num"], values[f"{name}_den"], name == "step_nl") for name in names}
+    for at, drug in enumerate(values["drugs"]):
+        pairs[f"drugs[{at}].step_ng"] = (drug.step_ng_num, drug.step_ng_den, True)
+        pairs[f"drugs[{at}].bridge_ng"] = (drug.bridge_ng_num, drug.bridge_ng_den, False)
+    for at, rate in enumerate(values["rates"]):
+        pairs[f"rates[{at}]"] = (rate.num, rate.den, True)
+    if wrong := [name for name, pair in pairs.items() if not _is_fraction(*pair)]:
+        return f"holds what is no fraction: {', '.join(wrong)}"
+    if any(cap.drug >= len(values["drugs"]) for cap in values["caps"]):
+        return "caps a drug that it does not have"
     count = len(values["rates"])
     if any(step.rate >= count for step in values["flex"] + values["titration"]):
         return "names a rate that it does not have"
@@ -401,6 +477,13 @@ def _find_inconsistency(values: Mapping[str, Any]) -> str | None:
     if values["mode"] == "flex" and not set(values["weekdays"]) <= patterns:
         return "names a day pattern that it does not have"
     return None
+
+
+def _is_fraction(num: int, den: int, needed: bool) -> bool:
+    """Whether a pair is one that the pump takes: both from 1 to `FRACTION_MAX`, or 0/0 where it may be unused."""
+    if num == den == 0:
+        return not needed
+    return 1 <= num <= FRACTION_MAX and 1 <= den <= FRACTION_MAX
 
 
 def estimate_refill(by_volume: Fraction | None, stability_days: int) -> tuple[Fraction, str]:

@@ -1,14 +1,21 @@
-"""What a pump stores, and what a perfect one delivers."""
+"""The pump's reading of a program beside the host's own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import Any
 
 from dosebench.base.errors import DosebenchError
 from dosebench.therapy.program import Program, Reading
 
-if TYPE_CHECKING:
-    pass
+
+def reading_json(reading: Reading) -> dict[str, Any]:
+    """The reading as JSON values: ids in hex, the figures of the first drug beside those of the therapy."""
+    values = {name: value for name, value in asdict(reading).items() if name != "drugs"}
+    first = {name: value for name, value in asdict(reading.drug).items() if name != "name"}
+    drugs = [{**asdict(drug), "name": drug.name.decode(errors="replace")} for drug in reading.drugs]
+    named = {name: value.hex() if isinstance(value, bytes) else value for name, value in (values | first).items()}
+    return named | {"drug": drugs[0]["name"], "drugs": drugs, "caps": list(values["caps"])}
 
 
 def list_disagreements(own: Reading, device: Reading) -> list[str]:

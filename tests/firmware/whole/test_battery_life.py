@@ -13,7 +13,7 @@ from dosebench.link.client import PumpClient
 from dosebench.profile import load as pump_profile
 from dosebench.profile.power import charges_uah
 from dosebench.regimen.compile import compile_order
-from dosebench.regimen.order import DoseCap, Regimen
+from dosebench.regimen.order import DoseCap, Order
 from dosebench.therapy.energy import estimate_life, usage_by, usage_of
 from dosebench.therapy.program import Program
 from dosebench.twin.battery import voltage_left
@@ -28,7 +28,7 @@ CLOSE = 0.01
 """What the estimate may be off, as a share; R33 allows 0.25."""
 PUMP = "implant-40"
 IMPLANT = pump_profile.load_profile(PUMP)
-USUAL = Regimen(
+USUAL = Order(
     title="",
     profile=PUMP,
     drug="saline",
