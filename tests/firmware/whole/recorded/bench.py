@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from chip import Chip
-from dosebench.link.client import EarlierCommandError, LinkError, PumpClient, RefusedError, program_hash
+from dosebench.link.client import EarlierCommandError, LinkError, RefusedError, program_hash
 from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.calibrated import calibrate_profile
 from dosebench.profile.device_config import seal_config
@@ -29,7 +29,7 @@ from dosebench_protocol import codec
 from dosebench_protocol.frame import DELIMITER, Frame, encode
 from dosebench_protocol.records import decode_records
 from dosebench_protocol.tables import RECORD_BYTES
-from pumpside import therapy
+from pumpside import Client, therapy
 from reading import digest, events_of, fault_events, plain, ring_of
 
 GRID_US = 5_000_000
@@ -59,7 +59,7 @@ class Bench:
     twin: Twin
     profile: str
     config: dict[str, int]
-    client: PumpClient
+    client: Client
     ids: dict[bytes, MemoryIds] = field(default_factory=dict)
     answers: list[str] = field(default_factory=list)
     journal: bytes = b""
@@ -110,7 +110,7 @@ class Bench:
         self.client._end_session()
         self.role = role
         ids = self.ids.setdefault(name.encode(), MemoryIds(name.encode()))
-        self.client = PumpClient(self.client.port, ids)
+        self.client = Client(self.client.port, ids)
         self.wake()
 
     # Therapy
@@ -125,7 +125,7 @@ class Bench:
         data = therapy(**changes)
         named = program_hash(data)
         self._say(
-            "therapy_begin", lambda: self.client._ask_question("therapy_begin", length=len(data), program_hash=named)
+            "therapy_begin", lambda: self.client._ask_question("program_begin", length=len(data), program_hash=named)
         )
         self._say("therapy_chunk", lambda: self.client._ask_question("therapy_chunk", offset=0, data=data[:100]))
 
@@ -236,7 +236,9 @@ class Bench:
         def send() -> dict[str, Any]:
             ids = self.ids[self.client._ids.host_id]
             role = codec.by_name(name).role
-            return self.client._ask_in_session(name, role, host=ids.host, counter=ids.counter - back, **fields)
+            if name == "bolus":
+                fields |= self.client._computed(fields["steps"])
+            return self.client._ask_in_session(name, role, counter=ids.counter - back, **fields)
 
         self._say(f"again {name}", send)
 
@@ -250,7 +252,7 @@ class Bench:
         self._ready()
         session = self.client.session
         assert session is not None
-        body = codec.encode_request("bolus", host=b"evil", counter=1, steps=9)
+        body = codec.encode_request("bolus", counter=1, steps=9, program_hash=bytes(8), ng=0)
         for _ in range(count):
             self.settle()
             sequence = self.client.next_sequence()
@@ -400,7 +402,7 @@ class Bench:
             generation, data = self.client.read_program()
         except RefusedError as refused:
             return refused.reason
-        fields = codec.decode_struct("therapy", data)
+        fields = codec.decode_struct("program", data)
         return {"generation": generation} | {name: plain(value) for name, value in fields.items() if name != "format"}
 
     def _outcome(self, ids: MemoryIds) -> dict[str, Any]:
@@ -421,7 +423,7 @@ def benched(runtime: RuntimeName, seed: int, profile: str, config: dict[str, int
         twin.machine.flash = Chip(int(settings.config["flash_sectors"]), seed=seed)
         twin.power_on()
         ids = MemoryIds(b"main")
-        client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), ids)
+        client = Client(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), ids)
         made = Bench(twin, profile, {"watchdog_ms": 0} | config, client, {ids.host: ids})
         made.wake()
         yield made
