@@ -110,7 +110,10 @@ class Bench:
         self.client._end_session()
         self.role = role
         ids = self.ids.setdefault(name.encode(), MemoryIds(name.encode()))
-        self.client = Client(self.client.port, ids)
+        known = self.client
+        self.client = Client(known.port, ids)
+        # What a host reads to compute a dose or a refill would take time on the line.
+        self.client.program, self.client.step_volume = known.program, known.step_volume
         self.wake()
 
     # Therapy
@@ -127,7 +130,7 @@ class Bench:
         self._say(
             "therapy_begin", lambda: self.client._ask_question("program_begin", length=len(data), program_hash=named)
         )
-        self._say("therapy_chunk", lambda: self.client._ask_question("therapy_chunk", offset=0, data=data[:100]))
+        self._say("therapy_chunk", lambda: self.client._ask_question("program_chunk", offset=0, data=data[:100]))
 
     def commit(self) -> None:
         """Put what was staged last in force."""
@@ -236,9 +239,12 @@ class Bench:
         def send() -> dict[str, Any]:
             ids = self.ids[self.client._ids.host_id]
             role = codec.by_name(name).role
+            computed: dict[str, Any] = {}
             if name == "bolus":
-                fields |= self.client._computed(fields["steps"])
-            return self.client._ask_in_session(name, role, counter=ids.counter - back, **fields)
+                computed = self.client._computed(fields["steps"])
+            elif name == "refill":
+                computed = dict(self.client.step_volume or {})
+            return self.client._ask_in_session(name, role, counter=ids.counter - back, **fields, **computed)
 
         self._say(f"again {name}", send)
 
@@ -350,6 +356,7 @@ class Bench:
         settings = dict(calibrate_profile(load_profile(self.profile), Fraction(*step_nl)).device_config())
         self.twin.power_off()
         self.twin.machine.config = seal_config(settings | self.config | config | {"commissioned": 1})
+        self.client.step_volume = _step_volume(self.twin)
         self.twin.power_on()
         if self.twin.powered:
             self.wake()
@@ -406,12 +413,22 @@ class Bench:
         return {"generation": generation} | {name: plain(value) for name, value in fields.items() if name != "format"}
 
     def _outcome(self, ids: MemoryIds) -> dict[str, Any]:
+        # A pump tells a host of its own commands alone.
+        self.client._end_session()
+        self.client = Client(self.client.port, ids)
+        self.wake()
+        self._ready()
         try:
-            outcome = self.client._ask_in_session("outcome", "operator", host=ids.host, counter=ids.counter)
+            outcome = self.client._ask_in_session("outcome", "operator", counter=ids.counter)
         except RefusedError as refused:
             return {"counter": ids.counter, "refused": refused.reason}
         left_out = ("record", "host", *(("accepted",) if self._last.get(ids.host) == "alarm_clear" else ()))
         return {name: plain(value) for name, value in outcome.items() if name not in left_out}
+
+
+def _step_volume(twin: Twin) -> dict[str, Any]:
+    """Volume of a step, as the settings have it."""
+    return {name: twin.machine.config[name] for name in ("step_nl_num", "step_nl_den")}
 
 
 @contextmanager
@@ -424,6 +441,7 @@ def benched(runtime: RuntimeName, seed: int, profile: str, config: dict[str, int
         twin.power_on()
         ids = MemoryIds(b"main")
         client = Client(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), ids)
+        client.program, client.step_volume = therapy(), _step_volume(twin)
         made = Bench(twin, profile, {"watchdog_ms": 0} | config, client, {ids.host: ids})
         made.wake()
         yield made

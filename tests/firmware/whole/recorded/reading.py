@@ -40,10 +40,10 @@ _OF_THE_FORMAT: Final = (
     "length_bytes",
     "carried_on",
     "end_reason",
-    "delivered_high_steps",
 )
 """Fields that follow the release or the program's format, and not what happened, or that the first formats had not: why
-a bolus ended, and the most that was delivered of it, where that is not known exactly."""
+a bolus ended."""
+_ENDS: Final = ("bolus_end", "square_end")
 
 
 def digest(data: bytes) -> str:
@@ -94,6 +94,9 @@ def _event_of(record: Record, fields: Mapping[str, Any], on: set[str]) -> Event:
     shown = {name: plain(value) for name, value in fields.items() if name not in _OF_THE_FORMAT}
     if record.kind == "stage_dropped":
         shown["complete"] = fields["received_bytes"] == fields["length_bytes"]
+    elif record.kind in _ENDS:
+        # The first formats had one number, and a reset left 0 there; what was delivered is in the steps.
+        del shown["delivered_high_steps"]
     elif record.kind == "alarm_raised":
         on.add(record.alarm)
         shown["alarms"] = sorted(on)
