@@ -12,9 +12,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[4] / "firmware"), str(Path(__file__).parents[3] / "support")]
 
-from keeping import load, save  # noqa: E402
-from reading import first_difference  # noqa: E402
+from keeping import save  # noqa: E402
 from runs import RUNS, carry_out  # noqa: E402
+from test_recorded_runs import STRENGTH, difference  # noqa: E402
 
 
 def main() -> int:
@@ -32,7 +32,7 @@ def main() -> int:
         if asked.write:
             save(name, made)
         else:
-            found = first_difference(load(name), made, name)
+            found = difference(name, made, STRENGTH)
         differ += found is not None
         seconds = time.monotonic() - began
         counted = f"{made['journal']['records']} records, {len(made['events'])} events"

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from chip import Chip
-from dosebench.link.client import EarlierCommandError, LinkError, PumpClient, RefusedError, program_hash
+from dosebench.link.client import EarlierCommandError, LinkError, RefusedError, program_hash
 from dosebench.link.command_ids import MemoryIds
 from dosebench.profile.calibrated import calibrate_profile
 from dosebench.profile.device_config import seal_config
@@ -29,7 +29,7 @@ from dosebench_protocol import codec
 from dosebench_protocol.frame import DELIMITER, Frame, encode
 from dosebench_protocol.records import decode_records
 from dosebench_protocol.tables import RECORD_BYTES
-from pumpside import therapy
+from pumpside import Client, therapy
 from reading import digest, events_of, fault_events, plain, ring_of
 
 GRID_US = 5_000_000
@@ -59,7 +59,7 @@ class Bench:
     twin: Twin
     profile: str
     config: dict[str, int]
-    client: PumpClient
+    client: Client
     ids: dict[bytes, MemoryIds] = field(default_factory=dict)
     answers: list[str] = field(default_factory=list)
     journal: bytes = b""
@@ -110,7 +110,10 @@ class Bench:
         self.client._end_session()
         self.role = role
         ids = self.ids.setdefault(name.encode(), MemoryIds(name.encode()))
-        self.client = PumpClient(self.client.port, ids)
+        known = self.client
+        self.client = Client(known.port, ids)
+        # What a host reads to compute a dose or a refill would take time on the line.
+        self.client.program, self.client.step_volume = known.program, known.step_volume
         self.wake()
 
     # Therapy
@@ -125,9 +128,9 @@ class Bench:
         data = therapy(**changes)
         named = program_hash(data)
         self._say(
-            "therapy_begin", lambda: self.client._ask_question("therapy_begin", length=len(data), program_hash=named)
+            "therapy_begin", lambda: self.client._ask_question("program_begin", length=len(data), program_hash=named)
         )
-        self._say("therapy_chunk", lambda: self.client._ask_question("therapy_chunk", offset=0, data=data[:100]))
+        self._say("therapy_chunk", lambda: self.client._ask_question("program_chunk", offset=0, data=data[:100]))
 
     def commit(self) -> None:
         """Put what was staged last in force."""
@@ -236,7 +239,12 @@ class Bench:
         def send() -> dict[str, Any]:
             ids = self.ids[self.client._ids.host_id]
             role = codec.by_name(name).role
-            return self.client._ask_in_session(name, role, host=ids.host, counter=ids.counter - back, **fields)
+            computed: dict[str, Any] = {}
+            if name == "bolus":
+                computed = self.client._computed(fields["steps"])
+            elif name == "refill":
+                computed = dict(self.client.step_volume or {})
+            return self.client._ask_in_session(name, role, counter=ids.counter - back, **fields, **computed)
 
         self._say(f"again {name}", send)
 
@@ -250,7 +258,7 @@ class Bench:
         self._ready()
         session = self.client.session
         assert session is not None
-        body = codec.encode_request("bolus", host=b"evil", counter=1, steps=9)
+        body = codec.encode_request("bolus", counter=1, steps=9, program_hash=bytes(8), ng=0)
         for _ in range(count):
             self.settle()
             sequence = self.client.next_sequence()
@@ -348,6 +356,7 @@ class Bench:
         settings = dict(calibrate_profile(load_profile(self.profile), Fraction(*step_nl)).device_config())
         self.twin.power_off()
         self.twin.machine.config = seal_config(settings | self.config | config | {"commissioned": 1})
+        self.client.step_volume = _step_volume(self.twin)
         self.twin.power_on()
         if self.twin.powered:
             self.wake()
@@ -400,16 +409,26 @@ class Bench:
             generation, data = self.client.read_program()
         except RefusedError as refused:
             return refused.reason
-        fields = codec.decode_struct("therapy", data)
+        fields = codec.decode_struct("program", data)
         return {"generation": generation} | {name: plain(value) for name, value in fields.items() if name != "format"}
 
     def _outcome(self, ids: MemoryIds) -> dict[str, Any]:
+        # A pump tells a host of its own commands alone.
+        self.client._end_session()
+        self.client = Client(self.client.port, ids)
+        self.wake()
+        self._ready()
         try:
-            outcome = self.client._ask_in_session("outcome", "operator", host=ids.host, counter=ids.counter)
+            outcome = self.client._ask_in_session("outcome", "operator", counter=ids.counter)
         except RefusedError as refused:
             return {"counter": ids.counter, "refused": refused.reason}
         left_out = ("record", "host", *(("accepted",) if self._last.get(ids.host) == "alarm_clear" else ()))
         return {name: plain(value) for name, value in outcome.items() if name not in left_out}
+
+
+def _step_volume(twin: Twin) -> dict[str, Any]:
+    """Volume of a step, as the settings have it."""
+    return {name: twin.machine.config[name] for name in ("step_nl_num", "step_nl_den")}
 
 
 @contextmanager
@@ -421,7 +440,8 @@ def benched(runtime: RuntimeName, seed: int, profile: str, config: dict[str, int
         twin.machine.flash = Chip(int(settings.config["flash_sectors"]), seed=seed)
         twin.power_on()
         ids = MemoryIds(b"main")
-        client = PumpClient(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), ids)
+        client = Client(Serial(twin=twin, baudrate=twin.machine.baud, timeout=0.1), ids)
+        client.program, client.step_volume = therapy(), _step_volume(twin)
         made = Bench(twin, profile, {"watchdog_ms": 0} | config, client, {ids.host: ids})
         made.wake()
         yield made

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from earlier import as_of_now
+
 KEPT: Final = Path(__file__).with_name("recordings")
 
 
@@ -15,9 +17,9 @@ def path_of(name: str) -> Path:
 
 
 def load(name: str) -> dict[str, Any]:
-    """The recording of a run."""
+    """The recording of a run, in the words of the formats of now."""
     kept: dict[str, Any] = json.loads(path_of(name).read_text())
-    return kept
+    return as_of_now(kept)
 
 
 def save(name: str, recording: dict[str, Any]) -> None:

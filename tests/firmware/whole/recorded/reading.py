@@ -2,8 +2,9 @@
 
 Events are records of what happened. A checkpoint repeats what a pump knows at the head of a new sector; its records are
 no events, for which of them there are depends on the format alone. They are told by how they come: from a `state` that
-`lease`, `identity` and `windows` follow, to the first record of another kind. A `state` alone repeats what its
-neighbours say.
+`lease` and `identity` follow, to the first record of another kind. A `state` alone repeats what its neighbours say.
+
+A record of an alarm says which one began or ended; its event also names all that are on from then on.
 """
 
 from __future__ import annotations
@@ -12,17 +13,37 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from dosebench_protocol.records import GENESIS_CHAIN, KINDS, Record, decode_records
+from dosebench_protocol.records import GENESIS_CHAIN, Record, decode_records
 
 Event = list[Any]
 """`[day, ms, kind, {name: value}]`."""
 
-_OPENING: Final = ("state", "lease", "identity", "windows")
-_CARRIED_ON: Final = ("patient_times", "counter_floor", "filled", "service", "calibration", "calendar")
-_HOSTS: Final = ("host_done", "host_refused", "host")
+_OPENING: Final = ("state", "lease", "identity")
+_CARRIED_ON: Final = (
+    "latched",
+    "windows",
+    "patient_times",
+    "counter_floor",
+    "filled",
+    "service",
+    "calibration",
+    "path",
+    "path_worth",
+    "calendar",
+)
+_HOSTS: Final = ("host_done", "host_refused")
 """What a checkpoint ends with, behind the calendar. A `service` there is an event that opened the sector."""
-_OF_THE_FORMAT: Final = ("firmware", "program_hash_head", "received_bytes", "length_bytes", "carried_on")
-"""Fields that follow the release or the therapy's format, and not what happened."""
+_OF_THE_FORMAT: Final = (
+    "firmware",
+    "program_hash_head",
+    "received_bytes",
+    "length_bytes",
+    "carried_on",
+    "end_reason",
+)
+"""Fields that follow the release or the program's format, and not what happened, or that the first formats had not: why
+a bolus ended."""
+_ENDS: Final = ("bolus_end", "square_end")
 
 
 def digest(data: bytes) -> str:
@@ -58,31 +79,39 @@ def checkpoint_length(records: list[Record], at: int) -> int:
 def events_of(records: list[Record]) -> list[Event]:
     """The events of a journal, in order."""
     events: list[Event] = []
+    on: set[str] = set()
     at = 0
     while at < len(records):
         length = checkpoint_length(records, at)
         if length == 0 and records[at].kind != "state":
-            events.append(event_of(records[at]))
+            events.append(_event_of(records[at], records[at].fields, on))
         at += max(length, 1)
     return events
 
 
-def event_of(record: Record) -> Event:
-    """One record by names."""
-    fields = {name: plain(value) for name, value in record.fields.items() if name not in _OF_THE_FORMAT}
+def _event_of(record: Record, fields: Mapping[str, Any], on: set[str]) -> Event:
+    """One record by names. `on` are the alarms that are on, which the record may change."""
+    shown = {name: plain(value) for name, value in fields.items() if name not in _OF_THE_FORMAT}
     if record.kind == "stage_dropped":
-        fields["complete"] = record.fields["received_bytes"] == record.fields["length_bytes"]
-    return [record.day, record.ms, record.kind, fields]
+        shown["complete"] = fields["received_bytes"] == fields["length_bytes"]
+    elif record.kind in _ENDS:
+        # The first formats had one number, and a reset left 0 there; what was delivered is in the steps.
+        del shown["delivered_high_steps"]
+    elif record.kind == "alarm_raised":
+        on.add(record.alarm)
+        shown["alarms"] = sorted(on)
+    elif record.kind == "alarm_ended":
+        on.discard(record.alarm)
+        shown["alarms"] = sorted(on)
+    elif record.kind == "alarm_cleared":
+        on -= set(record.alarms)
+    return [record.day, record.ms, record.kind, shown]
 
 
 def fault_events(records: Iterable[Record]) -> list[Event]:
-    """The events of the fault ring, without `e`, which is the number of the record that each repeats."""
-    events = []
-    for record in records:
-        day, ms, kind, fields = event_of(record)
-        fields.pop(KINDS[kind].numbers[4], None)
-        events.append([day, ms, kind, fields])
-    return events
+    """The events of the fault ring, without the last word, which is the number of the record that each repeats."""
+    on: set[str] = set()
+    return [_event_of(record, record.copied_fields, on) for record in records]
 
 
 def ring_of(data: bytes) -> dict[str, Any]:
