@@ -272,13 +272,32 @@ def test_older_firmware_does_not_take_over_what_it_cannot_read(
     run: Run, boards: Boards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board = boards()
-    monkeypatch.setitem(FORMATS, "journal", 2)
+    ours = FORMATS["journal"]
+    monkeypatch.setitem(FORMATS, "journal", ours + 1)
     assert _flash(run, board, "--bench", PICO).code == 0
-    monkeypatch.setitem(FORMATS, "journal", 1)
+    monkeypatch.setitem(FORMATS, "journal", ours)
     message, hint = _failed(_flash(run, board, "--update"))
     assert "whose journal this release cannot read" in message
     assert "unflash" in hint
     assert _look(board).active == "a"
+
+
+def test_the_journal_of_an_earlier_version_is_not_taken_over(
+    run: Run, boards: Boards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = boards()
+    with monkeypatch.context() as before:
+        before.setitem(FORMATS, "journal", 1)
+        before.setitem(FORMATS, "therapy", 1)
+        assert _flash(run, board, "--bench", PICO).code == 0
+    for options in (("--update",), ("--new-keys",), ("--update", "--bench", PICO)):
+        message, hint = _failed(_flash(run, board, *options))
+        assert "the board keeps journal and therapy of firmware" in message
+        assert "which this release cannot read" in message
+        assert "dosebench unflash" in hint
+    assert _look(board).active == "a"
+    assert run("unflash", "--port", board.port, "--yes", "--json").code == 0
+    assert _flash(run, board, "--bench", PICO).code == 0
 
 
 def test_a_port_in_use_and_a_port_without_a_board(run: Run, boards: Boards) -> None:

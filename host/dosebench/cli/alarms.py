@@ -70,7 +70,7 @@ def _alarm_row(name: str) -> dict[str, Any]:
         "priority": row.priority,
         "effect": row.effect,
         "does": EFFECTS[row.effect],
-        "latched": row.latched,
+        "needs_clearing": row.needs_clearing,
         "cause": row.cause,
         "remedy": row.remedy,
         "rules": list(row.rules),
@@ -137,7 +137,7 @@ def _clear_alarms(client: PumpClient, wanted: list[str]) -> tuple[list[str], lis
 
     on = client.read_status()["alarms"]
     cleared, kept = [], []
-    for name in wanted or [name for name in on if name not in ALARMS or ALARMS[name].latched]:
+    for name in wanted or [name for name in on if name not in ALARMS or ALARMS[name].needs_clearing]:
         try:
             client.alarm_clear([name])
             cleared.append(name)

@@ -110,11 +110,13 @@ def _pull_records(store: Store, client: PumpClient, journal: Journal, quiet: boo
 
 def _keep_program(store: Store, client: PumpClient) -> None:
     """Keep the therapy in force, so that the journal can be judged where another host programmed the pump."""
+    from dosebench_protocol.records import hash_head  # noqa: PLC0415
+
     from dosebench.link.client import program_hash  # noqa: PLC0415
 
-    data = pump.therapy_bytes(client)
+    data = pump.program_bytes(client)
     if data is not None:
-        store.add_program(client.device_id, program_hash(data)[:4], data)
+        store.add_program(client.device_id, hash_head(program_hash(data)), data)
 
 
 @log.command()
@@ -127,12 +129,12 @@ def _keep_program(store: Store, client: PumpClient) -> None:
 @options.json_option
 def show(device: str | None, last: int | None, kind: tuple[str, ...], faults: bool, as_json: bool) -> None:
     """Show pulled records, oldest first, with their meaning."""
-    from dosebench_protocol.records import KINDS  # noqa: PLC0415
+    from dosebench_protocol.tables import RECORD_KINDS  # noqa: PLC0415
 
     from dosebench.journal.store import Store, find_gaps  # noqa: PLC0415
 
-    if wrong := [name for name in kind if name not in KINDS]:
-        raise click.UsageError(f"there is no record kind {wrong[0]}; known are {', '.join(KINDS)}")
+    if wrong := [name for name in kind if name not in RECORD_KINDS]:
+        raise click.UsageError(f"there is no record kind {wrong[0]}; known are {', '.join(RECORD_KINDS)}")
     with Store.open() as store:
         journal = held_journal(store, device, faults=faults)
         raw = store.raw_records(journal)
@@ -151,9 +153,9 @@ def show(device: str | None, last: int | None, kind: tuple[str, ...], faults: bo
 
 def _dated_records(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[str, Any]]:
     """Records as JSON values; those of the fault ring get the local time of the journal's record, if that is held."""
-    from dosebench_protocol.records import KINDS, decode_records  # noqa: PLC0415
+    from dosebench_protocol.records import decode_records  # noqa: PLC0415
 
-    from dosebench.journal.history import Calendar, record_json  # noqa: PLC0415
+    from dosebench.journal.history import Calendar, json_fields, record_json  # noqa: PLC0415
 
     calendar = Calendar()
     local = {record.sequence: calendar.local_time(record) for record in decode_records(told_raw)}
@@ -161,10 +163,8 @@ def _dated_records(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[st
         return [record_json(record, local[record.sequence]) for record in decode_records(raw)]
     shown = []
     for record in decode_records(raw):
-        told = record_json(record, local.get(record.e))
-        # In a copy the last number names the journal's record.
-        told["fields"].pop(KINDS[record.kind].numbers[-1], None)
-        told["fields"]["journal_record"] = record.e
+        told = record_json(record, local.get(record.copied_from))
+        told["fields"] = json_fields(record.copied_fields) | {"journal_record": record.copied_from}
         shown.append(told)
     return shown
 
@@ -179,7 +179,7 @@ def _format_record(record: dict[str, Any]) -> str:
 
 def _format_value(value: Any) -> str:
     if isinstance(value, tuple):
-        return "+".join(value) or "none"
+        return "+".join(map(str, value)) or "none"
     if value is None:
         return "unknown"
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from dosebench_protocol.records import hash_head
 
 from dosebench.base.errors import DosebenchError
 from dosebench.base.words import count_noun
@@ -130,7 +131,7 @@ def _program_pump(order: _Order, store: Store, client: PumpClient) -> dict[str, 
         theirs = _stage_program(client, new)
         _confirm_review(order, result, review, theirs)
         outcome = _commit_program(client, new)
-    store.add_program(client.device_id, new.program_hash()[:4], new.encode_program(), str(order.file))
+    store.add_program(client.device_id, hash_head(new.program_hash()), new.encode_program(), str(order.file))
     return _finish_program(order, client, result, review, theirs=theirs, outcome=outcome)
 
 

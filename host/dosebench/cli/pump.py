@@ -49,8 +49,8 @@ def open_commands(port: str | None, baud: int) -> Iterator[PumpClient]:
         yield client
 
 
-def therapy_bytes(client: PumpClient) -> bytes | None:
-    """The therapy in force as it is encoded; None where the pump has none. Raises LinkError."""
+def program_bytes(client: PumpClient) -> bytes | None:
+    """The encoded program in force; None where the pump has none. Raises LinkError."""
     from dosebench.link.client import RefusedError  # noqa: PLC0415
 
     try:
@@ -62,11 +62,18 @@ def therapy_bytes(client: PumpClient) -> bytes | None:
 
 
 def therapy_of(client: PumpClient) -> dict[str, Any] | None:
-    """Fields of the therapy in force (`Therapy` of the protocol); None where the pump has none. Raises LinkError."""
+    """Fields of the program in force (`Program` of the protocol); None where the pump has none. Raises LinkError.
+
+    The fields of its first drug stand among them, and its name as `drug`: a pump delivers a solution of one drug.
+    """
     from dosebench_protocol import codec  # noqa: PLC0415
 
-    data = therapy_bytes(client)
-    return None if data is None else codec.decode_struct("therapy", data)
+    data = program_bytes(client)
+    if data is None:
+        return None
+    program = codec.decode_struct("program", data)
+    first = program["drugs"][0]
+    return {**program, **first, "drug": program["drug_names"][: first["name_bytes"]]}
 
 
 class AmountError(DosebenchError):

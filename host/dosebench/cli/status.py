@@ -148,8 +148,8 @@ def memory_report(told: dict[str, Any], age_days: float) -> dict[str, Any]:
         ring = {key: told[f"{name}_{key}"] for key in ("first", "next", "sectors", "opened", "voids", "damaged")}
         ring["erases_per_sector"] = ring["opened"] / ring["sectors"] if ring["sectors"] else 0.0
         rings[name] = ring | {"life_years": life_years(ring["erases_per_sector"], age_days)}
-    generation = told["therapy_generation"]
-    therapy = {"generation": generation, "mended": told["therapy_mended"], "erases_per_sector": float(generation)}
+    generation = told["program_generation"]
+    therapy = {"generation": generation, "mended": told["program_mended"], "erases_per_sector": float(generation)}
     return {
         "age_days": age_days,
         **rings,

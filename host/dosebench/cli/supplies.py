@@ -68,7 +68,7 @@ def _refill_due(client: PumpClient, steps: int, state: dict[str, Any]) -> dict[s
 
     from dosebench.therapy.program import from_bytes  # noqa: PLC0415
 
-    data = pump.therapy_bytes(client)
+    data = pump.program_bytes(client)
     if data is None:
         return {"refill_days": None, "refill_limit": None, "refill_date": None}
     reading = replace(from_bytes(data), reservoir_steps=steps).expected_reading()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from dosebench.flashing.errors import FlashError
-from dosebench.flashing.image import Image, manifest_of, older_formats
+from dosebench.flashing.image import Image, manifest_of, newer_formats, outdated_formats
 from dosebench.flashing.layout import is_selector
 from dosebench.flashing.shell import About, Held
 from dosebench.image.build import Form
@@ -101,16 +101,23 @@ def takes_bytecode(about: About, image: Image) -> bool:
 
 
 def check_formats(held: Held) -> None:
-    """Nothing that the board keeps is newer than what this release can read. Raises FlashError."""
-    for slot, content in held.manifests.items():
-        manifest = manifest_of(content)
-        newer = older_formats(manifest["formats"]) if manifest else []
-        if newer and slot == held.runs:
-            raise FlashError(
-                f"the board runs firmware {manifest['version'] if manifest else ''}, whose {', '.join(newer)} this "
-                "release cannot read: it would take them for damaged",
-                hint="flash that release or a newer one, or remove all that the board holds with `dosebench unflash`",
-            )
+    """This release can read all that the board keeps. Raises FlashError."""
+    manifest = manifest_of(held.manifests[held.runs]) if held.runs else None
+    if manifest is None:
+        return
+    version, formats = manifest["version"], manifest["formats"]
+    if newer := newer_formats(formats):
+        raise FlashError(
+            f"the board runs firmware {version}, whose {', '.join(newer)} this "
+            "release cannot read: it would take them for damaged",
+            hint="flash that release or a newer one, or remove all that the board holds with `dosebench unflash`",
+        )
+    if old := outdated_formats(formats):
+        raise FlashError(
+            f"the board keeps {' and '.join(old)} of firmware {version}, which this release cannot read",
+            hint=f"pull the journal with dosebench {version} if you need it, then run `dosebench unflash` and "
+            "`dosebench flash --bench FILE.toml`",
+        )
 
 
 def check_room(about: About, held: Held, need: Mapping[str, int], freed: int, storage_sectors: int) -> None:

@@ -89,6 +89,11 @@ def manifest_of(content: bytes) -> dict[str, Any] | None:
     return told if whole else None
 
 
-def older_formats(kept: Mapping[str, int]) -> list[str]:
-    """Formats that a board uses already and this release cannot read."""
+def newer_formats(kept: Mapping[str, int]) -> list[str]:
+    """Formats that a board uses and that are too new for this release."""
     return [name for name, number in sorted(kept.items()) if number > FORMATS.get(name, 0)]
+
+
+def outdated_formats(kept: Mapping[str, int]) -> list[str]:
+    """Formats of what a board stores that are too old for this release: of its journal, and of its programs."""
+    return [name for name in ("journal", "therapy") if kept.get(name, 0) < FORMATS[name]]

@@ -30,7 +30,7 @@ EVENTS: Final = frozenset(
     | {"alarm_raised"}
 )
 """Record kinds that a figure marks."""
-CARRIED: Final = frozenset({"host", "host_done", "host_refused", "filled"})
+CARRIED: Final = frozenset({"host_done", "host_refused", "filled"})
 """Record kinds that repeat what an older record said of a command or a refill, its counts included."""
 
 
@@ -45,25 +45,27 @@ class Calendar:
         passed = timedelta(days=record.day, milliseconds=record.ms)
         if record.kind == "boot":
             self._zero = None
-        elif record.kind == "clock" or (record.kind == "calendar" and record.code):
-            fields = record.fields
-            set_to = EPOCH + timedelta(days=fields["local_days"], milliseconds=fields["local_ms"])
-            self._zero = set_to - passed
+        elif record.kind == "clock" or (record.kind == "calendar" and record.clock_known):
+            self._zero = EPOCH + timedelta(days=record.local_days, milliseconds=record.local_ms) - passed
         return self._zero + passed if self._zero is not None else None
 
 
 def record_json(record: Record, local: datetime | None) -> dict[str, Any]:
     """A record as JSON values: its number, both times, kind, fields by name, chain value in hex."""
-    fields = {name: value.hex() if isinstance(value, bytes) else value for name, value in record.fields.items()}
     return {
         "sequence": record.sequence,
         "day": record.day,
         "ms": record.ms,
         "local_time": local.isoformat(timespec="milliseconds") if local else None,
         "kind": record.kind,
-        "fields": fields,
+        "fields": json_fields(record.fields),
         "chain": record.chain.hex(),
     }
+
+
+def json_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a record as JSON values: ids and hashes in hex."""
+    return {name: value.hex() if isinstance(value, bytes) else value for name, value in fields.items()}
 
 
 def pump_ms(record: Record) -> int:
@@ -156,6 +158,9 @@ class _Walk:
     program: Program | None = None
     running: bool = False
     alarms: set[str] = field(default_factory=set)
+    clearing: set[str] = field(default_factory=set)
+    latched: list[str] = field(default_factory=list)
+    alarm_count: int = 0
     points: list[Point] = field(default_factory=list)
     marks: list[tuple[int, str]] = field(default_factory=list)
     unknown: list[bytes] = field(default_factory=list)
@@ -284,17 +289,37 @@ class _Walk:
 
     def _apply_alarm(self, kind: str, fields: dict[str, Any], t_ms: int) -> None:
         before = frozenset(self.alarms)
-        if "alarms" in fields:
-            self.alarms = set(fields["alarms"])
-        elif kind == "alarm_cleared":
-            self.alarms -= set(fields["cleared"])
+        if kind == "alarm_raised":
+            self.alarms.add(fields["alarm"])
+        elif kind in ("alarm_ended", "alarm_displaced"):
+            self.alarms.discard(fields["alarm"])
+        elif kind in ("clear_list", "alarm_cleared"):
+            self._apply_clearing(kind, fields)
+        elif kind in ("state", "latched"):
+            self._apply_latched(kind, fields)
         if before != self.alarms or kind == "commit":
             self.expected.apply_alarms(t_ms, self.alarms)
+
+    def _apply_clearing(self, kind: str, fields: dict[str, Any]) -> None:
+        """The alarms of a `clear_list` are cleared by the `alarm_cleared` that follows."""
+        self.clearing |= set(fields["alarms"])
+        if kind == "alarm_cleared":
+            self.alarms -= self.clearing
+            self.clearing = set()
+
+    def _apply_latched(self, kind: str, fields: dict[str, Any]) -> None:
+        """A checkpoint says how many alarms are latched, then which. Nothing changes before all of them are known."""
+        if kind == "state":
+            self.alarm_count, self.latched = fields["alarm_count"], []
+        else:
+            self.latched += fields["alarms"]
+        if len(self.latched) == self.alarm_count:
+            self.alarms = set(self.latched)
 
 
 def _is_cut_short(fields: dict[str, Any]) -> bool:
     """Whether a bolus ended before its time: at a cap, or by a loss of power."""
-    return bool(fields["delivered_steps"] < fields["asked_steps"])
+    return bool(fields["end_reason"] != "completed")
 
 
 def build_history(records: Iterable[Record], program_of: Callable[[bytes], Program | None]) -> History | None:
@@ -302,7 +327,7 @@ def build_history(records: Iterable[Record], program_of: Callable[[bytes], Progr
 
     Args:
         records: In order.
-        program_of: The program whose hash begins with these four bytes; None where it is not known.
+        program_of: The program of a hash with this head (`records.hash_head`); None where it is not known.
 
     Returns:
         The history; None when no record holds a step count.
@@ -325,7 +350,7 @@ def build_history(records: Iterable[Record], program_of: Callable[[bytes], Progr
 
 def _label_record(kind: str, fields: dict[str, Any]) -> str:
     if kind == "alarm_raised":
-        return ", ".join(name.replace("_", " ") for name in fields["raised"])
+        return str(fields["alarm"]).replace("_", " ")
     if "steps" in fields and kind != "refill":
         return f"{kind.replace('_bolus', '')} {fields['steps']}"
     return {"commit": "program"}.get(kind, kind)

@@ -31,7 +31,8 @@ from dosebench.base.errors import DosebenchError
 from dosebench.base.paths import state_dir
 from dosebench.link.command_ids import OpenCommand
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
+"""Versions 1 and 2 are those of dosebench 0.2.0, whose records mean something else."""
 FILE: Final = "dosebench.sqlite3"
 BUSY_S: Final = 10.0
 """How long to wait for another process that writes."""
@@ -59,9 +60,6 @@ CREATE TABLE programs (
     file TEXT NOT NULL,
     data BLOB NOT NULL
 );
-"""
-
-_SCHEMA_2: Final = """
 CREATE TABLE open_commands (
     pump BLOB NOT NULL,
     host BLOB NOT NULL,
@@ -112,7 +110,7 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
-            self._migrate_schema()
+            self._prepare_schema()
         except sqlite3.Error as error:
             self._db.close()
             raise self._unusable_error(error) from error
@@ -143,7 +141,7 @@ class Store:
         """Close the file."""
         self._db.close()
 
-    def _migrate_schema(self) -> None:
+    def _prepare_schema(self) -> None:
         with self._begin_write():
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version > SCHEMA_VERSION:
@@ -154,9 +152,12 @@ class Store:
             if version == 0:
                 self._create_schema(_SCHEMA)
                 self._db.execute("INSERT INTO host VALUES (?, 0)", (os.urandom(4),))
-            if version < SCHEMA_VERSION:
-                self._create_schema(_SCHEMA_2)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            elif version < SCHEMA_VERSION:
+                raise StoreError(
+                    f"the store {self._path} was written by dosebench 0.2.0, whose journals this release cannot read",
+                    hint="move the file away (0.2.0 still reads it), or set DOSEBENCH_STATE to another directory",
+                )
 
     def _create_schema(self, schema: str) -> None:
         for statement in schema.split(";\n"):
@@ -306,7 +307,7 @@ class Store:
     # Programs
 
     def add_program(self, device: bytes, hash_head: bytes, data: bytes, file: str = "") -> None:
-        """Keep an encoded therapy that a pump took; `hash_head` is how its journal names it (4 bytes)."""
+        """Keep an encoded program that a pump accepted; `hash_head` names it in the pump's journal (4 bytes)."""
         if self.get_program(device, hash_head) == data:
             return
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -317,7 +318,7 @@ class Store:
             )
 
     def get_program(self, device: bytes, hash_head: bytes) -> bytes | None:
-        """The newest encoded therapy of that name; None when this host never saw it."""
+        """The newest encoded program of that name; None when this host never saw it."""
         row = self._db.execute(
             "SELECT data FROM programs WHERE device = ? AND hash_head = ? ORDER BY id DESC LIMIT 1", (device, hash_head)
         ).fetchone()

@@ -11,8 +11,9 @@ from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final
 
+from dosebench_protocol.codec import decode_struct
 from dosebench_protocol.records import UNKNOWN_STEPS
-from dosebench_protocol.tables import CHUNK_BYTES_MAX
+from dosebench_protocol.tables import CHUNK_BYTES_MAX, HASH_HEAD_BYTES
 
 from dosebench.base.errors import DosebenchError
 from dosebench.link.at_most_once import AtMostOnce, CommandOutcome, EarlierCommandError, UnknownOutcomeError
@@ -39,13 +40,15 @@ __all__ = [
 ]
 
 HASH_BYTES: Final = 16
-"""Of a therapy's name on the wire."""
+"""Length of a program hash on the wire."""
+NG_MAX: Final = 0xFFFF_FFFF
+"""The most drug that a command can name, in ng."""
 EPOCH: Final = datetime(2000, 1, 1)
 """Midnight at which the pump's calendar begins."""
 
 
 def program_hash(data: bytes) -> bytes:
-    """What names an encoded therapy on the wire: the first 16 bytes of its SHA-256."""
+    """The hash that names an encoded program on the wire: the first 16 bytes of its SHA-256."""
     # OpenSSL's hashes take 2 ms to load, and only programming needs them.
     from hashlib import sha256  # noqa: PLC0415
 
@@ -83,9 +86,9 @@ class PumpClient(AtMostOnce):
     # Programming
 
     def stage_program(self, program: bytes) -> dict[str, Any]:
-        """Send an encoded therapy and let the pump read it back: its own `Reading`. Nothing is in force yet.
+        """Send an encoded program and return the pump's own `Reading` of it. Nothing is in force yet.
 
-        Raises RefusedError with the pump's reason when it does not take the therapy.
+        Raises RefusedError with the pump's reason when it does not accept the program.
         """
         self._ask_question("program_begin", length=len(program), program_hash=program_hash(program))
         for offset in range(0, len(program), CHUNK_BYTES_MAX):
@@ -93,8 +96,10 @@ class PumpClient(AtMostOnce):
         return self._ask_question("program_verify")
 
     def commit_program(self, program: bytes) -> dict[str, Any]:
-        """Put the staged and verified therapy in force."""
-        return self._run_command("program_commit", program_hash=program_hash(program))
+        """Put the staged and verified program in force."""
+        outcome = self._run_command("program_commit", program_hash=program_hash(program))
+        self._known_program = program
+        return outcome
 
     def abort_stage(self) -> None:
         """Drop the stage, if there is one."""
@@ -126,8 +131,13 @@ class PumpClient(AtMostOnce):
         return self._ask_in_open_session("stop", counter=counter)
 
     def give_bolus(self, steps: int) -> dict[str, Any]:
-        """Deliver `steps` motor steps on top of the basal."""
-        return self._run_command("bolus", steps=steps)
+        """Deliver `steps` motor steps on top of the basal.
+
+        This command, `square_bolus` and `give_priming` name the program that this client committed or read last, and
+        the drug in their steps by it. The pump refuses them (`program_differs`, `amount_differs`) when another program
+        is in force.
+        """
+        return self._run_command("bolus", steps=steps, **self._name_dose(steps))
 
     def bolus_cancel(self) -> dict[str, Any]:
         """End the running bolus."""
@@ -139,7 +149,7 @@ class PumpClient(AtMostOnce):
 
     def square_bolus(self, steps: int, duration_ms: int) -> dict[str, Any]:
         """Deliver `steps` evenly over `duration_ms`, on top of the basal."""
-        return self._run_command("square_bolus", steps=steps, duration_ms=duration_ms)
+        return self._run_command("square_bolus", steps=steps, duration_ms=duration_ms, **self._name_dose(steps))
 
     def square_cancel(self) -> dict[str, Any]:
         """End the square bolus."""
@@ -151,7 +161,17 @@ class PumpClient(AtMostOnce):
 
     def give_priming(self, steps: int) -> dict[str, Any]:
         """Second of two acts: deliver the priming bolus that was armed within the last minute."""
-        return self._run_command("prime", steps=steps)
+        return self._run_command("prime", steps=steps, **self._name_dose(steps))
+
+    def _name_dose(self, steps: int) -> dict[str, Any]:
+        """Head of the hash of the program that `steps` were computed from, and the drug in them."""
+        program = self._known_program
+        if program is None:
+            _, program = self.read_program()
+        drug = decode_struct("program", program)["drugs"][0]
+        ng = steps * drug["step_ng_num"] // drug["step_ng_den"]
+        # A dose beyond what fits is above every limit: the pump says so.
+        return {"program_hash": program_hash(program)[:HASH_HEAD_BYTES], "ng": min(ng, NG_MAX)}
 
     def test_patency(self, steps: int) -> dict[str, Any]:
         """Deliver the test volume of a patency check, in motor steps, while stopped."""
@@ -160,9 +180,17 @@ class PumpClient(AtMostOnce):
     # What a person does to the pump
 
     def record_refill(self, steps: int, withdrawn_steps: int | None = None) -> dict[str, Any]:
-        """State that the reservoir now holds `steps`, and what was withdrawn before; None where nobody measured."""
+        """State that the reservoir now holds `steps`, and how many were withdrawn before; None where it is unknown.
+
+        The command names the step volume of the status that this client read last. The pump refuses it
+        (`step_volume_differs`) when its steps have another volume.
+        """
+        if self._known_step_nl is None:
+            self.read_status()
+        assert self._known_step_nl is not None
+        num, den = self._known_step_nl
         withdrawn = UNKNOWN_STEPS if withdrawn_steps is None else withdrawn_steps
-        return self._run_command("refill", steps=steps, withdrawn_steps=withdrawn)
+        return self._run_command("refill", steps=steps, withdrawn_steps=withdrawn, step_nl_num=num, step_nl_den=den)
 
     def record_implant(self, date: date) -> dict[str, Any]:
         """State the date of implant, once in the pump's life."""

@@ -25,7 +25,8 @@ from dosebench.base.paths import state_dir
 FILE: Final = "keys.json"
 SERVICE: Final = "dosebench"
 """Name of this program in the operating system's keyring."""
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Format 1 is that of dosebench 0.2.0, whose pumps this release does not speak to."""
 OWNER_ONLY: Final = 0o600
 LOCK_S: Final = 10.0
 """How long one process waits while another changes the keys."""
@@ -169,7 +170,10 @@ class KeyStore:
         except (OSError, ValueError) as error:
             raise self._unusable_error(error) from error
         if not isinstance(kept, dict) or kept.get("format") != FORMAT:
-            raise self._unusable_error("it was made by another release")
+            raise KeyStoreError(
+                f"the key file {self._path} was written by another release, and so were the pumps that it has keys of",
+                hint="move the file away, flash each pump with this release, and run `dosebench pair` for it",
+            )
         pumps: dict[str, Any] = kept["pumps"]
         return pumps
 

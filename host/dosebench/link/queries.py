@@ -28,6 +28,8 @@ class MismatchError(LinkError):
 class Queries(SessionLink):
     """A pump that can be asked.
 
+    What it answered last is remembered: a command names the program and the step volume that it was computed from.
+
     Attributes:
         hello_reply: What it said of itself; empty before `connect`.
     """
@@ -35,6 +37,8 @@ class Queries(SessionLink):
     def __init__(self, port: Any, ids: CommandIds | None = None, keys: KeySource | None = None) -> None:
         super().__init__(port, ids, keys)
         self.hello_reply: dict[str, Any] = {}
+        self._known_program: bytes | None = None
+        self._known_step_nl: tuple[int, int] | None = None
 
     def connect(self) -> dict[str, Any]:
         """Say hello and check that both sides speak the same schema. Returns the hello reply.
@@ -43,6 +47,8 @@ class Queries(SessionLink):
         """
         self._session = None
         self._board_keys = None
+        # It may be another pump than before.
+        self._known_program = self._known_step_nl = None
         versions = {"protocol_min": PROTOCOL_VERSION, "protocol_max": PROTOCOL_VERSION}
         reply = self._ask_question("hello", device=BROADCAST, **versions)
         self.device_id = reply["device_id"]
@@ -63,7 +69,9 @@ class Queries(SessionLink):
 
     def read_status(self) -> dict[str, Any]:
         """The pump's status (`Status` of the protocol)."""
-        return self._ask_question("status")
+        status = self._ask_question("status")
+        self._known_step_nl = status["step_nl_num"], status["step_nl_den"]
+        return status
 
     def read_sensors(self) -> list[dict[str, Any]]:
         """What each fitted sensor says: name, state, raw_mv and value (None: no value) of the message `sensors`."""
@@ -90,12 +98,13 @@ class Queries(SessionLink):
         return self._ask_question("telemetry_table")
 
     def read_program(self) -> tuple[int, bytes]:
-        """Generation and bytes of the therapy in force. Raises RefusedError(not_programmed)."""
+        """Generation and bytes of the program in force. Raises RefusedError(not_programmed)."""
         data = b""
         while True:
             reply = self._ask_question("program_read", offset=len(data))
             data += reply["data"]
             if len(data) >= reply["length"]:
+                self._known_program = data
                 return reply["generation"], data
 
     # Records
@@ -117,8 +126,7 @@ class Queries(SessionLink):
     def read_faults(
         self, first: int | None = None, progress: Callable[[int, int], None] | None = None
     ) -> Iterator[bytes]:
-        """Raw records of the fault ring, as `read_journal`. In `e` each holds the number of its record in the
-        journal."""
+        """Raw records of the fault ring, as `read_journal`; `Record.copied_from` is the number of the journal's."""
         return self._read_records("fault", first, progress)
 
     def read_record(self, number: int) -> bytes:

@@ -19,6 +19,7 @@ SENTENCES: Final = {
     "unpaired": "the pump has no keys: it takes nothing but questions and stop",
     "session_busy": "another host has a session with this pump, for {detail} ms more: try again then",
     "backing_off": "the pump got too many requests with bad tags and opens no session for {detail} ms: try again then",
+    "not_supported": "this firmware does not do that yet",
     "counter_used": "this command id was used for another command: the host's counter file was copied or reset",
     "counter_old": "this command id is not above the newest that the pump knows ({detail}): it is not carried out",
     "outcome_unknown": "the pump knows no outcome for this command id: it was never carried out",
@@ -29,6 +30,7 @@ SENTENCES: Final = {
     "not_verified": "the program was not verified before the commit; program again",
     "therapy_format": "the pump does not know this therapy format ({detail}): update the firmware",
     "therapy_fraction": "a rate or factor of the program is no fraction that the pump can count in (number {detail})",
+    "drug_count": "the program has {detail} drugs: this firmware delivers a solution of one",
     "therapy_mode": "the pump does not know this infusion mode ({detail}): update the firmware",
     "rate_below_minimum": "the rate is below the lowest that this pump can deliver",
     "rate_above_maximum": "the rate is above the highest that this pump can deliver",
@@ -65,6 +67,11 @@ SENTENCES: Final = {
     "bolus_over_cap": "a dose limit leaves no room for this bolus now: `dosebench status` shows each window",
     "bolus_zero": "a bolus of less than one motor step was asked for",
     "no_bolus": "no bolus is running",
+    "program_differs": "the program in force is not the one that the dose was computed from: look at it with "
+    "`dosebench status`, then give the command again",
+    "amount_differs": "the steps hold {detail} ng of drug in the program in force, not the amount that was asked for",
+    "step_volume_differs": "a step of this pump does not have the volume that the content was computed with: look at "
+    "`dosebench status`, then give the command again",
     "lockout": "the last patient bolus was too short a time ago: `dosebench status` shows what is left of the lockout",
     "patient_count": "all patient boluses of the last 24 hours were taken: `dosebench status` shows how many are left",
     "no_patient_bolus": "the therapy has no patient bolus",
@@ -83,6 +90,8 @@ SENTENCES: Final = {
     "implanted": "the date of implant was stated before; it is stated once",
     "implant_date": "the date of implant lies after the pump's today, or its calendar is not set: run `dosebench clock "
     "--set now` first",
+    "journal_of_another_version": "the pump's flash holds a journal of dosebench 0.2.0, which this firmware does not "
+    "read: pull it with that release, then run `dosebench unflash` and `dosebench flash`",
     "flash_failed": "the pump's flash did not take the data: replace the board",
     "silence_time": "the tones can be silenced for {detail} ms at most while these alarms are on",
     "start_blocked": "an alarm that is on forbids it: see `dosebench alarms`, put its cause right, then "

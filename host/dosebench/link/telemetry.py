@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench_protocol.plans import named_value
-from dosebench_protocol.tables import ENUMS, FLAGS
+from dosebench_protocol.tables import ENUMS
 from dosebench_protocol.telemetry import TelemetryField, checksum, read_table
 
 from dosebench.base.errors import DosebenchError
@@ -27,8 +27,6 @@ RENEW_S: Final = LASTS_MS / 3000
 SILENCE_S: Final = 3.0
 """Without a sample for five times so long, and fifteen periods, the pump is gone; it is asked again all the time."""
 SILENCES_MAX: Final = 5
-VALUE_BYTES: Final = 4
-"""Of each value in a sample, whatever its field."""
 
 
 class FieldError(DosebenchError):
@@ -44,7 +42,7 @@ class Sample:
         lost: Samples before it that did not arrive.
         skipped: Samples that the pump did not take, since the subscription began.
         day, ms: Pump time.
-        values: By field; enumerations and flags by name.
+        values: By field; those of an enumeration by name.
     """
 
     number: int
@@ -111,6 +109,4 @@ def _receive_samples(
 
 
 def _convert_value(field: TelemetryField, value: int) -> Any:
-    if field.type in ENUMS or field.type in FLAGS:
-        return named_value(field.type, VALUE_BYTES, value)
-    return value
+    return named_value(field.type, value) if field.type in ENUMS else value

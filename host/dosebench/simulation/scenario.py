@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, Final
 
-from dosebench_protocol.records import Record, decode_records
+from dosebench_protocol.records import Record, decode_records, hash_head
 
 from dosebench.base import units
 from dosebench.base.units import MINUTE_MS
@@ -111,7 +111,7 @@ class _Run(VirtualRun):
         self._take_sample()
 
     def put_in_force(self, program: Program) -> dict[str, Any]:
-        self.known[program.program_hash()[:4]] = program
+        self.known[hash_head(program.program_hash())] = program
         return super().put_in_force(program)
 
     def _build_timeline(self) -> list[tuple[int, Callable[[], None]]]:

@@ -29,7 +29,8 @@ from dosebench.twin.twin import Twin, TwinSettings
 
 DEFAULT_PROFILE: Final = "implant-40"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_FORMAT: Final = 4
+_FORMAT: Final = 5
+"""Format of the kept files; up to 4 their flash holds journals of dosebench 0.2.0."""
 
 
 class SimError(DosebenchError):
@@ -182,7 +183,10 @@ class NamedTwin:
         kept = json.loads((self.directory / "twin.json").read_text())
         if kept.get("format") != _FORMAT:
             name = self.options.name
-            raise SimError(f"sim://{name} was made by another release", hint=f"run `dosebench sim --remove {name}`")
+            raise SimError(
+                f"sim://{name} was made by another release, and this firmware cannot read its journal",
+                hint=f"run `dosebench sim --remove {name}`, or use another name",
+            )
         self._check_options(kept["options"])
         twin = Twin(self._kept_settings(kept["config"]))
         twin.machine.keys = {role: bytes.fromhex(key) for role, key in kept["keys"].items()}

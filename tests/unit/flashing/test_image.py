@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from directory_board import image_of
-from dosebench.flashing.image import Image, ImageError, manifest_of, older_formats
+from dosebench.flashing.image import Image, ImageError, manifest_of, newer_formats, outdated_formats
 from dosebench.image.source import hash_of
 
 
@@ -22,5 +22,6 @@ def test_the_manifest_names_what_the_board_checks() -> None:
     assert told["code"] == hash_of(code).hex()
     assert manifest_of(image.manifest[:-1]) is None
     assert manifest_of(b"[]") is None
-    assert older_formats(told["formats"]) == []
-    assert older_formats(told["formats"] | {"journal": 99, "other": 1}) == ["journal", "other"]
+    assert newer_formats(told["formats"]) == outdated_formats(told["formats"]) == []
+    assert newer_formats(told["formats"] | {"journal": 99, "other": 1}) == ["journal", "other"]
+    assert outdated_formats(told["formats"] | {"journal": 1, "therapy": 1, "bench": 0}) == ["journal", "therapy"]
