@@ -207,7 +207,8 @@ class Bench(ABC):
     def _connect_pump(self, port: Any, host: bytes) -> None:
         clock = getattr(port, "monotonic", time.monotonic)
         self.line = Line(port, clock)
-        self.client = PumpClient(self.line, MemoryIds(host))
+        self.ids = MemoryIds(host)
+        self.client = PumpClient(self.line, self.ids)
         self.client.connect()
         self.wire = Wire(self.line, self.client)
 

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from dosebench.link.client import PumpClient
+from dosebench.link.command_ids import MemoryIds
 from dosebench_protocol.records import Record, decode_records
+from dosebench_protocol.tables import HASH_HEAD_BYTES
+
+from dosebench_hil.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from dosebench.link.client import PumpClient
     from dosebench.therapy.program import Program, Reading
 
     from dosebench_hil.bench import Bench
 
 DAY_MS: Final = 86_400_000
 OTHER_HOST: Final = b"othr"
-"""Host id of commands that a test sends by hand."""
+"""Id of a second host."""
 
 BOOKKEEPING: Final = frozenset(
     (
-        *("lease", "close", "state", "identity", "windows", "patient_times", "worth", "filled", "service"),
-        *("host_done", "host_refused", "calendar", "counter_floor", "alarm_ended"),
+        *("lease", "close", "state", "identity", "windows", "patient_times", "worth", "filled", "service", "latched"),
+        *("host_done", "host_refused", "calendar", "counter_floor", "alarm_ended", "path", "path_worth", "seal"),
     )
 )
 """Record kinds that say nothing new of what happened."""
@@ -65,7 +71,7 @@ def unwritten_status(status: dict[str, Any]) -> dict[str, Any]:
 
 
 def reading_of(answer: dict[str, Any]) -> Reading:
-    """The reply to `therapy_verify` as the host's own readings are."""
+    """The reply to `program_verify` as the host's own readings are."""
     from dosebench.therapy.program import Reading  # noqa: PLC0415
 
     return Reading.from_answer(answer)
@@ -91,11 +97,26 @@ def pump_ms(status: dict[str, Any]) -> int:
 
 
 def next_command(bench: Bench) -> int:
-    """A counter that `OTHER_HOST` has not used on this pump yet.
+    """A counter that the bench's host has not used on this pump yet, nor has it used the one before."""
+    bench.ids.counter += 2
+    return bench.ids.counter
 
-    Counters count the pump's journal records: these only grow, and every command writes at least one.
-    """
-    return 1000 + int(bench.client.read_status()["journal_next"])
+
+@contextmanager
+def other_host(bench: Bench) -> Iterator[Wire]:
+    """Frames by hand of a second host, in a session of its own; a pump has one session at a time."""
+    bench.wire.ask_pump("session_close")
+    client = PumpClient(bench.line, MemoryIds(OTHER_HOST))
+    client.connect()
+    wire = Wire(bench.line, client)
+    yield wire
+    wire.ask_pump("session_close")
+
+
+def dose_fields(program: Program, steps: int) -> dict[str, Any]:
+    """Fields of a bolus or a priming of `steps` that was computed from this program."""
+    head = program.program_hash()[:HASH_HEAD_BYTES]
+    return {"steps": steps, "program_hash": head, "ng": math.floor(steps * program.step_ng)}
 
 
 def records_from(dut: PumpClient, first: int) -> list[Record]:

@@ -10,7 +10,6 @@ from dosebench_protocol.frame import DELIMITER, Frame, encode
 from dosebench_protocol.tables import COUNT_MAX, FRAME_BYTES_MAX, PROTOCOL_VERSION
 
 from dosebench_hil.contract.helpers import (
-    OTHER_HOST,
     next_command,
     put_in_force,
     records_from,
@@ -46,7 +45,7 @@ def unmoved(bench: Bench, program: Program) -> Iterator[Bench]:
 
 def command(bench: Bench) -> Frame:
     """A frame that would start the pump, were it taken."""
-    return bench.wire.make_frame("start", host=OTHER_HOST, counter=next_command(bench))
+    return bench.wire.make_frame("start", counter=next_command(bench))
 
 
 def bad_frames(bench: Bench) -> int:
@@ -129,7 +128,7 @@ def test_a_wrong_tag(unmoved: Bench) -> None:
 
 
 def test_a_command_without_session_and_tag(unmoved: Bench) -> None:
-    frame = unmoved.wire.make_bare("start", host=OTHER_HOST, counter=next_command(unmoved))
+    frame = unmoved.wire.make_bare("start", counter=next_command(unmoved))
     assert unmoved.wire.expect_refusal(frame)[0] == "no_session"
 
 
@@ -147,7 +146,7 @@ def test_a_body_that_is_too_short(unmoved: Bench, length: int) -> None:
 
 
 def test_a_counter_that_no_host_can_have(unmoved: Bench) -> None:
-    frame = unmoved.wire.make_frame("start", host=OTHER_HOST, counter=COUNT_MAX + 1)
+    frame = unmoved.wire.make_frame("start", counter=COUNT_MAX + 1)
     assert unmoved.wire.expect_refusal(frame)[0] == "malformed"
 
 

@@ -91,7 +91,9 @@ def test_a_patient_bolus_is_given_and_locks_the_button(bench: Bench, bolused: Pr
     assert 0 < status["lockout_left_ms"] <= LOCKOUT_MS
     assert ended(bench)
     ends = [record.fields for record in records_from(dut, outcome["record"]) if record.kind == "bolus_end"]
-    assert [(end["kind"], end["delivered_steps"]) for end in ends] == [("patient", PATIENT_STEPS)]
+    assert [(end["bolus_kind"], end["end_reason"], end["delivered_low_steps"]) for end in ends] == [
+        ("patient", "completed", PATIENT_STEPS)
+    ]
 
 
 def test_the_lockout_ends_by_time_alone(bench: Bench, bolused: Program) -> None:
@@ -140,7 +142,7 @@ def test_a_square_bolus_waits_for_a_patient_bolus(bench: Bench, bolused: Program
     dut.stop_delivery()
     records = [record for record in records_from(dut, first["record"]) if record.kind in ("bolus_end", "square_end")]
     whole = [("bolus_end", PATIENT_STEPS, PATIENT_STEPS), ("square_end", SQUARE_STEPS, SQUARE_STEPS)]
-    assert [(end.kind, end.fields["delivered_steps"], end.fields["asked_steps"]) for end in records] == whole
+    assert [(end.kind, end.delivered_low_steps, end.asked_steps) for end in records] == whole
 
 
 def test_a_square_bolus_is_cancelled_alone(bench: Bench, bolused: Program) -> None:
@@ -246,4 +248,5 @@ def test_a_clinician_bolus_is_cut_at_a_cap(bench: Bench, tight: Program) -> None
     assert max(fullest, status["window_ng"][-1]["ng"]) <= tight.caps[-1].ng
     assert "dose_cap" in status["alarms"]
     ends = [record.fields for record in records_from(dut, first["record"]) if record.kind == "bolus_end"]
-    assert [(end["asked_steps"], 0 < end["delivered_steps"] < asked) for end in ends] == [(asked, True)]
+    assert [(end["end_reason"], end["asked_steps"]) for end in ends] == [("cap", asked)]
+    assert 0 < ends[0]["delivered_low_steps"] == ends[0]["delivered_high_steps"] < asked

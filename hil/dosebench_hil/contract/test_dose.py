@@ -100,7 +100,7 @@ def test_a_bolus_adds_exactly_its_steps(bench: Bench, program: Program) -> None:
     )
     dut.stop_delivery()
     ends = [record for record in records_from(dut, outcome["record"]) if record.kind == "bolus_end"]
-    assert [(end.fields["delivered_steps"], end.fields["asked_steps"]) for end in ends] == [(10, 10)]
+    assert [(end.delivered_low_steps, end.asked_steps) for end in ends] == [(10, 10)]
 
 
 @pytest.mark.hil_feature("step_counter")

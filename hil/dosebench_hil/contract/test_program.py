@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dosebench.link.client import RefusedError, program_hash
 from dosebench.therapy.program import Cap
-from dosebench_protocol.tables import CAP_MINUTES_MAX, THERAPY_BYTES_MAX
+from dosebench_protocol.tables import CAP_MINUTES_MAX, PROGRAM_BYTES_MAX, PROGRAM_FORMAT
 
-from dosebench_hil.contract.helpers import OTHER_HOST, next_command, put_in_force, reading_of, unwritten_status
+from dosebench_hil.contract.helpers import next_command, put_in_force, reading_of, unwritten_status
 
 if TYPE_CHECKING:
     from dosebench.link.client import PumpClient
@@ -60,59 +60,59 @@ def test_a_new_begin_replaces_the_stage(dut: PumpClient, program: Program) -> No
 
 def test_a_gap_is_refused_and_says_where(bench: Bench, program: Program) -> None:
     wire, data = bench.wire, program.encode_program()
-    wire.ask_pump("therapy_begin", length=len(data), program_hash=program_hash(data))
-    wire.ask_pump("therapy_chunk", offset=0, data=data[:20])
+    wire.ask_pump("program_begin", length=len(data), program_hash=program_hash(data))
+    wire.ask_pump("program_chunk", offset=0, data=data[:20])
     with pytest.raises(RefusedError) as refused:
-        wire.ask_pump("therapy_chunk", offset=30, data=data[30:40])
+        wire.ask_pump("program_chunk", offset=30, data=data[30:40])
     assert (refused.value.reason, refused.value.detail) == ("stage_gap", 20)
 
 
 def test_repeated_chunks_are_accepted(bench: Bench, program: Program) -> None:
     wire, data = bench.wire, program.encode_program()
-    wire.ask_pump("therapy_begin", length=len(data), program_hash=program_hash(data))
+    wire.ask_pump("program_begin", length=len(data), program_hash=program_hash(data))
     for start, end in ((0, 50), (0, 50), (20, 70), (70, len(data))):
-        wire.ask_pump("therapy_chunk", offset=start, data=data[start:end])
-    assert reading_of(wire.ask_pump("therapy_verify")) == program.expected_reading()
+        wire.ask_pump("program_chunk", offset=start, data=data[start:end])
+    assert reading_of(wire.ask_pump("program_verify")) == program.expected_reading()
 
 
 def test_an_incomplete_stage_is_not_verified(bench: Bench, program: Program) -> None:
     wire, data = bench.wire, program.encode_program()
-    wire.ask_pump("therapy_begin", length=len(data), program_hash=program_hash(data))
-    wire.ask_pump("therapy_chunk", offset=0, data=data[:-1])
+    wire.ask_pump("program_begin", length=len(data), program_hash=program_hash(data))
+    wire.ask_pump("program_chunk", offset=0, data=data[:-1])
     with pytest.raises(RefusedError) as refused:
-        wire.ask_pump("therapy_verify")
+        wire.ask_pump("program_verify")
     assert (refused.value.reason, refused.value.detail) == ("stage_incomplete", len(data) - 1)
 
 
 def test_a_stage_with_another_hash_is_not_verified(bench: Bench, program: Program) -> None:
     wire, data = bench.wire, program.encode_program()
-    wire.ask_pump("therapy_begin", length=len(data), program_hash=bytes(16))
-    wire.ask_pump("therapy_chunk", offset=0, data=data)
+    wire.ask_pump("program_begin", length=len(data), program_hash=bytes(16))
+    wire.ask_pump("program_chunk", offset=0, data=data)
     with pytest.raises(RefusedError) as refused:
-        wire.ask_pump("therapy_verify")
+        wire.ask_pump("program_verify")
     assert refused.value.reason == "stage_hash"
 
 
 def test_chunks_beyond_the_announced_length_are_refused(bench: Bench, program: Program) -> None:
     wire, data = bench.wire, program.encode_program()
-    wire.ask_pump("therapy_begin", length=len(data), program_hash=program_hash(data))
+    wire.ask_pump("program_begin", length=len(data), program_hash=program_hash(data))
     with pytest.raises(RefusedError) as refused:
-        wire.ask_pump("therapy_chunk", offset=0, data=data + b"\x00")
+        wire.ask_pump("program_chunk", offset=0, data=data + b"\x00")
     assert refused.value.reason == "too_long"
 
 
-@pytest.mark.parametrize("length", [0, THERAPY_BYTES_MAX + 1, 0xFFFF])
+@pytest.mark.parametrize("length", [0, PROGRAM_BYTES_MAX + 1, 0xFFFF])
 def test_impossible_lengths_are_refused(bench: Bench, length: int) -> None:
     with pytest.raises(RefusedError) as refused:
-        bench.wire.ask_pump("therapy_begin", length=length, program_hash=bytes(16))
-    assert (refused.value.reason, refused.value.detail) == ("too_long", THERAPY_BYTES_MAX)
+        bench.wire.ask_pump("program_begin", length=length, program_hash=bytes(16))
+    assert (refused.value.reason, refused.value.detail) == ("too_long", PROGRAM_BYTES_MAX)
 
 
 def test_an_unverified_stage_is_not_committed(bench: Bench, program: Program) -> None:
     wire, data = bench.wire, program.encode_program()
     before = bench.client.read_status()["generation"]
-    wire.ask_pump("therapy_begin", length=len(data), program_hash=program_hash(data))
-    wire.ask_pump("therapy_chunk", offset=0, data=data)
+    wire.ask_pump("program_begin", length=len(data), program_hash=program_hash(data))
+    wire.ask_pump("program_chunk", offset=0, data=data)
     with pytest.raises(RefusedError) as refused:
         bench.client.commit_program(data)
     assert refused.value.reason == "not_verified"
@@ -122,7 +122,7 @@ def test_an_unverified_stage_is_not_committed(bench: Bench, program: Program) ->
 def test_a_chunk_after_the_verification_voids_it(bench: Bench, program: Program) -> None:
     data = program.encode_program()
     bench.client.stage_program(data)
-    bench.wire.ask_pump("therapy_chunk", offset=0, data=data[:1])
+    bench.wire.ask_pump("program_chunk", offset=0, data=data[:1])
     with pytest.raises(RefusedError) as refused:
         bench.client.commit_program(data)
     assert refused.value.reason == "not_verified"
@@ -130,9 +130,7 @@ def test_a_chunk_after_the_verification_voids_it(bench: Bench, program: Program)
 
 def test_a_commit_of_another_hash_is_refused(bench: Bench, program: Program) -> None:
     bench.client.stage_program(program.encode_program())
-    outcome = bench.wire.ask_pump(
-        "therapy_commit", host=OTHER_HOST, counter=next_command(bench), program_hash=bytes(16)
-    )
+    outcome = bench.wire.ask_pump("program_commit", counter=next_command(bench), program_hash=bytes(16))
     assert outcome["reason"] == "stage_hash"
 
 
@@ -201,7 +199,7 @@ def _large_fraction(_program: Program, _bench: Bench) -> dict[str, Any]:
 
 
 def _later_format(_program: Program, _bench: Bench) -> dict[str, Any]:
-    return {"format": 2}
+    return {"format": PROGRAM_FORMAT + 1}
 
 
 @pytest.mark.parametrize(
@@ -256,7 +254,7 @@ def test_the_old_therapy_goes_on_under_a_refused_one(dut: PumpClient, program: P
 
 def test_a_stage_without_an_end_times_out(bench: Bench, program: Program) -> None:
     data = program.encode_program()
-    bench.wire.ask_pump("therapy_begin", length=len(data), program_hash=program_hash(data))
-    bench.wire.ask_pump("therapy_chunk", offset=0, data=data[:40])
+    bench.wire.ask_pump("program_begin", length=len(data), program_hash=program_hash(data))
+    bench.wire.ask_pump("program_chunk", offset=0, data=data[:40])
     assert bench.client.read_status()["staged_bytes"] == 40
     assert bench.wait_until(lambda: bench.client.read_status()["staged_bytes"] == 0, within_s=180, every_s=20)

@@ -9,8 +9,8 @@ from dosebench.link.client import RefusedError, program_hash
 from dosebench_protocol.records import GENESIS_CHAIN, decode_records, verify_chain
 
 from dosebench_hil.contract.helpers import (
-    OTHER_HOST,
     count_boots,
+    dose_fields,
     lasting_outcome,
     next_command,
     put_in_force,
@@ -101,23 +101,23 @@ def test_a_bolus_is_not_repeated(running: Bench, program: Program) -> None:
     assert (kinds.count("bolus"), kinds.count("bolus_end")) == (1, 1)
 
 
-def test_a_command_is_known_after_a_reset(running: Bench) -> None:
+def test_a_command_is_known_after_a_reset(running: Bench, program: Program) -> None:
     counter = next_command(running)
-    first = running.wire.ask_pump("bolus", host=OTHER_HOST, counter=counter, steps=3)
+    first = running.wire.ask_pump("bolus", counter=counter, **dose_fields(program, 3))
     cut(running)
     assert lasting_outcome(
-        running.wire.ask_pump("bolus", host=OTHER_HOST, counter=counter, steps=3)
+        running.wire.ask_pump("bolus", counter=counter, **dose_fields(program, 3))
     ) == lasting_outcome(first)
     assert running.client.read_status()["bolus_left_steps"] == 0
     with pytest.raises(RefusedError) as refused:
-        running.wire.ask_pump("bolus", host=OTHER_HOST, counter=counter - 1, steps=3)
+        running.wire.ask_pump("bolus", counter=counter - 1, **dose_fields(program, 3))
     assert refused.value.reason == "counter_old"
 
 
 def test_the_therapy_survives_and_the_stage_does_not(running: Bench, program: Program) -> None:
     data = program.encode_program()
-    running.wire.ask_pump("therapy_begin", length=len(data), program_hash=program_hash(data))
-    running.wire.ask_pump("therapy_chunk", offset=0, data=data)
+    running.wire.ask_pump("program_begin", length=len(data), program_hash=program_hash(data))
+    running.wire.ask_pump("program_chunk", offset=0, data=data)
     cut(running)
     assert running.client.read_program()[1] == data
     assert running.client.read_status()["staged_bytes"] == 0

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from dosebench.link.client import RefusedError
 from dosebench_protocol.codec import decode_frame
+from dosebench_protocol.tables import PROTOCOL_VERSION
 
 from dosebench_hil.contract.helpers import (
-    OTHER_HOST,
+    dose_fields,
     lasting_outcome,
     next_command,
+    other_host,
     put_in_force,
+    record_at,
     records_from,
     seconds_for,
 )
@@ -58,6 +61,33 @@ def test_stop_of_a_stopped_pump_is_done_again(dut: PumpClient) -> None:
     assert dut.read_status()["delivery"] in ("stopped", "unprogrammed")
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"device": bytes(4)}, {"version": PROTOCOL_VERSION + 1}, {"body": b"from a later version"}],
+    ids=["plain", "any device", "another version", "more bytes"],
+)
+def test_a_stop_without_a_session_is_accepted_from_anyone(
+    running: Bench, program: Program, changes: dict[str, Any]
+) -> None:
+    wire = running.wire
+    frame = wire.alter_frame(wire.make_bare("stop"), **changes)
+    outcome = decode_frame(wire.exchange_frames(frame)).fields
+    assert (outcome["reason"], outcome["counter"]) == ("done", 0)
+    assert running.client.read_status()["delivery"] == "stopped"
+    assert delivered_within(running, seconds_for(3, program.rate)) == 0
+
+
+def test_a_stop_without_a_session_belongs_to_no_host(running: Bench) -> None:
+    wire = running.wire
+    stopped = decode_frame(wire.exchange_frames(wire.make_bare("stop"))).fields
+    record = record_at(running.client, stopped["record"])
+    assert (record.kind, record.host, record.counter) == ("stop", bytes(4), 0)
+    before = running.client.journal_info()
+    again = decode_frame(wire.exchange_frames(wire.make_bare("stop"))).fields
+    assert again["reason"] == "done"
+    assert running.client.journal_info() == before
+
+
 def test_a_pump_starts_again_after_a_stop(running: Bench, program: Program) -> None:
     running.client.stop_delivery()
     running.client.start_delivery()
@@ -66,19 +96,19 @@ def test_a_pump_starts_again_after_a_stop(running: Bench, program: Program) -> N
 
 def test_a_repeated_stop_stops_again(running: Bench) -> None:
     counter = next_command(running)
-    first = running.wire.ask_pump("stop", host=OTHER_HOST, counter=counter)
+    first = running.wire.ask_pump("stop", counter=counter)
     running.client.start_delivery()
-    again = running.wire.ask_pump("stop", host=OTHER_HOST, counter=counter)
+    again = running.wire.ask_pump("stop", counter=counter)
     assert lasting_outcome(again) == lasting_outcome(first)
     assert running.client.read_status()["delivery"] == "stopped"
 
 
 def test_a_stop_with_an_old_counter_stops_nevertheless(running: Bench, program: Program) -> None:
     counter = next_command(running)
-    running.wire.ask_pump("stop", host=OTHER_HOST, counter=counter)
+    running.wire.ask_pump("stop", counter=counter)
     running.client.start_delivery()
     with pytest.raises(RefusedError) as refused:
-        running.wire.ask_pump("stop", host=OTHER_HOST, counter=counter - 1)
+        running.wire.ask_pump("stop", counter=counter - 1)
     assert (refused.value.reason, refused.value.detail) == ("counter_old", counter)
     assert running.client.read_status()["delivery"] == "stopped"
     assert delivered_within(running, seconds_for(2, program.rate)) == 0
@@ -86,28 +116,28 @@ def test_a_stop_with_an_old_counter_stops_nevertheless(running: Bench, program: 
 
 def test_a_repeated_bolus_is_given_once(running: Bench, program: Program) -> None:
     counter = next_command(running)
-    first = running.wire.ask_pump("bolus", host=OTHER_HOST, counter=counter, steps=5)
+    first = running.wire.ask_pump("bolus", counter=counter, **dose_fields(program, 5))
     assert (first["reason"], first["accepted"]) == ("done", 5)
     assert lasting_outcome(
-        running.wire.ask_pump("bolus", host=OTHER_HOST, counter=counter, steps=5)
+        running.wire.ask_pump("bolus", counter=counter, **dose_fields(program, 5))
     ) == lasting_outcome(first)
     ended = running.wait_until(
         lambda: running.client.read_status()["bolus_left_steps"] == 0, within_s=4 * seconds_for(5, program.bolus_rate)
     )
     assert ended
     assert lasting_outcome(
-        running.wire.ask_pump("bolus", host=OTHER_HOST, counter=counter, steps=5)
+        running.wire.ask_pump("bolus", counter=counter, **dose_fields(program, 5))
     ) == lasting_outcome(first)
     assert running.client.read_status()["bolus_left_steps"] == 0
     kinds = [record.kind for record in records_from(running.client, first["record"])]
     assert kinds.count("bolus") == 1
 
 
-def test_a_repeat_that_asks_for_more_gets_no_more(running: Bench) -> None:
+def test_a_repeat_that_asks_for_more_gets_no_more(running: Bench, program: Program) -> None:
     counter = next_command(running)
-    first = running.wire.ask_pump("bolus", host=OTHER_HOST, counter=counter, steps=2)
+    first = running.wire.ask_pump("bolus", counter=counter, **dose_fields(program, 2))
     again = decode_frame(
-        running.wire.exchange_frames(running.wire.make_frame("bolus", host=OTHER_HOST, counter=counter, steps=20))
+        running.wire.exchange_frames(running.wire.make_frame("bolus", counter=counter, **dose_fields(program, 20)))
     )
     if again.name == "rejected":
         assert (again.fields["reason"], again.fields["detail"]) == ("counter_used", counter)
@@ -117,19 +147,19 @@ def test_a_repeat_that_asks_for_more_gets_no_more(running: Bench) -> None:
     assert running.client.read_status()["bolus_left_steps"] <= 2
 
 
-def test_an_older_counter_is_never_carried_out(running: Bench) -> None:
+def test_an_older_counter_is_never_carried_out(running: Bench, program: Program) -> None:
     counter = next_command(running)
-    running.wire.ask_pump("clock_set", host=OTHER_HOST, counter=counter, local_days=9000, local_ms=0)
+    running.wire.ask_pump("clock_set", counter=counter, local_days=9000, local_ms=0)
     with pytest.raises(RefusedError) as refused:
-        running.wire.ask_pump("bolus", host=OTHER_HOST, counter=counter - 1, steps=5)
+        running.wire.ask_pump("bolus", counter=counter - 1, **dose_fields(program, 5))
     assert (refused.value.reason, refused.value.detail) == ("counter_old", counter)
     assert running.client.read_status()["bolus_left_steps"] == 0
 
 
-def test_a_used_counter_does_not_serve_another_command(running: Bench) -> None:
+def test_a_used_counter_does_not_serve_another_command(running: Bench, program: Program) -> None:
     counter = next_command(running)
-    first = running.wire.ask_pump("clock_set", host=OTHER_HOST, counter=counter, local_days=9000, local_ms=0)
-    bolus = running.wire.make_frame("bolus", host=OTHER_HOST, counter=counter, steps=5)
+    first = running.wire.ask_pump("clock_set", counter=counter, local_days=9000, local_ms=0)
+    bolus = running.wire.make_frame("bolus", counter=counter, **dose_fields(program, 5))
     answer = decode_frame(running.wire.exchange_frames(bolus))
     if answer.name == "rejected":
         assert (answer.fields["reason"], answer.fields["detail"]) == ("counter_used", counter)
@@ -139,30 +169,29 @@ def test_a_used_counter_does_not_serve_another_command(running: Bench) -> None:
     assert running.client.read_status()["bolus_left_steps"] == 0
 
 
-def test_hosts_count_for_themselves(running: Bench) -> None:
+def test_hosts_count_for_themselves(running: Bench, program: Program) -> None:
     counter = next_command(running)
-    running.wire.ask_pump("bolus", host=OTHER_HOST, counter=counter, steps=1)
-    running.wire.ask_pump("clock_set", host=b"nbr\x01", counter=1 + counter, local_days=9000, local_ms=0)
-    assert running.wire.ask_pump("outcome", host=OTHER_HOST, counter=counter)["accepted"] == 1
+    running.wire.ask_pump("bolus", counter=counter, **dose_fields(program, 1))
+    with other_host(running) as wire:
+        wire.ask_pump("clock_set", counter=1 + counter, local_days=9000, local_ms=0)
+    assert running.wire.ask_pump("outcome", counter=counter)["accepted"] == 1
 
 
 def test_a_refused_command_stays_refused(running: Bench) -> None:
     counter = next_command(running)
-    first = running.wire.ask_pump("start", host=OTHER_HOST, counter=counter)
+    first = running.wire.ask_pump("start", counter=counter)
     assert first["reason"] == "already_running"
     running.client.stop_delivery()
-    assert lasting_outcome(running.wire.ask_pump("start", host=OTHER_HOST, counter=counter)) == lasting_outcome(first)
+    assert lasting_outcome(running.wire.ask_pump("start", counter=counter)) == lasting_outcome(first)
     assert running.client.read_status()["delivery"] == "stopped"
 
 
-def test_the_pump_tells_what_became_of_a_command(running: Bench) -> None:
+def test_the_pump_tells_what_became_of_a_command(running: Bench, program: Program) -> None:
     counter = next_command(running)
-    outcome = running.wire.ask_pump("bolus", host=OTHER_HOST, counter=counter, steps=4)
-    assert lasting_outcome(running.wire.ask_pump("outcome", host=OTHER_HOST, counter=counter)) == lasting_outcome(
-        outcome
-    )
+    outcome = running.wire.ask_pump("bolus", counter=counter, **dose_fields(program, 4))
+    assert lasting_outcome(running.wire.ask_pump("outcome", counter=counter)) == lasting_outcome(outcome)
     with pytest.raises(RefusedError) as refused:
-        running.wire.ask_pump("outcome", host=OTHER_HOST, counter=counter + 1)
+        running.wire.ask_pump("outcome", counter=counter + 1)
     assert (refused.value.reason, refused.value.detail) == ("outcome_unknown", counter)
 
 
@@ -175,8 +204,8 @@ def test_a_lost_reply_doses_once(running: Bench, program: Program) -> None:
         lambda: running.client.read_status()["bolus_left_steps"] == 0, within_s=4 * seconds_for(4, program.bolus_rate)
     )
     records = records_from(running.client, mark)
-    assert [record.fields["steps"] for record in records if record.kind == "bolus"] == [4]
-    assert [record.fields["delivered_steps"] for record in records if record.kind == "bolus_end"] == [4]
+    assert [record.steps for record in records if record.kind == "bolus"] == [4]
+    assert [record.delivered_low_steps for record in records if record.kind == "bolus_end"] == [4]
 
 
 def test_a_lost_request_is_sent_again_and_doses_once(running: Bench) -> None:
