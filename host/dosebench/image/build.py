@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
 from dosebench.base.errors import DosebenchError
-from dosebench.image import shorten, single_file
+from dosebench.image import positions, shorten, single_file
 from dosebench.image.source import firmware_dir
 
 FAMILIES: Final = ("rp2", "esp32", "unix", "wasm")
@@ -65,6 +65,7 @@ def build_image(family: str, form: Form = "linked") -> dict[str, bytes]:
     trees = inline_constants({_module_name(path): text for path, text in sources.items()})
     # Nothing calls const() any more.
     del trees["const"]
+    positions.pass_by_position(trees)
     shorten.shorten_names(trees)
     if form == "linked":
         for root in ("pump.controller", f"boards.{family}"):
