@@ -19,7 +19,7 @@ def as_of_now(recording: dict[str, Any]) -> dict[str, Any]:
     """The recording in the words of the formats of now."""
     state = recording["state"]
     return recording | {
-        "answers": [answer.replace("settled therapy_commit", "settled program_commit") for answer in recording["answers"]],
+        "answers": [answer.replace("settled therapy_", "settled program_") for answer in recording["answers"]],
         "events": _events(recording["events"]),
         "fault_events": _events(recording["fault_events"]),
         "state": state | {"therapy": _therapy(state["therapy"]), "status": _status(state["status"])},
@@ -29,11 +29,14 @@ def as_of_now(recording: dict[str, Any]) -> dict[str, Any]:
 def _events(events: list[Event]) -> list[Event]:
     made: list[Event] = []
     on: set[str] = set()
-    for day, ms, kind, fields in events:
-        if "cleared" in fields:
-            fields = fields | {"cleared": [alarm for alarm in fields["cleared"] if alarm in on]}
-        on = set(fields["alarms"]) if kind in ("alarm_raised", "alarm_ended") else on - set(fields.get("cleared", ()))
-        made.append([day, ms, kind, _fields(kind, dict(fields))])
+    for day, ms, kind, held in events:
+        fields = dict(held)
+        if kind in ("alarm_raised", "alarm_ended"):
+            on = set(fields["alarms"])
+        elif "cleared" in fields:
+            fields["cleared"] = [alarm for alarm in fields["cleared"] if alarm in on]
+            on -= set(fields["cleared"])
+        made.append([day, ms, kind, _fields(kind, fields)])
     return made
 
 
