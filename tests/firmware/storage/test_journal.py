@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
+from dosebench.link.client import RefusedError
 from dosebench.twin.flash import CutPlan, Flash, PowerCut
+from dosebench.twin.runtimes import RUNTIMES, RuntimeName
 from dosebench_protocol.records import GENESIS_CHAIN, decode_records, verify_chain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pump.clock import Clock
 from pump.storage.journal import Journal
-from pumpside import examples
+from pumpside import examples, pump
 
 SECTORS = 3
 PER_SECTOR = 102
@@ -129,3 +133,51 @@ def test_a_flipped_bit_is_noticed(count: int, data: st.DataObject) -> None:
     assert again.damaged >= 1
     assert again.next == count
     assert set(range(made.first(), count)) - set(found) <= {sequence}
+
+
+# The journal of an earlier version
+
+
+def as_before(flash: Flash, sectors: range) -> None:
+    """Make the headers of these sectors those of the releases up to 0.2."""
+    for sector in sectors:
+        at = sector * 4096
+        content = bytes(flash.data[at + 4 : at + 16])
+        if content != b"\xff" * 12:
+            flash.data[at : at + 4] = hashlib.sha256(b"DBJ2" + content).digest()[:4]
+
+
+@pytest.mark.requirement("R53")
+@pytest.mark.parametrize("count", [1, 102, 150, 1_000])
+def test_the_journal_of_an_earlier_version_is_left_as_it_is(count: int) -> None:
+    flash, _ = filled(count)
+    as_before(flash, range(SECTORS))
+    before = bytes(flash.data)
+    again, found = reopened(flash)
+    assert again.foreign
+    assert (found, again.next) == ([], 0)
+    assert not again.needs_sector()
+    assert again.append(67, 0, 1, 0, 0, 0, 0) < 0
+    assert bytes(flash.data) == before
+
+
+@pytest.mark.requirement("R53")
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_pump_with_the_journal_of_an_earlier_version_does_nothing_and_says_why(runtime: RuntimeName) -> None:
+    with pump(runtime) as side:
+        side.program()
+        side.start()
+        side.twin.advance_time(3_600)
+        side.twin.power_off()
+        as_before(side.twin.flash, range(2, len(side.twin.flash.data) // 4096))
+        before, made = bytes(side.twin.flash.data), side.twin.plant.read_encoder()
+        side.twin.power_on("brown_out")
+        assert side.client.connect()["firmware_minor"] == 3
+        status = side.client.read_status()
+        assert (status["delivery"], status["generation"], set(status["alarms"])) == ("safe", 0, {"selftest_failed"})
+        with pytest.raises(RefusedError) as refused:
+            side.client.open_session("programmer")
+        assert refused.value.reason == "journal_of_another_version"
+        side.twin.advance_time(7_200)
+        assert bytes(side.twin.flash.data) == before
+        assert side.twin.plant.read_encoder() == made
