@@ -16,7 +16,6 @@ from typing import Final
 
 from dosebench_protocol.alarms import ALARMS, EFFECTS
 from dosebench_protocol.records import Record
-from dosebench_protocol.tables import ENUMS
 
 from dosebench.base import units
 from dosebench.base.units import DAY_MS, HOUR_MS
@@ -191,9 +190,6 @@ def _faults_shown(done: Done) -> str:
 
 Told = tuple[Line, str, bool]
 """A line, a word for the title of its chapter, and whether it makes a chapter."""
-_PRIORITIES: Final = {number: name for name, number in ENUMS["Priority"].items()}
-
-
 class _Story:
     """Everything that is worth a line, sorted into chapters."""
 
@@ -374,22 +370,24 @@ class _Story:
             yield from teller(at_ms, record)
 
     def _record_alarm_raised(self, at_ms: int, record: Record) -> Iterator[Told]:
-        for name in record.fields["raised"]:
-            plan, priority = ALARMS[name], _PRIORITIES[record.code]
-            if plan.escalates == priority != plan.priority:
-                yield Line(at_ms, f"{name_of(name)} has lasted so long that it is {priority} now.", "pump"), "", True
-                continue
-            effect = "" if name == "pump_stopped" else f": {EFFECTS[plan.effect]}"
-            text = f"The pump raises {name_of(name)} ({priority}){effect}."
-            fault = max((each for each in self.faults if each[1] <= at_ms), key=lambda each: each[1], default=None)
-            if fault is not None and name in CAUSED:
-                text += f" That is {format_length(at_ms - fault[1])} after {fault[0]}."
-            yield Line(at_ms, text, "pump"), name_of(name), True
+        name, priority = record.alarm, record.priority
+        plan = ALARMS[name]
+        if plan.escalates == priority != plan.priority:
+            yield Line(at_ms, f"{name_of(name)} has lasted so long that it is {priority} now.", "pump"), "", True
+            return
+        effect = "" if name == "pump_stopped" else f": {EFFECTS[plan.effect]}"
+        text = f"The pump raises {name_of(name)} ({priority}){effect}."
+        fault = max((each for each in self.faults if each[1] <= at_ms), key=lambda each: each[1], default=None)
+        if fault is not None and name in CAUSED:
+            text += f" That is {format_length(at_ms - fault[1])} after {fault[0]}."
+        yield Line(at_ms, text, "pump"), name_of(name), True
 
     def _record_alarm_ended(self, at_ms: int, record: Record) -> Iterator[Told]:
-        fields = record.fields
-        names = ", ".join(map(name_of, fields["ended"]))
-        yield Line(at_ms, f"Ended by itself: {names}.", "pump"), "", False
+        yield Line(at_ms, f"Ended by itself: {name_of(record.alarm)}.", "pump"), "", False
+
+    def _record_alarm_displaced(self, at_ms: int, record: Record) -> Iterator[Told]:
+        text = f"More alarms are on than the pump can show: {name_of(record.alarm)} gives way."
+        yield Line(at_ms, text, "pump"), "", True
 
     def _record_boot(self, at_ms: int, record: Record) -> Iterator[Told]:
         fields = record.fields

@@ -162,7 +162,7 @@ def _alarm_table(history: CaseHistory) -> ReportTable:
     rows: list[Row] = []
     for span in history.alarms:
         lasted = format_length((run.length_ms if span.to_ms is None else span.to_ms) - span.from_ms)
-        how = {"ended": "ended by itself", "cleared": "cleared", "on": "still on"}[span.ended]
+        how = {"ended": "ended by itself", "cleared": "cleared", "displaced": "displaced", "on": "still on"}[span.ended]
         plan = ALARMS[span.name]
         rows.append((format_moment(span.from_ms, run), name_of(span.name), plan.priority, lasted, how))
     columns = ("raised", "alarm", "priority", "was on for", "how it ended")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 QUIET_KINDS: Final = frozenset(
-    {"lease", "state", "host", "identity", "windows", "patient_times", "worth", "filled", "service"}
+    {"lease", "state", "identity", "windows", "patient_times", "worth", "filled", "service", "latched", "clear_list"}
+    | {"host_done", "host_refused", "path", "path_worth", "seal"}
 )
 """Record kinds that are bookkeeping; the table of events leaves them out."""
 

@@ -414,7 +414,7 @@ class _Run(VirtualRun):
         for record in decode_records(b"".join(journal)):
             if record.kind == "alarm_raised":
                 at = pump_ms(record) + self.booted_shift_ms - self.start_ms
-                raised += [(name, at) for name in record.fields["raised"]]
+                raised.append((record.alarm, at))
         return raised
 
 

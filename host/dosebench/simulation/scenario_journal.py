@@ -7,6 +7,7 @@ Times that are given and returned beside a record are in ms since the start of d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from dosebench_protocol.alarms import ALARMS
 from dosebench_protocol.records import Record, RecordError, verify_chain
@@ -15,6 +16,9 @@ from dosebench.base.errors import DosebenchError
 from dosebench.journal.history import pump_ms
 from dosebench.simulation.deviation import Boot, Disturbance
 from dosebench.simulation.scenario_result import AlarmSpan
+
+CLEARING: Final = ("clear_list", "alarm_cleared")
+"""Record kinds that name alarms which a person cleared."""
 
 
 def boots_of(records: Sequence[Record], boots_us: Sequence[int]) -> list[Boot]:
@@ -48,9 +52,8 @@ def safe_stops(timed: Sequence[tuple[int, Record]], start_ms: int) -> list[Distu
     """Moments at which an alarm stopped delivery at once: a step that was due then is not made (R10)."""
     found = []
     for at_ms, record in timed:
-        if record.kind == "alarm_raised":
-            safe = [name for name in record.fields["raised"] if ALARMS[name].effect == "safe"]
-            found += [Disturbance(at_ms + start_ms, at_ms + start_ms, name) for name in safe[:1]]
+        if record.kind == "alarm_raised" and ALARMS[record.alarm].effect == "safe":
+            found.append(Disturbance(at_ms + start_ms, at_ms + start_ms, record.alarm))
     return found
 
 
@@ -62,9 +65,9 @@ def held_back(timed: Sequence[tuple[int, Record]], start_ms: int, end_ms: int) -
     for at_ms, record in timed:
         fields = record.fields
         missed = fields.get("missed_steps", missed)
-        if record.kind == "alarm_raised" and "dose_cap" in fields["raised"] and since is None:
+        if record.kind == "alarm_raised" and record.alarm == "dose_cap" and since is None:
             since = (at_ms, missed)
-        elif record.kind == "alarm_cleared" and "dose_cap" in fields["cleared"] and since is not None:
+        elif record.kind in CLEARING and "dose_cap" in record.alarms and since is not None:
             found += [Disturbance(since[0] + start_ms, at_ms + start_ms, "dose_cap")] if missed != since[1] else []
             since = None
     if since is not None and missed != since[1]:
@@ -72,18 +75,23 @@ def held_back(timed: Sequence[tuple[int, Record]], start_ms: int, end_ms: int) -
     return found
 
 
+def _ended_alarms(record: Record) -> list[tuple[str, str]]:
+    """Alarms that a record ends, and how."""
+    if record.kind in CLEARING:
+        return [(name, "cleared") for name in record.alarms]
+    ends = {"alarm_ended": "ended", "alarm_displaced": "displaced"}
+    return [(record.alarm, ends[record.kind])] if record.kind in ends else []
+
+
 def alarm_spans(timed: Sequence[tuple[int, Record]]) -> list[AlarmSpan]:
     """Every alarm from its raising to its end, in order of time."""
     on: dict[str, int] = {}
     spans = []
     for at_ms, record in timed:
-        fields = record.fields
         if record.kind == "alarm_raised":
-            for name in fields["raised"]:
-                on.setdefault(name, at_ms)
-        ended = fields.get("ended" if record.kind == "alarm_ended" else "cleared", ())
-        for name in ended if record.kind in ("alarm_ended", "alarm_cleared") else ():
+            on.setdefault(record.alarm, at_ms)
+        for name, how in _ended_alarms(record):
             if name in on:
-                spans.append(AlarmSpan(name, on.pop(name), at_ms, record.kind.removeprefix("alarm_")))
+                spans.append(AlarmSpan(name, on.pop(name), at_ms, how))
     spans += [AlarmSpan(name, at_ms, None, "on") for name, at_ms in on.items()]
     return sorted(spans, key=lambda span: span.from_ms)

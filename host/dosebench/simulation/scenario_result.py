@@ -84,7 +84,7 @@ class AlarmSpan:
     """An alarm that was on. Times since the start of delivery; `to_ms` is None where it is still on.
 
     Attributes:
-        ended: "ended" by itself, "cleared" by a person, or "on".
+        ended: "ended" by itself, "cleared" by a person, "displaced" by a more urgent alarm, or "on".
     """
 
     name: str
