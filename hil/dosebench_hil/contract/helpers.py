@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from dosebench_hil.bench import Bench
 
 DAY_MS: Final = 86_400_000
-OTHER_HOST: Final = b"othr"
-"""Id of a second host."""
-
 BOOKKEEPING: Final = frozenset(
     (
         *("lease", "close", "state", "identity", "windows", "patient_times", "worth", "filled", "service", "latched"),
@@ -104,9 +101,12 @@ def next_command(bench: Bench) -> int:
 
 @contextmanager
 def other_host(bench: Bench) -> Iterator[Wire]:
-    """Frames by hand of a second host, in a session of its own; a pump has one session at a time."""
-    bench.wire.ask_pump("session_close")
-    client = PumpClient(bench.line, MemoryIds(OTHER_HOST))
+    """Frames by hand of a second host, in a session of its own. A pump has one session at a time."""
+    if bench.client.session is not None:
+        bench.wire.ask_pump("session_close")
+    host = bench.ids.host
+    # As new to the pump as the first one.
+    client = PumpClient(bench.line, MemoryIds(host[:3] + bytes([host[3] ^ 0xFF])))
     client.connect()
     wire = Wire(bench.line, client)
     yield wire

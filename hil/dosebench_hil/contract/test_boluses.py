@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,7 +53,7 @@ def bolused(program: Program) -> Program:
 def tight(bolused: Program) -> Program:
     """`bolused` with a cap of one minute that the basal just fits under, and a patient bolus that never does."""
     steps = window_steps(bolused.rate, MINUTE_MS)
-    cap = Cap(1, -(-steps * bolused.step_ng_num // bolused.step_ng_den))
+    cap = Cap(1, math.ceil(steps * bolused.step_ng))
     return replace(bolused, caps=(*bolused.caps, cap), patient_steps=steps + 1)
 
 

@@ -96,19 +96,22 @@ def test_a_pump_starts_again_after_a_stop(running: Bench, program: Program) -> N
 
 def test_a_repeated_stop_stops_again(running: Bench) -> None:
     counter = next_command(running)
-    first = running.wire.ask_pump("stop", counter=counter)
+    with other_host(running) as wire:
+        first = wire.ask_pump("stop", counter=counter)
     running.client.start_delivery()
-    again = running.wire.ask_pump("stop", counter=counter)
+    with other_host(running) as wire:
+        again = wire.ask_pump("stop", counter=counter)
     assert lasting_outcome(again) == lasting_outcome(first)
     assert running.client.read_status()["delivery"] == "stopped"
 
 
 def test_a_stop_with_an_old_counter_stops_nevertheless(running: Bench, program: Program) -> None:
     counter = next_command(running)
-    running.wire.ask_pump("stop", counter=counter)
+    with other_host(running) as wire:
+        wire.ask_pump("stop", counter=counter)
     running.client.start_delivery()
-    with pytest.raises(RefusedError) as refused:
-        running.wire.ask_pump("stop", counter=counter - 1)
+    with other_host(running) as wire, pytest.raises(RefusedError) as refused:
+        wire.ask_pump("stop", counter=counter - 1)
     assert (refused.value.reason, refused.value.detail) == ("counter_old", counter)
     assert running.client.read_status()["delivery"] == "stopped"
     assert delivered_within(running, seconds_for(2, program.rate)) == 0
@@ -179,10 +182,12 @@ def test_hosts_count_for_themselves(running: Bench, program: Program) -> None:
 
 def test_a_refused_command_stays_refused(running: Bench) -> None:
     counter = next_command(running)
-    first = running.wire.ask_pump("start", counter=counter)
+    with other_host(running) as wire:
+        first = wire.ask_pump("start", counter=counter)
     assert first["reason"] == "already_running"
     running.client.stop_delivery()
-    assert lasting_outcome(running.wire.ask_pump("start", counter=counter)) == lasting_outcome(first)
+    with other_host(running) as wire:
+        assert lasting_outcome(wire.ask_pump("start", counter=counter)) == lasting_outcome(first)
     assert running.client.read_status()["delivery"] == "stopped"
 
 
