@@ -104,6 +104,8 @@ def other_host(bench: Bench) -> Iterator[Wire]:
     """Frames by hand of a second host, in a session of its own. A pump has one session at a time."""
     if bench.client.session is not None:
         bench.wire.ask_pump("session_close")
+        # The client opens another one when it needs it.
+        bench.client.connect()
     host = bench.ids.host
     # As new to the pump as the first one.
     client = PumpClient(bench.line, MemoryIds(host[:3] + bytes([host[3] ^ 0xFF])))
