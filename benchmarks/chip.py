@@ -68,7 +68,7 @@ def measure_figures(rounds: int = 2) -> list[Figure]:
     for way in ("call", "find"):
         title = f"chip: a byte by {'a method call' if way == 'call' else 'find and slices'} (for scale)"
         found[title] = count_instructions("bytewise.py", FRAMES, {"WAY": way}, rounds) / 256
-    asked: dict[str, dict[str, Any]] = {"status": {}, "therapy_chunk": {"offset": 0, "data": CHUNK}}
+    asked: dict[str, dict[str, Any]] = {"status": {}, "program_chunk": {"offset": 0, "data": CHUNK}}
     for name, fields in asked.items():
         frame = request_frame(name, 1, **fields)
         params = {"REQUEST": frame, "UNPACK": f"unpack_{name}_request" if fields else ""}
@@ -86,16 +86,15 @@ def request_frame(name: str, sequence: int, session: Session | None = None, **fi
 def request_frames() -> list[bytes]:
     """What makes a fresh pump deliver the therapy."""
     data = encode_program()
-    command = {"host": HOST, "counter": 1}
     nonce = device_nonce(KEY, DEVICE, 1, 1, bytes(16))
     session = Session(KEY, Challenge(DEVICE, session_id(nonce), 1, ROLE, HOST, bytes(NONCE_BYTES), nonce))
     return [
         request_frame("session_open", 1, role=ROLE, host=HOST, nonce=bytes(NONCE_BYTES)),
-        request_frame("therapy_begin", 2, session, length=len(data), program_hash=program_hash(data)),
-        request_frame("therapy_chunk", 3, session, offset=0, data=data),
-        request_frame("therapy_verify", 4, session),
-        request_frame("therapy_commit", 5, session, **command, program_hash=program_hash(data)),
-        request_frame("start", 6, session, **command | {"counter": 2}),
+        request_frame("program_begin", 2, session, length=len(data), program_hash=program_hash(data)),
+        request_frame("program_chunk", 3, session, offset=0, data=data),
+        request_frame("program_verify", 4, session),
+        request_frame("program_commit", 5, session, counter=1, program_hash=program_hash(data)),
+        request_frame("start", 6, session, counter=2),
     ]
 
 

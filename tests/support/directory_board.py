@@ -49,7 +49,7 @@ class DirectoryBoard:
         own = {"open": self._open, "__import__": self._import}
         self._names: dict[str, Any] = {"__builtins__": vars(builtins) | own}
 
-    def run(self, code: str) -> bytes:
+    def run_code(self, code: str) -> bytes:
         self.acts += 1
         if self.acts == self._dies_at and self._when == "before":
             raise BoardError("cut")
@@ -65,7 +65,7 @@ class DirectoryBoard:
             raise BoardError("cut")
         return said.getvalue().encode()
 
-    def leave(self, code: str) -> None:
+    def run_last(self, code: str) -> None:
         assert "machine.reset()" in code
         self.resets += 1
 

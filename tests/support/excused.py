@@ -33,7 +33,7 @@ EXCUSED: Final[dict[str, dict[str, str]]] = {
         "bridge_left": "the check of RAM compares it with the guard's count",
         "at_minimum closed": "the check of RAM compares it with the alarms that are on",
     },
-    "Therapy": {"therapy_id drug": "is a name"},
+    "Therapy": {"therapy_id drug_names": "is a name"},
     "Motor": {
         "_step_ms _steps_max _on_ms_max": "the check of RAM compares it with the profile",
         "_row _of_window _window lost": "counts lost steps towards the alarm; the encoder's count is the dose",

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from dosebench.link.keys import BoardKeys
 from dosebench_protocol import auth, codec
 from dosebench_protocol.frame import Deframer, Frame, encode, signed_part
-from dosebench_protocol.records import GENESIS_CHAIN, Record, chain
+from dosebench_protocol.records import GENESIS_CHAIN, chain, make_record
 from dosebench_protocol.tables import PROTOCOL_VERSION, REJECTED, REPLY_BIT, SCHEMA_HASH, TAG_BYTES
 
 DEVICE = b"\x0a\x0b\x0c\x0d"
@@ -22,6 +22,11 @@ TIMEOUT_S = 0.1
 """Virtual time that a read takes when nothing comes."""
 BLANK = bytes(400)
 """Longer than any reply without arrays."""
+DRUG = {"name_bytes": 4, "step_ng_num": 25, "step_ng_den": 2, "bridge_ng_num": 0, "bridge_ng_den": 0}
+PROGRAM = codec.encode_struct(
+    "program", **codec.decode_struct("program", BLANK) | {"drugs": [DRUG], "drug_names": b"drug"}
+)
+"""What is in force: zero but for its drug."""
 
 
 class Refusal(NamedTuple):
@@ -43,12 +48,13 @@ def blank(name: str, **fields: Any) -> dict[str, Any]:
     return made | fields
 
 
-def records(count: int, first: int = 0, before: bytes = GENESIS_CHAIN, **fields: int) -> list[bytes]:
-    """Raw journal records that chain, of kind 2 where `fields` does not say otherwise."""
+def records(
+    count: int, first: int = 0, before: bytes = GENESIS_CHAIN, kind: str = "lease", **fields: Any
+) -> list[bytes]:
+    """Raw journal records of one kind that chain."""
     made = []
-    given = {"day": 0, "kind_number": 2, "code": 0, "a": 0, "b": 0, "c": 0, "d": 0, "e": 0} | fields
     for sequence in range(first, first + count):
-        raw = Record(sequence=sequence, ms=sequence, chain=bytes(8), **given).to_bytes()
+        raw = make_record(kind, sequence=sequence, ms=sequence, **fields).to_bytes()
         before = chain(before, raw)
         made.append(raw[: -len(before)] + before)
     return made
@@ -61,7 +67,7 @@ class OneKey:
         self.roles = ROLE_KEYS if roles is None else roles
         self.pairing = pairing
 
-    def get(self, device: bytes) -> BoardKeys | None:
+    def get_keys(self, device: bytes) -> BoardKeys | None:
         return BoardKeys(self.pairing, self.roles) if device == DEVICE else None
 
 
@@ -75,6 +81,7 @@ class ScriptedPump:
         asked: Name and fields of every request that came through.
         lost_requests, lost_replies: How many requests of a message the line loses, and how many replies.
         journal: Raw records that it holds.
+        program: What is in force, encoded.
         role_keys: Keys of its roles; those that prove it in a session.
     """
 
@@ -83,6 +90,7 @@ class ScriptedPump:
     lost_requests: dict[str, int] = field(default_factory=dict)
     lost_replies: dict[str, int] = field(default_factory=dict)
     journal: list[bytes] = field(default_factory=list)
+    program: bytes = PROGRAM
     role_keys: dict[str, bytes] = field(default_factory=lambda: dict(ROLE_KEYS))
     outcomes: dict[tuple[bytes, int], dict[str, Any]] = field(default_factory=dict)
     newest_counter: int = 0
@@ -97,6 +105,7 @@ class ScriptedPump:
         self._queue = bytearray()
         self._random = Random(7)
         self._sessions: dict[bytes, tuple[bytes, bytes]] = {}
+        self._hosts: dict[bytes, bytes] = {}
 
     # The port
 
@@ -166,8 +175,11 @@ class ScriptedPump:
             return given(fields) if callable(given) else given  # type: ignore[no-any-return]
         if any(frame.session) and frame.session not in self._sessions:
             return Refusal("no_session", is_sealed=False)
+        host = self._hosts.get(frame.session, bytes(4))
         if codec.by_name(name).changes_state:
-            return self._carry_out(fields)
+            return self._carry_out(host, fields.get("counter", 0))
+        if name == "outcome":
+            return self.outcomes.get((host, fields["counter"])) or Refusal("outcome_unknown")
         good: Callable[[dict[str, Any]], Answer] = getattr(self, f"_{name}", lambda _: blank(name))
         return good(fields)
 
@@ -190,11 +202,11 @@ class ScriptedPump:
             reply = replace(reply, tag=auth.mac(key, signed_part(reply))[:TAG_BYTES])
         self._queue += encode(reply)
 
-    def _carry_out(self, fields: dict[str, Any]) -> Answer:
-        known = self.outcomes.get((fields["host"], fields["counter"]))
+    def _carry_out(self, host: bytes, counter: int) -> Answer:
+        known = self.outcomes.get((host, counter))
         if known is None:
-            known = blank("outcome", host=fields["host"], counter=fields["counter"], record=len(self.outcomes) + 1)
-            self.outcomes[fields["host"], fields["counter"]] = known
+            known = blank("outcome", counter=counter, record=len(self.outcomes) + 1)
+            self.outcomes[host, counter] = known
         return known
 
     def _hello(self, fields: dict[str, Any]) -> Answer:
@@ -206,6 +218,7 @@ class ScriptedPump:
         session = auth.session_id(nonce)
         key = self.role_keys[role]
         context = auth.Challenge(DEVICE, session, self.boots, role, fields["host"], fields["nonce"], nonce).context()
+        self._hosts[session] = fields["host"]
         self._sessions[session] = auth.mac(key, b"H" + context), auth.mac(key, b"D" + context)
         head = self.journal[-1][-8:] if self.journal else GENESIS_CHAIN
         return blank(
@@ -216,8 +229,9 @@ class ScriptedPump:
     def _session_close(self, fields: dict[str, Any]) -> Answer:
         return blank("session_close", **self._ends(fields))
 
-    def _outcome(self, fields: dict[str, Any]) -> Answer:
-        return self.outcomes.get((fields["host"], fields["counter"])) or Refusal("outcome_unknown")
+    def _program_read(self, fields: dict[str, Any]) -> Answer:
+        data = self.program[fields["offset"] :][:256]
+        return blank("program_read", generation=1, length=len(self.program), offset=fields["offset"], data=data)
 
     def _first(self) -> int:
         return int.from_bytes(self.journal[0][:4], "little") if self.journal else 0

@@ -34,11 +34,12 @@ class Alarms(Part):
 
     def record_raised(self, alarm, detail):
         """Turns an alarm on; returns True if it was off."""
-        latched = self._facts.latched
-        if alarm in latched:
-            return False
+        # What runs in each round is short: a larger frame would be on the heap.
+        return False if alarm in self._facts.latched else self._record_new(alarm, detail)
+
+    def _record_new(self, alarm, detail):
         traits = wire.alarm_traits(alarm)
-        full = len(latched) >= wire.LATCHED_MAX
+        full = len(self._facts.latched) >= wire.LATCHED_MAX
         if not full:
             self._displaced = b""
         elif alarm in self._displaced:
@@ -86,11 +87,14 @@ class Alarms(Part):
     def record_ended(self, alarm):
         """Turns an alarm off; returns True if it was on."""
         if alarm in self._displaced:
-            self._displaced = bytes([other for other in self._displaced if other != alarm])
+            self._forget(alarm)
         if alarm not in self._facts.latched:
             return False
         self._ledger.write(wire.RECORD_ALARM_ENDED, alarm, 0, 0, 0, 0, 0)
         return True
+
+    def _forget(self, alarm):
+        self._displaced = bytes([other for other in self._displaced if other != alarm])
 
     def longest_silence_ms(self):
         high = self._facts.priority == wire.PRIORITY_HIGH

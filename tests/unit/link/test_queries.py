@@ -8,10 +8,8 @@ import pytest
 from dosebench.base.errors import DosebenchError
 from dosebench.link.queries import DAY_MS, RECORDS_PER_READ, MismatchError, Queries
 from dosebench_protocol.records import UNKNOWN_STEPS
-from dosebench_protocol.tables import ENUMS, PROTOCOL_VERSION, SCHEMA_HASH
+from dosebench_protocol.tables import PROTOCOL_VERSION, SCHEMA_HASH
 from scripted_pump import DEVICE, OneKey, Refusal, ScriptedPump, blank, joined, records
-
-BOOT = ENUMS["RecordKind"]["boot"]
 
 
 def connected(pump: ScriptedPump) -> Queries:
@@ -60,10 +58,14 @@ def test_a_value_that_the_pump_does_not_know_is_none() -> None:
     assert (told["implant_days"], told["cap_days"]) == (None, 12)
 
 
-@pytest.mark.parametrize("name", ["status", "selftest", "counters", "memory", "telemetry_table", "journal_info"])
-def test_each_question_is_the_message_of_its_name(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [(name, f"read_{name}") for name in ("status", "selftest", "counters", "memory")]
+    + [(name, name) for name in ("telemetry_table", "journal_info")],
+)
+def test_each_question_is_the_message_of_its_name(name: str, method: str) -> None:
     pump = ScriptedPump()
-    assert getattr(connected(pump), name)() == blank(name)
+    assert getattr(connected(pump), method)() == blank(name)
     assert pump.names() == ["hello", name]
 
 
@@ -73,11 +75,11 @@ def test_a_therapy_is_read_in_pieces(length: int) -> None:
 
     def piece(fields: dict[str, Any]) -> dict[str, Any]:
         at = fields["offset"]
-        return blank("therapy_read", generation=3, length=length, offset=at, data=program[at : at + 100])
+        return blank("program_read", generation=3, length=length, offset=at, data=program[at : at + 100])
 
-    pump = ScriptedPump(answers={"therapy_read": piece})
+    pump = ScriptedPump(answers={"program_read": piece})
     assert connected(pump).read_program() == (3, program)
-    assert pump.names().count("therapy_read") == -(-length // 100)
+    assert pump.names().count("program_read") == -(-length // 100)
 
 
 # Records
@@ -135,7 +137,7 @@ def test_one_record() -> None:
 def journal_with_boots(count: int, *boots: int) -> list[bytes]:
     made, before = [], bytes(8)
     for at in range(count):
-        made += records(1, at, before, kind_number=BOOT if at in boots else 2, day=1)
+        made += records(1, at, before, kind="boot" if at in boots else "lease", day=1)
         before = made[-1][-8:]
     return made
 
@@ -152,7 +154,7 @@ def test_a_journal_without_a_boot_is_an_error() -> None:
 
 
 def test_a_refused_question_is_raised() -> None:
-    pump = ScriptedPump(answers={"therapy_read": Refusal("not_programmed")})
+    pump = ScriptedPump(answers={"program_read": Refusal("not_programmed")})
     with pytest.raises(DosebenchError) as caught:
         connected(pump).read_program()
     assert caught.value.reason == "not_programmed"  # type: ignore[attr-defined]

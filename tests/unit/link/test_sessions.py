@@ -29,11 +29,11 @@ def test_questions_need_no_session_until_one_is_open() -> None:
 def test_a_request_that_needs_a_role_opens_a_session_in_the_least_role_with_a_key() -> None:
     pump = ScriptedPump()
     link = connected(pump)
-    link._ask_question("therapy_abort")
-    assert pump.names() == ["hello", "session_open", "therapy_abort"]
+    link._ask_question("program_abort")
+    assert pump.names() == ["hello", "session_open", "program_abort"]
     assert link.session is not None
     assert link.session.role == "programmer"
-    link._ask_question("therapy_abort")
+    link._ask_question("program_abort")
     assert pump.names().count("session_open") == 1
 
 
@@ -90,7 +90,7 @@ def test_without_a_key_nothing_is_sent(roles: dict[str, bytes]) -> None:
 
 def test_keys_of_another_pump_do_not_serve() -> None:
     class Elsewhere(OneKey):
-        def get(self, device: bytes) -> None:
+        def get_keys(self, device: bytes) -> None:
             assert device == DEVICE
 
     with pytest.raises(NotPairedError):
@@ -114,8 +114,8 @@ def test_a_session_that_the_pump_lost_is_opened_again_and_the_request_sent_in_it
     link = connected(pump)
     before = link.open_session("programmer")
     pump.forget_sessions()
-    link._ask_question("therapy_abort")
-    assert pump.names()[-3:] == ["therapy_abort", "session_open", "therapy_abort"]
+    link._ask_question("program_abort")
+    assert pump.names()[-3:] == ["program_abort", "session_open", "program_abort"]
     assert link.session is not None
     assert link.session.id != before.id
 
@@ -131,18 +131,18 @@ def test_a_question_falls_back_to_no_session_when_it_is_lost() -> None:
 
 
 def test_a_session_that_is_lost_again_and_again_is_given_up() -> None:
-    pump = ScriptedPump(answers={"therapy_abort": Refusal("bad_tag", is_sealed=False)})
+    pump = ScriptedPump(answers={"program_abort": Refusal("bad_tag", is_sealed=False)})
     link = connected(pump)
-    with pytest.raises(NotGenuineError, match="therapy_abort"):
-        link._ask_question("therapy_abort")
+    with pytest.raises(NotGenuineError, match="program_abort"):
+        link._ask_question("program_abort")
     assert pump.names().count("session_open") == SESSIONS_MAX
     assert link.session is None
 
 
 def test_a_refusal_with_a_tag_is_the_pumps_own() -> None:
-    pump = ScriptedPump(answers={"therapy_abort": Refusal("bad_tag")})
+    pump = ScriptedPump(answers={"program_abort": Refusal("bad_tag")})
     with pytest.raises(RefusedError) as caught:
-        connected(pump)._ask_question("therapy_abort")
+        connected(pump)._ask_question("program_abort")
     assert caught.value.reason == "bad_tag"
     assert pump.names().count("session_open") == 1
 
@@ -187,8 +187,8 @@ def test_a_journal_that_went_back_stops_every_command(change: str) -> None:
     head = ids.known_head(PUMP)
     pump.journal = {
         "shorter": pump.journal[:3],
-        "other": records(4, a=1),
-        "other and longer": records(9, a=1),
+        "other": records(4, low_steps=1),
+        "other and longer": records(9, low_steps=1),
     }[change]
     link = connected(pump, ids)
     for _ in range(2):
@@ -202,7 +202,7 @@ def test_a_session_with_a_journal_that_went_back_keeps_no_new_head_when_it_ends(
     pump, ids = ScriptedPump(journal=records(4)), MemoryIds()
     seen(pump, ids)
     head = ids.known_head(PUMP)
-    pump.journal = records(4, a=1)
+    pump.journal = records(4, low_steps=1)
     link = connected(pump, ids)
     with pytest.raises(RolledBackError):
         link.open_session("operator")
@@ -240,7 +240,7 @@ def test_when_the_look_at_the_journal_fails_the_next_request_looks_again() -> No
 def test_with_new_keys_it_is_another_pump() -> None:
     pump, ids = ScriptedPump(journal=records(4)), MemoryIds()
     seen(pump, ids)
-    pump.journal = records(1, a=5)
+    pump.journal = records(1, low_steps=5)
     assert connected(pump, ids, OneKey(pairing=b"new.")).open_session("operator")
 
 

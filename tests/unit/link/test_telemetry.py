@@ -19,7 +19,7 @@ from dosebench.link.telemetry import (
     watch_samples,
 )
 from dosebench_protocol.alarms import ALARMS
-from dosebench_protocol.tables import ENUMS, FLAGS
+from dosebench_protocol.tables import ENUMS
 from dosebench_protocol.telemetry import FIELDS, TelemetryField, checksum, text_of
 from scripted_pump import Refusal, ScriptedPump, blank
 
@@ -81,12 +81,12 @@ def test_a_subscription_names_fields_by_their_bits_and_values_come_in_order_of_t
 def test_without_names_all_fields_are_asked_for_and_enumerations_are_named() -> None:
     numbers = [0] * len(FIELDS)
     numbers[NAMES.index("delivery")] = ENUMS["Delivery"]["running"]
-    numbers[NAMES.index("alarms")] = FLAGS["Alarm"]["leak"]
+    numbers[NAMES.index("worst_alarm")] = ENUMS["Alarm"]["leak"]
     pump, client = subscribed(iter([{"values": values(*numbers)}]))
     sample = next(watch_samples(client))
     assert list(sample.values) == NAMES
     assert sample.values["delivery"] == "running"
-    assert sample.values["alarms"] == ("leak",)
+    assert sample.values["worst_alarm"] == "leak"
     assert "leak" in ALARMS
     assert subscriptions(pump)[0]["fields"] == (1 << len(FIELDS)) - 1
 

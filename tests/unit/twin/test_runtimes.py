@@ -77,12 +77,12 @@ def test_the_firmware_runs_in_this_process_and_ends_with_its_power() -> None:
     assert delay >= 0
     assert runtime.pump is not None
     pump = runtime.pump
-    runtime.run()
+    runtime.run_turn()
     assert runtime.pump is pump
-    runtime.kill()
+    runtime.cut_power()
     assert runtime.pump is None
     with pytest.raises(AssertionError):
-        runtime.run()
+        runtime.run_turn()
 
 
 # A firmware at the other end of two pipes

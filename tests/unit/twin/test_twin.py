@@ -52,7 +52,7 @@ def test_power_is_switched_on_once_and_off_at_will() -> None:
     twin.power_off()
     twin.power_off()
     assert not twin.powered
-    twin.advance(10)
+    twin.advance_time(10)
     twin.power_on("software")
     assert [at_ms for at_ms, _ in boots] == [0, 10_000]
     assert twin.machine.reset_cause == RESET_CAUSES["software"]
