@@ -95,7 +95,7 @@ def test_check_plan_and_review_do_not_import_construct() -> None:
     """A host reads its limits and programs from the generated tables; construct would cost it 40 ms."""
     code = (
         "import sys, dosebench.cli.check, dosebench.regimen.check\n"
-        "import dosebench.therapy.plan, dosebench.regimen.review\n"
+        "import dosebench.therapy.forecast, dosebench.regimen.review\n"
         "print({'construct', 'dosebench_protocol.schema.messages'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

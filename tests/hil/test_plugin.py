@@ -276,7 +276,7 @@ def test_a_failure_shows_the_last_frames(pytester: pytest.Pytester, options: tup
 def test_frames_are_shown_for_factories_too_and_noise_as_what_it_is(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         def test_fails(bench_factory):
-            bench_factory().noise(b"\\x00noise\\x00")
+            bench_factory().put_noise(b"\\x00noise\\x00")
             assert False
     """)
     result = pytester.runpytest("--hil-runtime", "cpython")

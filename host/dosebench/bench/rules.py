@@ -133,7 +133,7 @@ def _find_errors(bench: BenchTables, board: BoardPins, profile: Profile) -> Iter
     yield from _uart_errors(bench, board)
     yield from _sensor_errors(bench, profile)
     yield from _voltage_errors(bench, profile)
-    yield from _whole_errors(bench)
+    yield from _find_range_errors(bench)
     yield from _motion_errors(bench, profile)
     yield from _encoder_errors(bench, profile)
     yield from _sleep_errors(bench)
@@ -235,7 +235,7 @@ def _voltage_errors(bench: BenchTables, profile: Profile) -> Iterator[Said]:
 # Motion
 
 
-def _whole_errors(bench: BenchTables) -> Iterator[Said]:
+def _find_range_errors(bench: BenchTables) -> Iterator[Said]:
     motor, sleep = bench.motor, bench.sleep
     times: dict[Key, Fraction] = {("sleep", "slice"): sleep.slice, ("sleep", "listen"): sleep.listen}
     positive: dict[Key, Fraction] = {}

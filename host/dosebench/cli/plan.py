@@ -16,7 +16,7 @@ from dosebench.cli.output import title_of
 from dosebench.regimen.summary import summarize_check
 
 if TYPE_CHECKING:
-    from dosebench.therapy.plan import Plan
+    from dosebench.therapy.forecast import Forecast
 
 DAYS: Final = click.FloatRange(min=0, min_open=True, max=366)
 DAY_S: Final = 86_400
@@ -51,7 +51,7 @@ def plan(
     from fractions import Fraction  # noqa: PLC0415
 
     from dosebench.regimen.check import check_regimen  # noqa: PLC0415
-    from dosebench.therapy.plan import forecast_delivery  # noqa: PLC0415
+    from dosebench.therapy.forecast import forecast_delivery  # noqa: PLC0415
 
     if figure is not None:
         figure_path(figure)
@@ -66,17 +66,17 @@ def plan(
         result.program, output.parse_moment(start).replace(microsecond=0), Fraction(days), patient=patient
     )
     if figure is not None:
-        from dosebench.report.plan import draw_plan  # noqa: PLC0415
+        from dosebench.report.forecast import draw_forecast  # noqa: PLC0415
 
-        draw_plan(made, figure, title_of(summarize_check(result)))
+        draw_forecast(made, figure, title_of(summarize_check(result)))
     if as_json:
         output.print_json({"file": str(file)} | made.to_json() | {"figure": None if figure is None else str(figure)})
     else:
-        _show_plan(made, title_of(summarize_check(result)))
+        _show_forecast(made, title_of(summarize_check(result)))
     return 0
 
 
-def _show_plan(made: Plan, title: str) -> None:
+def _show_forecast(made: Forecast, title: str) -> None:
     report = made.to_json()
     click.echo(title)
     events = _list_events(report)

@@ -95,7 +95,7 @@ def check_motor(about: About, motor: str) -> None:
         )
 
 
-def takes_bytecode(about: About, image: Image) -> bool:
+def accepts_bytecode(about: About, image: Image) -> bool:
     """Whether the board loads the compiled files of this image."""
     return image.mpy_version in (0, about.mpy & 0xFF)
 

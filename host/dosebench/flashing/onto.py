@@ -253,7 +253,7 @@ def _build_image(about: About, settings: dict[str, bytes], family: str, form: Fo
 
     release = version("dosebench")
     image = Image(build_image(family, form) | settings, family, release)
-    if form != "source" and checks.takes_bytecode(about, image):
+    if form != "source" and checks.accepts_bytecode(about, image):
         checks.check_heap(about, form)
         return image, ["with the names and line numbers of the source"] if form == "named" else []
     checks.check_heap(about, "source")

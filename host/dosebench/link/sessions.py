@@ -171,12 +171,12 @@ class SessionLink(Exchange):
         if not self._is_remembered():
             return True
         head = self._ids.known_head(self._pump)
-        if head is not None and not self._goes_on(head, following, chain):
+        if head is not None and not self._is_continued(head, following, chain):
             return False
         self._ids.keep_head(self._pump, (following, chain))
         return True
 
-    def _goes_on(self, head: tuple[int, bytes], following: int, chain: bytes) -> bool:
+    def _is_continued(self, head: tuple[int, bytes], following: int, chain: bytes) -> bool:
         before, seen = head
         if following <= before:
             return (following, chain) == head

@@ -32,7 +32,7 @@ def as_mass(quantity: Quantity | None, concentration: Fraction | None) -> Fracti
     return quantity.value * concentration if concentration else None
 
 
-def whole_ms(quantity: Quantity | None) -> int | None:
+def exact_ms(quantity: Quantity | None) -> int | None:
     """A duration that the pump can hold: whole milliseconds from 1 to 2^29; None for any other."""
     if quantity is None or quantity.value.denominator != 1 or not 1 <= quantity.value <= SPAN_MS_MAX:
         return None

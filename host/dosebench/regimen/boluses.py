@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from dosebench.base.units import DAY_MS
 from dosebench.profile.model import Profile
-from dosebench.regimen.amounts import as_volume, whole_ms
+from dosebench.regimen.amounts import as_volume, exact_ms
 from dosebench.regimen.document import Document
 from dosebench.regimen.order import Bridge, PatientBolus, PeriodicBolus, Priming
 
@@ -95,7 +95,7 @@ def _derive_patient(document: Document, concentration: Fraction | None) -> Patie
     table = document.content.patient_bolus
     if table is None:
         return None
-    volume, over, lockout = as_volume(table.dose, concentration), whole_ms(table.over), whole_ms(table.lockout)
+    volume, over, lockout = as_volume(table.dose, concentration), exact_ms(table.over), exact_ms(table.lockout)
     if not volume or over is None or lockout is None or table.per_day is None:
         return None
     return PatientBolus(volume, over, lockout, table.per_day)
@@ -105,7 +105,7 @@ def _derive_periodic(document: Document, concentration: Fraction | None) -> Peri
     table = document.content.periodic_bolus
     if table is None:
         return None
-    volume, over, every = as_volume(table.dose, concentration), whole_ms(table.over), whole_ms(table.every)
+    volume, over, every = as_volume(table.dose, concentration), exact_ms(table.over), exact_ms(table.every)
     return PeriodicBolus(volume, over, every) if volume and over is not None and every is not None else None
 
 

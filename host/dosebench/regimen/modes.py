@@ -13,7 +13,7 @@ from dosebench_protocol.tables import FLEX_STEPS_MAX, PATTERNS_MAX, RATES_MAX, T
 from dosebench.base import units
 from dosebench.base.toml_file import Key
 from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS, Quantity, show_time
-from dosebench.regimen.amounts import SPAN_MS_MAX, whole_ms
+from dosebench.regimen.amounts import SPAN_MS_MAX, exact_ms
 from dosebench.regimen.basal import pattern_days
 from dosebench.regimen.boluses import previous_concentration
 from dosebench.regimen.facts import Facts
@@ -151,7 +151,7 @@ def check_durations(facts: Facts) -> Iterator[Finding]:
     for name, (table, other) in tables.items():
         for key in ("over", other):
             quantity: Quantity | None = getattr(table, key, None)
-            if quantity is not None and quantity.value and whole_ms(quantity) is None:
+            if quantity is not None and quantity.value and exact_ms(quantity) is None:
                 message = f'"{quantity.text}" is not 1 ms to {show_time(SPAN_MS_MAX)} in whole milliseconds'
                 yield make_error(facts, (name, key), message, "duration")
 
@@ -222,7 +222,7 @@ def patient_bolus(facts: Facts) -> Iterator[Finding]:
     bolus = facts.boluses.patient
     if bolus is None:
         return
-    takes = _takes_ms(facts, bolus)
+    takes = _bolus_ms(facts, bolus)
     if takes is not None and bolus.lockout_ms < takes:
         message = f"{show_time(bolus.lockout_ms)} is shorter than the bolus, which takes {show_time(takes)}"
         yield make_error(facts, "patient_bolus.lockout", message, "patient-lockout")
@@ -236,7 +236,7 @@ def periodic_bolus(facts: Facts) -> Iterator[Finding]:
     bolus = facts.boluses.periodic
     if bolus is None:
         return
-    takes = _takes_ms(facts, bolus)
+    takes = _bolus_ms(facts, bolus)
     if not PERIOD_MS_MIN <= bolus.every_ms <= PERIOD_MS_MAX:
         limits = f"{show_time(PERIOD_MS_MIN)} to {show_time(PERIOD_MS_MAX)}"
         yield make_error(facts, "periodic_bolus.every", f"a period is from {limits}", "periodic-period")
@@ -245,7 +245,7 @@ def periodic_bolus(facts: Facts) -> Iterator[Finding]:
         yield make_error(facts, "periodic_bolus.every", message, "periodic-period")
 
 
-def _takes_ms(facts: Facts, bolus: PatientBolus | PeriodicBolus) -> Fraction | None:
+def _bolus_ms(facts: Facts, bolus: PatientBolus | PeriodicBolus) -> Fraction | None:
     """How long a bolus takes, with the rate that is left to it."""
     if facts.profile is None:
         return None
@@ -307,7 +307,7 @@ def bridge_rate(facts: Facts) -> Iterator[Finding]:
         yield make_error(facts, "bridge.previous_concentration", message, "digits")
 
 
-def bridge_told(facts: Facts) -> Iterator[Finding]:
+def check_bridge(facts: Facts) -> Iterator[Finding]:
     """What a bridge will do, which a person confirms; and boluses that hold old drug meanwhile."""
     bridge = facts.bridge
     if bridge is None or facts.concentration is None or facts.basal.start_ng is None:
@@ -352,7 +352,7 @@ MODE_RULES: Final[tuple[Rule, ...]] = (
     periodic_bolus,
     bridge_known,
     bridge_rate,
-    bridge_told,
+    check_bridge,
     check_unbridged,
 )
 """Rules about single modes."""

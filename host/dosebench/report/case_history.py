@@ -274,20 +274,20 @@ class _Story:
             word = done.act.replace("_", " ")
             yield Line(done.at_ms, f"The pump refuses: {word} ({reason}).", "pump"), f"{word} refused", True
             return
-        teller = getattr(self, f"_tell_{done.act}", None)
+        teller = getattr(self, f"_describe_act_{done.act}", None)
         if teller is not None:
             text, word = teller(done)
             yield Line(done.at_ms, text, "bench"), word, self.short or done.act not in QUIET_ACTS
 
-    def _tell_patient_bolus(self, done: Done) -> tuple[str, str]:
+    def _describe_act_patient_bolus(self, done: Done) -> tuple[str, str]:
         return f"The patient asks for a bolus and gets it: {self._describe_dose(done)}.", self._title_word(
             "patient bolus"
         )
 
-    def _tell_bolus(self, done: Done) -> tuple[str, str]:
+    def _describe_act_bolus(self, done: Done) -> tuple[str, str]:
         return f"A clinician's bolus: {self._describe_dose(done)}.", self._title_word("bolus")
 
-    def _tell_square(self, done: Done) -> tuple[str, str]:
+    def _describe_act_square(self, done: Done) -> tuple[str, str]:
         return (
             f"A square bolus: {self._describe_dose(done)} over {format_length(done.event.table.over or 0)}.",
             self._title_word("square bolus"),
@@ -300,7 +300,7 @@ class _Story:
             f"({count_noun(steps, 'step')})"
         )
 
-    def _tell_refill(self, done: Done) -> tuple[str, str]:
+    def _describe_act_refill(self, done: Done) -> tuple[str, str]:
         found = done.details
         text = f"Refill to {format_volume(found['filled_nl'])}; {format_volume(found['expected_nl'])} were expected"
         if found["withdrawn_nl"] is not None:
@@ -313,14 +313,14 @@ class _Story:
         """A word for a title where every act has a chapter."""
         return word if self.short else ""
 
-    def _tell_fault(self, done: Done) -> tuple[str, str]:
+    def _describe_act_fault(self, done: Done) -> tuple[str, str]:
         table = done.event.table
         names = [name for name, _ in table.fault or ()]
         lasting = f", for {format_length(table.lasting)}" if table.lasting else ""
         meaning = " ".join(KINDS[name].meaning for name in names)
         return f"The bench breaks something: {_faults_shown(done)}{lasting}. {meaning}", ", ".join(map(name_of, names))
 
-    def _tell_mend(self, done: Done) -> tuple[str, str]:
+    def _describe_act_mend(self, done: Done) -> tuple[str, str]:
         names = ", ".join(map(name_of, done.details["faults"])) or "nothing was broken"
         text, word = f"Mended by the bench: {names}.", f"{names} mended"
         held = done.details["held_nl"]
@@ -328,11 +328,11 @@ class _Story:
             text += f" The line held {format_volume(held)} back, which leave now."
         return text, word
 
-    def _tell_clear(self, done: Done) -> tuple[str, str]:
+    def _describe_act_clear(self, done: Done) -> tuple[str, str]:
         names = ", ".join(map(name_of, done.details["alarms"]))
         return f"A person clears {names or 'all alarms'}.", "cleared"
 
-    def _tell_start(self, done: Done) -> tuple[str, str]:
+    def _describe_act_start(self, done: Done) -> tuple[str, str]:
         text = "Delivery is started."
         for from_ms, to_ms in self.stops:
             if to_ms is not None and abs(to_ms - done.at_ms) < 2_000:
@@ -343,17 +343,17 @@ class _Story:
                 )
         return text, ""
 
-    def _tell_stop(self, done: Done) -> tuple[str, str]:
+    def _describe_act_stop(self, done: Done) -> tuple[str, str]:
         del done
         return "Delivery is stopped.", "stopped"
 
-    def _tell_set_clock(self, done: Done) -> tuple[str, str]:
+    def _describe_act_set_clock(self, done: Done) -> tuple[str, str]:
         return f"The calendar is set to {done.details['local_time'].replace('T', ' ')}.", ""
 
-    def _tell_silence(self, done: Done) -> tuple[str, str]:
+    def _describe_act_silence(self, done: Done) -> tuple[str, str]:
         return f"The tones are silenced for {format_length(done.event.table.silence or 0)}.", ""
 
-    def _tell_program(self, done: Done) -> tuple[str, str]:
+    def _describe_act_program(self, done: Done) -> tuple[str, str]:
         before, after = done.details["before_ug"], done.details["after_ug"]
         return (
             f"A new therapy: {format_drug(after)} a day in place of {format_drug(before)} "
@@ -361,7 +361,7 @@ class _Story:
             "new therapy",
         )
 
-    def _tell_brown_out(self, done: Done) -> tuple[str, str]:
+    def _describe_act_brown_out(self, done: Done) -> tuple[str, str]:
         return f"The power fails for {units.show_time(done.details['off_ms'])}.", "brown-out"
 
     def _describe_record(self, at_ms: int, record: Record) -> Iterator[Told]:

@@ -342,7 +342,7 @@ class _Run(VirtualRun):
             max_deviation=self.expected.pump.max_deviation(steps, self.start_ms, end_ms),
             limit=self.expected.allowed_deviation(int(config["step_ms"]) + FLASH_MS),
             journal=journal,
-            journal_whole=_is_whole(journal),
+            journal_whole=_is_chain_intact(journal),
             counted_steps=(status["low_steps"], status["high_steps"]),
             made_steps=self.twin.plant.read_encoder(),
             alarms=self._list_alarms(journal),
@@ -418,7 +418,7 @@ class _Run(VirtualRun):
         return raised
 
 
-def _is_whole(journal: list[bytes]) -> bool:
+def _is_chain_intact(journal: list[bytes]) -> bool:
     try:
         verify_held(decode_records(b"".join(journal)))
     except RecordError:

@@ -25,7 +25,14 @@ from dosebench.simulation import expectations
 from dosebench.simulation.deviation import Disturbance, Stretch, judge_stretches
 from dosebench.simulation.run import CALENDAR, FLASH_MS, Progress, VirtualRun, power_pump
 from dosebench.simulation.scenario_file import Event, Scenario
-from dosebench.simulation.scenario_journal import alarm_spans, boots_of, held_back, is_whole, safe_stops, timed_by_bench
+from dosebench.simulation.scenario_journal import (
+    alarm_spans,
+    boots_of,
+    held_back,
+    is_chain_intact,
+    safe_stops,
+    timed_by_bench,
+)
 from dosebench.simulation.scenario_result import Done, Sample, ScenarioResult, Verdict
 from dosebench.therapy.program import Program
 from dosebench.twin.runtimes import RuntimeName
@@ -335,7 +342,7 @@ class _Run(VirtualRun):
             firmware=self.firmware,
             programs=self.programs,
             records=timed,
-            journal_whole=is_whole(raw),
+            journal_whole=is_chain_intact(raw),
             samples=self.samples,
             acts=self.acts,
             alarms=alarms,

@@ -315,7 +315,7 @@ def _read_content(file: TomlFile) -> tuple[ScenarioFile, list[Problem]]:
     except ValidationError as error:
         problems = toml_file.from_validation(file, error, partial(_report_unknown, file))
         for item in error.errors():
-            _take_out(data, item["loc"])
+            _remove_key(data, item["loc"])
         return ScenarioFile.model_validate(data), problems
 
 
@@ -324,7 +324,7 @@ def _report_unknown(file: TomlFile, key: Key) -> Problem:
     return file.make_problem(key, toml_file.unknown_key(str(key[-1]), known), "unknown-key")
 
 
-def _take_out(data: dict[str, Any], key: tuple[str | int, ...]) -> None:
+def _remove_key(data: dict[str, Any], key: tuple[str | int, ...]) -> None:
     table = data
     if len(key) > 2 and key[0] == "event" and isinstance(key[1], int):
         table, key = data["event"][key[1]], key[2:]

@@ -39,7 +39,7 @@ def timed_by_bench(records: Sequence[Record], boots: Sequence[Boot], start_ms: i
     return timed
 
 
-def is_whole(records: Sequence[Record]) -> bool:
+def is_chain_intact(records: Sequence[Record]) -> bool:
     """Whether sequence and hash chain hold from the first record of the pump's life on."""
     try:
         verify_chain(records)

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 from dosebench.base import units
-from dosebench.regimen.amounts import SPAN_MS_MAX, as_mass, as_volume, whole_ms
+from dosebench.regimen.amounts import SPAN_MS_MAX, as_mass, as_volume, exact_ms
 from dosebench_protocol.tables import FRACTION_MAX
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +45,7 @@ def test_without_a_concentration_only_what_was_written_is_known(concentration: F
 def test_what_was_not_written_is_not_known() -> None:
     assert as_volume(None, TWO) is None
     assert as_mass(None, TWO) is None
-    assert whole_ms(None) is None
+    assert exact_ms(None) is None
 
 
 @given(st.fractions(Fraction(1, 1000), 1000), st.integers(0, 10**9))
@@ -69,5 +69,5 @@ def test_there_and_back_is_exact(concentration: Fraction, ng: int) -> None:
     ],
 )
 def test_a_duration_is_whole_milliseconds_that_the_pump_can_hold(text: str, ms: int | None) -> None:
-    assert whole_ms(units.parse_quantity(text, units.DURATION)) == ms
+    assert exact_ms(units.parse_quantity(text, units.DURATION)) == ms
     assert SPAN_MS_MAX == FRACTION_MAX

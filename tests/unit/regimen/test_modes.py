@@ -564,10 +564,10 @@ RULES_OF_MODES: list[tuple[Rule, str, str | None, list[str]]] = [
         None,
         ["bridge.previous_concentration: digits refuses"],
     ),
-    (modes.bridge_told, order(), None, []),
-    (modes.bridge_told, bridged(), None, ["bridge: bridge asks"]),
+    (modes.check_bridge, order(), None, []),
+    (modes.check_bridge, bridged(), None, ["bridge: bridge asks"]),
     (
-        modes.bridge_told,
+        modes.check_bridge,
         bridged() + '[bolus]\nmax = "10 ug"\n',
         None,
         ["bridge: bridge asks", "bridge: bridge-bolus asks"],

@@ -1,4 +1,4 @@
-"""The figure of a plan."""
+"""The figure of a forecast."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from dosebench.regimen.check import check_regimen
 from dosebench.regimen.drugs import DrugLibrary
-from dosebench.report.plan import draw_plan
-from dosebench.therapy.plan import forecast_delivery
+from dosebench.report.forecast import draw_forecast
+from dosebench.therapy.forecast import forecast_delivery
 from dosebench.therapy.program import Program
 from regimens import EXAMPLES
 
@@ -27,7 +27,7 @@ def example(library: DrugLibrary, name: str) -> Program:
 def test_a_figure_is_drawn(library: DrugLibrary, tmp_path: Path, name: str) -> None:
     program = example(library, name)
     path = tmp_path / "plans" / f"{name}.png"
-    draw_plan(forecast_delivery(program, MONDAY, 5, patient=True), path, "Title")
+    draw_forecast(forecast_delivery(program, MONDAY, 5, patient=True), path, "Title")
     assert path.read_bytes().startswith(b"\x89PNG")
-    draw_plan(forecast_delivery(replace(program, mode="stopped"), MONDAY, 1), tmp_path / "stopped.svg")
+    draw_forecast(forecast_delivery(replace(program, mode="stopped"), MONDAY, 1), tmp_path / "stopped.svg")
     assert (tmp_path / "stopped.svg").stat().st_size > 1000

@@ -21,11 +21,11 @@ CALENDAR_START: Final = datetime.datetime(2000, 1, 1)
 """Where the pump's calendar begins."""
 
 DAYS_MAX: Final = 366
-"""Longest plan, in days."""
+"""Longest forecast, in days."""
 
 
 @dataclass(frozen=True)
-class PlannedRate:
+class ForecastRate:
     """From `t_ms` on the basal runs at `nl` per ms, which holds `ng` per ms."""
 
     t_ms: int
@@ -34,8 +34,8 @@ class PlannedRate:
 
 
 @dataclass(frozen=True)
-class PlannedBolus:
-    """A bolus that begins at `t_ms`; `kind` as in `referencepump.Kind`. It holds `nl` and `ng`."""
+class ForecastBolus:
+    """A bolus that begins at `t_ms`; `kind` as in `reference_pump.Kind`. It holds `nl` and `ng`."""
 
     t_ms: int
     kind: str
@@ -53,25 +53,25 @@ class Total:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Forecast:
     """The coming days. Times are in ms after `start`, volumes in nL, drug in ng.
 
     Attributes:
         drug: Name of the drug.
         start: Local time at which delivery starts.
-        length_ms: How long the plan is.
+        length_ms: Length of the forecast.
         rates: The basal wherever it changes.
         boluses: Boluses in order of time.
         totals: What adds up, wherever any rate changes, and at the end.
-        low_ms, empty_ms: When the reservoir reaches its levels; None where that is after the plan.
+        low_ms, empty_ms: When the reservoir reaches its levels; None where that is after its end.
         bridge_ms: When the bridge is through; None where there is none or it is not.
     """
 
     drug: str
     start: datetime.datetime
     length_ms: int
-    rates: tuple[PlannedRate, ...]
-    boluses: tuple[PlannedBolus, ...]
+    rates: tuple[ForecastRate, ...]
+    boluses: tuple[ForecastBolus, ...]
     totals: tuple[Total, ...]
     low_ms: int | None
     empty_ms: int | None
@@ -82,7 +82,7 @@ class Plan:
         return self.start + datetime.timedelta(milliseconds=t_ms)
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as JSON values: local times in ISO 8601, doses in ug, volumes in mL."""
+        """The forecast as JSON values: local times in ISO 8601, doses in ug, volumes in mL."""
         return {
             "drug": self.drug,
             "start": self.start.isoformat(),
@@ -127,13 +127,13 @@ def _to_ml(nl: Fraction) -> float:
 
 def forecast_delivery(
     program: Program, start: datetime.datetime, days: Fraction | int, *, patient: bool = False
-) -> Plan:
-    """The plan of a program that is put in force and started at `start`, with a reservoir as it says.
+) -> Forecast:
+    """The forecast of a program that is put in force and started at `start`, with a reservoir as it says.
 
     Args:
         program: The program.
         start: Local time; the calendar of the pump shows the same.
-        days: How many days to plan, above 0 and at most 366.
+        days: How many days to forecast, above 0 and at most 366.
         patient: Whether every patient bolus is taken as soon as it may be.
 
     Raises:
@@ -143,10 +143,10 @@ def forecast_delivery(
         raise DosebenchError(f"a plan is for more than 0 and at most {DAYS_MAX} days")
     if start < CALENDAR_START:
         raise DosebenchError("the pump's calendar begins on 2000-01-01")
-    return _Planner(program, start, int(days * DAY_MS), patient).run_forecast()
+    return _Forecaster(program, start, int(days * DAY_MS), patient).run_forecast()
 
 
-class _Planner:
+class _Forecaster:
     """Steps a perfect pump from change to change and notes what it does."""
 
     def __init__(self, program: Program, start: datetime.datetime, length_ms: int, patient: bool) -> None:
@@ -155,11 +155,11 @@ class _Planner:
         self.length_ms = length_ms
         self.patient = patient
         self.pump = ReferencePump()
-        self.rates: list[PlannedRate] = []
+        self.rates: list[ForecastRate] = []
         self.totals = [Total(0, Fraction(0), Fraction(0))]
         self.bridge_ms: int | None = None
 
-    def run_forecast(self) -> Plan:
+    def run_forecast(self) -> Forecast:
         since = self.start - CALENDAR_START
         self.pump.commit_program(0, self.program)
         self.pump.set_clock(0, since.days, since.seconds * 1000 + since.microseconds // 1000)
@@ -167,7 +167,7 @@ class _Planner:
         while self.pump.now_ms < self.length_ms:
             self._note_rate()
             self._advance_to_event()
-        return Plan(
+        return Forecast(
             drug=self.program.drug.name.decode(errors="replace"),
             start=self.start,
             length_ms=self.length_ms,
@@ -187,7 +187,7 @@ class _Planner:
         nl = self.pump.basal_rate * self.program.step_nl
         ng = self.pump.basal_rate * self._step_worth()
         if not self.rates or (self.rates[-1].nl, self.rates[-1].ng) != (nl, ng):
-            self.rates.append(PlannedRate(self.pump.now_ms, nl, ng))
+            self.rates.append(ForecastRate(self.pump.now_ms, nl, ng))
 
     def _advance_to_event(self) -> None:
         until = self.length_ms
@@ -202,13 +202,13 @@ class _Planner:
         nl = steps * self.program.step_nl
         self.totals.append(Total(self.pump.now_ms, nl, before.ng + (nl - before.nl) / self.program.step_nl * worth))
 
-    def _list_boluses(self) -> tuple[PlannedBolus, ...]:
+    def _list_boluses(self) -> tuple[ForecastBolus, ...]:
         boluses = []
         for item in self.pump.given:
             in_bridge = self.program.bridge_steps and (self.bridge_ms is None or item.t_ms < self.bridge_ms)
             worth = self.program.bridge_ng if in_bridge else self.program.step_ng
             nl, ng = item.steps * self.program.step_nl, item.steps * worth
-            boluses.append(PlannedBolus(item.t_ms, item.kind, nl, ng))
+            boluses.append(ForecastBolus(item.t_ms, item.kind, nl, ng))
         return tuple(boluses)
 
     def _time_of_step(self, steps: int) -> int | None:

@@ -13,7 +13,7 @@ from dosebench.base.units import DAY_MS, HOUR_MS, MINUTE_MS
 from dosebench.profile.load import load_profile
 from dosebench.regimen.check import check_regimen
 from dosebench.regimen.drugs import DrugLibrary
-from dosebench.therapy.plan import Plan, forecast_delivery
+from dosebench.therapy.forecast import Forecast, forecast_delivery
 from dosebench.therapy.program import Program
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,16 +96,16 @@ def test_json_is_whole(library: DrugLibrary) -> None:
 @pytest.mark.parametrize(
     ("start", "days"), [(MONDAY, 0), (MONDAY, 367), (MONDAY, -1), (datetime.datetime(1999, 12, 31), 1)]
 )
-def test_what_cannot_be_planned(library: DrugLibrary, start: datetime.datetime, days: int) -> None:
+def test_what_cannot_be_forecast(library: DrugLibrary, start: datetime.datetime, days: int) -> None:
     with pytest.raises(DosebenchError):
         forecast_delivery(example(library, "c5-baclofen-800"), start, days)
 
 
 @settings(deadline=None, max_examples=60)
 @given(programs(load_profile("implant-40")), st.integers(0, 14 * DAY_MS), st.integers(1, 9), st.booleans())
-def test_a_plan_adds_up(program: Program, start_ms: int, days: int, patient: bool) -> None:
+def test_a_forecast_adds_up(program: Program, start_ms: int, days: int, patient: bool) -> None:
     start = MONDAY + datetime.timedelta(milliseconds=start_ms)
-    made: Plan = forecast_delivery(program, start, days, patient=patient)
+    made: Forecast = forecast_delivery(program, start, days, patient=patient)
     json.dumps(made.to_json(), allow_nan=False)
     assert all(a.t_ms < b.t_ms and a.nl <= b.nl and a.ng <= b.ng for a, b in pairwise(made.totals))
     basal = sum(((end - rate.t_ms) * rate.nl for rate, end in zip(made.rates, ends(made), strict=True)), Fraction(0))
@@ -115,5 +115,5 @@ def test_a_plan_adds_up(program: Program, start_ms: int, days: int, patient: boo
     assert made.totals[-1].nl >= basal + boluses - running
 
 
-def ends(made: Plan) -> list[int]:
+def ends(made: Forecast) -> list[int]:
     return [*(rate.t_ms for rate in made.rates[1:]), made.length_ms]
