@@ -8,7 +8,7 @@ from const import const
 
 from pump import wire
 from pump.clock import _earlier
-from pump.storage.records import CLEARED_MAX, ENTRIES, ESCALATED, NUMBER, UNKNOWN
+from pump.storage.records import CLEARED_MAX, ENTRIES, NUMBER, UNKNOWN
 
 # As many as the limits of repeated alarms and resets can ask for.
 _MOMENTS = const(16)
@@ -200,8 +200,7 @@ class Reducer:
         elif kind == wire.RECORD_ALARM_DISPLACED:
             self._release_alarms((record[wire.AT_ALARM_DISPLACED_ALARM],))
         elif kind == wire.RECORD_CLEAR_LIST:
-            entries = [wire.entry_at(record, wire.ENTRY_CLEAR_LIST_ALARMS + at) & NUMBER for at in range(ENTRIES)]
-            self._facts.to_clear += bytes([alarm for alarm in entries if alarm])
+            self._facts.to_clear += _read_alarms(record, wire.ENTRY_CLEAR_LIST_ALARMS, ENTRIES, 0)
         elif kind == wire.RECORD_LATCHED:
             self._apply_latched(record)
         else:
@@ -238,9 +237,8 @@ class Reducer:
 
     def _apply_latched(self, record):
         facts, place = self._facts, record[wire.AT_LATCHED_PLACE]
-        entries = [wire.entry_at(record, wire.ENTRY_LATCHED_ALARMS + at) for at in range(ENTRIES)]
-        shown = bytes([entry & NUMBER for entry in entries if entry])
-        urgent = bytes([entry & NUMBER for entry in entries if entry & ESCALATED])
+        shown = _read_alarms(record, wire.ENTRY_LATCHED_ALARMS, ENTRIES, 0)
+        urgent = _read_alarms(record, wire.ENTRY_LATCHED_ALARMS, ENTRIES, NUMBER)
         # What follows has a record of its own, or was cut off by the record of the state.
         latched = facts.latched[:place] + shown + facts.latched[place + ENTRIES :]
         self._set_latched(latched, bytes([alarm for alarm in facts.escalated if alarm not in shown]) + urgent)
@@ -398,9 +396,7 @@ class Reducer:
     def _apply_clearing(self, record):
         """Clears the alarms of this record and of the lists before it; returns their number."""
         alarms, self._facts.to_clear = self._facts.to_clear, b""
-        for at in range(wire.ENTRY_ALARM_CLEARED_ALARMS, wire.ENTRY_ALARM_CLEARED_ALARMS + CLEARED_MAX):
-            if wire.entry_at(record, at):
-                alarms += bytes((wire.entry_at(record, at) & NUMBER,))
+        alarms += _read_alarms(record, wire.ENTRY_ALARM_CLEARED_ALARMS, CLEARED_MAX, 0)
         self._release_alarms(alarms)
         return len(alarms)
 
@@ -442,6 +438,13 @@ class Reducer:
         else:
             return False
         return True
+
+
+def _read_alarms(record, first, count, above):
+    """Numbers of the alarms in `count` entries from entry `first` on: of all with `above` 0, of those that became
+    urgent with NUMBER."""
+    entries = [wire.entry_at(record, first + at) for at in range(count)]
+    return bytes([entry & NUMBER for entry in entries if entry > above])
 
 
 def _push(moments, moment):

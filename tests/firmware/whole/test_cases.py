@@ -275,8 +275,6 @@ FLEX = {
     "mode": "flex",
     "rates": [{"num": 1, "den": 50_000 + 500 * hour} for hour in range(24)],
     "flex": [{"pattern": 0, "minute": 60 * hour, "rate": hour} for hour in range(24)],
-    "basal_num": 0,
-    "basal_den": 1,
 }
 
 

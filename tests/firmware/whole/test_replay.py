@@ -213,7 +213,8 @@ def flips(data: bytes, stride: int = 1) -> Iterator[bytes]:
 
 
 def stops(plain: bytes, device: bytes) -> bool:
-    return plain[0] == 1 and plain[1] == STOP and plain[2:6] == device
+    """Whether it is a STOP that reaches the device: in any version, and also for the device id of zeros."""
+    return plain[1] == STOP and plain[2:6] in (device, bytes(4))
 
 
 @pytest.mark.requirement("R60")

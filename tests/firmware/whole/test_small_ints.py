@@ -23,8 +23,6 @@ DAYS = 3_652 if os.environ.get("DOSEBENCH_LONG") else 8 if os.environ.get("DOSEB
 
 FLEX: dict[str, Any] = {
     "mode": "flex",
-    "basal_num": 0,
-    "basal_den": 1,
     "rates": [{"num": 311, "den": 100_000_007}, {"num": 173, "den": 52_000_003}, {"num": 1, "den": 449_999}],
     "flex": [{"pattern": day, "minute": 30 * at, "rate": (at + day) % 3} for day in (0, 1) for at in range(48)],
     "weekdays": bytes([0, 1, 0, 1, 1, 0, 1]),
