@@ -157,7 +157,7 @@ def own_values(owner: ast.ClassDef) -> Iterator[str]:
 
 
 def test_declarations_of_what_ram_must_hold_are_complete() -> None:
-    # tests/firmware/integrity/test_ram_check.py walks a pump that runs; this reads classes that such a pump may not have.
+    # tests/firmware/integrity/test_ram_check.py walks a running pump; this reads classes that such a pump may not have.
     for path in sources("firmware/pump"):
         for owner in (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)):
             methods = {node.name: node for node in owner.body if isinstance(node, ast.FunctionDef)}
