@@ -88,13 +88,14 @@ def measure_occlusion(rate_nl_per_day: int, seed: int, config: dict[str, int]) -
 def _start_pump(client: PumpClient, profile: Profile, rate_nl_per_day: int) -> float:
     """Let the pump run at this rate alone; return the seconds between two steps."""
     rate = Fraction(rate_nl_per_day, DAY_MS) / profile.delivery.step_volume
-    fields: dict[str, Any] = decode_struct("therapy", encode_program())
+    fields: dict[str, Any] = decode_struct("program", encode_program())
     fields |= {"basal_num": rate.numerator, "basal_den": rate.denominator}
     fields |= {"bolus_num": 0, "bolus_den": 0, "bolus_steps_max": 0, "square_steps_max": 0}
     # Twice the basal, so that no cap is in the way.
-    day = 2 * int(rate * DAY_MS + 1) * fields["step_ng_num"] // fields["step_ng_den"]
-    fields["caps"] = [{"minutes": 60, "ng": day}, {"minutes": 1440, "ng": day}]
-    data = encode_struct("therapy", **fields)
+    drug = fields["drugs"][0]
+    day = 2 * int(rate * DAY_MS + 1) * drug["step_ng_num"] // drug["step_ng_den"]
+    fields["caps"] = [{"drug": 0, "minutes": minutes, "ng": day} for minutes in (60, 1440)]
+    data = encode_struct("program", **fields)
     client.stage_program(data)
     client.commit_program(data)
     client.start_delivery()

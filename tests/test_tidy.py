@@ -134,6 +134,23 @@ def test_only_the_journal_and_what_it_is_tested_with_unpack_records() -> None:
     assert unpacking == {"journal.py", "recount.py"}
 
 
+RAW_FIELDS = {"raw_code", "word1", "word2", "word3", "word4", "word5"}
+"""What only the package of the protocol reads of a record."""
+
+
+HOST_FILES = [path for directory in ("host", "hil", "benchmarks") for path in sources(directory)]
+
+
+@pytest.mark.parametrize("path", HOST_FILES, ids=lambda path: path.name)
+def test_the_host_reads_records_by_name(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        assert not (isinstance(node, ast.Attribute) and node.attr in RAW_FIELDS), f"{node.lineno}: {node.attr}"
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "record":
+            # JSON values have keys. Of raw bytes, hosts look at the chain value alone, which hashes are compared with.
+            place = ast.unparse(node.slice)
+            assert place.startswith("'") or place == "-CHAIN_BYTES:", f"{node.lineno} reads record[{place}]"
+
+
 def is_part(value: ast.expr) -> bool:
     """Whether an expression is None, a name, or makes an object of a class or by a method."""
     if isinstance(value, ast.Call):

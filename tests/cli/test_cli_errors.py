@@ -131,7 +131,7 @@ def test_a_store_of_a_later_release(run: Run, state: Path) -> None:
         store._db.execute("PRAGMA user_version = 99")
     ran = run("start", "--port", "sim://bench")
     assert ran.code == 1
-    assert "has version 99; this dosebench knows up to 2" in ran.err
+    assert "has version 99; this dosebench knows up to 3" in ran.err
     del state
 
 

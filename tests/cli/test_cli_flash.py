@@ -606,7 +606,7 @@ def test_the_pump_of_a_flashed_slot_answers_and_takes_the_keys(
     twin.power_on()
     with PumpClient(Serial(twin=twin, baudrate=ports.BAUD, timeout=0.1), keys=KeyStore()) as client:
         hello = client.connect()
-        assert running.firmware_of(hello) == version("dosebench")
+        assert running.firmware_of(hello) == version("dosebench").partition(".dev")[0]
         assert hello["board"] == b"rp2"
         client.open_session("service")
         assert client.read_status()["delivery"] == "unprogrammed"

@@ -33,7 +33,9 @@ def test_records_are_shown_with_their_meaning(run: Run, programmed: str) -> None
     run("sim", "bench", "--advance", "1 h")
     run("log", "pull", "-p", programmed)
     shown = run("log", "show").out.splitlines()
-    assert any(" bolus_end " in line and "delivered_steps 50, asked_steps 50" in line for line in shown)
+    ended = "end_reason completed, "
+    delivered = "delivered_low_steps 50, delivered_high_steps 50, asked_steps 50"
+    assert any(" bolus_end " in line and ended in line and delivered in line for line in shown)
     assert len(run("log", "show", "--last", 2).out.splitlines()) == 2
     bolus = run("log", "show", "--kind", "bolus", "--json").json["records"]
     assert [record["fields"]["steps"] for record in bolus] == [50]

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commandline import Run
@@ -95,12 +96,14 @@ def test_the_files_with_keys_are_for_their_owner_alone(run: Run, state: Path) ->
     assert not list(state.glob("*.new"))
 
 
-def test_a_key_file_of_another_release(run: Run, state: Path) -> None:
+@pytest.mark.parametrize("kept", [{"format": 99}, {"format": 1, "pumps": {}}], ids=["later", "0.2.0"])
+def test_a_key_file_of_another_release(run: Run, state: Path, kept: dict[str, Any]) -> None:
     KeyStore().put_keys(PUMP, new_keys(), secret=False)
-    (state / "keys.json").write_text(json.dumps({"format": 99}))
+    (state / "keys.json").write_text(json.dumps(kept))
     ran = run("pair", "--list")
     assert ran.code == 1
-    assert "made by another release" in ran.err
+    assert "was written by another release" in ran.err
+    assert "move the file away, flash each pump with this release, and run `dosebench pair`" in ran.err
 
 
 def test_a_journal_that_goes_back_has_an_exit_code_of_its_own(run: Run, programmed: str, state: Path) -> None:
@@ -141,7 +144,7 @@ ADD_MANY = """
 import sys
 from dosebench.link.keys import KeyStore, new_keys
 for number in range(20):
-    KeyStore().put(bytes([int(sys.argv[1]), number, 0, 0]), new_keys(), secret=False)
+    KeyStore().put_keys(bytes([int(sys.argv[1]), number, 0, 0]), new_keys(), secret=False)
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -93,12 +94,12 @@ def test_a_pump_that_reads_it_differently_is_refused(
     own = Program.expected_reading
 
     def other(program: Program) -> Reading:
-        return Reading(**vars(own(program)) | {"daily_dose_ng": 1})
+        return replace(own(program), daily_steps=1)
 
     monkeypatch.setattr(Program, "expected_reading", other)
     ran = run("program", c5, "-p", programmed, "--yes")
     assert ran.code == 1
-    assert "host and pump read the program differently: daily_dose_ng" in ran.err
+    assert "host and pump read the program differently: daily_steps" in ran.err
     assert _status(run)["staged_bytes"] == 0
 
 

@@ -10,8 +10,10 @@ before. Where that fails, and where the pump cannot stream, the records are read
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from dosebench_protocol.bulk import column
 from dosebench_protocol.delta import DeltaDecoder, DeltaError
 from dosebench_protocol.records import GENESIS_CHAIN, chain
 from dosebench_protocol.tables import CHAIN_BYTES, FRAME_BYTES_MAX, RECORD_BYTES
@@ -161,8 +163,8 @@ class _Stream:
     def _split_records(self, data: bytes) -> list[bytes]:
         records = [data[at : at + RECORD_BYTES] for at in range(0, len(data), RECORD_BYTES)]
         before = self.chain
-        for number, record in enumerate(records, self.at):
-            if int.from_bytes(record[:4], "little") != number or chain(before, record) != record[-CHAIN_BYTES:]:
+        for number, found, record in zip(count(self.at), column(data, "sequence"), records, strict=False):
+            if found != number or chain(before, record) != record[-CHAIN_BYTES:]:
                 raise MisfitError
             before = record[-CHAIN_BYTES:]
         return records

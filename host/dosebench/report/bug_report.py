@@ -127,7 +127,7 @@ def _add_therapy(bundle: Bundle, client: PumpClient) -> None:
     from dosebench_protocol import codec  # noqa: PLC0415
 
     if client.hello_reply and client.read_status()["delivery"] != "unprogrammed":
-        bundle.add_json("therapy.json", codec.decode_struct("therapy", client.read_program()[1]))
+        bundle.add_json("therapy.json", codec.decode_struct("program", client.read_program()[1]))
 
 
 def _add_records(bundle: Bundle, client: PumpClient, ring: str) -> None:

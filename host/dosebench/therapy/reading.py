@@ -28,7 +28,7 @@ def same_reading(program: Program, answer: dict[str, Any]) -> Reading:
 
     Args:
         program: What was staged.
-        answer: The reply to `therapy_verify`.
+        answer: The reply to `program_verify`.
 
     Raises:
         DosebenchError: Host and pump read it differently; names the figures.

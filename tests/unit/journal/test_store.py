@@ -6,8 +6,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from dosebench.journal.store import Store, StoreError, find_gaps, verify_held
-from dosebench_protocol.records import GENESIS_CHAIN, Record, RecordError, chain, decode_records
+from dosebench.journal.store import FILE, Store, StoreError, find_gaps, verify_held
+from dosebench_protocol.records import GENESIS_CHAIN, RecordError, chain, decode_records, make_record
 
 PUMP = b"\x01\x02\x03\x04"
 
@@ -15,7 +15,7 @@ PUMP = b"\x01\x02\x03\x04"
 def _records(count: int, first: int = 0, before: bytes = GENESIS_CHAIN, ms: int = 0) -> list[bytes]:
     raw = []
     for sequence in range(first, first + count):
-        blank = Record(sequence, 0, ms + sequence, 2, 0, 0, 0, 0, 0, 0, bytes(8)).to_bytes()
+        blank = make_record("lease", sequence=sequence, ms=ms + sequence).to_bytes()
         before = chain(before, blank)
         raw.append(blank[:-8] + before)
     return raw
@@ -105,6 +105,22 @@ def test_programs_are_found_by_their_hash() -> None:
         store.add_program(PUMP, b"head", b"therapy", "b.toml")
         assert store.get_program(PUMP, b"head") == b"therapy"
         assert store._db.execute("SELECT COUNT(*) FROM programs").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_store_of_an_earlier_release_is_refused_and_left_as_it_is(state: Path, version: int) -> None:
+    state.mkdir(exist_ok=True)
+    file = state / FILE
+    with sqlite3.connect(file) as old:
+        old.execute("CREATE TABLE host (id BLOB NOT NULL, counter INTEGER NOT NULL)")
+        old.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(StoreError, match=r"written by dosebench 0\.2\.0, whose journals") as caught:
+        Store.open()
+    assert "move the file away" in str(caught.value.hint)
+    assert sqlite3.connect(file).execute("PRAGMA user_version").fetchone() == (version,)
+    file.rename(state / "kept.sqlite3")
+    with Store.open() as store:
+        assert len(store.host_id) == 4
 
 
 def test_a_locked_store_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
