@@ -161,6 +161,8 @@ class _Stream:
         return records
 
     def _split_records(self, data: bytes) -> list[bytes]:
+        if len(data) % RECORD_BYTES:
+            raise MisfitError
         records = [data[at : at + RECORD_BYTES] for at in range(0, len(data), RECORD_BYTES)]
         before = self.chain
         for number, found, record in zip(count(self.at), column(data, "sequence"), records, strict=False):
