@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from dosebench.link.client import RefusedError
+from dosebench.link.client import RefusedError, program_hash
 from dosebench.therapy.timeline import Bolus, Segment, Timeline
+from dosebench_protocol.records import UNKNOWN_STEPS
+from dosebench_protocol.tables import HASH_HEAD_BYTES
 
-from dosebench_hil.contract.helpers import DAY_MS, pump_ms, put_in_force, record_at, records_from, seconds_for
+from dosebench_hil.contract.helpers import (
+    DAY_MS,
+    dose_fields,
+    next_command,
+    pump_ms,
+    put_in_force,
+    record_at,
+    records_from,
+    seconds_for,
+)
 
 if TYPE_CHECKING:
     from dosebench.link.client import PumpClient
@@ -141,6 +153,48 @@ def test_a_bolus_above_the_maximum_is_refused(dut: PumpClient, program: Program,
         dut.give_bolus(program.bolus_steps_max + more)
     assert refused.value.reason == reason
     assert dut.read_status()["bolus_left_steps"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"program_hash": bytes(HASH_HEAD_BYTES)}, "program_differs"), ({"ng": 1}, "amount_differs")],
+)
+def test_a_bolus_that_was_computed_from_something_else_is_refused(
+    bench: Bench, program: Program, changes: dict[str, Any], reason: str
+) -> None:
+    dut = bench.client
+    put_in_force(dut, program)
+    dut.start_delivery()
+    outcome = bench.wire.ask_pump("bolus", counter=next_command(bench), **dose_fields(program, 4) | changes)
+    assert outcome["reason"] == reason
+    assert dut.read_status()["bolus_left_steps"] == 0
+    assert bench.wire.ask_pump("bolus", counter=next_command(bench), **dose_fields(program, 4))["reason"] == "done"
+
+
+def test_a_bolus_names_the_program_that_the_client_knows(bench: Bench, program: Program) -> None:
+    dut = bench.client
+    put_in_force(dut, program)
+    dut.start_delivery()
+    data = replace(program, therapy_id=b"changed!").encode_program()
+    dut.stage_program(data)
+    # Behind the back of the client, as another program on this host would do it.
+    bench.wire.ask_pump("program_commit", counter=next_command(bench), program_hash=program_hash(data))
+    with pytest.raises(RefusedError) as refused:
+        dut.give_bolus(4)
+    assert refused.value.reason == "program_differs"
+    dut.read_program()
+    assert dut.give_bolus(4)["accepted"] == 4
+
+
+def test_a_refill_that_was_computed_with_another_step_volume_is_refused(bench: Bench, program: Program) -> None:
+    dut = bench.client
+    before = dut.read_status()
+    fields = {"steps": program.low_steps, "withdrawn_steps": UNKNOWN_STEPS, "step_nl_den": before["step_nl_den"]}
+    outcome = bench.wire.ask_pump(
+        "refill", counter=next_command(bench), **fields, step_nl_num=before["step_nl_num"] + before["step_nl_den"]
+    )
+    assert outcome["reason"] == "step_volume_differs"
+    assert dut.read_status()["reservoir_steps"] == before["reservoir_steps"]
 
 
 def test_a_bolus_of_nothing_is_refused(dut: PumpClient, program: Program) -> None:
