@@ -14,6 +14,7 @@ import serial
 from commandline import EXAMPLES, Run
 from dosebench.journal.store import Store
 from dosebench.link import client, exchange, ports, queries
+from dosebench_protocol.tables import PROTOCOL_VERSION
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_another_schema(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = run("status", "--port", "sim://bench", "--json")
     assert ran.code == 1
     assert ran.json["error"]["type"] == "MismatchError"
-    assert "this host speaks protocol 1 and schema 0000000000000000" in ran.json["error"]["message"]
+    assert f"this host speaks protocol {PROTOCOL_VERSION} and schema 0000000000000000" in ran.json["error"]["message"]
     assert "put the same release on both sides" in ran.json["error"]["hint"]
 
 
