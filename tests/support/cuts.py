@@ -21,7 +21,7 @@ from dosebench.twin.flash import Flash, PowerCut
 from dosebench.twin.persistent import profile_settings
 from dosebench.twin.serial_port import Serial
 from dosebench.twin.twin import Twin
-from dosebench_protocol.tables import ENUMS, FLAGS
+from dosebench_protocol.tables import ENUMS
 from pumpside import Client, PumpSide, therapy
 
 When = Literal["before", "torn", "after"]
@@ -43,7 +43,7 @@ LEASE_STEPS = 12
 SLOTS = 102
 HOUR_US = 3_600_000_000
 FAULT_KINDS = {ENUMS["RecordKind"][name] for name in ("alarm_raised", "alarm_ended", "alarm_cleared")}
-ALARMS = FLAGS["Alarm"]
+ALARMS = {number: name for name, number in ENUMS["Alarm"].items()}
 HARMLESS = {"clock_unknown", "reservoir_low"}
 """Alarms that a cut may leave on: no cut is damage."""
 
@@ -310,7 +310,7 @@ def check(side: PumpSide, told: Told) -> None:
     assert pump.store.generation == ledger.facts.generation
     # A copy that was cut at its last bits may read as whole now and not later: the other one is.
     assert any(pump.store._read_copy(at, ledger.facts.generation) == pump.store.program for at in pump.store._addresses)
-    alarms = {name for name, bit in ALARMS.items() if ledger.facts.alarms & bit}
+    alarms = {ALARMS[number] for number in ledger.facts.latched}
     assert alarms <= HARMLESS, alarms
     assert ledger.facts.running == told.running or told.act in ("start", "stop")
     assert (ledger.facts.bolus_left, ledger.facts.square_left) == (0, 0)
