@@ -106,7 +106,7 @@ class Orders(Part):
         therapy = self._delivery.therapy
         held = mul_div(steps, therapy.step_ng_num, therapy.step_ng_den)[0]
         if nanograms != held:
-            raise Refusal(wire.REASON_AMOUNT_DIFFERS, held)
+            raise Refusal(wire.REASON_AMOUNT_DIFFERS)
 
     def start_bolus(self, session, fields):
         _, steps, program_hash, nanograms = fields

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pump.guard.guard import Guard, Ratio, Window
+from pump.guard.reading import Reading
 from pump.integrity.checksums import fold
 from pump.small_int import MulDiv
 from pump.wire import COUNT_MAX, FRACTION_MAX
@@ -20,6 +21,7 @@ from pumpside import examples, therapy
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 FULL = 65_535
 """Most steps that a bucket counts."""
+
 
 def guard(**changes: object) -> Guard:
     made = Guard(4_000, 24_000)
@@ -736,3 +738,34 @@ def test_any_flipped_bit_of_what_a_therapy_set_shows_in_the_fold_of_the_guard() 
             assert fold(watch) != before
         watch._spans[0] = (0, 60)
     assert fold(watch) == before
+
+
+def test_as_many_windows_as_the_pump_accepts_hold_each_its_own_limit() -> None:
+    caps = [{"minutes": 60 + at, "ng": (100 + at) * 500} for at in range(8)]
+    watch = Guard(1_000, 10_000)
+    watch.adopt_program(therapy(caps=caps))
+    watch.set_enabled(True)
+    watch.set_allowance(1_000)
+    assert limits(watch) == [100 + at for at in range(8)]
+    assert watch.permit_steps(200) == 100
+    watch.count_moved(7)
+    assert watch.window_rows() == [(0, 60 + at, 3_500, (100 + at) * 500) for at in range(8)]
+
+
+def test_a_checkpoint_raises_the_windows_of_one_drug_from_one_place_on() -> None:
+    caps = [{"drug": at % 2, "minutes": 60 + at, "ng": 50_000} for at in range(8)]
+    watch = Guard(1_000, 10_000)
+    watch.adopt_program(therapy(caps=caps))
+    watch.raise_windows(1, 2, [500, 1_000, 1_500])
+    assert [held for _, _, held, _ in watch.window_rows()] == [0, 0, 0, 0, 0, 500, 0, 1_000]
+
+
+def test_the_reading_has_a_row_of_doses_for_each_drug() -> None:
+    one = {"name_bytes": 8, "step_ng_num": 500, "step_ng_den": 1, "bridge_ng_num": 0, "bridge_ng_den": 0}
+    two = {"name_bytes": 9, "step_ng_num": 1, "step_ng_den": 2, "bridge_ng_num": 0, "bridge_ng_den": 0}
+    read = Reading(therapy(drugs=[one, two], drug_names=b"baclofenclonidine", patient_steps=3, patient_per_day=5))
+    assert (read.drug_names, read.worth) == (b"baclofenclonidine", (500, 1))
+    # 1600 steps a day, 66 2/3 an hour.
+    assert read.figures()["doses"] == [(8, 800_000, 33_333, 5_600_000, 0, 7_500), (9, 800, 33, 5_600, 0, 7)]
+    with pytest.raises(ValueError):
+        Reading(therapy(drugs=[], drug_names=b""))
