@@ -104,8 +104,7 @@ class Orders(Part):
     def _require_amount(self, steps, nanograms):
         """Refuses steps that do not hold the drug that a host computed for them."""
         therapy = self._delivery.therapy
-        held = mul_div(steps, therapy.step_ng_num, therapy.step_ng_den)[0]
-        if nanograms != held:
+        if nanograms != mul_div(steps, therapy.step_ng_num, therapy.step_ng_den)[0]:
             raise Refusal(wire.REASON_AMOUNT_DIFFERS)
 
     def start_bolus(self, session, fields):

@@ -69,8 +69,8 @@ SENTENCES: Final = {
     "no_bolus": "no bolus is running",
     "program_differs": "the program in force is not the one that the dose was computed from: look at it with "
     "`dosebench status`, then give the command again",
-    "amount_differs": "the steps do not hold the amount of drug that was asked for, by the program in force: look at it "
-    "with `dosebench status`, then give the command again",
+    "amount_differs": "by the program in force the steps do not hold the amount of drug that was asked for: look at "
+    "`dosebench status`, then give the command again",
     "step_volume_differs": "a step of this pump does not have the volume that the content was computed with: look at "
     "`dosebench status`, then give the command again",
     "lockout": "the last patient bolus was too short a time ago: `dosebench status` shows what is left of the lockout",
