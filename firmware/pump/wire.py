@@ -13,7 +13,7 @@ from struct import calcsize, pack_into, unpack_from
 
 from const import const
 
-SCHEMA_HASH = b"\x01\x38\x0f\x9c\x1b\xac\x35\xcf"
+SCHEMA_HASH = b"\x16\x7f\xc1\xab\x4c\x77\x72\xe9"
 
 # limits
 PROTOCOL_VERSION = const(2)
@@ -29,6 +29,7 @@ PATTERNS_MAX = const(7)
 RATES_MAX = const(64)
 DRUGS_MAX = const(4)
 CAPS_MAX = const(12)
+GUARD_CAPS_MAX = const(8)
 CAP_MINUTES_MAX = const(2880)
 TITRATION_STEPS_MAX = const(64)
 PATIENT_BOLUSES_MAX = const(24)

@@ -21,7 +21,7 @@ RecordField = tuple[str, int, int, int, int]
 Run = tuple[str, tuple[Field, ...], Tail | None]
 """`struct` format of fields of fixed length with the prefix of the field of variable length after them, if any."""
 
-SCHEMA_HASH: Final = bytes.fromhex("01380f9c1bac35cf")
+SCHEMA_HASH: Final = bytes.fromhex("167fc1ab4c7772e9")
 PROTOCOL_VERSION: Final = 2
 FRACTION_MAX: Final = 536870912
 COUNT_MAX: Final = 1073741823
@@ -35,6 +35,7 @@ PATTERNS_MAX: Final = 7
 RATES_MAX: Final = 64
 DRUGS_MAX: Final = 4
 CAPS_MAX: Final = 12
+GUARD_CAPS_MAX: Final = 8
 CAP_MINUTES_MAX: Final = 2880
 TITRATION_STEPS_MAX: Final = 64
 PATIENT_BOLUSES_MAX: Final = 24

@@ -10,8 +10,6 @@ from pump.small_int import mul_div
 _HOUR_MINUTES = const(60)
 _DAY_MINUTES = const(1440)
 _MINUTE_MS = const(60_000)
-# Windows of the dose guard. A window takes half a kilobyte, so the guard has fewer than a program may name.
-_CAPS_MAX = const(8)
 _NO_DRUG = (0, 0, 0, 0, 0)
 _DONE = (wire.REASON_DONE, 0)
 
@@ -298,8 +296,8 @@ class Therapy:
         return _DONE
 
     def _check_caps(self, profile):
-        if len(self.caps) > _CAPS_MAX:
-            return wire.REASON_NOT_SUPPORTED, _CAPS_MAX
+        if len(self.caps) > wire.GUARD_CAPS_MAX:
+            return wire.REASON_NOT_SUPPORTED, wire.GUARD_CAPS_MAX
         basal = self._basal_bound()
         short = False
         day = False

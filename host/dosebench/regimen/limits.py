@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Final
 
-from dosebench_protocol.tables import CAP_MINUTES_MAX, CAPS_MAX, COUNT_MAX, FRACTION_MAX
+from dosebench_protocol.tables import CAP_MINUTES_MAX, COUNT_MAX, FRACTION_MAX, GUARD_CAPS_MAX
 
 from dosebench.base import units
 from dosebench.base.toml_file import Key
@@ -142,8 +142,8 @@ def cap_windows(facts: Facts) -> Iterator[Finding]:
         if cap.key is not None and cap.window_ms is not None:
             yield from _cap_window(facts, cap, seen)
         seen += [cap.minutes] if cap.minutes else []
-    if len(facts.caps) > CAPS_MAX:
-        message = f"makes {len(facts.caps)} caps with those of an hour and of 24 hours; the pump holds {CAPS_MAX}"
+    if len(facts.caps) > GUARD_CAPS_MAX:
+        message = f"makes {len(facts.caps)} caps with those of an hour and of 24 hours; the pump holds {GUARD_CAPS_MAX}"
         yield make_error(facts, "limits.cap", message, "cap-window")
 
 

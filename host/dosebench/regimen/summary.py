@@ -231,11 +231,11 @@ def _summarize_limits(facts: Facts | None) -> dict[str, Any]:
 
 
 def _summarize_rates(program: Program | None) -> dict[str, Any] | None:
-    """The fractions of the program, in steps per millisecond."""
+    """The fractions of the program, in steps per millisecond; 0/1 of a rate that it does not use, where it has 0/0."""
     if program is None:
         return None
     rates: dict[str, Any] = {
-        name: {"num": getattr(program, f"{name}_num"), "den": getattr(program, f"{name}_den")}
+        name: {"num": getattr(program, f"{name}_num"), "den": getattr(program, f"{name}_den") or 1}
         for name in ("basal", "minimum", "bolus", "patient", "periodic", "prime", "bridge")
     }
     return rates | {"table": [asdict(rate) for rate in program.rates]}

@@ -34,7 +34,6 @@ HASH_BYTES: Final = 16
 WEEK: Final = 7
 
 
-
 @dataclass(frozen=True)
 class Cap:
     """No more than `ng` of drug number `drug` in any window of `minutes`."""

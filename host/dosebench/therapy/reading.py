@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from dosebench.base.errors import DosebenchError
-from dosebench.therapy.program import Program, Reading
+from dosebench.therapy.program import DrugReading, Program, Reading
 
 
 def reading_json(reading: Reading) -> dict[str, Any]:
@@ -20,7 +20,12 @@ def reading_json(reading: Reading) -> dict[str, Any]:
 
 def list_disagreements(own: Reading, device: Reading) -> list[str]:
     """Names of the figures in which the pump's reading of a program differs from the host's: any is a fault."""
-    return [name for name, value in vars(own).items() if getattr(device, name) != value]
+    names = [name for name, value in vars(own).items() if name != "drugs" and getattr(device, name) != value]
+    if len(own.drugs) != len(device.drugs):
+        return [*names, "drugs"]
+    pairs = list(zip(own.drugs, device.drugs, strict=True))
+    doses = [field.name for field in fields(DrugReading)]
+    return names + [name for name in doses if any(getattr(one, name) != getattr(other, name) for one, other in pairs)]
 
 
 def same_reading(program: Program, answer: dict[str, Any]) -> Reading:

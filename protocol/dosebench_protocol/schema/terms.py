@@ -84,6 +84,9 @@ DRUGS_MAX: Final = 4
 CAPS_MAX: Final = 12
 """Most rolling dose caps of a program, those of all its drugs together."""
 
+GUARD_CAPS_MAX: Final = 8
+"""Most caps that a pump accepts: its dose guard has a window for each, and a window takes half a kilobyte."""
+
 CAP_MINUTES_MAX: Final = 2880
 """Longest window of a dose cap, in minutes."""
 

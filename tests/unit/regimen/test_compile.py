@@ -15,7 +15,7 @@ from dosebench.regimen.order import (
     Mode,
     PatientBolus,
 )
-from dosebench.therapy.program import Cap
+from dosebench.therapy.program import Cap, Drug
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orders import BACLOFEN, orders
@@ -34,17 +34,17 @@ def test_known_program(implant: Profile) -> None:
     assert (item.basal_num, item.basal_den) == (1, 54_000)
     assert (item.minimum_num, item.minimum_den) == (1, 450_000)
     assert (item.bolus_num, item.bolus_den) == (1, 9000)
-    assert (item.step_ng_num, item.step_ng_den) == (500, 1)
+    assert item.drugs == (Drug(b"baclofen", 500, 1),)
     assert (item.step_nl_num, item.step_nl_den) == (250, 1)
     assert (item.reservoir_steps, item.low_steps, item.empty_steps) == (160_000, 8000, 4000)
     assert item.bolus_steps_max == 100
     reading = item.expected_reading()
-    assert (reading.daily_steps, reading.daily_dose_ng, reading.daily_volume_nl) == (1600, 800_000, 400_000)
-    assert reading.hour_dose_ng == 33_333
+    assert (reading.daily_steps, reading.drug.daily_dose_ng, reading.daily_volume_nl) == (1600, 800_000, 400_000)
+    assert reading.drug.hour_dose_ng == 33_333
     assert (reading.refill_days, reading.refill_limit) == (95, "volume")
     assert (reading.bolus_steps_max, reading.caps) == (100, (Cap(60, 117_667), Cap(1440, 1_051_000)))
-    assert reading.weekly_dose_ng == 5_600_000
-    assert (reading.periodic_dose_ng, reading.patient_dose_ng, reading.bridge_ms) == (0, 0, 0)
+    assert reading.drug.weekly_dose_ng == 5_600_000
+    assert (reading.drug.periodic_dose_ng, reading.drug.patient_dose_ng, reading.bridge_ms) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,11 @@ def test_known_program(implant: Profile) -> None:
 )
 def test_other_modes(implant: Profile, mode: Mode, daily_steps: int, refill: tuple[int, str]) -> None:
     item = compile_order(replace(BACLOFEN, mode=mode, basal=Fraction(0)), implant)
-    assert (item.basal_num, item.basal_den) == (0, 1)
+    assert (item.basal_num, item.basal_den) == (0, 0)
     reading = item.expected_reading()
     assert reading.daily_steps == daily_steps
-    assert reading.daily_dose_ng == daily_steps * 500
-    assert reading.hour_dose_ng == daily_steps // 24 * 500
+    assert reading.drug.daily_dose_ng == daily_steps * 500
+    assert reading.drug.hour_dose_ng == daily_steps // 24 * 500
     assert (reading.refill_days, reading.refill_limit) == refill
 
 

@@ -216,7 +216,7 @@ def test_patient_bolus_example(library: DrugLibrary) -> None:
         ('[[limits.cap]]\nwindow = "4 h"\ndose = "133 ug"', ("limits.cap[0].dose", "cap-below-basal")),
         ('[[limits.cap]]\nwindow = "4 h"\ndose = "4.1 mL"', ("limits.cap[0].dose", "cap-above-hard")),
         (
-            "".join(f'[[limits.cap]]\nwindow = "{hours} h"\ndose = "2 mg"\n' for hours in (2, 3, 4)),
+            "".join(f'[[limits.cap]]\nwindow = "{hours} h"\ndose = "2 mg"\n' for hours in range(2, 9)),
             ("limits.cap", "cap-window"),
         ),
         ('[limits]\non_cap = "keep"', ("limits.on_cap", "value")),

@@ -157,7 +157,7 @@ def fast(program: Program, factor: int) -> Program:
 
     changes: dict[str, Any] = {"rates": tuple(quick(rate) for rate in program.rates)}
     for name in ("basal", "minimum", "bolus", "patient", "periodic", "bridge"):
-        value = Fraction(getattr(program, f"{name}_num"), getattr(program, f"{name}_den")) * factor
+        value = Fraction(getattr(program, f"{name}_num"), getattr(program, f"{name}_den") or 1) * factor
         value = min(value, HALF)
         changes |= {f"{name}_num": value.numerator, f"{name}_den": value.denominator}
     return replace(
