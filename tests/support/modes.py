@@ -218,7 +218,7 @@ class Beside:
     def _period_began(self) -> int:
         """Pump time from which the period of the next periodic bolus counts."""
         for record in reversed(self.side.records()):
-            if record.kind in ("start", "periodic_bolus") or (record.kind == "worth" and record.code):
+            if record.kind in ("start", "periodic_bolus") or (record.kind == "worth" and record.period_begins):
                 return record.day * DAY_MS + record.ms
         return 0
 
