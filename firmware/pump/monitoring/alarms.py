@@ -13,6 +13,8 @@ from pump.part import NEVER, Part
 _TONE_NON_CRITICAL = const(1)
 _TONE_CRITICAL = const(2)
 _STOPPING = wire.TRAIT_SAFE | wire.TRAIT_HALT
+# What holds delivery back in any way: were such an alarm displaced, delivery would go on as if its cause were gone.
+_HOLDING = _STOPPING | wire.TRAIT_BLOCK | wire.TRAIT_FALLBACK
 
 
 class Alarms(Part):
@@ -54,13 +56,13 @@ class Alarms(Part):
 
     def _find_least(self, alarm, traits):
         """The alarm that has no place when `alarm` comes on top of a full list: the oldest of the least urgent that do
-        not stop the pump, or `alarm` itself."""
+        not hold delivery back, or `alarm` itself."""
         facts = self._facts
-        least, most = alarm, wire.PRIORITY_HIGH if traits & _STOPPING else facts.priority_of(alarm)
+        least, most = alarm, wire.PRIORITY_HIGH if traits & _HOLDING else facts.priority_of(alarm)
         for other in facts.latched:
             priority = facts.priority_of(other)
             # Of the same urgency the older one gives way.
-            if (priority < most or (priority == most and least == alarm)) and not wire.alarm_traits(other) & _STOPPING:
+            if (priority < most or (priority == most and least == alarm)) and not wire.alarm_traits(other) & _HOLDING:
                 least, most = other, priority
         return least
 

@@ -33,6 +33,11 @@ TRAITS_OF: Final = trait_bytes() + bytes(NEW[at % len(NEW)] for at in range(ALAR
 STOPPING: Final = frozenset(
     alarm for alarm, traits in enumerate(TRAITS_OF) if traits & (TRAITS["SAFE"] | TRAITS["HALT"])
 )
+HOLDING: Final = frozenset(
+    alarm
+    for alarm, traits in enumerate(TRAITS_OF)
+    if traits & (TRAITS["SAFE"] | TRAITS["HALT"] | TRAITS["BLOCK"] | TRAITS["FALLBACK"])
+)
 NAMES: Final = {number: name for name, number in ENUMS["Alarm"].items()}
 LASTING: Final = {ENUMS["Alarm"][name] for name in ("pump_stopped", "therapy_unfit")}
 """Alarms that a person cannot clear."""
@@ -92,9 +97,9 @@ class Model:
             return
         self.latched.append(alarm)
         if len(self.latched) > LATCHED_MAX:
-            # The oldest of the least urgent that do not stop the pump; the new one only where all others are more
-            # urgent, or stop it.
-            able = [one for one in self.latched if one not in STOPPING] or [alarm]
+            # The oldest of the least urgent that hold no delivery back; the new one only where all others are more
+            # urgent, or hold it back.
+            able = [one for one in self.latched if one not in HOLDING] or [alarm]
             gone = min(able, key=lambda one: (TRAITS_OF[one] & HIGH, self.latched.index(one)))
             self.latched.remove(gone)
             self.displaced.append((gone, alarm))
@@ -150,7 +155,7 @@ def test_sixty_alarms_come_go_last_and_are_cleared(
         assert {one for (one,) in numbers(records, "alarm_raised", "alarm")} >= set(alarms)
         displaced = numbers(records, "alarm_displaced", "alarm", "by_alarm")
         assert displaced == model.displaced
-        assert all(gone == by for gone, by in displaced if gone in STOPPING)
+        assert all(gone == by for gone, by in displaced if gone in HOLDING)
         assert side.client.read_status()["delivery"] == "safe"
         refuse_many(side)
         assert on(side) == named(model.latched)
