@@ -9,8 +9,8 @@ from struct import Struct as Packer
 from typing import Final
 
 from construct import GreedyRange
-from dosebench_protocol.bulk import columns
-from dosebench_protocol.records import Record, decode_records
+from dosebench_protocol.bulk import columns, kind_columns
+from dosebench_protocol.records import Record, decode_records, field_names
 from dosebench_protocol.schema import messages, terms
 from dosebench_protocol.tables import BODIES
 
@@ -37,11 +37,15 @@ def measure_figures(rounds: int = ROUNDS) -> list[Figure]:
     )
     few = data[: PEER_RECORDS * terms.RECORD_BYTES]
     peer = GreedyRange(messages.Record)
-    assert [list(column) for column in columns(few).values()] == list(map(list, zip(*decode_records(few), strict=True)))
+    # All records are leases, so that the columns of that kind say what the objects say.
+    whole, objects = kind_columns(few, "lease"), decode_records(few)
+    assert [list(column) for column in columns(few).values()] == [list(whole[name]) for name in columns(few)]
+    assert all(list(whole[name]) == [getattr(one, name) for one in objects] for name in field_names("lease"))
     assert [record.chain for record in peer.parse(few)] == [record.chain for record in decode_records(few)]
     acts: dict[str, Callable[[], object]] = {
         STRUCT: lambda: list(PLAIN.iter_unpack(data)),
         "columns": partial(columns, data),
+        "columns of a kind": partial(kind_columns, data, "lease"),
         "objects": partial(decode_records, data),
     }
     contestants = {name: partial(measure_seconds, act, RECORDS) for name, act in acts.items()}

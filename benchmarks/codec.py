@@ -104,8 +104,16 @@ def decode_construct(name: str, wire: bytes) -> Any:
 def comparable_facts(decoded: Any) -> Any:
     """What both decoders can be compared by."""
     if isinstance(decoded, list):
-        return [(str(record.kind), record.sequence, record.a, record.e, record.chain) for record in decoded]
+        return [record_facts(record) for record in decoded]
     if isinstance(decoded, Container):
-        names = [name for name, on in decoded.alarms.items() if on is True and not name.startswith("_")]
-        return {name: value for name, value in decoded.items() if name != "_io"} | {"alarms": tuple(names)}
+        listed = {"alarms": tuple(map(str, decoded.alarms)), "window_ng": list(decoded.window_ng)}
+        return {name: value for name, value in decoded.items() if name != "_io"} | listed
     return decoded
+
+
+def record_facts(record: Any) -> tuple[Any, ...]:
+    """What a record says, all but its chain value as numbers: construct has its words in order, ours its own words."""
+    if isinstance(record, Container):
+        words = (record.a, record.b, record.c, record.d, record.e)
+        return (record.sequence, record.day, record.ms, int(record.kind), record.code, *words, record.chain)
+    return tuple(record)

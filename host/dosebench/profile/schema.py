@@ -1,6 +1,6 @@
 """The tables of a pump profile and their keys: the figures of motor, caps, reservoir, battery, sensors and the rest.
 
-A quantity is read from its text ("0.25 uL") into its exact base value. `profilerules` holds the figures against each
+A quantity is read from its text ("0.25 uL") into its exact base value. `rules` holds the figures against each
 other.
 """
 

@@ -180,7 +180,7 @@ class Facts:
         return self.profile.count_steps(self.profile.delivery.rate_max) - max(known)
 
     def window_steps(self, span_ms: int) -> int | None:
-        """Most steps that the pump demands of a cap for basal and periodic boluses; see `windows.window_steps`."""
+        """Most steps that the pump demands of a cap for basal and periodic boluses; see `cap_windows.window_steps`."""
         if self.fraction is None or self.profile is None:
             return None
         periodic = self.boluses.periodic

@@ -1,4 +1,4 @@
-"""What a pump does not allow: rates, levels, caps and whole numbers; the rules of single modes are in `moderules`."""
+"""What a pump does not allow: rates, levels, caps and whole numbers; the rules of single modes are in `modes`."""
 
 from __future__ import annotations
 

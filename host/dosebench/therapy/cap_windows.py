@@ -2,7 +2,7 @@
 
 The pump counts a window W in 240 buckets, up to one too many: W' = W + W/240. A basal at one rate r puts at most
 floor(r W') + 1 steps into it. A flex basal can put fewer, by the rule that its clock slews between half and twice its
-speed (`patternclock`), however often somebody sets it:
+speed (`pattern_clock`), however often somebody sets it:
 
 A window sees at most 2 W' of pattern time, none of it for longer than twice. So for any rate b it holds at most b W',
 and twice of what the patterns hold above b in the 2 W' of pattern time that hold most. With M(t) the largest of the

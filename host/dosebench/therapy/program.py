@@ -343,7 +343,7 @@ class Program:
         return (self.reservoir_steps - steps_left) / per_day if per_day else None
 
     def window_steps(self, span_ms: int) -> int:
-        """Most steps that the pump demands of a cap on `span_ms`; see `windows.window_steps`."""
+        """Most steps that the pump demands of a cap on `span_ms`; see `cap_windows.window_steps`."""
         used = [self.patterns[number] for number in sorted(set(self.weekdays))] if self.mode == "flex" else []
         return window_steps(self.rate, span_ms, self.periodic_steps, self.periodic_ms, used)
 
