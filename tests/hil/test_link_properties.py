@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from dosebench.profile.load import load_profile
 from dosebench.profile.model import Profile
-from dosebench.therapy.program import Cap, FlexStep, Program, Rate, TitrationStep, from_bytes
+from dosebench.therapy.program import Cap, Drug, FlexStep, Program, Rate, TitrationStep, from_bytes
 from dosebench.therapy.timeline import Segment, Timeline
 from dosebench.twin.runtimes import RuntimeName
 from dosebench_hil.bench import Bench, TwinBench, TwinOptions
@@ -32,7 +32,15 @@ from dosebench_hil.contract.helpers import (
 from dosebench_hil.therapies import build_program, write_regimen
 from dosebench_protocol.codec import MESSAGES
 from dosebench_protocol.frame import DELIMITER, Frame, FrameError, decode, encode
-from dosebench_protocol.tables import CAP_MINUTES_MAX, COUNT_MAX, FLEX_STEPS_MAX, FRACTION_MAX, PATTERNS_MAX
+from dosebench_protocol.tables import (
+    CAP_MINUTES_MAX,
+    COUNT_MAX,
+    FLEX_STEPS_MAX,
+    FRACTION_MAX,
+    PATTERNS_MAX,
+    PROGRAM_FORMAT,
+    PROTOCOL_VERSION,
+)
 from hypothesis import HealthCheck, assume, example, given, note, settings
 from hypothesis import strategies as st
 
@@ -106,15 +114,14 @@ def any_fraction() -> st.SearchStrategy[tuple[int, int]]:
 
 def unused() -> dict[str, Any]:
     """Every figure of a program that may be nothing, as nothing."""
-    lists = {"weekdays": bytes(7), "rates": (), "flex": (), "titration": ()}
+    lists = {"weekdays": bytes(7), "rates": (), "flex": (), "titration": (), "caps": (), "drugs": ()}
     return {field.name: 0 for field in fields(Program)} | lists
 
 
 @st.composite
 def programs(draw: Draw, profile: Profile = PROFILE) -> Program:
     """Any program that a pump of `profile` must take: also those that no regimen file would lead to."""
-    made = unused() | {"format": 1, "therapy_id": draw(st.binary(min_size=8, max_size=8))}
-    made["drug"] = draw(st.binary(max_size=31) | st.binary(min_size=200, max_size=255))
+    made = unused() | {"format": PROGRAM_FORMAT, "therapy_id": draw(st.binary(min_size=8, max_size=8))}
     made |= draw_rates(draw, profile)
     made |= draw_boluses(draw, profile)
     made |= draw_worth(draw, profile)
@@ -129,7 +136,7 @@ def draw_rates(draw: Draw, profile: Profile) -> dict[str, Any]:
     day = profile.count_steps(profile.caps.day) / 2
     sustained = min(rate_max, Fraction(int(day), DAY_MS + DAY_MS // 240))
     mode = draw(st.sampled_from(["continuous", "minimum_rate", "stopped", "flex", "titration"]))
-    basal = draw(fraction_between(rate_min, sustained) if mode == "continuous" else any_fraction() | st.just((0, 1)))
+    basal = draw(fraction_between(rate_min, sustained) if mode == "continuous" else any_fraction() | st.just((0, 0)))
     minimum = draw(fraction_between(rate_min, sustained if mode == "minimum_rate" else rate_max / 2))
     made: dict[str, Any] = {
         "mode": mode,
@@ -180,8 +187,9 @@ def draw_boluses(draw: Draw, profile: Profile) -> dict[str, Any]:
     return made
 
 
-def draw_worth(draw: Draw, profile: Profile) -> dict[str, int]:
+def draw_worth(draw: Draw, profile: Profile) -> dict[str, Any]:
     """What a step is worth: its volume as the profile says, its drug such that the hard caps can be counted in ng."""
+    name = draw(st.binary(max_size=31) | st.binary(min_size=200, max_size=255))
     step_nl = profile.delivery.step_volume
     scale = draw(st.integers(1, FRACTION_MAX // max(step_nl.numerator, step_nl.denominator)))
     highest = Fraction(COUNT_MAX - 1, int(profile.count_steps(profile.caps.day)) + 1)
@@ -189,15 +197,14 @@ def draw_worth(draw: Draw, profile: Profile) -> dict[str, int]:
     return {
         "step_nl_num": step_nl.numerator * scale,
         "step_nl_den": step_nl.denominator * scale,
-        "step_ng_num": step_ng[0],
-        "step_ng_den": step_ng[1],
+        "drugs": (Drug(name, *step_ng),),
     }
 
 
 def draw_caps(draw: Draw, profile: Profile, made: dict[str, Any]) -> tuple[Cap, ...]:
     """Caps between what comes by itself and what the pump permits: of an hour, of a day, and perhaps two more."""
     program = Program(**made | {"caps": ()})
-    step_ng = Fraction(made["step_ng_num"], made["step_ng_den"])
+    step_ng = program.drugs[0].step_ng
     hour, day = int(profile.count_steps(profile.caps.hour)), int(profile.count_steps(profile.caps.day))
     others = draw(st.sets(st.integers(1, CAP_MINUTES_MAX), max_size=2)) - {60, 1440}
     caps = []
@@ -221,6 +228,7 @@ def draw_volumes(draw: Draw, profile: Profile) -> dict[str, Any]:
         "low_steps": low,
         "empty_steps": draw(st.integers(0, low)),
         "stability_days": draw(st.integers(0, 400) | st.just(0xFFFF)),
+        "path_nl": draw(st.integers(0, COUNT_MAX)),
         "on_low": draw(st.sampled_from(["keep", "minimum_rate", "stop"])),
         "on_cap": draw(st.sampled_from(["minimum_rate", "stop"])),
     }
@@ -280,19 +288,20 @@ def strangers(device_id: bytes) -> st.SearchStrategy[Frame]:
     session = st.binary(min_size=4, max_size=4).filter(any)
     unknown = any_type.filter(lambda number: number not in KNOWN_TYPES)
     ours = st.just(device_id)
+    other_version = st.integers(0, 255).filter(lambda version: version != PROTOCOL_VERSION)
     none = st.just(bytes(4))
     return st.one_of(
         st.builds(Frame, any_type, other_device, none, sequence, body),
         st.builds(Frame, unknown, ours, none, sequence, body),
         st.builds(Frame, any_type, ours, session, sequence, body),
-        st.builds(Frame, any_type, ours, none, sequence, body, version=st.integers(2, 255)),
+        st.builds(Frame, any_type, ours, none, sequence, body, version=other_version),
         st.builds(Frame, any_type, ours, none, sequence, body, tag=st.binary(min_size=16, max_size=16)),
     )
 
 
 def start_frame(bench: Bench) -> bytes:
     """The bytes of a command that would start the pump."""
-    return encode(bench.wire.make_frame("start", host=b"prop", counter=1))
+    return encode(bench.wire.make_frame("start", counter=1))
 
 
 def answered_at_once(bench: Bench) -> dict[str, Any]:
@@ -340,7 +349,7 @@ def test_sound_frames_that_are_not_for_it_change_nothing(programmed: Bench) -> N
 def test_an_answer_to_a_stranger_is_not_taken_for_the_next_one(programmed: Bench) -> None:
     wire = programmed.wire
     asked = wire.make_bare("status")
-    programmed.put_noise(encode(replace(asked, version=2, sequence=asked.sequence + 1)))
+    programmed.put_noise(encode(replace(asked, version=PROTOCOL_VERSION + 1, sequence=asked.sequence + 1)))
     programmed.advance_time(0.2)
     assert wire.ask_pump("status")["delivery"] == "stopped"
 

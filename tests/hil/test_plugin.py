@@ -269,7 +269,7 @@ def test_a_failure_shows_the_last_frames(pytester: pytest.Pytester, options: tup
     result = pytester.runpytest(*options)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*pump: the last frames*", "* > hello protocol_min=1*", "* > status *", "* < status delivery=unprogrammed *"]
+        ["*pump: the last frames*", "* > hello protocol_min=2*", "* > status *", "* < status delivery=unprogrammed *"]
     )
 
 
