@@ -3,7 +3,7 @@
 MicroPython keeps each name once, but every different one takes a place in a table and its text. A private attribute
 (`self._held_ms`) means something in its own class alone, so the first of each class can have the same name as the first
 of any other; so can the private functions of a module and the arguments of a function. Nothing else is touched here:
-what is public keeps its name until modules become one file (`firmwarelink.py`).
+what is public keeps its name until modules become one file (`single_file.py`).
 """
 
 from __future__ import annotations

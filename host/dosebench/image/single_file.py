@@ -2,41 +2,19 @@
 
 A `.mpy` file brings a table of the names that it uses, and a module a dictionary of what it imports: as files of their
 own, forty modules say most names again and again. One file says each once. And what is public among them is so for
-nobody else: it gets a short name as well.
+nobody else: it gets a short name as well (`sharing.py`).
 """
 
 from __future__ import annotations
 
-import array
 import ast
-import binascii
-import builtins
-import hashlib
-import struct
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from types import ModuleType
-from typing import Final
 
-from dosebench.base.errors import DosebenchError
+from dosebench.image import sharing
+from dosebench.image.sharing import MergeError, defined_names, stored_names
 from dosebench.image.shorten import short_names
-
-CHEAP_NAMES: Final = 100
-"""How many names come first in a file: one of the first 128 takes one byte wherever it is used, any other takes two.
-Some are left for those that MicroPython puts there itself."""
-_LOOKED_UP: Final[Mapping[str, ModuleType]] = {
-    module.__name__: module for module in (array, binascii, builtins, hashlib, struct)
-}
-"""Modules of which a file may use no other, to have its public names shortened: what their objects offer is known."""
-_OBJECTS: Final[tuple[object, ...]] = (
-    *(b"", bytearray(), 0, "", (), [], {}, range(0), memoryview(b""), Exception()),
-    *(array.array("B"), hashlib.sha256()),
-)
-
-
-class MergeError(DosebenchError):
-    """The modules cannot be put into one."""
 
 
 def merge_modules(
@@ -58,9 +36,10 @@ def merge_modules(
         if gone := (_imported_modules(tree, trees) & set(inside)) - {root}:
             raise MergeError(f"{module} imports {min(gone)}, which becomes a part of {root}")
     merged = _merge_statements({module: trees[module] for module in inside}, root)
-    if _foreign_modules(merged) <= _LOOKED_UP.keys():
-        shorten_public(merged, outside.values())
-    _cheap_names_first(merged)
+    if _foreign_modules(merged) <= sharing.LOOKED_UP.keys():
+        sharing.share_attributes(merged, outside.values())
+    sharing.share_globals(merged, {name for name in _global_names(merged) if name.startswith("_")})
+    sharing.put_cheap_names_first(merged, _global_names(merged) | _imported_names(merged))
     return {**outside, root: ast.fix_missing_locations(merged)}
 
 
@@ -98,6 +77,12 @@ def _imported_modules(tree: ast.Module, trees: Mapping[str, ast.Module]) -> set[
         whole = f"{module}.{name}"
         found.add(whole if whole in trees else module)
     return found & trees.keys()
+
+
+def _imported_names(tree: ast.Module) -> set[str]:
+    """Names that imports at the top of a module define."""
+    imports = (node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
+    return {alias.asname or alias.name for node in imports for alias in node.names}
 
 
 def _foreign_modules(tree: ast.Module) -> set[str]:
@@ -244,7 +229,7 @@ class _Globals(ast.NodeTransformer):
         node.name = self._names.get(node.name, node.name)
         node.bases = [self.visit(base) for base in node.bases]
         # What a class defines is known by its bare name to its own statements, not to its methods.
-        own = _defined_names(node)
+        own = defined_names(node)
         for one in node.body:
             self._hidden.append(set() if isinstance(one, ast.FunctionDef) else own)
             self.visit(one)
@@ -255,7 +240,7 @@ class _Globals(ast.NodeTransformer):
         return self._visit_within({one.arg for one in node.args.args}, node)
 
     def _visit_comprehension(self, node: ast.expr) -> ast.AST:
-        return self._visit_within(_stored_names([node]), node)
+        return self._visit_within(stored_names([node]), node)
 
     visit_ListComp = visit_GeneratorExp = visit_SetComp = visit_DictComp = _visit_comprehension
 
@@ -279,99 +264,8 @@ class _Globals(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _defined_names(owner: ast.ClassDef) -> set[str]:
-    """Methods and variables of a class."""
-    methods = {one.name for one in owner.body if isinstance(one, ast.FunctionDef)}
-    return methods | _stored_names(owner.body)
-
-
-def _stored_names(nodes: Iterable[ast.AST]) -> set[str]:
-    """Names that are assigned to, not looking into functions."""
-    found = set()
-    ahead = list(nodes)
-    while ahead:
-        node = ahead.pop()
-        if isinstance(node, ast.FunctionDef | ast.Lambda):
-            continue
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            found.add(node.name)
-        ahead += ast.iter_child_nodes(node)
-    return found
-
-
 def _local_names(function: ast.FunctionDef) -> set[str]:
     arguments = {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
     inner = {one.name for one in ast.walk(function) if isinstance(one, ast.FunctionDef) and one is not function}
     shared = {name for one in ast.walk(function) if isinstance(one, ast.Global) for name in one.names}
-    return (arguments | inner | _stored_names(function.body)) - shared
-
-
-# Names
-
-
-def shorten_public(tree: ast.Module, others: Iterable[ast.Module]) -> None:
-    """Short names for the attributes and methods of a file's own classes that nothing else has by the same name.
-
-    Nothing else: no other file of the program, no object of Python's own, nobody who asks for an attribute by a text.
-    """
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    defined = {name for owner in classes for name in _defined_names(owner)}
-    defined |= {
-        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
-    }
-    elsewhere = {name for other in others for name in _list_attributes(other)}
-    foreign = {name for one in (*_LOOKED_UP.values(), *_OBJECTS) for name in dir(one)}
-    uses = Counter(_list_attributes(tree))
-    ours = {name for name in defined if not name.startswith("_")} - elsewhere - foreign - set(_asked_by_text(tree))
-    kept = uses.keys() - ours
-    free = (text for text in short_names() if text not in kept and text not in foreign)
-    short = {name: next(free) for name in sorted(ours, key=lambda name: (-uses[name], name))}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            node.attr = short.get(node.attr, node.attr)
-    for owner in classes:
-        _rename_own(owner, short)
-
-
-def _list_attributes(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            yield node.attr
-        elif isinstance(node, ast.ClassDef):
-            yield from _defined_names(node)
-    yield from _asked_by_text(tree)
-
-
-def _asked_by_text(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("attr"):
-            name = node.args[1]
-            if isinstance(name, ast.Constant) and isinstance(name.value, str):
-                yield name.value
-
-
-def _rename_own(owner: ast.ClassDef, short: Mapping[str, str]) -> None:
-    for one in owner.body:
-        if isinstance(one, ast.FunctionDef):
-            one.name = short.get(one.name, one.name)
-            continue
-        for node in ast.walk(one):
-            if isinstance(node, ast.Name) and node.id in short:
-                node.id = short[node.id]
-
-
-def _cheap_names_first(tree: ast.Module) -> None:
-    """A function that nobody calls, ahead of all, with the most frequent names: they are numbered as they come."""
-    uses: Counter[str] = Counter()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            uses[node.attr] += 1
-        elif isinstance(node, ast.Name) and node.id.startswith("_"):
-            uses[node.id] += 1
-    names: Sequence[ast.expr] = [
-        ast.Attribute(ast.Name("a", ast.Load()), name, ast.Load()) for name, _ in uses.most_common(CHEAP_NAMES)
-    ]
-    arguments = ast.arguments([], [ast.arg("a")], None, [], [], None, [])
-    tree.body.insert(0, ast.Expr(ast.Lambda(arguments, ast.Tuple(list(names), ast.Load()))))
+    return (arguments | inner | stored_names(function.body)) - shared
