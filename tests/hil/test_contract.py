@@ -23,6 +23,12 @@ LIMIT_S = 300.0
 SIM = [sys.executable, "-c", "from dosebench.cli.main import main; main()", "sim", "--json", f"--speed={SPEED:g}"]
 
 
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pumps and the suite find their keys in a directory of the test's own."""
+    monkeypatch.setenv("DOSEBENCH_STATE", str(tmp_path / "state"))
+
+
 @contextmanager
 def simulated(*options: str) -> Iterator[str]:
     """`dosebench sim` in a process of its own; gives the port that it offers."""
@@ -69,8 +75,7 @@ def test_the_twin_on_32_bits(tmp_path: Path) -> None:
     assert skipped == []
 
 
-def test_a_kept_simulation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOSEBENCH_STATE", str(tmp_path / "state"))
+def test_a_kept_simulation(tmp_path: Path) -> None:
     try:
         passed, skipped = contract(tmp_path, "--hil-port=sim://bench")
     finally:
