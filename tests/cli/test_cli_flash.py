@@ -537,7 +537,7 @@ def test_a_reset_just_after_the_prompt_came_is_waited_for(boards: Boards) -> Non
     _look(board, lambda shell: shell.write_file(MAIN, (window + DEAF).encode()))
 
     class Late(Repl):
-        def _settle(self, patience_s: float) -> bool:
+        def _await_silence(self, patience_s: float) -> bool:
             if board.boots == 1:
                 board.cut()
             return super()._await_silence(patience_s)
