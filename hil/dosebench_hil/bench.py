@@ -20,6 +20,8 @@ from dosebench.base.errors import DosebenchError
 from dosebench.link.client import PumpClient, RefusedError
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.ports import BAUD, open_port
+from dosebench.profile.load import load_profile
+from dosebench.twin.twin import one_core
 
 from dosebench_hil.features import FEATURES, TWIN_FEATURES, features_of
 from dosebench_hil.line import Line
@@ -213,8 +215,6 @@ class Bench(ABC):
         self.wire = Wire(self.line, self.client)
 
     def _load_profile(self, name: str | None) -> None:
-        from dosebench.profile.load import load_profile  # noqa: PLC0415
-
         self.profile = load_profile(name or self.client.hello_reply["profile"].decode())
 
 
@@ -234,8 +234,6 @@ class TwinBench(Bench):
     features = TWIN_FEATURES
 
     def __init__(self, options: TwinOptions) -> None:
-        from dosebench.twin.twin import one_core  # noqa: PLC0415
-
         self.options = options
         self._kept = ExitStack()
         self._kept.enter_context(one_core())

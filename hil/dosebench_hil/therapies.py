@@ -10,6 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dosebench.regimen.check import load_regimen
+
 if TYPE_CHECKING:
     from dosebench.profile.model import Profile
     from dosebench.therapy.program import Program
@@ -60,8 +62,6 @@ def write_regimen(profile: Profile, path: Path) -> Path:
 
 def build_program(path: Path) -> Program:
     """The program of a regimen file that has no mistakes. Raises RegimenError."""
-    from dosebench.regimen.check import load_regimen  # noqa: PLC0415
-
     program = load_regimen(path).program
     assert program is not None
     return program

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.link.client import PumpClient
 from dosebench.link.command_ids import MemoryIds
+from dosebench.therapy.program import Reading
 from dosebench_protocol.records import Record, decode_records
 from dosebench_protocol.tables import HASH_HEAD_BYTES
 
@@ -18,7 +19,7 @@ from dosebench_hil.wire import Wire
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dosebench.therapy.program import Program, Reading
+    from dosebench.therapy.program import Program
 
     from dosebench_hil.bench import Bench
 
@@ -69,8 +70,6 @@ def unwritten_status(status: dict[str, Any]) -> dict[str, Any]:
 
 def reading_of(answer: dict[str, Any]) -> Reading:
     """The reply to `program_verify` as the host's own readings are."""
-    from dosebench.therapy.program import Reading  # noqa: PLC0415
-
     return Reading.from_answer(answer)
 
 

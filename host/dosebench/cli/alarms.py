@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from dosebench_protocol.alarms import ALARMS, EFFECTS, ordered
 
+from dosebench.base import units
 from dosebench.cli import options, output, pump
+from dosebench.link.client import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +44,6 @@ def alarms(table: bool, port: str | None, baud: int, as_json: bool) -> int:
 
     The exit code is 1 when an alarm is on.
     """
-    from dosebench_protocol.alarms import ALARMS, ordered  # noqa: PLC0415
-
     if table:
         _print_rows([_alarm_row(name) for name in ALARMS], as_json)
         return 0
@@ -60,8 +61,6 @@ def alarms(table: bool, port: str | None, baud: int, as_json: bool) -> int:
 
 def _alarm_row(name: str) -> dict[str, Any]:
     """An alarm with its row of the table; one that this host does not know has none."""
-    from dosebench_protocol.alarms import ALARMS, EFFECTS  # noqa: PLC0415
-
     row = ALARMS.get(name)
     if row is None:
         return {"alarm": name, "priority": "high", "effect": "unknown to this host: update it"}
@@ -100,8 +99,6 @@ def silence(duration: str, port: str | None, baud: int, as_json: bool) -> None:
     They sound again after that time, with a new alarm, or after a reset. While an alarm of high priority is on, two
     minutes are the most.
     """
-    from dosebench.base import units  # noqa: PLC0415
-
     ms = int(units.parse_value(duration, units.DURATION))
     with pump.open_commands(port, baud) as client:
         client.alarm_silence(ms)
@@ -131,10 +128,6 @@ def clear(names: tuple[str, ...], port: str | None, baud: int, as_json: bool) ->
 
 def _clear_alarms(client: PumpClient, wanted: list[str]) -> tuple[list[str], list[str]]:
     """Clear one alarm after the other: what was cleared, and what the pump keeps because its cause is there."""
-    from dosebench_protocol.alarms import ALARMS  # noqa: PLC0415
-
-    from dosebench.link.client import RefusedError  # noqa: PLC0415
-
     on = client.read_status()["alarms"]
     cleared, kept = [], []
     for name in wanted or [name for name in on if name not in ALARMS or ALARMS[name].needs_clearing]:
@@ -158,8 +151,6 @@ def _describe_clearing(cleared: list[str], kept: list[str], left: list[str]) -> 
 
 
 def _known_alarms(names: tuple[str, ...]) -> list[str]:
-    from dosebench_protocol.alarms import ALARMS  # noqa: PLC0415
-
     if wrong := [name for name in names if name not in ALARMS]:
         raise click.UsageError(f"there is no alarm {wrong[0]}; known are {', '.join(ALARMS)}")
     return list(names)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dosebench.base import units
+from dosebench.base.paths import examples_dir
 from dosebench.base.words import count_noun
+from dosebench.bench.file import BenchError, load_bench
+from dosebench.bench.mechanics import count_motion
+from dosebench.bench.pins import BOARDS
+from dosebench.bench.rules import pin_uses, shown_error
 from dosebench.cli import options, output
 from dosebench.cli.options import FILE
 
@@ -29,8 +35,6 @@ def check_bench(file: Path, as_json: bool) -> int:
 
     Exit code 1 when the file has mistakes.
     """
-    from dosebench.bench.file import BenchError, load_bench  # noqa: PLC0415
-
     try:
         found = load_bench(file)
     except BenchError as error:
@@ -56,10 +60,6 @@ def _empty_report(file: Path) -> dict[str, Any]:
 
 def report_bench(file: Path, found: Bench) -> dict[str, Any]:
     """What a bench is, as JSON values under stable keys."""
-    from dosebench.base import units  # noqa: PLC0415
-    from dosebench.bench.mechanics import count_motion  # noqa: PLC0415
-    from dosebench.bench.rules import pin_uses  # noqa: PLC0415
-
     profile, step = found.calibrated_profile(), found.motion
     calibration = found.tables.calibration
     per_hour = units.in_unit(profile.delivery.rate_max, "mL/h")
@@ -97,8 +97,6 @@ def _problem_values(problem: Problem) -> dict[str, Any]:
 
 
 def _show_bench(file: Path, found: Bench) -> None:
-    from dosebench.bench.rules import shown_error  # noqa: PLC0415
-
     told, number = report_bench(file, found), output.shown_number
     step = told["step"]
     click.echo(f"{told['title'] or told['name']}: {found.board.title}, pump {told['profile']}")
@@ -130,10 +128,6 @@ def _show_problems(file: Path, word: str, problems: tuple[Problem, ...], colour:
 @options.json_option
 def list_benches(as_json: bool) -> None:
     """List the example benches of this package, and the boards that a bench can have."""
-    from dosebench.base.paths import examples_dir  # noqa: PLC0415
-    from dosebench.bench.file import load_bench  # noqa: PLC0415
-    from dosebench.bench.pins import BOARDS  # noqa: PLC0415
-
     benches = []
     for path in sorted((examples_dir() / "benches").glob("*.toml")):
         found = load_bench(path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dosebench.base import units
 from dosebench.base.units import MINUTE_MS
 from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
@@ -81,8 +82,6 @@ def _check_options(order: _Order) -> None:
 
 
 def _duration_ms(text: str) -> int:
-    from dosebench.base import units  # noqa: PLC0415
-
     return int(units.parse_value(text, units.DURATION))
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from dosebench.base.errors import DosebenchError
 from dosebench.cli import options, pump
 from dosebench.cli import output as common
-
-if TYPE_CHECKING:
-    from dosebench.report.bug_report import Bundle
+from dosebench.link import ports
+from dosebench.report.bug_report import Bundle, add_pump, add_simulation, add_versions
+from dosebench.twin.persistent import SimOptions, sims_dir
 
 
 @click.command()
@@ -31,8 +30,6 @@ def bundle(port: str | None, baud: int, *, output: Path, as_json: bool) -> None:
 
     Keys are never in it. Without a pump that answers it holds what there is, and says what is missing.
     """
-    from dosebench.report.bug_report import Bundle, add_versions  # noqa: PLC0415
-
     made = Bundle()
     add_versions(made)
     try:
@@ -47,9 +44,6 @@ def bundle(port: str | None, baud: int, *, output: Path, as_json: bool) -> None:
 
 
 def _add_pump(made: Bundle, port: str | None, baud: int) -> None:
-    from dosebench.link import ports  # noqa: PLC0415
-    from dosebench.report.bug_report import add_pump  # noqa: PLC0415
-
     chosen = ports.choose_port(port)
     with pump.connect_pump(chosen, baud) as client:
         add_pump(made, client)
@@ -59,9 +53,6 @@ def _add_pump(made: Bundle, port: str | None, baud: int) -> None:
 
 
 def _add_simulation(made: Bundle, url: str) -> None:
-    from dosebench.report.bug_report import add_simulation  # noqa: PLC0415
-    from dosebench.twin.persistent import SimOptions, sims_dir  # noqa: PLC0415
-
     name = SimOptions.parse_url(url).name
     if name:
         made.try_part("simulated board", lambda: add_simulation(made, sims_dir() / name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,14 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from dosebench.base.errors import DosebenchError
+from dosebench.base.units import UnitError
 from dosebench.base.words import count_noun
+from dosebench.bench import calibration, edit
+from dosebench.bench.calibration import Run, measured_nl
+from dosebench.bench.file import load_bench
+from dosebench.bench.rules import CALIBRATION_MAX
+from dosebench.bench.schema import CalibrationStep
 from dosebench.cli import options, output, pump
 from dosebench.cli.options import FILE
 from dosebench.cli.progress import show_progress
 from dosebench.cli.pump import read_therapy, volume_steps
 
 if TYPE_CHECKING:
-    from dosebench.bench.calibration import Method, Result, Run
+    from dosebench.bench.calibration import Method, Result
     from dosebench.bench.file import Bench
     from dosebench.link.client import PumpClient
 
@@ -76,9 +83,6 @@ def calibrate(
     expanded uncertainty. Nothing changes in the pump: `dosebench flash --update --bench FILE` carries the step volume
     to the board, and the therapy has to be programmed again then.
     """
-    from dosebench.bench import calibration  # noqa: PLC0415
-    from dosebench.bench.file import load_bench  # noqa: PLC0415
-
     bench = load_bench(file)
     calibration.water_density(celsius)
     digit_nl = 0.0 if resolution is None else calibration.measured_nl(resolution, celsius)[0]
@@ -100,8 +104,6 @@ def calibrate(
 
 
 def _measure_runs(client: PumpClient, bench: Bench, order: _Order) -> tuple[list[Run], Method]:
-    from dosebench.bench.calibration import Run  # noqa: PLC0415
-
     therapy = read_therapy(client)
     step_nl = Fraction(therapy["step_nl_num"], therapy["step_nl_den"])
     steps = volume_steps(order.amount, step_nl)
@@ -129,9 +131,6 @@ def _ask_value(text: str, as_json: bool, convert: Callable[[str], Any], default:
 
 
 def _parse_weight(text: str, celsius: float) -> tuple[float, Method]:
-    from dosebench.base.units import UnitError  # noqa: PLC0415
-    from dosebench.bench.calibration import measured_nl  # noqa: PLC0415
-
     try:
         volume, method = measured_nl(text, celsius)
     except UnitError as error:
@@ -222,14 +221,10 @@ def _report_calibration(file: Path, bench: Bench, runs: list[Run], result: Resul
 
 
 def _is_acceptable(bench: Bench, result: Result) -> bool:
-    from dosebench.bench.rules import CALIBRATION_MAX  # noqa: PLC0415
-
     return abs(result.rounded_nl() / bench.nominal.delivery.step_volume - 1) <= CALIBRATION_MAX
 
 
 def _is_wanted(yes: bool, as_json: bool, file: Path, values: dict[str, Any]) -> bool:
-    import sys  # noqa: PLC0415
-
     if yes or as_json or not sys.stdin.isatty():
         return yes
     click.echo(_describe_figures(values))
@@ -237,9 +232,6 @@ def _is_wanted(yes: bool, as_json: bool, file: Path, values: dict[str, Any]) -> 
 
 
 def _write_calibration(bench: Bench, result: Result, method: Method) -> bool:
-    from dosebench.bench import edit  # noqa: PLC0415
-    from dosebench.bench.schema import CalibrationStep  # noqa: PLC0415
-
     step = CalibrationStep.model_construct(
         measured=datetime.now().isoformat(timespec="seconds"),
         step_volume=result.rounded_nl(),

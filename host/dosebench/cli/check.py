@@ -9,6 +9,7 @@ import click
 from dosebench.cli import options, output
 from dosebench.cli.check_result import show_check
 from dosebench.cli.options import FILE, bench_option, load_library, pump_of
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.summary import summarize_check
 
 
@@ -26,8 +27,6 @@ def check(
 
     Exit code 1 when the file has mistakes, or warnings that a person must confirm (--confirm does).
     """
-    from dosebench.regimen.check import check_regimen  # noqa: PLC0415
-
     result = check_regimen(file, load_library(drugs), previous, pump=pump_of(bench))
     if as_json:
         output.print_json(summarize_check(result))

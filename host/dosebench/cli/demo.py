@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from dosebench.base.paths import examples_dir
 from dosebench.cli import options, output
 from dosebench.cli.check_result import show_check
 from dosebench.cli.output import title_of
 from dosebench.cli.simulated_days import leave_files, run_days, show_run
+from dosebench.regimen.check import load_regimen
 from dosebench.regimen.summary import summarize_check
+from dosebench.twin.runtimes import default_runtime
 
 if TYPE_CHECKING:
     from dosebench.simulation.days import SimulationResult
@@ -55,10 +58,6 @@ def demo(out: Path, days: float | None, runtime: str | None, seed: int, as_json:
 
 
 def _run_case(name: str, days: float, runtime: str | None, seed: int, out: Path, *, quiet: bool) -> SimulationResult:
-    from dosebench.base.paths import examples_dir  # noqa: PLC0415
-    from dosebench.regimen.check import load_regimen  # noqa: PLC0415
-    from dosebench.twin.runtimes import default_runtime  # noqa: PLC0415
-
     result = load_regimen(examples_dir() / f"{name}.toml")
     if not quiet:
         click.secho(f"\n{name}", bold=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,12 +12,16 @@ import click
 from dosebench.base.errors import DosebenchError
 from dosebench.cli import options, output
 from dosebench.cli import pump as pump_
+from dosebench.cli.battery import battery_of, profile_of
 from dosebench.cli.options import bench_option, load_library, pump_of
+from dosebench.regimen.check import load_regimen
+from dosebench.regimen.review import build_table, compare_programs
+from dosebench.therapy.energy import BatteryState
+from dosebench.therapy.program import from_bytes
 
 if TYPE_CHECKING:
     from dosebench.profile.model import Profile
     from dosebench.regimen.drugs import DrugLibrary
-    from dosebench.therapy.energy import BatteryState
     from dosebench.therapy.program import Program
 
 DEVICE: Final = "device"
@@ -43,10 +48,6 @@ def diff(
     of a reservoir filled today. The battery's dates are those of a new one, implanted today; with "device" of the
     pump's own, by its count of days, steps and wakes.
     """
-    from datetime import date  # noqa: PLC0415
-
-    from dosebench.regimen.review import build_table, compare_programs  # noqa: PLC0415
-
     if old == new == DEVICE:
         raise click.UsageError("give at least one regimen file")
     files = _Files(load_library(drugs), pump_of(bench))
@@ -85,8 +86,6 @@ def _read_file(name: str, files: _Files) -> _Side:
     """A regimen file. Raises NoTherapyError and RegimenError."""
     if not Path(name).is_file():
         raise NoTherapyError(f"there is no regimen file {name}", hint='give a file, or "device" for what the pump has')
-    from dosebench.regimen.check import load_regimen  # noqa: PLC0415
-
     result = load_regimen(Path(name), files.drugs, pump=files.pump)
     assert result.program is not None
     assert result.facts is not None
@@ -94,9 +93,6 @@ def _read_file(name: str, files: _Files) -> _Side:
 
 
 def _read_device(port: str | None, baud: int) -> _Side:
-    from dosebench.cli.battery import battery_of, profile_of  # noqa: PLC0415
-    from dosebench.therapy.program import from_bytes  # noqa: PLC0415
-
     with pump_.connect_pump(port, baud) as client:
         program, profile = from_bytes(client.read_program()[1]), profile_of(client)
         return _Side(program, profile, battery_of(client, profile) if profile else None)
@@ -104,10 +100,6 @@ def _read_device(port: str | None, baud: int) -> _Side:
 
 def _choose_battery(before: _Side, after: _Side) -> tuple[Profile, BatteryState] | None:
     """The pump and its battery: that of a device, else a new one."""
-    from datetime import date  # noqa: PLC0415
-
-    from dosebench.therapy.energy import BatteryState  # noqa: PLC0415
-
     for side in (before, after):
         if side.profile is not None and side.battery is not None:
             return side.profile, side.battery

@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from dosebench_protocol.tables import CHAIN_BYTES
+from dosebench_protocol.records import RecordError, decode_records, hash_head
+from dosebench_protocol.tables import CHAIN_BYTES, RECORD_KINDS
 
 from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
+from dosebench.cli.progress import show_progress
 from dosebench.cli.pump import held_journal
+from dosebench.journal.download import download_records
+from dosebench.journal.history import Calendar, json_fields, record_json
+from dosebench.journal.store import Store, find_gaps, verify_held
+from dosebench.link.client import program_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dosebench.journal.store import Journal, Store
+    from dosebench.journal.store import Journal
     from dosebench.link.client import PumpClient
 
 PULL_BATCH = 100
@@ -39,8 +45,6 @@ def pull(port: str | None, baud: int, as_json: bool) -> None:
 
     The journal comes at the speed of the line. An interrupted pull goes on where it stopped.
     """
-    from dosebench.journal.store import Store  # noqa: PLC0415
-
     with Store.open() as store, pump.connect_pump(port, baud) as client:
         journal, is_new_epoch = _journal_of(store, client, faults=False)
         new = _pull_records(store, client, journal, quiet=as_json)
@@ -83,16 +87,12 @@ def _is_continued(store: Store, client: PumpClient, held: Journal) -> bool:
 def _records_of(
     client: PumpClient, journal: Journal, first: int, before: bytes | None, progress: Callable[[int, int], None]
 ) -> Iterator[bytes]:
-    from dosebench.journal.download import download_records  # noqa: PLC0415
-
     if journal.epoch < 0:
         return client.read_faults(first, progress)
     return download_records(client, first, before=before, progress=progress)
 
 
 def _pull_records(store: Store, client: PumpClient, journal: Journal, quiet: bool) -> int:
-    from dosebench.cli.progress import show_progress  # noqa: PLC0415
-
     first, before = 0, None
     if journal.last is not None:
         first = journal.last + 1
@@ -110,10 +110,6 @@ def _pull_records(store: Store, client: PumpClient, journal: Journal, quiet: boo
 
 def _keep_program(store: Store, client: PumpClient) -> None:
     """Keep the therapy in force, so that the journal can be judged where another host programmed the pump."""
-    from dosebench_protocol.records import hash_head  # noqa: PLC0415
-
-    from dosebench.link.client import program_hash  # noqa: PLC0415
-
     data = pump.program_bytes(client)
     if data is not None:
         store.add_program(client.device_id, hash_head(program_hash(data)), data)
@@ -129,10 +125,6 @@ def _keep_program(store: Store, client: PumpClient) -> None:
 @options.json_option
 def show(device: str | None, last: int | None, kind: tuple[str, ...], faults: bool, as_json: bool) -> None:
     """Show pulled records, oldest first, with their meaning."""
-    from dosebench_protocol.tables import RECORD_KINDS  # noqa: PLC0415
-
-    from dosebench.journal.store import Store, find_gaps  # noqa: PLC0415
-
     if wrong := [name for name in kind if name not in RECORD_KINDS]:
         raise click.UsageError(f"there is no record kind {wrong[0]}; known are {', '.join(RECORD_KINDS)}")
     with Store.open() as store:
@@ -153,10 +145,6 @@ def show(device: str | None, last: int | None, kind: tuple[str, ...], faults: bo
 
 def _dated_records(raw: bytes, told_raw: bytes, *, faults: bool) -> list[dict[str, Any]]:
     """Records as JSON values; those of the fault ring get the local time of the journal's record, if that is held."""
-    from dosebench_protocol.records import decode_records  # noqa: PLC0415
-
-    from dosebench.journal.history import Calendar, json_fields, record_json  # noqa: PLC0415
-
     calendar = Calendar()
     local = {record.sequence: calendar.local_time(record) for record in decode_records(told_raw)}
     if not faults:
@@ -191,10 +179,6 @@ def _format_value(value: Any) -> str:
 @options.json_option
 def verify(device: str | None, faults: bool, as_json: bool) -> int:
     """Check sequence numbers and hash chain of a pulled journal. Exit code 1 when it was changed."""
-    from dosebench_protocol.records import RecordError, decode_records  # noqa: PLC0415
-
-    from dosebench.journal.store import Store, find_gaps, verify_held  # noqa: PLC0415
-
     with Store.open() as store:
         journal = held_journal(store, device, faults=faults)
         raw = store.raw_records(journal)

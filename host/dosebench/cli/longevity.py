@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from dosebench.base import toml_file
+from dosebench.base.file_kinds import KINDS
 from dosebench.base.words import format_days
 from dosebench.cli import options, output
 from dosebench.cli.options import figure_path, load_library
+from dosebench.cli.output import title_of
+from dosebench.profile import load as pump_profile
+from dosebench.regimen.check import load_regimen
 from dosebench.regimen.summary import summarize_check
+from dosebench.report.longevity import GROUPS, NL_PER_ML, Point, draw_longevity, longevity_curve, share_text
+from dosebench.therapy.energy import BatteryState, estimate_life, estimate_service, usage_of
 
 if TYPE_CHECKING:
     import datetime
 
     from dosebench.profile.model import Profile
-    from dosebench.report.longevity import Point
+    pass
     from dosebench.therapy.energy import Service
     from dosebench.therapy.program import Program
 
@@ -37,10 +45,6 @@ def longevity(
     WHAT is a pump profile, by name or file, or a regimen file. A regimen is shown as a point of the curve of its pump,
     with the dates of elective replacement (ERI) and of the end of service.
     """
-    from datetime import date  # noqa: PLC0415
-
-    from dosebench.report.longevity import draw_longevity, longevity_curve  # noqa: PLC0415
-
     if figure is not None:
         figure_path(figure)
     profile, program, title = _read_given(what, drugs)
@@ -67,18 +71,11 @@ def longevity(
 
 def _read_given(what: str, drugs: Path | None) -> tuple[Profile, Program | None, str]:
     """The profile; and the program of a regimen with its title."""
-    from dosebench.base import toml_file  # noqa: PLC0415
-    from dosebench.base.file_kinds import KINDS  # noqa: PLC0415
-    from dosebench.profile import load as pump_profile  # noqa: PLC0415
-
     path = Path(what)
     if not path.is_file():
         return pump_profile.load_profile(what), None, ""
     if KINDS["profile"].marks & toml_file.read_toml(path).data.keys():
         return pump_profile.load_file(path), None, ""
-    from dosebench.cli.output import title_of  # noqa: PLC0415
-    from dosebench.regimen.check import load_regimen  # noqa: PLC0415
-
     result = load_regimen(path, load_library(drugs))
     assert result.facts is not None
     assert result.facts.profile is not None
@@ -86,9 +83,6 @@ def _read_given(what: str, drugs: Path | None) -> tuple[Profile, Program | None,
 
 
 def _point_for(profile: Profile, program: Program) -> Point:
-    from dosebench.report.longevity import NL_PER_ML, Point  # noqa: PLC0415
-    from dosebench.therapy.energy import estimate_life, usage_of  # noqa: PLC0415
-
     used = usage_of(profile, program)
     return Point(used.steps * float(program.step_nl) / NL_PER_ML, estimate_life(profile, used))
 
@@ -102,16 +96,12 @@ def _battery_values(profile: Profile) -> dict[str, Any]:
 
 
 def _regimen_values(what: str, profile: Profile, mark: Point, day: datetime.date) -> dict[str, Any]:
-    from dosebench.therapy.energy import BatteryState, estimate_service  # noqa: PLC0415
-
     dates = estimate_service(profile, mark.life, BatteryState.fresh_battery(day))
     told = {"implanted": day, "low": dates.low, "service_ends": dates.ends, "limited_by": dates.limited_by}
     return {"file": what} | mark.to_json() | told
 
 
 def _show_curve(profile: Profile, points: list[Point]) -> None:
-    from dosebench.report.longevity import GROUPS  # noqa: PLC0415
-
     until = "until ERI" if profile.kind == "implant" else "until low"
     capacity = float(profile.battery.capacity) / 1000
     click.echo(f"{profile.name}, {capacity:g} mAh; on the right what takes the charge, in %")
@@ -130,9 +120,6 @@ def _describe_dates(dates: Service) -> str:
 
 
 def _regimen_lines(profile: Profile, title: str, mark: Point, day: datetime.date) -> list[tuple[str, str]]:
-    from dosebench.report.longevity import share_text  # noqa: PLC0415
-    from dosebench.therapy.energy import BatteryState, estimate_service  # noqa: PLC0415
-
     dates = estimate_service(profile, mark.life, BatteryState.fresh_battery(day))
     low = "ERI" if profile.kind == "implant" else "low"
     reasons = {

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from dosebench.base.errors import DosebenchError
 from dosebench.cli import options as options_
 from dosebench.cli import output, pump
-
-if TYPE_CHECKING:
-    from dosebench.link.keys import KeyStore
-    from dosebench.twin.persistent import NamedTwin
+from dosebench.journal.store import Store
+from dosebench.link import ports
+from dosebench.link.keys import KeyStore, new_keys
+from dosebench.twin.persistent import NamedTwin, SimOptions
 
 
 class PairError(DosebenchError):
@@ -46,8 +44,6 @@ def pair(
     hand: on a simulated one (sim://NAME) by this command, on a real one when it is flashed, and `dosebench flash
     --new-keys` replaces them. A new simulated board has keys already.
     """
-    from dosebench.link.keys import KeyStore  # noqa: PLC0415
-
     tasks = {"--rotate": rotate, "--forget": forget, "--list": list_them, "--accept-journal": accept_journal}
     if len(chosen := [option for option, given in tasks.items() if given]) > 1:
         raise click.UsageError(f"{' and '.join(chosen)} exclude each other")
@@ -90,8 +86,6 @@ def _parse_device(given: str) -> bytes:
 
 
 def _accept_journal(keys_here: KeyStore, port: str | None, baud: int, as_json: bool) -> None:
-    from dosebench.journal.store import Store  # noqa: PLC0415
-
     with Store.open() as store, pump.connect_pump(port, baud) as client:
         device = client.device_id
         keys = keys_here.get_keys(device)
@@ -107,9 +101,6 @@ def _accept_journal(keys_here: KeyStore, port: str | None, baud: int, as_json: b
 
 
 def _pair_pump(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -> None:
-    from dosebench.link import ports  # noqa: PLC0415
-    from dosebench.twin.persistent import NamedTwin, SimOptions  # noqa: PLC0415
-
     chosen = ports.choose_port(port)
     options = SimOptions.parse_url(chosen) if chosen.startswith("sim:") else None
     if options is None:
@@ -139,8 +130,6 @@ def _pair_pump(store: KeyStore, port: str | None, rotate: bool, as_json: bool) -
 
 
 def _set_keys(store: KeyStore, board: NamedTwin, device: bytes) -> None:
-    from dosebench.link.keys import new_keys  # noqa: PLC0415
-
     keys = new_keys()
     board.set_keys(keys)
     store.put_keys(device, keys, secret=False)

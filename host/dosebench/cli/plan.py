@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,10 @@ from dosebench.cli import options, output
 from dosebench.cli.check_result import show_check
 from dosebench.cli.options import FILE, bench_option, figure_path, load_library, pump_of
 from dosebench.cli.output import title_of
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.summary import summarize_check
+from dosebench.report.forecast import draw_forecast
+from dosebench.therapy.forecast import forecast_delivery
 
 if TYPE_CHECKING:
     from dosebench.therapy.forecast import Forecast
@@ -48,11 +52,6 @@ def plan(
 
     Exact, and without a pump: put in force and started at one moment, with the reservoir filled as the file says.
     """
-    from fractions import Fraction  # noqa: PLC0415
-
-    from dosebench.regimen.check import check_regimen  # noqa: PLC0415
-    from dosebench.therapy.forecast import forecast_delivery  # noqa: PLC0415
-
     if figure is not None:
         figure_path(figure)
     result = check_regimen(file, load_library(drugs), pump=pump_of(bench))
@@ -66,8 +65,6 @@ def plan(
         result.program, output.parse_moment(start).replace(microsecond=0), Fraction(days), patient=patient
     )
     if figure is not None:
-        from dosebench.report.forecast import draw_forecast  # noqa: PLC0415
-
         draw_forecast(made, figure, title_of(summarize_check(result)))
     if as_json:
         output.print_json({"file": str(file)} | made.to_json() | {"figure": None if figure is None else str(figure)})

@@ -6,15 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from dosebench_protocol.records import decode_records
 
 from dosebench.cli import options, output
 from dosebench.cli.options import figure_path
+from dosebench.cli.pump import NoJournalError, held_journal
+from dosebench.journal.history import build_history
+from dosebench.journal.store import Store
+from dosebench.report import delivery
+from dosebench.therapy.program import from_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dosebench.journal.history import History
-    from dosebench.journal.store import Journal, Store
+    from dosebench.journal.store import Journal
     from dosebench.therapy.program import Program
 
 
@@ -35,9 +41,6 @@ def plot(device: str | None, out: Path, as_json: bool) -> int:
     What was expected is computed from the programs that the journal names. Exit code 1 when the pump's own count was
     further from the schedule than a step, when it missed steps, or when a program is not known here.
     """
-    from dosebench.cli.pump import NoJournalError, held_journal  # noqa: PLC0415
-    from dosebench.journal.store import Store  # noqa: PLC0415
-
     figure_path(out)
     with Store.open() as store:
         journal = held_journal(store, device)
@@ -58,16 +61,10 @@ def plot(device: str | None, out: Path, as_json: bool) -> int:
 
 
 def _build_history(store: Store, journal: Journal) -> History | None:
-    from dosebench_protocol.records import decode_records  # noqa: PLC0415
-
-    from dosebench.journal.history import build_history  # noqa: PLC0415
-
     return build_history(decode_records(store.raw_records(journal)), _program_finder(store, journal.device))
 
 
 def _program_finder(store: Store, device: bytes) -> Callable[[bytes], Program | None]:
-    from dosebench.therapy.program import from_bytes  # noqa: PLC0415
-
     def find_program(head: bytes) -> Program | None:
         data = store.get_program(device, head)
         return from_bytes(data) if data else None
@@ -76,8 +73,6 @@ def _program_finder(store: Store, device: bytes) -> Callable[[bytes], Program | 
 
 
 def _draw_journal(journal: Journal, history: History, out: Path) -> None:
-    from dosebench.report import delivery  # noqa: PLC0415
-
     program = history.program
     title = f"Pump {journal.device.hex()}"
     if program is not None:

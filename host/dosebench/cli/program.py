@@ -18,13 +18,18 @@ from dosebench.base.errors import DosebenchError
 from dosebench.base.words import count_noun
 from dosebench.cli import options, output
 from dosebench.cli import pump as pump_
+from dosebench.cli.battery import battery_of
 from dosebench.cli.check_result import show_check
 from dosebench.cli.options import FILE, bench_option, load_library, pump_of
+from dosebench.journal.store import Store
+from dosebench.link.client import RefusedError
+from dosebench.regimen import review as diff
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.summary import summarize_check
-from dosebench.therapy.reading import reading_json
+from dosebench.therapy.program import from_bytes
+from dosebench.therapy.reading import reading_json, same_reading
 
 if TYPE_CHECKING:
-    from dosebench.journal.store import Store
     from dosebench.link.client import PumpClient
     from dosebench.profile.model import Profile
     from dosebench.regimen.check import CheckResult
@@ -80,8 +85,6 @@ def program(
     you confirm it. When anything goes wrong before that, the old therapy runs on and the pump keeps nothing of the new
     one.
     """
-    from dosebench.regimen.check import check_regimen  # noqa: PLC0415
-
     if not yes and (as_json or not sys.stdin.isatty()):
         raise click.UsageError("a person must confirm the new therapy, and this is no terminal: give --yes")
     order = _Order(file, drugs, pump_of(bench), yes, confirm, start, set_clock, as_json)
@@ -101,8 +104,6 @@ def program(
 
 @contextmanager
 def _open_session(port: str | None, baud: int) -> Iterator[tuple[Store, PumpClient]]:
-    from dosebench.journal.store import Store  # noqa: PLC0415
-
     with Store.open() as store, pump_.connect_pump(port, baud, store) as client:
         yield store, client
 
@@ -117,9 +118,6 @@ def _show_refusal(result: CheckResult, as_json: bool) -> int:
 
 def _program_pump(order: _Order, store: Store, client: PumpClient) -> dict[str, Any] | None:
     """The report of a program that is in force; None when the check against the old therapy refused it."""
-    from dosebench.regimen import review as diff  # noqa: PLC0415
-    from dosebench.regimen.check import check_regimen  # noqa: PLC0415
-
     old = _in_force(client)
     result = check_regimen(order.file, load_library(order.drugs), old, pump=order.pump)
     new = result.program
@@ -137,16 +135,11 @@ def _program_pump(order: _Order, store: Store, client: PumpClient) -> dict[str, 
 
 def _find_battery(result: CheckResult, client: PumpClient) -> tuple[Profile, BatteryState] | None:
     """The pump that the regimen is for, and its battery as it tells."""
-    from dosebench.cli.battery import battery_of  # noqa: PLC0415
-
     profile = result.facts.profile if result.facts else None
     return (profile, battery_of(client, profile)) if profile else None
 
 
 def _in_force(client: PumpClient) -> Program | None:
-    from dosebench.link.client import RefusedError  # noqa: PLC0415
-    from dosebench.therapy.program import from_bytes  # noqa: PLC0415
-
     try:
         return from_bytes(client.read_program()[1])
     except RefusedError as refused:
@@ -167,15 +160,11 @@ def _stage_dropped_on_failure(client: PumpClient) -> Iterator[None]:
 
 
 def _stage_program(client: PumpClient, new: Program) -> Reading:
-    from dosebench.therapy.reading import same_reading  # noqa: PLC0415
-
     return same_reading(new, client.stage_program(new.encode_program()))
 
 
 def _commit_program(client: PumpClient, new: Program) -> dict[str, Any]:
     """Put the confirmed program in force; stage it once more where the pump dropped it while a person was reading."""
-    from dosebench.link.client import RefusedError  # noqa: PLC0415
-
     try:
         return client.commit_program(new.encode_program())
     except RefusedError as refused:
@@ -208,8 +197,6 @@ def _confirm_warnings(order: _Order, result: CheckResult) -> None:
 
 def _show_review(review: Review, theirs: Reading) -> None:
     from rich.console import Console  # noqa: PLC0415
-
-    from dosebench.regimen import review as diff  # noqa: PLC0415
 
     Console().print(diff.build_table(review))
     click.echo("The battery's dates follow from the pump's own count of days, steps and wakes, were nothing changed.")

@@ -12,13 +12,19 @@ import click
 
 from dosebench.base.words import count_noun
 from dosebench.cli import output
+from dosebench.cli.output import title_of
 from dosebench.cli.progress import show_progress
 from dosebench.regimen.summary import summarize_check
+from dosebench.report import case_figures, case_page
+from dosebench.report.case_history import format_moment, write_history
+from dosebench.report.case_page import NEVER, state_verdict, summary_rows
+from dosebench.report.run_table import write_log
+from dosebench.simulation import scenario
+from dosebench.simulation.scenario_file import ScenarioError, load_scenario
 
 if TYPE_CHECKING:
     from dosebench.regimen.check import CheckResult
     from dosebench.report.case_history import CaseHistory, Chapter
-    from dosebench.simulation.scenario_file import ScenarioError
     from dosebench.simulation.scenario_result import AlarmSpan
 
 DAY_MS = 86_400_000
@@ -37,12 +43,6 @@ def run_scenario(
     result: CheckResult, file: Path, files: Files, runtime: Any, seed: int, *, drugs: Any, as_json: bool
 ) -> int:
     """Run the scenario in `file` on a checked regimen; the exit code."""
-    from dosebench.cli.output import title_of  # noqa: PLC0415
-    from dosebench.report import case_page  # noqa: PLC0415
-    from dosebench.report.case_history import write_history  # noqa: PLC0415
-    from dosebench.simulation import scenario  # noqa: PLC0415
-    from dosebench.simulation.scenario_file import ScenarioError, load_scenario  # noqa: PLC0415
-
     assert result.program is not None
     assert result.profile_name is not None
     profile = result.profile_name
@@ -77,16 +77,10 @@ def _show_mistakes(error: ScenarioError, as_json: bool) -> None:
 
 def _write_files(history: CaseHistory, files: Files) -> None:
     if files.log is not None:
-        from dosebench.report.run_table import write_log  # noqa: PLC0415
-
         write_log(files.log, [record for _, record in history.run.records])
     if files.figure is not None:
-        from dosebench.report import case_figures  # noqa: PLC0415
-
         case_figures.draw_overview(history, files.figure)
     if files.report is not None:
-        from dosebench.report import case_page  # noqa: PLC0415
-
         case_page.write_report(history, files.report)
 
 
@@ -98,9 +92,6 @@ def _list_written(files: Files) -> dict[str, str | None]:
 def _show_history(history: CaseHistory) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
-
-    from dosebench.report.case_history import format_moment  # noqa: PLC0415
-    from dosebench.report.case_page import NEVER, state_verdict, summary_rows  # noqa: PLC0415
 
     console, run = Console(), history.run
     console.print(f"[bold]{history.title}[/]\n[dim]{NEVER}[/]", highlight=False)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from dosebench.base.errors import DosebenchError
+from dosebench.bench.patency import WATCHED, expected_peak, judge_patency
 from dosebench.cli import options, output, pump
 from dosebench.cli.pump import outcome_json, read_therapy
+from dosebench.profile.load import load_profile
 
 if TYPE_CHECKING:
     from dosebench.bench.patency import Patency
@@ -106,15 +108,11 @@ def patency(port: str | None, baud: int, as_json: bool) -> int:
 
 
 def _find_profile(client: PumpClient) -> Profile:
-    from dosebench.profile.load import load_profile  # noqa: PLC0415
-
     return load_profile(client.hello_reply["profile"].decode(errors="replace"))
 
 
 def check_patency(client: PumpClient, profile: Profile, steps: int) -> tuple[dict[str, Any], Patency]:
     """Deliver `steps`, and watch the pressure. Raises DosebenchError without a pressure sensor that can be believed."""
-    from dosebench.bench.patency import WATCHED, expected_peak, judge_patency  # noqa: PLC0415
-
     tau_s = float(profile.catheter.time_constant / 1000)
     every_s = float(1 / profile.count_steps(profile.delivery.rate_max) / 1000)
     rise_pa = float(profile.delivery.step_volume / profile.catheter.compliance)

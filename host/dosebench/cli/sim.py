@@ -11,11 +11,20 @@ from urllib.parse import urlencode
 
 import click
 
+from dosebench.base import units
 from dosebench.base.words import count_noun
+from dosebench.bench.file import load_bench
 from dosebench.cli import options as options_
 from dosebench.cli import output
 from dosebench.cli.progress import show_progress
+from dosebench.link.endpoint import PtyEndpoint, TcpEndpoint
+from dosebench.link.keys import KeyStore
 from dosebench.link.ports import BAUD
+from dosebench.twin import persistent
+from dosebench.twin.faults import KINDS, format_faults, parse_fault
+from dosebench.twin.live import Live
+from dosebench.twin.persistent import NamedTwin, SimError, SimOptions, list_names, open_url
+from dosebench.twin.twin import one_core
 
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench
@@ -134,16 +143,11 @@ class _Acts:
 
 def _parse_acts(faults: tuple[str, ...], fill: str | None) -> _Acts:
     # Read before a board is touched: a mistake must leave it as it was.
-    from dosebench.base import units  # noqa: PLC0415
-    from dosebench.twin.faults import parse_fault  # noqa: PLC0415
-
     fill_nl = None if fill is None else float(units.parse_value(fill, units.VOLUME))
     return _Acts(tuple(parse_fault(text) for text in faults), fill_nl)
 
 
 def _list_faults(as_json: bool) -> None:
-    from dosebench.twin.faults import KINDS  # noqa: PLC0415
-
     rows = []
     for name, kind in KINDS.items():
         switch = isinstance(kind.off, bool)
@@ -174,8 +178,6 @@ def _sim_url(name: str | None, **options: Any) -> str:
 
 
 def _manage_board(stop: str | None, remove: str | None, as_json: bool) -> None:
-    from dosebench.twin import persistent  # noqa: PLC0415
-
     if stop is not None:
         ran = persistent.stop_twin(stop)
         text = f"sim://{stop} has no power" + ("" if ran else " (it had none)")
@@ -190,9 +192,6 @@ def _manage_board(stop: str | None, remove: str | None, as_json: bool) -> None:
 
 
 def _flash_board(name: str | None, options: dict[str, Any], file: Path, as_json: bool) -> None:
-    from dosebench.bench.file import load_bench  # noqa: PLC0415
-    from dosebench.twin.persistent import NamedTwin, SimOptions, list_names  # noqa: PLC0415
-
     if name is None:
         raise click.UsageError("--flash needs the name of a board")
     bench = load_bench(file)
@@ -213,18 +212,11 @@ def _flash_board(name: str | None, options: dict[str, Any], file: Path, as_json:
 
 
 def _check_pump(name: str, profile: str, bench: Bench) -> None:
-    from dosebench.twin.persistent import SimError  # noqa: PLC0415
-
     if profile != bench.nominal.name:
         raise SimError(f"sim://{name} is a pump {profile}, the bench has {bench.nominal.name}")
 
 
 def _advance_board(url: str, name: str, acts: _Acts, duration: str | None, as_json: bool) -> None:
-    from dosebench.base import units  # noqa: PLC0415
-    from dosebench.twin.faults import format_faults  # noqa: PLC0415
-    from dosebench.twin.persistent import open_url  # noqa: PLC0415
-    from dosebench.twin.twin import one_core  # noqa: PLC0415
-
     length_us = round(units.parse_value(duration, units.DURATION) * 1000) if duration else 0
     with one_core():
         twin, release = open_url(url)
@@ -264,12 +256,6 @@ def _pass_time(twin: Twin, until_us: int, quiet: bool) -> None:
 def _serve_board(
     url: str, tcp: int | None, bind: str, link: Path | None, speed: float, *, acts: _Acts, as_json: bool
 ) -> None:
-    from dosebench.link.endpoint import PtyEndpoint, TcpEndpoint  # noqa: PLC0415
-    from dosebench.link.keys import KeyStore  # noqa: PLC0415
-    from dosebench.twin.live import Live  # noqa: PLC0415
-    from dosebench.twin.persistent import SimOptions, open_url  # noqa: PLC0415
-    from dosebench.twin.twin import one_core  # noqa: PLC0415
-
     endpoint: Endpoint = PtyEndpoint(link) if tcp is None else TcpEndpoint(bind, tcp)
     with closing(endpoint), one_core():
         output.make_interruptible()

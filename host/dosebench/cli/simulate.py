@@ -10,7 +10,9 @@ from dosebench.cli import options, output
 from dosebench.cli.check_result import show_check
 from dosebench.cli.options import FILE, figure_path, load_library
 from dosebench.cli.output import title_of
+from dosebench.cli.scenario import Files, run_scenario
 from dosebench.cli.simulated_days import leave_files, run_days, show_run
+from dosebench.regimen.check import check_regimen
 from dosebench.regimen.summary import summarize_check
 
 DAYS = 30.0
@@ -56,8 +58,6 @@ def simulate(
 
     With --scenario the pump lives through what the file says (docs/SCENARIOS.md), and its expectations are judged too.
     """
-    from dosebench.regimen.check import check_regimen  # noqa: PLC0415
-
     if scenario_file is not None and (days is not None or patient_every is not None):
         raise click.UsageError("a scenario says itself how long it is and who asks for what")
     if report is not None and scenario_file is None:
@@ -73,8 +73,6 @@ def simulate(
             show_check(result)
         return 1
     if scenario_file is not None:
-        from dosebench.cli.scenario import Files, run_scenario  # noqa: PLC0415
-
         files = Files(log_file, figure, report)
         return run_scenario(result, scenario_file, files, runtime, seed, drugs=load_library(drugs), as_json=as_json)
     run = run_days(result, days or DAYS, runtime, seed, quiet=as_json, patient_every=patient_every)

@@ -6,14 +6,14 @@ import contextlib
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from dosebench.base import units
 from dosebench.cli import options, output
-
-if TYPE_CHECKING:
-    from dosebench.link.capture import Capture
+from dosebench.link import ports
+from dosebench.link.capture import Capture, CaptureError, convert_log, listen_port, relay_bytes
+from dosebench.link.endpoint import PtyEndpoint
 
 
 @click.command()
@@ -43,9 +43,6 @@ def sniff(
     only listens, and with --spy it converts what pyserial's spy://PORT?file=LOG has logged. The dissector is
     protocol/wireshark/dosebench.lua.
     """
-    from dosebench.base import units  # noqa: PLC0415
-    from dosebench.link.capture import Capture, CaptureError, convert_log  # noqa: PLC0415
-
     if spy is not None and (only_listen or link is not None or length is not None):
         raise click.UsageError("--spy reads a log: --listen, --link and --for do not go with it")
     length_s = None if length is None else float(units.parse_value(length, units.DURATION)) / 1000
@@ -73,10 +70,6 @@ def _capture_live(
     only_listen: bool,
     as_json: bool,
 ) -> None:
-    from dosebench.link import ports  # noqa: PLC0415
-    from dosebench.link.capture import listen_port, relay_bytes  # noqa: PLC0415
-    from dosebench.link.endpoint import PtyEndpoint  # noqa: PLC0415
-
     until = None if length_s is None else time.monotonic() + length_s
 
     def is_going() -> bool:

@@ -9,6 +9,7 @@ from dosebench_protocol.alarms import ordered
 
 from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
+from dosebench.link.why import format_span
 
 if TYPE_CHECKING:
     from dosebench.link.client import PumpClient
@@ -339,8 +340,6 @@ def _describe_delivery(report: dict[str, Any]) -> str:
         return f"running, {_describe_mode(report)}"
     if report["delivery"] == "safe":
         return "safe state: see the alarms, put the cause right, then `dosebench clear`"
-    from dosebench.link.why import format_span  # noqa: PLC0415
-
     return f"stopped ({report['stop_reason']}) for {format_span(report['stopped_s'] * 1000)}"
 
 

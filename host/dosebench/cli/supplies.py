@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from dosebench_protocol.records import decode_records
 
 from dosebench.base.words import count_noun
 from dosebench.cli import options, output, pump
 from dosebench.cli.pump import outcome_json, step_nl, volume_steps
+from dosebench.therapy.program import from_bytes
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -64,10 +67,6 @@ def refill(volume: str, withdrawn: str | None, port: str | None, baud: int, as_j
 
 def _refill_due(client: PumpClient, steps: int, state: dict[str, Any]) -> dict[str, Any]:
     """The next refill with every patient bolus taken, and the drug's stability (R22)."""
-    from dataclasses import replace  # noqa: PLC0415
-
-    from dosebench.therapy.program import from_bytes  # noqa: PLC0415
-
     data = pump.program_bytes(client)
     if data is None:
         return {"refill_days": None, "refill_limit": None, "refill_date": None}
@@ -95,8 +94,6 @@ def _check_withdrawn(client: PumpClient, record: int, nl: Fraction) -> dict[str,
 
 
 def _check_record(client: PumpClient, record: int) -> Record | None:
-    from dosebench_protocol.records import decode_records  # noqa: PLC0415
-
     records = decode_records(b"".join(client.read_journal(max(0, record - CHECK_RECORDS))))
     before = [each for each in records if each.sequence < record]
     for each in reversed(before):

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dosebench.base import units
 from dosebench.cli import options, output, pump
+from dosebench.link.telemetry import table_of, watch_samples
 
 if TYPE_CHECKING:
     from dosebench.link.telemetry import Sample
@@ -34,9 +36,6 @@ def watch(
 
     The pump takes the samples; it skips one rather than delay a step, and stops when nobody listens any more.
     """
-    from dosebench.base import units  # noqa: PLC0415
-    from dosebench.link.telemetry import table_of  # noqa: PLC0415
-
     period_ms = round(units.parse_value(period, units.DURATION))
     with pump.connect_pump(port, baud) as client:
         if list_fields:
@@ -46,8 +45,6 @@ def watch(
             else:
                 output.print_rows([(field.name, field.unit if field.unit != "-" else field.type) for field in table])
             return
-        from dosebench.link.telemetry import watch_samples  # noqa: PLC0415
-
         for taken, sample in enumerate(watch_samples(client, fields, period_ms), 1):
             _show_sample(sample, taken, as_json)
             if taken == count:

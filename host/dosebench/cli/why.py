@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from dosebench.cli import options, output, pump
+from dosebench.link.why import list_reasons, lower_first
 
 
 @click.command()
@@ -15,8 +16,6 @@ def why(port: str | None, baud: int, as_json: bool) -> int:
 
     The exit code is 0 when it is, and 1 when something holds it back.
     """
-    from dosebench.link.why import list_reasons, lower_first  # noqa: PLC0415
-
     with pump.connect_pump(port, baud) as client:
         state, therapy = client.read_status(), pump.therapy_of(client)
     found = list_reasons(state, therapy)

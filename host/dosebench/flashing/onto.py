@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench.flashing import checks, finding, package, running
@@ -21,6 +22,7 @@ from dosebench.flashing.shell import About, Held, Shell
 from dosebench.image.build import Form, build_image
 from dosebench.image.source import firmware_dir
 from dosebench.link import ports
+from dosebench.link.keys import KeyStore
 from dosebench.link.ports import PortError
 from dosebench.profile.device_config import mark_commissioned
 
@@ -194,8 +196,6 @@ def prepare_flash(shell: Shell, order: FlashOrder) -> Prepared:
 
 def pack_files(bench: Bench, form: Form) -> dict[str, bytes]:
     """The files of a package for mip: path -> content. Raises BuildError."""
-    from importlib.metadata import version  # noqa: PLC0415
-
     wiring = bench.device_json()
     settings = {CONFIG: _to_json(dict(bench.device_config())), BENCH: _to_json(wiring)}
     image = Image(build_image(wiring["family"], form) | settings, wiring["family"], version("dosebench"))
@@ -249,8 +249,6 @@ def _to_json(values: dict[str, Any]) -> bytes:
 
 
 def _build_image(about: About, settings: dict[str, bytes], family: str, form: Form) -> tuple[Image, list[str]]:
-    from importlib.metadata import version  # noqa: PLC0415
-
     release = version("dosebench")
     image = Image(build_image(family, form) | settings, family, release)
     if form != "source" and checks.accepts_bytecode(about, image):
@@ -271,8 +269,6 @@ def _make_keys(held: Held, *, new: bool) -> dict[str, bytes] | None:
 
 def keep_keys(device: bytes, keys: dict[str, bytes]) -> str:
     """Keep this host's copy; return where. Raises KeyStoreError."""
-    from dosebench.link.keys import KeyStore  # noqa: PLC0415
-
     return KeyStore().put_keys(device, keys)
 
 

@@ -11,6 +11,7 @@ from dosebench.base.errors import DosebenchError
 from dosebench.base.words import count_noun
 from dosebench.flashing.errors import FlashError
 from dosebench.link import ports
+from dosebench.link.client import LinkError, PumpClient, RefusedError, SilentError
 
 LINE_TIMEOUT_S: Final = 0.1
 WINDOW_S: Final = 2.5
@@ -50,8 +51,6 @@ class Running:
 
 def ask_running(port: Any) -> Running | None:
     """What the pump behind an open port does; None when nothing there speaks the protocol of this release."""
-    from dosebench.link.client import LinkError, PumpClient, RefusedError  # noqa: PLC0415
-
     patient, port.timeout = port.timeout, LINE_TIMEOUT_S
     try:
         client = PumpClient(port)
@@ -112,8 +111,6 @@ def hello_after_reset(reach: Callable[[], Any], within_s: float, *, code: bytes,
 
     Raises NoHelloError, OtherFirmwareError; NotPairedError and NotGenuineError when the keys do not fit.
     """
-    from dosebench.link.client import PumpClient, SilentError  # noqa: PLC0415
-
     deadline = time.monotonic() + within_s
     time.sleep(WINDOW_S)
     while True:

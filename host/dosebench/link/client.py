@@ -8,6 +8,7 @@ that are carried out at most once (`at_most_once`). Their errors can be imported
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from hashlib import sha256
 from types import TracebackType
 from typing import Any, Final
 
@@ -50,8 +51,6 @@ EPOCH: Final = datetime(2000, 1, 1)
 def program_hash(data: bytes) -> bytes:
     """The hash that names an encoded program on the wire: the first 16 bytes of its SHA-256."""
     # OpenSSL's hashes take 2 ms to load, and only programming needs them.
-    from hashlib import sha256  # noqa: PLC0415
-
     return sha256(data).digest()[:HASH_BYTES]
 
 

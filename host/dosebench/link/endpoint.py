@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import socket
+import termios
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Final
@@ -75,8 +76,6 @@ class PtyEndpoint(Endpoint):
             return 0
 
     def read_baud(self) -> int | None:
-        import termios  # noqa: PLC0415
-
         code = termios.tcgetattr(self._slave)[5]
         for name in dir(termios):
             if name[0] == "B" and name[1:].isdecimal() and getattr(termios, name) == code:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dosebench_protocol import codec
+from dosebench_protocol.auth import Challenge, Session
 from dosebench_protocol.codec import KEYED_ROLES
 from dosebench_protocol.frame import Frame
 from dosebench_protocol.tables import NONCE_BYTES, REJECTED
@@ -18,12 +19,12 @@ from dosebench_protocol.tables import NONCE_BYTES, REJECTED
 from dosebench.base.errors import DosebenchError
 from dosebench.link.command_ids import CommandIds, MemoryIds
 from dosebench.link.exchange import TRIES, Exchange, LinkError, NotGenuineError, RefusedError
+from dosebench.link.keys import BoardKeys, KeyStore
 from dosebench.link.reasons import explain_reason
 
 if TYPE_CHECKING:
-    from dosebench_protocol.auth import Session
 
-    from dosebench.link.keys import BoardKeys, KeySource
+    from dosebench.link.keys import KeySource
 
 SESSIONS_MAX: Final = 3
 """How often a session that the pump has lost is opened again for one request."""
@@ -97,8 +98,6 @@ class SessionLink(Exchange):
 
     def _open_session(self, least: str) -> None:
         # Only what changes something needs a session.
-        from dosebench_protocol.auth import Challenge, Session  # noqa: PLC0415
-
         role, key = self._key_for(least)
         for _ in range(TRIES):
             nonce = self._random(NONCE_BYTES)
@@ -151,8 +150,6 @@ class SessionLink(Exchange):
 
     def _find_keys(self) -> BoardKeys | None:
         # Only what changes something needs keys.
-        from dosebench.link.keys import BoardKeys, KeyStore  # noqa: PLC0415
-
         if self._keys is not None:
             return self._keys.get_keys(self.device_id)
         own = getattr(self._port, "keys", None)

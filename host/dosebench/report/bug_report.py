@@ -15,7 +15,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dosebench_protocol import codec
+from dosebench_protocol.records import decode_records
+
 from dosebench.base.errors import DosebenchError
+from dosebench.journal.download import download_records
+from dosebench.journal.history import Calendar, record_json
 
 if TYPE_CHECKING:
     from dosebench.link.client import PumpClient
@@ -124,18 +129,11 @@ def add_pump(bundle: Bundle, client: PumpClient) -> None:
 
 
 def _add_therapy(bundle: Bundle, client: PumpClient) -> None:
-    from dosebench_protocol import codec  # noqa: PLC0415
-
     if client.hello_reply and client.read_status()["delivery"] != "unprogrammed":
         bundle.add_json("therapy.json", codec.decode_struct("program", client.read_program()[1]))
 
 
 def _add_records(bundle: Bundle, client: PumpClient, ring: str) -> None:
-    from dosebench_protocol.records import decode_records  # noqa: PLC0415
-
-    from dosebench.journal.download import download_records  # noqa: PLC0415
-    from dosebench.journal.history import Calendar, record_json  # noqa: PLC0415
-
     raw = b"".join(download_records(client) if ring == "journal" else client.read_faults())
     calendar = Calendar()
     lines = [

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
+from importlib.metadata import version
 from typing import Final
 
 from dosebench_protocol.alarms import ALARMS, EFFECTS
@@ -126,8 +127,6 @@ def write_history(run: ScenarioResult, title: str, regimen: str) -> CaseHistory:
         title: One line that names the therapy.
         regimen: The regimen's file.
     """
-    from importlib.metadata import version  # noqa: PLC0415
-
     scenario = run.scenario
     header = [
         ("scenario", f"{scenario.title} ({scenario.file})" if scenario.title else scenario.file),

@@ -13,6 +13,7 @@ from dosebench_protocol.alarms import ALARMS
 
 from dosebench.base import units
 from dosebench.base.errors import DosebenchError
+from dosebench.report.case_figures import close_up_svg, overview_svg
 from dosebench.report.case_history import CaseHistory, format_drug, format_length, format_moment, name_of
 from dosebench.simulation.scenario_result import ScenarioResult
 
@@ -54,8 +55,6 @@ def write_report(history: CaseHistory, path: Path) -> None:
 def render_html(history: CaseHistory) -> str:
     """The report as one page that needs no other file."""
     from jinja2 import Environment, PackageLoader  # noqa: PLC0415
-
-    from dosebench.report.case_figures import close_up_svg, overview_svg  # noqa: PLC0415
 
     environment = Environment(loader=PackageLoader("dosebench.report"), autoescape=True, trim_blocks=False)
     return environment.get_template("casehistory.html.j2").render(

@@ -7,6 +7,7 @@ a pipe (or on FIFOs that outlive this process); CPython runs the same `pump/` di
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -108,8 +109,6 @@ class DirectRuntime(Runtime):
 
 
 def _load_json(data: bytes) -> Any:
-    import json  # noqa: PLC0415
-
     return json.loads(data)
 
 

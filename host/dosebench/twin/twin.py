@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from random import Random
 from types import TracebackType
 from typing import Any, Final
@@ -55,8 +56,6 @@ class TwinSettings:
 
 def derived_keys(device_id: bytes) -> dict[str, bytes]:
     """Keys of a board that ends with its port: the same for the same id, so that a run can be repeated. No secret."""
-    from hashlib import sha256  # noqa: PLC0415
-
     return {role: sha256(b"simulated " + role.encode() + device_id).digest() for role in KEYED_ROLES}
 
 
