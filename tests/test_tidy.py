@@ -82,6 +82,16 @@ def test_board_files_are_small() -> None:
         assert len(path.read_text().splitlines()) <= BOARD_LINES_MAX, path
 
 
+def test_every_module_of_the_host_has_its_tests_at_its_name() -> None:
+    host, unit = ROOT / "host/dosebench", ROOT / "tests/unit"
+    modules = (path.relative_to(host) for path in sources("host/dosebench") if path.name != "__init__.py")
+    wanted = [path.with_name(f"test_{path.name}") for path in modules if path.parts[0] != "cli"]
+    assert len(wanted) > 100
+    assert [path.as_posix() for path in wanted if not (unit / path).is_file()] == []
+    strays = {path.relative_to(unit).parent for path in unit.rglob("test_*.py")} - {path.parent for path in wanted}
+    assert not strays, "a folder of tests without a package"
+
+
 def test_no_file_names_a_place_or_leaves_a_note_to_self() -> None:
     banned = re.compile("TO" "DO|FIX" "ME|/ro" "ot/|/wo" "rk/")
     for directory in ("firmware", "host", "protocol", "hil", "tests", "docs", "examples", "campaigns", "benchmarks"):

@@ -50,11 +50,12 @@ def is_chain_intact(records: Sequence[Record]) -> bool:
 
 def safe_stops(timed: Sequence[tuple[int, Record]], start_ms: int) -> list[Disturbance]:
     """Moments at which an alarm stopped delivery at once: a step that was due then is not made (R10)."""
-    found = []
+    found: dict[int, Disturbance] = {}
     for at_ms, record in timed:
         if record.kind == "alarm_raised" and ALARMS[record.alarm].effect == "safe":
-            found.append(Disturbance(at_ms + start_ms, at_ms + start_ms, record.alarm))
-    return found
+            # Alarms that one turn of the loop raises stop the pump once.
+            found.setdefault(at_ms, Disturbance(at_ms + start_ms, at_ms + start_ms, record.alarm))
+    return list(found.values())
 
 
 def held_back(timed: Sequence[tuple[int, Record]], start_ms: int, end_ms: int) -> list[Disturbance]:

@@ -102,7 +102,7 @@ def test_what_nobody_reads_is_held_and_then_lost(clock: Clock) -> None:
     twin, _ = scripted(chatty)
     ends = Ends(clock, turn_s=TURN_S, room=0)
     live = Live(twin, ends, 20)
-    turns(live, 200)
+    turns(live, 8)
     assert len(live._unread) == UNREAD_BYTES_MAX
     ends.room = 1 << 20
     turns(live, 1)
