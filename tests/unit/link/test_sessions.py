@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from dosebench.link.command_ids import MemoryIds
 from dosebench.link.exchange import TRIES, NotGenuineError, RefusedError
+from dosebench.link.keys import KeyStore
 from dosebench.link.queries import Queries
 from dosebench.link.sessions import SESSIONS_MAX, NotPairedError, RolledBackError, SessionRefusedError
 from scripted_pump import DEVICE, ROLE_KEYS, OneKey, Refusal, ScriptedPump, blank, records
@@ -289,3 +290,14 @@ def test_a_refused_stream_raises() -> None:
     number = link.send_request("telemetry_subscribe", checksum=b"1234", fields=1, period_ms=1, lasts_ms=9)
     with pytest.raises(RefusedError, match="50"):
         link.receive_replies("telemetry_subscribe", [number], 1)
+
+
+def test_keys_are_looked_for_on_this_host_where_nothing_else_gives_them() -> None:
+    pump = ScriptedPump()
+    link = Queries(pump)
+    link.connect()
+    with pytest.raises(NotPairedError):
+        link.open_session("operator")
+    KeyStore().put_keys(DEVICE, ROLE_KEYS, secret=False)
+    link.connect()
+    assert link.open_session("operator").role == "operator"
