@@ -18,6 +18,53 @@ class Therapy:
     """Fields as in the protocol's `Program`, and the worths of its one drug. Raises ValueError when the bytes are no
     program."""
 
+    # What read_program() assigns. Annotations take no byte on a board.
+    format: int
+    therapy_id: bytes
+    drugs: list
+    drug_names: bytes
+    step_nl_num: int
+    step_nl_den: int
+    mode: int
+    basal_num: int
+    basal_den: int
+    minimum_num: int
+    minimum_den: int
+    bolus_num: int
+    bolus_den: int
+    bolus_steps_max: int
+    reservoir_steps: int
+    low_steps: int
+    empty_steps: int
+    stability_days: int
+    on_low: int
+    on_cap: int
+    square_steps_max: int
+    patient_steps: int
+    patient_num: int
+    patient_den: int
+    patient_lockout_ms: int
+    patient_per_day: int
+    periodic_steps: int
+    periodic_ms: int
+    periodic_num: int
+    periodic_den: int
+    prime_steps_max: int
+    prime_num: int
+    prime_den: int
+    path_version: int
+    path_nl: int
+    stall_retry_minutes: int
+    bridge_steps: int
+    bridge_num: int
+    bridge_den: int
+    change_permille_max: int
+    weekdays: bytes
+    caps: list
+    rates: list
+    flex: list
+    titration: list
+
     def __init__(self, program):
         wire.read_program(self, program, 0, len(program))
         # This firmware counts one drug; check() refuses a program of more.
