@@ -277,7 +277,7 @@ def test_a_board_of_another_bytecode_gets_source_text(tmp_path: Path) -> None:
     made = prepare_flash(shell_at(tmp_path / "board", mpy=0x1F05, heap_bytes=1 << 20), FlashOrder(BOARD))
     assert set(made.image.files) >= {"main.py", "pump/a.py"}
     assert any("source" in note for note in made.notes)
-    named = prepare_flash(shell_at(tmp_path / "other"), FlashOrder(BOARD, form="named"))
+    named = prepare_flash(shell_at(tmp_path / "other", heap_bytes=1 << 20), FlashOrder(BOARD, form="named"))
     assert any("line numbers" in note for note in named.notes)
 
 
