@@ -25,8 +25,8 @@ from dosebench.twin.machine import Machine
 RuntimeName = Literal["unix", "wasm", "cpython"]
 RUNTIMES: Final[tuple[RuntimeName, ...]] = ("unix", "wasm", "cpython")
 HEAP: Final = "768k"
-"""Heap of the unix port: objects there are twice the size of a board's, and it compiles the source, beside a fake chip in
-some tests. 512k was too little for that since the source takes 191 KB of a 32-bit heap (0.2.0: 158)."""
+"""Heap of the unix port: objects there are twice the size of a board's, and it compiles the source, beside a fake chip
+in some tests. 512k was too little since the source takes 191 KB of a 32-bit heap (0.2.0: 158)."""
 
 
 class RuntimeMissingError(DosebenchError):
