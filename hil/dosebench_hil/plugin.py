@@ -12,16 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dosebench_hil.bringup import BringUp, Options
-from dosebench_hil.features import reason_to_skip
-from dosebench_hil.therapies import build_program, write_regimen
-
 if TYPE_CHECKING:
     from dosebench.link.client import PumpClient
     from dosebench.therapy.program import Program
 
     from dosebench_hil.bench import Bench
-    pass
+    from dosebench_hil.bringup import BringUp
 
 RUNTIMES = ("unix", "wasm", "cpython")
 _BRING_UP: pytest.StashKey[BringUp] = pytest.StashKey()
@@ -80,6 +76,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that asks for a feature that this bench lacks."""
     for marker in item.iter_markers("hil_feature"):
+        from dosebench_hil.features import reason_to_skip  # noqa: PLC0415
+
         try:
             reason = reason_to_skip(str(marker.args[0]), item.config.getoption("--hil-port"))
         except (ValueError, IndexError) as error:
@@ -106,6 +104,8 @@ def pytest_runtest_makereport(
 @pytest.fixture(scope="session", name="bring_up")
 def _bring_up(pytestconfig: pytest.Config) -> Iterator[BringUp]:
     """The one pump of this session, or the reason why there is none."""
+    from dosebench_hil.bringup import BringUp, Options  # noqa: PLC0415
+
     option = pytestconfig.getoption
     bring_up = BringUp(
         Options(
@@ -152,10 +152,14 @@ def dut(bench: Bench) -> PumpClient:
 @pytest.fixture
 def regimen(bench: Bench, tmp_path: Path) -> Path:
     """A regimen file with a small test therapy for this pump: a step every few seconds, boluses up to 24 steps."""
+    from dosebench_hil.therapies import write_regimen  # noqa: PLC0415
+
     return write_regimen(bench.profile, tmp_path / "bench.toml")
 
 
 @pytest.fixture
 def program(regimen: Path) -> Program:
     """The program of `regimen`. Nothing is in force yet: `dut.stage_program` and `dut.commit_program` put it there."""
+    from dosebench_hil.therapies import build_program  # noqa: PLC0415
+
     return build_program(regimen)

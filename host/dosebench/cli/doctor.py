@@ -10,12 +10,8 @@ from typing import Any, Final
 
 import click
 
-from dosebench.base.paths import state_dir
 from dosebench.cli import options, output
-from dosebench.image.source import firmware_dir
 from dosebench.link import ports
-from dosebench.twin.persistent import list_names
-from dosebench.twin.runtimes import default_runtime, list_available
 
 PACKAGES: Final = ("dosebench", "click", "cobs", "construct", "matplotlib", "pint", "pydantic", "pyserial", "rich")
 RUNTIME_PACKAGES: Final = {
@@ -48,6 +44,11 @@ def doctor(as_json: bool) -> int:
 
 
 def _make_report() -> dict[str, Any]:
+    from dosebench.base.paths import state_dir  # noqa: PLC0415
+    from dosebench.image.source import firmware_dir  # noqa: PLC0415
+    from dosebench.twin.persistent import list_names  # noqa: PLC0415
+    from dosebench.twin.runtimes import default_runtime, list_available  # noqa: PLC0415
+
     have = list_available()
     directory = state_dir()
     writable = os.access(directory, os.W_OK)

@@ -10,20 +10,11 @@ import click
 
 from dosebench.base.errors import DosebenchError
 from dosebench.base.words import count_noun
-from dosebench.bench.file import load_bench
 from dosebench.cli import options, output
-from dosebench.cli.progress import show_progress
-from dosebench.flashing import finding, removal, running
-from dosebench.flashing.errors import FlashError
-from dosebench.flashing.flasher import Flasher
-from dosebench.flashing.layout import STORAGE
-from dosebench.flashing.onto import FlashOrder, Line, await_hello, keep_keys, open_prompt, pack_files, prepare_flash
-from dosebench.flashing.running import firmware_of
-from dosebench.link.ports import PortError
 
 if TYPE_CHECKING:
     from dosebench.bench.file import Bench
-    from dosebench.flashing.onto import Prepared
+    from dosebench.flashing.onto import FlashOrder, Line, Prepared
     from dosebench.flashing.removal import Removal
     from dosebench.image.build import Form
 
@@ -104,6 +95,9 @@ def flash(
     if list_them:
         _list_boards(as_json)
         return
+    from dosebench.bench.file import load_bench  # noqa: PLC0415
+    from dosebench.flashing.onto import FlashOrder, Line  # noqa: PLC0415
+
     # Before anybody is asked to press a button: a mistake in the file needs no board.
     wired = None if bench is None else load_bench(bench)
     if package is not None:
@@ -115,6 +109,8 @@ def flash(
     result = _flash_board(line, order, patience_s=patience_s, dry_run=dry_run, as_json=as_json)
     prepared: Prepared = result.pop("prepared")
     if not dry_run and prepared.plan.changes:
+        from dosebench.flashing.onto import await_hello  # noqa: PLC0415
+
         result["hello"] = await_hello(line, prepared, protocol_port, HELLO_S)
     if as_json:
         output.print_json(result)
@@ -124,6 +120,8 @@ def flash(
 
 def _write_package(bench: Bench | None, form: Form, directory: Path, as_json: bool) -> None:
     from dosebench.flashing import package  # noqa: PLC0415
+    from dosebench.flashing.errors import FlashError  # noqa: PLC0415
+    from dosebench.flashing.onto import pack_files  # noqa: PLC0415
 
     if bench is None:
         raise FlashError("a package needs a bench file", hint="--bench FILE.toml; `dosebench bench list` has examples")
@@ -139,6 +137,8 @@ def _write_package(bench: Bench | None, form: Form, directory: Path, as_json: bo
 
 
 def _list_boards(as_json: bool) -> None:
+    from dosebench.flashing import finding  # noqa: PLC0415
+
     lines = [str(board) for board in finding.find_boards()]
     output.print_answer(as_json, {"boards": finding.as_json()}, "\n".join(lines) or "no board is plugged in")
 
@@ -147,6 +147,9 @@ def _ask_first(line: Line, protocol_port: str | None, baud: int, quiet: bool) ->
     """A pump that can be reached is asked whether a bolus runs, before anybody is told to press reset."""
     if protocol_port is None:
         return
+    from dosebench.flashing import running  # noqa: PLC0415
+    from dosebench.link.ports import PortError  # noqa: PLC0415
+
     try:
         line.running = running.ask_at(protocol_port, baud)
     except PortError as error:
@@ -155,6 +158,10 @@ def _ask_first(line: Line, protocol_port: str | None, baud: int, quiet: bool) ->
 
 
 def _flash_board(line: Line, order: FlashOrder, *, patience_s: float, dry_run: bool, as_json: bool) -> dict[str, Any]:
+    from dosebench.cli.progress import show_progress  # noqa: PLC0415
+    from dosebench.flashing.flasher import Flasher  # noqa: PLC0415
+    from dosebench.flashing.onto import keep_keys, open_prompt, prepare_flash  # noqa: PLC0415
+
     with open_prompt(line, patience_s, lambda text: _show_progress(as_json, text)) as shell:
         prepared = prepare_flash(shell, order)
         device = shell.device_id()
@@ -225,6 +232,8 @@ def _keys_line(result: dict[str, Any]) -> str:
 
 
 def _describe_ending(result: dict[str, Any], prepared: Prepared) -> str:
+    from dosebench.flashing.running import firmware_of  # noqa: PLC0415
+
     if result["dry_run"]:
         return "Nothing was written."
     if not result["changed"]:
@@ -252,6 +261,9 @@ def unflash(port: str | None, baud: int, *, keep_journal: bool, yes: bool, patie
     """
     if not yes and (as_json or not sys.stdin.isatty()):
         raise click.UsageError("a person must confirm the removal, and this is no terminal: give --yes")
+    from dosebench.flashing import removal  # noqa: PLC0415
+    from dosebench.flashing.onto import Line, open_prompt  # noqa: PLC0415
+
     line = Line.find_line(port, baud)
     device = None
     with open_prompt(line, patience_s, lambda text: _show_progress(as_json, text)) as shell:
@@ -272,6 +284,8 @@ def unflash(port: str | None, baud: int, *, keep_journal: bool, yes: bool, patie
 
 
 def _confirm_removal(planned: Removal) -> None:
+    from dosebench.flashing.layout import STORAGE  # noqa: PLC0415
+
     stored = [path for path in planned.files if path.startswith(f"{STORAGE}/")]
     click.echo(f"{len(planned.files)} files with {sum(planned.files.values())} bytes are to be removed from the board.")
     if stored:
