@@ -84,6 +84,10 @@ class Orders(Part):
         self._delivery.start_delivery()
         self._effects.renew_lease()
 
+    def disarm_priming(self):
+        """What was armed before a stop or another program is not delivered after it."""
+        self._armed_steps = _NOT_ARMED
+
     def stop_delivery(self, session, fields):
         self._delivery.halt_motion()
         if session is None:
@@ -226,7 +230,7 @@ class Orders(Part):
         if steps != self._armed_steps:
             raise Refusal(wire.REASON_PRIMING_VOLUME)
         self._require_amount(steps, nanograms)
-        self._armed_steps = _NOT_ARMED
+        self.disarm_priming()
         self._command(session, wire.RECORD_PRIME, fields, steps, therapy.path_version, steps)
         self._delivery.start_priming(steps, therapy.prime_num, therapy.prime_den)
 
@@ -354,6 +358,7 @@ class Orders(Part):
         if not self._store.save_program(program, generation):
             raise Refusal(wire.REASON_FLASH_FAILED)
         first = facts.generation == 0
+        self.disarm_priming()
         head = wire.id_low(stage.hash)
         self._delivery.announce_therapy(stage.therapy)
         self._command(session, wire.RECORD_COMMIT, fields, generation, head, facts.high)

@@ -279,7 +279,8 @@ class Delivery(Part):
         if live and self.schedule.has_periodic(steps, num, den, period_ms):
             return
         left = period_ms
-        if not live:
+        if not live and self._facts.periodic_from is not None:
+            # Without that record a whole period passes again: late, never early.
             since = self._facts.ms_since(self._facts.periodic_from)
             left = left - since if left > since else 1
         self.schedule.set_periodic(steps, num, den, period_ms, left)

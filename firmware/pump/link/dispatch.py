@@ -72,6 +72,7 @@ class Dispatcher:
             if link.type == wire.STOP:
                 # Before anything else is judged: STOP is accepted from anyone, even if the rest of it is invalid.
                 self._delivery.halt_motion()
+                self._orders.disarm_priming()
             session = self._identify_session()
             if session is not None and link.type != wire.STOP and wire.role_of(link.type) > session.role:
                 raise Refusal(wire.REASON_ROLE, wire.role_of(link.type))

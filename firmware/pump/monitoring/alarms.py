@@ -57,12 +57,19 @@ class Alarms(Part):
     def _find_least(self, alarm, traits):
         """The alarm that has no place when `alarm` comes on top of a full list: the oldest of the least urgent that do
         not hold delivery back, or `alarm` itself."""
+        least = self._find_least_without(_HOLDING, alarm, traits)
+        if least == alarm and traits & _STOPPING:
+            # All hold delivery back. One that stops the pump comes before those that only lower its rate or its start.
+            least = self._find_least_without(_STOPPING, alarm, traits)
+        return least
+
+    def _find_least_without(self, effects, alarm, traits):
         facts = self._facts
-        least, most = alarm, wire.PRIORITY_HIGH if traits & _HOLDING else facts.priority_of(alarm)
+        least, most = alarm, wire.PRIORITY_HIGH if traits & effects else facts.priority_of(alarm)
         for other in facts.latched:
             priority = facts.priority_of(other)
             # Of the same urgency the older one gives way.
-            if (priority < most or (priority == most and least == alarm)) and not wire.alarm_traits(other) & _HOLDING:
+            if (priority < most or (priority == most and least == alarm)) and not wire.alarm_traits(other) & effects:
                 least, most = other, priority
         return least
 

@@ -65,9 +65,10 @@ class Facts:
         self.faults_told = 0
         # Pump time of the last record about frames that were not trusted.
         self.distrusted_at = None
-        # Pump times (day, ms) of patient boluses, oldest first, and of the start that periodic boluses count from.
+        # Pump times (day, ms) of patient boluses, oldest first, and of the start that periodic boluses count from: None
+        # where no record tells it any more.
         self.patient_times = []
-        self.periodic_from = (0, 0)
+        self.periodic_from = None
 
     def checked(self):
         """Attributes that only records change (see integrity/checksums.py). low, high, allowance and reservoir change

@@ -46,7 +46,11 @@ class Calendar:
         if record.kind == "boot":
             self._zero = None
         elif record.kind == "clock" or (record.kind == "calendar" and record.clock_known):
-            self._zero = EPOCH + timedelta(days=record.local_days, milliseconds=record.local_ms) - passed
+            try:
+                self._zero = EPOCH + timedelta(days=record.local_days, milliseconds=record.local_ms) - passed
+            except OverflowError:
+                # No calendar has this date, so no firmware wrote it.
+                self._zero = None
         return self._zero + passed if self._zero is not None else None
 
 

@@ -18,7 +18,7 @@ For benches, teaching and research. Never for use on people.
 this table. Most alarms stay on until a person clears them (`dosebench clear`), which is possible once the cause is
 gone; the others end with their cause. All survive a reset. The most urgent one is annunciated.
 
-At most 16 alarms are on at once. When another one comes, the least urgent alarm that does not stop delivery gives way,
+At most 16 alarms are on at once. When another one comes, the least urgent alarm that holds no delivery back gives way,
 of several the oldest, and the journal records it. An alarm that stops delivery is never dropped for another one.
 
 The tone is critical (two tones, 3 s) for high priority and non-critical (one tone, 1 s) for the others; it is repeated

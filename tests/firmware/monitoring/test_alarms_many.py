@@ -99,7 +99,11 @@ class Model:
         if len(self.latched) > LATCHED_MAX:
             # The oldest of the least urgent that hold no delivery back; the new one only where all others are more
             # urgent, or hold it back.
-            able = [one for one in self.latched if one not in HOLDING] or [alarm]
+            able = [one for one in self.latched if one not in HOLDING]
+            if not able and alarm in STOPPING:
+                # One that stops the pump comes before those that only lower its rate or its start.
+                able = [one for one in self.latched if one not in STOPPING]
+            able = able or [alarm]
             gone = min(able, key=lambda one: (TRAITS_OF[one] & HIGH, self.latched.index(one)))
             self.latched.remove(gone)
             self.displaced.append((gone, alarm))
@@ -155,7 +159,8 @@ def test_sixty_alarms_come_go_last_and_are_cleared(
         assert {one for (one,) in numbers(records, "alarm_raised", "alarm")} >= set(alarms)
         displaced = numbers(records, "alarm_displaced", "alarm", "by_alarm")
         assert displaced == model.displaced
-        assert all(gone == by for gone, by in displaced if gone in HOLDING)
+        assert all(gone == by for gone, by in displaced if gone in STOPPING)
+        assert all(gone == by or by in STOPPING for gone, by in displaced if gone in HOLDING)
         assert side.client.read_status()["delivery"] == "safe"
         refuse_many(side)
         assert on(side) == named(model.latched)

@@ -105,3 +105,51 @@ def test_after_a_reset_the_end_of_a_bolus_has_its_bounds() -> None:
             400,
             400,
         )
+
+
+PRIMING: dict[str, Any] = {"prime_steps_max": 100, "prime_num": 1, "prime_den": 900, "path_version": 3}
+
+
+@pytest.mark.requirement("R9")
+@pytest.mark.parametrize("between", ["stop", "stop of a stranger", "commit"])
+def test_what_was_armed_before_a_stop_or_another_program_is_not_primed(between: str) -> None:
+    new = therapy(**PRIMING | {"path_version": 4, "prime_steps_max": 10})
+    with line(watchdog_ms=0) as pump:
+        set_running(pump.twin, **PRIMING)
+        session = pump.open()
+        pump.ask(session, "stop", counter=100)
+        pump.ask(session, "prime_arm", counter=101, steps=100, path_version=3)
+        program = therapy(**PRIMING)
+        if between == "stop":
+            pump.ask(session, "stop", counter=102)
+        elif between == "commit":
+            program = new
+            pump.ask(session, "program_begin", length=len(new), program_hash=program_hash(new))
+            pump.ask(session, "program_chunk", offset=0, data=new)
+            pump.ask(session, "program_verify")
+            pump.ask(session, "program_commit", counter=102, program_hash=program_hash(new))
+        else:
+            pump.answer(pump.frame("stop"))
+        before = pump.status()["high_steps"]
+        asked = pump.ask(session, "prime", counter=103, steps=100, **computed(program, 100))
+        assert asked["reason"] == "priming_not_armed"
+        pump.twin.advance_time(600)
+        assert pump.status()["high_steps"] == before
+
+
+@pytest.mark.requirement("R16")
+def test_a_periodic_bolus_whose_record_is_gone_comes_late_and_never_early() -> None:
+    daily = {"periodic_steps": 50, "periodic_num": 1, "periodic_den": 9_000, "periodic_ms": 86_400_000}
+    with line(watchdog_ms=0, flash_sectors=6, fault_sectors=2) as pump:
+        set_running(pump.twin, **daily)
+        pump.twin.advance_time(25 * 3_600)
+        session = pump.open()
+        for counter in range(1_000, 1_250):
+            assert pump.ask(session, "bolus", counter=counter, steps=1, ng=0)["reason"] == "program_differs"
+        assert "periodic_bolus" not in [record.kind for record in pump.records()], "the ring has wrapped"
+        last = pump.status()["journal_next"]
+        pump.reset()
+        pump.twin.advance_time(20 * 3_600)
+        assert "periodic_bolus" not in [record.kind for record in pump.records(last)]
+        pump.twin.advance_time(5 * 3_600)
+        assert "periodic_bolus" in [record.kind for record in pump.records(last)]
