@@ -144,6 +144,15 @@ def test_a_store_that_is_none(run: Run, state: Path) -> None:
     assert "cannot be used" in ran.err
 
 
+def test_a_pump_is_stopped_whatever_is_wrong_with_the_store(run: Run, state: Path, c5: Path) -> None:
+    assert run("program", c5, "--port", "sim://bench", "--yes", "--start").code == 0
+    for broken in (b"not a database" * 100, b""):
+        (state / "dosebench.sqlite3").write_bytes(broken)
+        ran = run("stop", "--port", "sim://bench", "--json")
+        assert ran.code == 0
+        assert run("status", "--port", "sim://bench", "--json").json["delivery"] == "stopped"
+
+
 @pytest.mark.parametrize("option", ["--log", "--figure", "--report"])
 def test_a_place_that_cannot_be_written_is_named(run: Run, tmp_path: Path, option: str) -> None:
     (tmp_path / "taken").write_text("a file where a directory is wanted")

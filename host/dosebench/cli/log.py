@@ -59,7 +59,8 @@ def pull(port: str | None, baud: int, as_json: bool) -> None:
     if is_new_epoch:
         click.echo("The pump's journal does not continue the one held here: a new one was begun, the old one is kept.")
     pulled = f"Pulled {count_noun(new, 'record')} of pump {held.device.hex()}"
-    click.echo(f"{pulled}; {held.count} are held, up to number {held.last}.")
+    kept = f"{held.count} are held, up to number {held.last}" if held.count else "no records are held"
+    click.echo(f"{pulled}; {kept}.")
 
 
 def _journal_of(store: Store, client: PumpClient, *, faults: bool) -> tuple[Journal, bool]:
