@@ -103,7 +103,7 @@ def test_a_key_file_of_another_release(run: Run, state: Path, kept: dict[str, An
     ran = run("pair", "--list")
     assert ran.code == 1
     assert "was written by another release" in ran.err
-    assert "move the file away and flash each pump with this release, which sets its keys" in ran.err
+    assert "move the file away and flash each pump with this release: that sets keys" in ran.err
 
 
 def test_a_journal_that_goes_back_has_an_exit_code_of_its_own(run: Run, programmed: str, state: Path) -> None:
