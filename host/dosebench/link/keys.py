@@ -172,7 +172,7 @@ class KeyStore:
         if not isinstance(kept, dict) or kept.get("format") != FORMAT:
             raise KeyStoreError(
                 f"the key file {self._path} was written by another release, and so were the pumps that it has keys of",
-                hint="move the file away and flash each pump with this release: that sets keys; pair is for sim:// only",
+                hint="move the file away and flash each pump with this release: that sets keys (pair is for sim://)",
             )
         pumps: dict[str, Any] = kept["pumps"]
         return pumps
