@@ -21,8 +21,8 @@ except ImportError as error:
     raise FlashError("mpremote is not installed", hint="pip install 'dosebench[boards]'") from error
 
 BANNER: Final = b"raw REPL; CTRL-B to exit\r\n"
-READ_S: Final = 5.0
-"""How long a single read of the port may take: the answer to a byte of the raw REPL (chosen)."""
+READ_S: Final = 20.0
+"""How long a single read of the port may take: the answer to a byte of the raw REPL, on a busy host too (chosen)."""
 ANSWER_S: Final = 30.0
 """Most that one act may take on a board: an emulated one reaches a few per cent of real time (chosen)."""
 PROMPT_S: Final = 0.4
