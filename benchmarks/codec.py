@@ -112,7 +112,7 @@ def comparable_facts(decoded: Any) -> Any:
 
 
 def record_facts(record: Any) -> tuple[Any, ...]:
-    """What a record says, all but its chain value as numbers: construct has its words in order, ours its own words."""
+    """Returns a record as numbers, without its chain value: construct gives its words in order, and so does ours."""
     if isinstance(record, Container):
         words = (record.a, record.b, record.c, record.d, record.e)
         return (record.sequence, record.day, record.ms, int(record.kind), record.code, *words, record.chain)
