@@ -112,7 +112,7 @@ def comparable_facts(decoded: Any) -> Any:
 
 
 def record_facts(record: Any) -> tuple[Any, ...]:
-    """Returns a record as numbers, without its chain value: construct gives its words in order, and so does ours."""
+    """Returns the values of a record in order, from either decoder; the chain value is bytes, the others numbers."""
     if isinstance(record, Container):
         words = (record.a, record.b, record.c, record.d, record.e)
         return (record.sequence, record.day, record.ms, int(record.kind), record.code, *words, record.chain)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import datetime
 
     from dosebench.profile.model import Profile
-    pass
     from dosebench.therapy.energy import Service
     from dosebench.therapy.program import Program
 
