@@ -196,7 +196,8 @@ def places() -> dict[str, Place]:
         add(window, lambda p, w=window: getattr(p.delivery.guard, w), "sum _limit _check _at _into_ms bucket_ms")
     add("cap", lambda p: p.delivery.guard._caps[0], "sum _limit _check _at _into_ms bucket_ms")
     add("guard", lambda p: p.delivery.guard, "_allowance _check_allowance _prime_left _prime_max _bridge_left _bridged")
-    add("facts", lambda p: p.ledger.facts, "low high allowance reservoir alarms generation hash_head")
+    add("facts", lambda p: p.ledger.facts, "low high allowance reservoir generation hash_head")
+    add("facts", lambda p: p.ledger.facts, "traits priority", 8)
     add("facts", lambda p: p.ledger.facts, "commit_high boot_count")
     add("clock", lambda p: p.clock, "day ms _offset_days _offset_ms", 26)
     add("motor", lambda p: p.delivery.motor, "_step_ms _steps_max _on_ms_max _position")
@@ -210,6 +211,15 @@ def places() -> dict[str, Place]:
 
 
 PLACES = places()
+
+
+def test_every_place_is_one_that_a_pump_has() -> None:
+    with pump() as side:
+        side.program()
+        for name, place in PLACES.items():
+            holder = place.holder(side.twin._runtime.pump)  # type: ignore[union-attr]
+            value = holder[place.name] if isinstance(place.name, int) else getattr(holder, place.name)
+            assert isinstance(value, int), name
 
 
 def flip_in(pump_object: Any, place: Place, bit: int) -> None:
